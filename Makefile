@@ -1,0 +1,51 @@
+# One-line targets; each sets up .venv by itself with nothing but python3 (3.11 or later) and pip.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export KMFLOW_HOME ?= $(CURDIR)/.kmflow
+export DAGSTER_HOME ?= $(KMFLOW_HOME)/dagster
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "==> setting up $(VENV) (a minute or two, only when the lock changes)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 …"; exit 3; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+venv: $(STAMP) ## Set up .venv with everything pinned in requirements.lock
+
+demo: $(STAMP) ## Two client groups from landing folders to quality scores, on this machine
+	@$(BIN)/kmflow demo $(ARGS)
+
+dev: $(STAMP) ## Embedded workspace, service, Dagster UI and daemon; Ctrl-C stops all
+	@$(BIN)/kmflow dev $(ARGS)
+
+test: $(STAMP) ## All tests that need no Java
+	@$(BIN)/python -m pytest -m "not spark" -n auto --dist loadgroup $(ARGS)
+
+test-spark: $(STAMP) ## The shipped SQL on Apache Spark itself against Sail (needs Java 17)
+	@$(BIN)/python -m pytest -m spark $(ARGS)
+
+lint: $(STAMP) ## Style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: $(STAMP) ## Rewrite the code in the project's style
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure, side by side with the peers; writes docs/benchmarks.md
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## Pin what is installed in .venv now
+	@{ echo '# Every package of a full development install, by version. Made by `make lock`; holds no index.'; $(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(pip|setuptools|kmflow_orchestration)\b'; } > requirements.lock
+
+clean: ## Remove .venv and all local state
+	@rm -rf $(VENV) .kmflow
+
+.PHONY: help venv demo dev test test-spark lint format bench lock clean

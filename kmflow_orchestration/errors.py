@@ -1,0 +1,233 @@
+"""Every error a user can meet, in one tree (design AD11).
+
+    KmflowError
+    ├── ConfigurationError          exit 3   a setting is missing, wrong or still a placeholder
+    │   ├── UnknownGroup
+    │   ├── MissingGroup
+    │   ├── CredentialError
+    │   └── MissingDependency
+    ├── AccessRefused               exit 4   the workspace refused who we are or what we asked
+    ├── RemoteFault                 exit 5   network or platform, after our own retries
+    │   ├── StorageUnavailable
+    │   ├── StatementFailed
+    │   ├── WarehouseUnavailable
+    │   ├── RemoteNotFound
+    │   ├── RemoteConflict
+    │   └── ProtocolError
+    ├── UnsafePath                  exit 6   a path would leave its boundary
+    ├── GroupMismatch               exit 6   one group's work reached for another group's things
+    ├── QuarantinedFile             exit 1   a file cannot enter; its neighbours go on
+    ├── CorruptInput                exit 1   content that its own format's reader refuses
+    ├── LeaseHeld                   exit 1   another live run owns the work
+    ├── StateConflict               exit 1   compare-and-set lost: somebody changed it first
+    └── ProfileRunError             exit 1
+        ├── RunOutstanding
+        ├── UnknownRun
+        ├── CallbackRejected
+        └── ResultsMissing
+
+`code` is stable and may be matched by programs; `hint` says what to do; `retryable` whether the
+same call may succeed later without anybody changing anything.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KmflowError(Exception):
+    """Root of the tree. The first argument is the sentence a user reads."""
+
+    code: ClassVar[str] = "KM-000"
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigurationError(KmflowError):
+    """One or more settings are wrong; `fields` names every one of them."""
+
+    code = "KM-CONFIG-001"
+    exit_code = 3
+
+    def __init__(self, message: str, *, fields: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.fields = fields
+
+
+class UnknownGroup(ConfigurationError):
+    """No configuration for this group, or it is disabled."""
+
+    code = "KM-CONFIG-002"
+
+
+class MissingGroup(ConfigurationError):
+    """A call without a group id: refused before anything is read."""
+
+    code = "KM-CONFIG-003"
+
+
+class CredentialError(ConfigurationError):
+    """A secret reference that cannot be resolved; names the reference, never the value."""
+
+    code = "KM-CONFIG-004"
+
+
+class MissingDependency(ConfigurationError):
+    """An optional part is not installed; the hint holds the install line."""
+
+    code = "KM-CONFIG-005"
+
+
+class AccessRefused(KmflowError):
+    """401 or 403 from the workspace."""
+
+    code = "KM-ACCESS-001"
+    exit_code = 4
+
+
+class RemoteFault(KmflowError):
+    """The network or the platform failed after our own retries."""
+
+    code = "KM-REMOTE-001"
+    exit_code = 5
+    retryable = True
+
+    def __init__(self, message: str, *, hint: str = "", error_code: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.error_code = error_code
+
+
+class StorageUnavailable(RemoteFault):
+    """Bytes could not be written or read; what was confirmed before stays confirmed."""
+
+    code = "KM-REMOTE-002"
+
+
+class StatementFailed(RemoteFault):
+    """A SQL statement ended FAILED; `error_code` is the platform's, such as DELTA_CONCURRENT_APPEND."""
+
+    code = "KM-REMOTE-003"
+    retryable = False
+
+
+class WarehouseUnavailable(RemoteFault):
+    """No warehouse, or it did not start before the deadline."""
+
+    code = "KM-REMOTE-004"
+
+
+class RemoteNotFound(RemoteFault):
+    """The workspace has no such object."""
+
+    code = "KM-REMOTE-005"
+    retryable = False
+
+
+class RemoteConflict(RemoteFault):
+    """The object is there already."""
+
+    code = "KM-REMOTE-006"
+    retryable = False
+
+
+class ProtocolError(RemoteFault):
+    """An answer that lacks what its endpoint promises; the message names the endpoint."""
+
+    code = "KM-REMOTE-007"
+    retryable = False
+
+
+class UnsafePath(KmflowError, ValueError):
+    """A path outside its boundary; also a ValueError, as callers of a storage backend expect."""
+
+    code = "KM-PATH-001"
+    exit_code = 6
+
+
+class GroupMismatch(KmflowError):
+    """Work of one group reached for another group's configuration, paths or rows."""
+
+    code = "KM-GROUP-001"
+    exit_code = 6
+
+
+class QuarantinedFile(KmflowError):
+    """A file that cannot enter; `reason` is the stable quarantine code."""
+
+    code = "KM-INTAKE-001"
+
+    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class CorruptInput(QuarantinedFile):
+    """Content that its own format's reader refuses."""
+
+    code = "KM-INTAKE-002"
+
+    def __init__(self, message: str, *, reason: str = "corrupt", hint: str = "") -> None:
+        super().__init__(message, reason=reason, hint=hint)
+
+
+class LeaseHeld(KmflowError):
+    """Another live run owns the work; it will finish or its lease will run out."""
+
+    code = "KM-LEDGER-001"
+    retryable = True
+
+
+class StateConflict(KmflowError):
+    """A compare-and-set found another state or version than it expected."""
+
+    code = "KM-LEDGER-002"
+    retryable = True
+
+
+class ProfileRunError(KmflowError):
+    """Something about one profile run."""
+
+    code = "KM-PROFILE-001"
+
+
+class RunOutstanding(ProfileRunError):
+    """The table group has a profile run that is not over yet."""
+
+    code = "KM-PROFILE-002"
+
+    def __init__(self, message: str, *, profile_run_id: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.profile_run_id = profile_run_id
+
+
+class UnknownRun(ProfileRunError):
+    """No profile run of that id in this group."""
+
+    code = "KM-PROFILE-003"
+
+
+class CallbackRejected(ProfileRunError):
+    """A completion whose token is missing, malformed, expired or another run's.
+
+    `http_status` is 401 or 403 (row E27); nothing was looked up or changed.
+    """
+
+    code = "KM-PROFILE-004"
+
+    def __init__(self, message: str, *, http_status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.http_status = http_status
+
+
+class ResultsMissing(ProfileRunError):
+    """The platform says the run succeeded, yet its results are not in the lakehouse."""
+
+    code = "KM-PROFILE-005"

@@ -1,0 +1,156 @@
+"""What the rest of the house may ask of a place for bytes and a place for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
+
+import pyarrow as pa
+
+from kmflow_orchestration.names import TableName
+from kmflow_orchestration.tables.definition import Column, TableDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class StorageMetadata:
+    """Result of a write; `content_hash` is SHA-256 in hex, `stored_at` is UTC."""
+
+    path: str
+    stored_at: datetime
+    content_hash: str
+    size_bytes: int
+    version: int = 1
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """One file to store: where its bytes are and what decides its stored path (design AD5)."""
+
+    source: Path
+    engagement_id: str
+    received_on: date
+    item_id: str
+    file_name: str
+    content_hash: str
+    size_bytes: int
+
+
+@runtime_checkable
+class StorageBackend(Protocol):
+    """Bytes of one group's evidence (row B1).
+
+    A file is whole or absent; its path is decided by what it is, so that a repeated write meets
+    itself; every path is checked against the group's own boundary before anything is touched.
+    Missing files raise FileNotFoundError, paths outside UnsafePath, faults StorageUnavailable.
+    """
+
+    name: str
+
+    def write(
+        self,
+        engagement_id: str,
+        file_name: str,
+        content: bytes,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> StorageMetadata:
+        """Store bytes at hand under today's day. The same content again changes nothing."""
+        ...
+
+    def write_from(self, file: EvidenceFile) -> StorageMetadata:
+        """Store a local file without holding it in memory.
+
+        Raises:
+            QuarantinedFile: it changed or vanished while it was read (`changed`, `unreadable`).
+        """
+        ...
+
+    def confirm(self, written: Sequence[StorageMetadata]) -> frozenset[str]:
+        """Paths of those that are really there with their full size (design AD5).
+
+        One paged listing per folder, whatever the number of files.
+        """
+        ...
+
+    def path_of(self, file: EvidenceFile) -> str:
+        """The path `write_from` would use."""
+        ...
+
+    def open_read(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A stream over a stored file."""
+        ...
+
+    def read(self, path: str) -> bytes: ...
+
+    def exists(self, path: str) -> bool: ...
+
+    def list_files(self, engagement_id: str, prefix: str | None = None) -> list[str]:
+        """Stored paths of an engagement, sorted; `prefix` is of the original file name."""
+        ...
+
+    def delete(self, path: str) -> bool:
+        """Remove a file; False when there was none."""
+        ...
+
+
+@runtime_checkable
+class Lakehouse(Protocol):
+    """Delta tables of one group, the same SQL wherever they lie (design AD1, AD3).
+
+    Every write is atomic, keyed and repeatable: after a lost answer the same call again gives the
+    same table. Writes are retried on commit conflicts up to five times; other faults raise
+    StatementFailed, RemoteFault or their leaves.
+    """
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """Run one query; named parameters as `:name`, values str, int, float, bool, date, datetime."""
+        ...
+
+    def execute(self, sql: str) -> None:
+        """Run one statement that returns nothing."""
+        ...
+
+    def ensure_table(self, table: TableName, definition: TableDefinition) -> bool:
+        """Create a table if it is absent; whether it was created. Its schema must exist."""
+        ...
+
+    def columns(self, table: TableName) -> tuple[Column, ...] | None:
+        """Columns of a table in order, None when there is no such table."""
+        ...
+
+    def replace(
+        self,
+        table: TableName,
+        rows: pa.Table | Iterable[pa.RecordBatch],
+        *,
+        schema: pa.Schema | None = None,
+        matching: Mapping[str, Sequence[str]],
+    ) -> int:
+        """In one atomic statement, remove the rows that match and add `rows`; how many were added.
+
+        `matching` maps a text column to values; a row matches if any column holds any of its
+        values. Every added row must itself match. `rows` may be empty (then `schema` or the
+        table's own columns decide). Columns of the table that `rows` lack become NULL.
+        """
+        ...
+
+    def merge(self, table: TableName, rows: pa.Table, keys: Sequence[str]) -> None:
+        """Insert rows or, where the key is there, replace the row's values."""
+        ...
+
+    def rebuild(
+        self,
+        table: TableName,
+        columns: Sequence[Column],
+        rows: pa.Table | Iterable[pa.RecordBatch],
+        *,
+        schema: pa.Schema | None = None,
+    ) -> int:
+        """`CREATE OR REPLACE TABLE … AS SELECT` with exactly these columns and rows; rows written."""
+        ...
+
+    def close(self) -> None: ...
