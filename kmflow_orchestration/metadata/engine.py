@@ -1,0 +1,81 @@
+"""Engine and sessions of the control database: SQLite by default, PostgreSQL by URL (design AD4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from kmflow_orchestration.errors import ConfigurationError
+
+SessionFactory = sessionmaker[Session]
+_SUPPORTED = ("sqlite", "postgresql")
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for a control database.
+
+    SQLite files are opened in WAL mode with foreign keys on and wait 30 s for a writer.
+
+    Raises:
+        ConfigurationError: a database that is neither SQLite nor PostgreSQL.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in _SUPPORTED:
+        raise ConfigurationError(
+            f"the control database cannot be {parsed.get_backend_name()}",
+            fields=("KMFLOW_DATABASE_URL",),
+            hint="use sqlite:///path or postgresql://…",
+        )
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed, pool_pre_ping=True)
+    if parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def open_sessions(engine: Engine) -> SessionFactory:
+    """A factory of sessions; objects stay readable after commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def transaction(sessions: SessionFactory) -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back on any error."""
+    with sessions.begin() as session:
+        yield session
+
+
+def migrate(engine: Engine) -> str:
+    """Bring the schema to the newest revision and return it; a second call does nothing."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return newest_revision()
+
+
+def newest_revision() -> str:
+    """The revision this code wants."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(str(Path(__file__).parent / "migrations")).get_current_head() or ""
