@@ -112,7 +112,7 @@ class StorageUnavailable(RemoteFault):
 
 
 class StatementFailed(RemoteFault):
-    """A SQL statement ended FAILED; `error_code` is the platform's, such as DELTA_CONCURRENT_APPEND."""
+    """A SQL statement ended FAILED; `error_code` is the platform's (DELTA_CONCURRENT_APPEND, …)."""
 
     code = "KM-REMOTE-003"
     retryable = False

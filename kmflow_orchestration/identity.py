@@ -46,7 +46,7 @@ def batch_id(group: str, day: date, number: int) -> str:
 
 
 def anomaly_id(profile_run: str, schema: str, table: str, column: str, rule: str) -> str:
-    """An anomaly: this rule on this column in this profile run; `column` is '' for a table's own."""
+    """An anomaly: a rule on a column in a profile run; `column` is '' for the table's own."""
     return _id("anomaly", profile_run, schema, table, column, rule)
 
 

@@ -58,7 +58,7 @@ def _checked_id(text: str, kind: str) -> str:
 
 
 def quoted(identifier: str) -> str:
-    """An identifier in back-ticks, inner back-ticks doubled. Raises ConfigurationError when empty."""
+    """An identifier in back-ticks, inner ones doubled. Raises ConfigurationError when empty."""
     if not identifier or "\x00" in identifier:
         raise ConfigurationError("an SQL identifier must not be empty or hold NUL")
     return "`" + identifier.replace("`", "``") + "`"

@@ -1,4 +1,4 @@
-"""One group's settings, complete and frozen: what every client, path and table name is made from."""
+"""One group's settings, complete and frozen: every client, path and table name is made from them."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Lakehouse(Protocol):
     """
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Run one query; named parameters as `:name`, values str, int, float, bool, date, datetime."""
+        """Run one query; parameters stand as `:name` (str, int, float, bool, date, datetime)."""
         ...
 
     def execute(self, sql: str) -> None:
@@ -150,7 +150,7 @@ class Lakehouse(Protocol):
         *,
         schema: pa.Schema | None = None,
     ) -> int:
-        """`CREATE OR REPLACE TABLE … AS SELECT` with exactly these columns and rows; rows written."""
+        """`CREATE OR REPLACE TABLE … AS SELECT` of exactly these columns and rows; rows written."""
         ...
 
     def close(self) -> None: ...
