@@ -1,4 +1,4 @@
-"""One group's settings, complete and frozen: every client, path and table name is made from them."""
+"""One group's settings, complete and frozen: clients, paths and table names are made from it."""
 
 from __future__ import annotations
 
