@@ -1,0 +1,127 @@
+"""Quality scores of a day's items: computed once, written as silver events (rows B15, B16)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from kmflow_orchestration import __version__
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.identity import quality_event_id
+from kmflow_orchestration.intake.evidence_scores import (
+    DEFAULT_WEIGHTS,
+    Scores,
+    ScoringFacts,
+    score,
+)
+from kmflow_orchestration.intake.ledger import Item, Ledger, Step
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.storage.interfaces import Lakehouse
+from kmflow_orchestration.tables import medallion
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedQuality:
+    """Scores of one day's live items after this call."""
+
+    group: GroupId
+    day: date
+    batches: tuple[str, ...]
+    scored: tuple[Item, ...]
+
+    @property
+    def mean_composite(self) -> float | None:
+        """Mean composite score in [0, 1], None for a day without live items."""
+        values = [item.scores.composite for item in self.scored if item.scores]
+        return round(sum(values) / len(values), 4) if values else None
+
+
+def publish_quality(
+    group: GroupId, day: date, *, ledger: Ledger, lakehouse: Lakehouse, config: GroupConfig
+) -> PublishedQuality:
+    """Score what was never scored, publish the day's items, and write their events.
+
+    An item keeps the scores of its first publication: a replay copies them.
+
+    Raises:
+        RemoteFault: a statement failed after our own retries; the next call goes on.
+    """
+    scored: list[Item] = []
+    batches = ledger.batches(group, day, Step.QUALITY)
+    for batch in batches:
+        live = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
+        ledger.publish(group, batch.batch_id, _new_scores(group, live, ledger))
+        published = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
+        lakehouse.replace(
+            config.namespace.silver(medallion.SILVER_QUALITY_EVENTS.name),
+            _rows(published),
+            matching={
+                medallion.BATCH_COLUMN: [batch.batch_id],
+                medallion.EVIDENCE_COLUMN: list(batch.replaced_item_ids),
+            },
+        )
+        ledger.finish_step(group, batch.batch_id, Step.QUALITY)
+        scored += published
+    return PublishedQuality(group, day, tuple(b.batch_id for b in batches), tuple(scored))
+
+
+def _new_scores(group: GroupId, items: Iterable[Item], ledger: Ledger) -> Mapping[str, Scores]:
+    counts = ledger.scoring_counts(group)
+    return {
+        item.item_id: score(
+            ScoringFacts(
+                requested=counts.requested(item.engagement_id, item.category),
+                fulfilled=counts.fulfilled(item.engagement_id, item.category),
+                others=counts.live_items(item.engagement_id, item.category) - 1,
+                source_type=item.side.source_type,
+                has_author=bool(item.side.author),
+                is_verified=False,
+                source_date=item.side.source_date,
+                reference_date=item.received_on,
+            )
+        )
+        for item in items
+        if item.scores is None
+    }
+
+
+def _rows(items: Sequence[Item]) -> pa.Table:
+    weights = json.dumps(dict(DEFAULT_WEIGHTS), sort_keys=True)
+    rows = [
+        {
+            "group_id": item.group_id,
+            "engagement_id": item.engagement_id,
+            "quality_event_id": quality_event_id(item.item_id),
+            "evidence_item_id": item.item_id,
+            "completeness_score": item.scores.completeness,
+            "reliability_score": item.scores.reliability,
+            "freshness_score": item.scores.freshness,
+            "consistency_score": item.scores.consistency,
+            "composite_score": item.scores.composite,
+            "weights_json": weights,
+            "reference_date": item.received_on,
+            "computed_at": item.scores_at,
+            "pipeline_version": __version__,
+            medallion.BATCH_COLUMN: item.batch_id,
+        }
+        for item in items
+        if item.scores is not None
+    ]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+_TYPES = {
+    "reference_date": pa.date32(),
+    "computed_at": pa.timestamp("us", "UTC"),
+    **{
+        f"{dimension}_score": pa.float64()
+        for dimension in ("completeness", "reliability", "freshness", "consistency", "composite")
+    },
+}
+_SCHEMA = pa.schema(
+    [(name, _TYPES.get(name, pa.string())) for name in medallion.SILVER_QUALITY_EVENTS.column_names]
+)

@@ -1,0 +1,77 @@
+"""Every partition definition, and the only place that builds or splits a partition key (AD6)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from kmflow_orchestration.errors import GroupMismatch
+from kmflow_orchestration.names import GroupId, TableGroupId, group_id, table_group_id
+
+# Dagster joins a key's parts in the alphabetical order of the dimensions' names: "group" stands
+# before both others, so every key begins with its group.
+GROUP = "group"
+RECEIVED_ON = "received_on"
+TABLE_GROUP = "table_group"
+
+GROUPS = dg.DynamicPartitionsDefinition(name="kmflow_groups")
+TABLE_GROUPS = dg.DynamicPartitionsDefinition(name="kmflow_table_groups")
+DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
+
+GROUP_BY_DAY = dg.MultiPartitionsDefinition({GROUP: GROUPS, RECEIVED_ON: DAYS})
+GROUP_BY_TABLE_GROUP = dg.MultiPartitionsDefinition({GROUP: GROUPS, TABLE_GROUP: TABLE_GROUPS})
+
+FIRST_DAY = date(2026, 1, 1)
+GROUP_TAG = "kmflow/group"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDays:
+    """What one run of a group-by-day asset is about."""
+
+    group: GroupId
+    days: tuple[date, ...]
+
+
+def day_key(group: str, day: date) -> dg.MultiPartitionKey:
+    """Key of a group's day, `acme|2026-11-20`."""
+    return dg.MultiPartitionKey({GROUP: group_id(group), RECEIVED_ON: day.isoformat()})
+
+
+def table_group_key(group: str, table_group: str) -> dg.MultiPartitionKey:
+    """Key of a group's table group, `acme|lending`."""
+    return dg.MultiPartitionKey({GROUP: group_id(group), TABLE_GROUP: table_group_id(table_group)})
+
+
+def split_days(keys: Iterable[str]) -> GroupDays:
+    """The one group and the days of a run's keys, days sorted.
+
+    Raises:
+        GroupMismatch: keys of several groups, which no run may ever mix.
+    """
+    parts = [_dimensions(GROUP_BY_DAY, key) for key in keys]
+    group = _one_group([part[GROUP] for part in parts])
+    return GroupDays(group, tuple(sorted(date.fromisoformat(part[RECEIVED_ON]) for part in parts)))
+
+
+def split_table_group(key: str) -> tuple[GroupId, TableGroupId]:
+    """Group and table group of a key."""
+    parts = _dimensions(GROUP_BY_TABLE_GROUP, key)
+    return group_id(parts[GROUP]), table_group_id(parts[TABLE_GROUP])
+
+
+def _dimensions(definition: dg.MultiPartitionsDefinition, key: str) -> dict[str, str]:
+    if isinstance(key, dg.MultiPartitionKey):
+        return dict(key.keys_by_dimension)
+    return dict(definition.get_partition_key_from_str(key).keys_by_dimension)
+
+
+def _one_group(groups: Sequence[str]) -> GroupId:
+    distinct = sorted(set(groups))
+    if len(distinct) != 1:
+        raise GroupMismatch(
+            f"one run was given partitions of {len(distinct)} groups: {', '.join(distinct)}",
+            hint="start one run per group",
+        )
+    return group_id(distinct[0])
