@@ -1,0 +1,85 @@
+"""`kmflow`: parses, calls one operation, prints; errors end in the product's one exit table."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from kmflow_orchestration.errors import KmflowError
+
+if TYPE_CHECKING:
+    import typer
+
+EXTRA_HINT = 'pip install "kmflow_orchestration[all]"'
+CONFIGURATION_PROBLEM = 3
+INTERRUPTED = 130
+
+
+def run() -> None:
+    """Entry point of the `kmflow` command."""
+    try:
+        sys.exit(_run())
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"kmflow: {error.name} is not installed; {EXTRA_HINT}\n")
+        sys.exit(CONFIGURATION_PROBLEM)
+
+
+def _run() -> int:
+    import click
+    import typer
+
+    command = typer.main.get_command(build_app())
+    try:
+        return int(command.main(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except KmflowError as error:
+        return _refused(error)
+
+
+def build_app() -> typer.Typer:
+    """The whole command tree; each family imports what it needs only when it runs."""
+    import typer
+
+    from kmflow_orchestration.cli import database, demo, dev, group, provision, service, workspace
+
+    app = typer.Typer(
+        name="kmflow",
+        help="From a file in a landing folder to typed tables, profiles and quality scores.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.command("demo")(demo.demo)
+    app.command("dev")(dev.dev)
+    app.command("provision")(provision.provision)
+    app.add_typer(group.app, name="group")
+    app.add_typer(database.app, name="db")
+    app.add_typer(workspace.app, name="workspace")
+    app.add_typer(service.app, name="service")
+    app.callback(invoke_without_command=True)(_version)
+    return app
+
+
+def _version(*, version: bool = False) -> None:
+    """From a file in a landing folder to typed tables, profiles and quality scores."""
+    if version:
+        import typer
+
+        from kmflow_orchestration import __version__
+
+        typer.echo(f"kmflow_orchestration {__version__}")
+        raise typer.Exit
+
+
+def _refused(error: KmflowError) -> int:
+    from kmflow_orchestration.cli.output import console
+
+    console.print(f"{error.code}: {error.message}", style="red", markup=False)
+    if error.hint:
+        console.print(f"  → {error.hint}", markup=False)
+    return error.exit_code
