@@ -129,9 +129,9 @@ class Faults:
         """How the next job run of this principal shall end, when that is scripted."""
         with self._lock:
             for fault_id, fault in list(self._faults.items()):
-                if fault.name == "run_ends" and fault.principal in {None, principal}:
-                    if self._met(fault_id, fault):
-                        return fault.run_end
+                concerned = fault.name == "run_ends" and fault.principal in {None, principal}
+                if concerned and self._met(fault_id, fault):
+                    return fault.run_end
         return None
 
     def cold_start_s(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 
@@ -37,8 +37,15 @@ class Requests:
         return self._counts.elements()
 
 
+_DISTINCT = 250_000
+
+
 class RequestLog:
-    """Every request since the start or the last `clear()`."""
+    """Every request since the start or the last `clear()`.
+
+    Beyond a quarter of a million different ones (about 100 MB) new paths are counted under their
+    first four parts and `/…`, so that a server that runs for weeks does not grow.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,6 +54,8 @@ class RequestLog:
     def record(self, request: Request) -> None:
         """Count one request."""
         with self._lock:
+            if len(self._counts) >= _DISTINCT and request not in self._counts:
+                request = replace(request, path="/".join(request.path.split("/")[:5]) + "/…")
             self._counts[request] += 1
 
     def matching(self, method: str = "*", path: str = "*") -> Requests:

@@ -15,27 +15,39 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+_ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+_DOMAIN = "filesystem.databricks.com"
+
 
 class WireError(Exception):
-    """An answer other than success: HTTP status, Databricks error code, sentence."""
+    """An answer other than success: HTTP status, Databricks error code, sentence.
+
+    The code is a word everywhere but at the gate, where Databricks repeats the status number.
+    `reason` is the finer code that the Files API gives in `details`.
+    """
 
     def __init__(
         self,
         status: int,
-        error_code: str,
+        error_code: str | int,
         message: str,
         *,
+        reason: str = "",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.error_code = error_code
         self.message = message
+        self.reason = reason
         self.headers = dict(headers or {})
 
     def envelope(self) -> dict[str, object]:
         """The JSON body Databricks sends."""
-        return {"error_code": self.error_code, "message": self.message}
+        body: dict[str, object] = {"error_code": self.error_code, "message": self.message}
+        if self.reason:
+            body["details"] = [{"@type": _ERROR_INFO, "reason": self.reason, "domain": _DOMAIN}]
+        return body
 
     def response(self) -> Response:
         """The whole answer."""

@@ -1,0 +1,280 @@
+"""The embedded workspace as a server on loopback: start, stop, address."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+from starlette.routing import Route, Router
+from starlette.types import Scope
+
+from kmflow_orchestration.clock import Clock, SystemClock
+from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.workspace import faults_api, files, identity_api
+from kmflow_orchestration.workspace.faults import Faults
+from kmflow_orchestration.workspace.gate import Gate, not_found
+from kmflow_orchestration.workspace.request_log import RequestLog, Requests
+from kmflow_orchestration.workspace.services import Services
+from kmflow_orchestration.workspace.state import WorkspaceState
+
+_THREADS = 200
+"""Requests that may block at the same time: statements wait up to 50 s, uploads come by 32."""
+_START_S = 20.0
+
+
+class WorkspaceDirectoryBusy(KmflowError):
+    """Another embedded workspace server holds the directory."""
+
+    code = "KM-WORKSPACE-001"
+
+
+class EmbeddedWorkspace:
+    """A Databricks workspace (several, told apart by token) in this process.
+
+    State lives in `directory` and survives restarts. Port 0 takes a free one.
+    """
+
+    def __init__(self, directory: Path, *, clock: Clock | None = None, port: int = 0) -> None:
+        self.directory = directory
+        self._clock = clock or SystemClock()
+        self._port = port
+        self._running: _Running | None = None
+
+    def start(self) -> EmbeddedWorkspace:
+        """Serve from a thread of its own; returns when requests are answered.
+
+        Raises:
+            WorkspaceDirectoryBusy: another server works on the same directory.
+            OSError: the port is taken.
+        """
+        self._running = _Running(self.directory, self._clock, self._port)
+        return self
+
+    def stop(self) -> None:
+        """Finish open requests, end job runs and the engine; harmless when not started."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            running.close()
+
+    def wait(self) -> None:
+        """Block until another thread stops the server, or the process is interrupted."""
+        while self._running is not None and self._running.serving(for_s=0.5):
+            pass
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:<port>`, what a client gives as its host."""
+        return self._started.url
+
+    @property
+    def services(self) -> Services:
+        """The parts of the running server."""
+        return self._started.services
+
+    @property
+    def state(self) -> WorkspaceState:
+        """Workspaces and principals of the running server."""
+        return self.services.state
+
+    @property
+    def faults(self) -> Faults:
+        """What shall go wrong."""
+        return self.services.faults
+
+    def requests(self, method: str = "*", path: str = "*") -> Requests:
+        """Requests answered so far, by method and path pattern."""
+        return self.services.request_log.matching(method, path)
+
+    @property
+    def _started(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError("the embedded workspace is not started")
+        return self._running
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _Running:
+    """What exists between start and stop."""
+
+    def __init__(self, directory: Path, clock: Clock, port: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(directory)
+        self.services = build_services(WorkspaceState(directory, clock))
+        self._socket = _listening(port)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._connections = Connections()
+        router = Router(_routes(self.services), redirect_slashes=False, default=not_found)
+        gate = Gate(self.services, router, self._connections.hang_up)
+        self._server = _Server(_config(gate, self._connections))
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="workspace", daemon=True
+        )
+        self._thread.start()
+        if not self._server.ready.wait(_START_S):
+            raise RuntimeError("the embedded workspace did not start")
+
+    def serving(self, *, for_s: float) -> bool:
+        """Whether the server still runs after so many seconds."""
+        self._thread.join(for_s)
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(_START_S)
+        self._socket.close()
+        for name in reversed(list(vars(self.services))):
+            close = getattr(getattr(self.services, name), "close", None)
+            if close is not None:
+                close()
+        self._lock.release()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it is up and gives blocking handlers enough threads."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        from anyio.to_thread import current_default_thread_limiter
+
+        current_default_thread_limiter().total_tokens = _THREADS
+        await super().startup(sockets)
+        self.ready.set()
+
+
+class Connections:
+    """Open client connections by the client's address, so that a fault can cut one."""
+
+    def __init__(self) -> None:
+        self._transports: dict[tuple[str, int], asyncio.Transport] = {}
+
+    def protocol(self) -> type[asyncio.Protocol]:
+        """uvicorn's protocol, the quicker one when installed, that registers its connection."""
+        transports = self._transports
+        base = _http_protocol()
+
+        class Registered(base):  # type: ignore[misc, valid-type]
+            def connection_made(self, transport: asyncio.Transport) -> None:
+                self.peer = transport.get_extra_info("peername")[:2]
+                transports[self.peer] = transport
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                transports.pop(self.peer, None)
+                super().connection_lost(exc)
+
+        return Registered
+
+    def hang_up(self, scope: Scope, flush: bool) -> None:
+        """Close the connection a request came by, at once or after what was sent so far."""
+        transport = self._transports.get(tuple(scope["client"]))
+        if transport is None:
+            return
+        if flush:
+            transport.close()
+        else:
+            transport.abort()
+
+
+def _http_protocol() -> Any:
+    try:
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    except ImportError:
+        from uvicorn.protocols.http.h11_impl import H11Protocol
+
+        return H11Protocol
+    return HttpToolsProtocol
+
+
+def build_services(state: WorkspaceState) -> Services:
+    """All parts of a server, wired."""
+    return Services(state, Faults(), RequestLog())
+
+
+def _routes(services: Services) -> list[Route]:
+    modules = (identity_api, faults_api, files)
+    return [route for module in modules for route in module.routes(services)]
+
+
+def _config(gate: Gate, connections: Connections) -> uvicorn.Config:
+    return uvicorn.Config(
+        gate,
+        http=connections.protocol(),
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=120,
+        timeout_graceful_shutdown=3,
+        backlog=512,
+    )
+
+
+def _listening(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit it; without it every keep-alive answer can cost 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _locked(directory: Path) -> Any:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(directory / ".server.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise WorkspaceDirectoryBusy(
+            f"another workspace server works on {directory}", hint="stop it, or give another --dir"
+        ) from error
+    return lock
+
+
+def databrickscfg(url: str, profiles: dict[str, str]) -> str:
+    """Text for `~/.databrickscfg`: one profile per name, with its token."""
+    return "\n".join(
+        f"[{name}]\nhost = {url}\ntoken = {token}\n" for name, token in profiles.items()
+    )
+
+
+def run(
+    directory: Path,
+    *,
+    port: int = 0,
+    clock: Clock | None = None,
+    on_start: Callable[[EmbeddedWorkspace], None],
+) -> None:
+    """Serve until interrupted; `on_start` gets the running server, to seed and to print it."""
+    with EmbeddedWorkspace(directory, clock=clock, port=port) as workspace:
+        on_start(workspace)
+        try:
+            workspace.wait()
+        except KeyboardInterrupt:
+            return

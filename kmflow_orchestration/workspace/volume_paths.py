@@ -1,0 +1,56 @@
+"""From a path of the Files API to a place on disk, with privileges and containment checked."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmflow_orchestration.errors import UnsafePath
+from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.workspace.services import Services
+from kmflow_orchestration.workspace.wire import Caller, WireError
+
+READ = "READ_VOLUME"
+WRITE = "WRITE_VOLUME"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a Volume: how clients call it, where it is, and the Volume's own directory."""
+
+    volume_path: VolumePath
+    disk: Path
+    root: Path
+
+
+def volume_place(services: Services, caller: Caller, path: str, privilege: str) -> Place:
+    """Where a `/Volumes/…` path lies on disk, for a caller who holds the privilege.
+
+    Raises:
+        WireError: 400 a path that is none or leaves its Volume, 403 without the privilege,
+            404 for an unknown Volume.
+    """
+    try:
+        parsed = VolumePath.parse("/" + path.lstrip("/"))
+    except UnsafePath as error:
+        raise _invalid(str(error)) from error
+    names = (parsed.catalog.lower(), parsed.schema.lower(), parsed.volume.lower())
+    services.catalog.require(caller, privilege, "VOLUME", ".".join(names))
+    root = services.catalog.volume_directory(caller, *names)
+    return Place(VolumePath(*names, parsed.parts), _contained(root, parsed.parts), root)
+
+
+def _contained(root: Path, parts: tuple[str, ...]) -> Path:
+    """The place below root, whatever symbolic links lie on the way."""
+    real_root = os.path.realpath(root)
+    target = os.path.realpath(os.path.join(real_root, *parts))  # noqa: PTH118 - hot path
+    if target != real_root and not target.startswith(real_root + os.sep):
+        raise _invalid("The path leaves its Volume.")
+    return Path(target)
+
+
+def _invalid(message: str) -> WireError:
+    return WireError(
+        400, "INVALID_PARAMETER_VALUE", f"Invalid path: {message}", reason="FILES_API_INVALID_PATH"
+    )
