@@ -1,10 +1,11 @@
-"""One group's settings, complete and frozen: clients, paths and table names are made from it."""
+"""One group's settings, complete and frozen; clients, paths and table names are made from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from kmflow_orchestration.config.secret_refs import SecretRef
+from kmflow_orchestration.config.workspace_urls import host_of
 from kmflow_orchestration.names import GroupId, Namespace, VolumePath
 
 
@@ -13,7 +14,8 @@ class GroupConfig:
     """Settings of one group (row A1 and our additions).
 
     `workspace_url`, `warehouse_id` and `token` are empty for a group that only ever stores locally.
-    `version` counts saves of the group and is part of every cache key (row A18).
+    `version` counts saves of the group and is part of every cache key (row A18). Knowledge chunk
+    sizes are in characters. `volume_…` say where outputs go, `evidence_volume` where evidence goes.
     """
 
     group_id: GroupId
@@ -31,6 +33,15 @@ class GroupConfig:
     volume_file_format: str = "json"
     volume_create_date_dirs: bool = True
     allow_insecure_loopback: bool = False
+    knowledge_volume_enabled: bool = False
+    knowledge_volume_path: str | None = None
+    knowledge_chunk_size: int = 1000
+    knowledge_chunk_overlap: int = 200
+    mlflow_enabled: bool = False
+    mlflow_experiment_name: str | None = None
+    evaluation_enabled: bool = False
+    evaluation_judge_model: str | None = None
+    ai_gateway_enabled: bool = False
 
     @property
     def namespace(self) -> Namespace:
@@ -40,3 +51,8 @@ class GroupConfig:
     def volume(self) -> VolumePath:
         """The group's evidence Volume."""
         return VolumePath(self.catalog, self.schema, self.evidence_volume)
+
+    @property
+    def host(self) -> str:
+        """Host of the workspace, with its port if it has one; '' for a local group."""
+        return host_of(self.workspace_url)

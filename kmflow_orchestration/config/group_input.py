@@ -1,0 +1,246 @@
+"""Text becomes a group's settings here: every rule of row A2, every bad field reported at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.placeholders import is_placeholder, is_placeholder_host
+from kmflow_orchestration.config.secret_refs import SecretRef
+from kmflow_orchestration.config.workspace_urls import host_of, workspace_url
+from kmflow_orchestration.errors import ConfigurationError, CredentialError, UnsafePath
+from kmflow_orchestration.names import GroupId, VolumePath, group_id, is_identifier
+
+
+@dataclass(frozen=True, slots=True)
+class InputRules:
+    """What the process allows, beside the rules that hold for everybody."""
+
+    allowed_hosts: Collection[str] = ()
+    """Hosts outside Databricks' domains: private links, custom domains."""
+    production: bool = False
+    """In production no group may talk to a workspace without TLS (design AD14)."""
+
+
+def _no_placeholder(text: str) -> str:
+    if is_placeholder(text):
+        raise ValueError("still holds a template value")
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise ValueError("must not hold control characters")
+    return text
+
+
+def _identifier(text: str) -> str:
+    if text and not is_identifier(text):
+        raise ValueError("must be 1 to 255 of A-Z, a-z, 0-9, '_' and '-'")
+    return text
+
+
+def _volume_path(text: str | None) -> str | None:
+    try:
+        return VolumePath.parse(text).text if text else None
+    except UnsafePath as error:
+        raise ValueError(
+            "must be catalog.schema.volume or /Volumes/catalog/schema/volume[/folder…]"
+        ) from error
+
+
+def _secret_reference(value: Any) -> Any:
+    if value is None or isinstance(value, SecretRef):
+        return value
+    try:
+        reference = SecretRef.parse(str(value))
+    except CredentialError:
+        # Without its cause: a traceback must not show what may be a pasted secret.
+        raise ValueError("must be a reference, env:NAME or file:PATH, never the value") from None
+    _no_placeholder(reference.target)
+    return reference
+
+
+def _folder(text: str) -> str:
+    if ".." in PurePath(text).parts:
+        raise ValueError("must not hold `..`")
+    return text
+
+
+PlainText = Annotated[StrictStr, AfterValidator(_no_placeholder)]
+Identifier = Annotated[PlainText, AfterValidator(_identifier)]
+VolumeText = Annotated[StrictStr | None, AfterValidator(_volume_path)]
+Reference = Annotated[SecretRef | None, BeforeValidator(_secret_reference)]
+
+
+class GroupInput(BaseModel):
+    """A group's settings as somebody wrote them, checked. Build it with `parse_group`.
+
+    Fields are checked in their order; a rule over two fields sits at the later one, so that one
+    pass finds everything. A field that failed counts as filled in for the rules after it.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True
+    )
+
+    group_id: GroupId
+    is_enabled: StrictBool = Field(True, alias="enabled")
+    allow_insecure_loopback: StrictBool = False
+    workspace_url: StrictStr = ""
+    warehouse_id: PlainText = ""
+    catalog: Identifier = ""
+    schema_: Identifier = Field("", alias="schema")
+    token: Reference = None
+    evidence_volume: Identifier = "raw_evidence"
+    landing_path: Annotated[PlainText, AfterValidator(_folder)] = ""
+    volume_enabled: StrictBool = False
+    volume_path: VolumeText = None
+    volume_file_format: Literal["json", "csv", "txt", "parquet"] = "json"
+    volume_create_date_dirs: StrictBool = True
+    knowledge_volume_enabled: StrictBool = False
+    knowledge_volume_path: VolumeText = None
+    knowledge_chunk_size: Annotated[StrictInt, Field(gt=0)] = 1000
+    knowledge_chunk_overlap: Annotated[StrictInt, Field(gt=0)] = 200
+    mlflow_enabled: StrictBool = False
+    mlflow_experiment_name: PlainText | None = None
+    evaluation_enabled: StrictBool = False
+    evaluation_judge_model: PlainText | None = None
+    ai_gateway_enabled: StrictBool = False
+
+    @field_validator("allow_insecure_loopback")
+    @classmethod
+    def _not_in_production(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and _rules(info).production:
+            raise ValueError("is refused in production")
+        return value
+
+    @field_validator("workspace_url")
+    @classmethod
+    def _normal_address(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            return value
+        if is_placeholder_host(value.partition("://")[2] or value):
+            raise ValueError("still holds a template value")
+        url = workspace_url(
+            value,
+            allow_insecure_loopback=bool(info.data.get("allow_insecure_loopback", True)),
+            allowed_hosts=_rules(info).allowed_hosts,
+        )
+        if is_placeholder_host(host_of(url)):
+            raise ValueError("still holds a template value")
+        return url
+
+    @field_validator("warehouse_id", "catalog", "schema_")
+    @classmethod
+    def _needed_with_a_workspace(cls, value: str, info: ValidationInfo) -> str:
+        remote = info.data.get("workspace_url", "unreadable") != ""
+        if not value and remote and info.data.get("is_enabled", True):
+            raise ValueError("is needed by an enabled group with a workspace")
+        return value
+
+    @field_validator("evidence_volume")
+    @classmethod
+    def _evidence_needs_a_volume(cls, value: str) -> str:
+        if not value:
+            raise ValueError("must name a Volume")
+        return value
+
+    @field_validator("volume_path", "knowledge_volume_path")
+    @classmethod
+    def _enabled_needs_path(cls, value: str | None, info: ValidationInfo) -> str | None:
+        flag = str(info.field_name).replace("_path", "_enabled")
+        if not value and info.data.get(flag):
+            raise ValueError(f"is needed when {flag} is true")
+        return value
+
+    @field_validator("knowledge_chunk_overlap")
+    @classmethod
+    def _smaller_than_chunk(cls, value: int, info: ValidationInfo) -> int:
+        if value >= info.data.get("knowledge_chunk_size", value + 1):
+            raise ValueError("must be smaller than knowledge_chunk_size")
+        return value
+
+    def to_config(self, version: int) -> GroupConfig:
+        """Settings as version `version` of the group.
+
+        A group without a workspace may leave catalog and schema out: they become `main` and the
+        group's id, which name folders under the group's own local root.
+        """
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        schema = values.pop("schema_")
+        if not self.workspace_url and self.is_enabled:
+            values["catalog"] = self.catalog or "main"
+            schema = schema or self.group_id.replace("-", "_")
+        return GroupConfig(version=version, schema=schema, **values)
+
+
+FIELD_NAMES = tuple(
+    field.alias or name for name, field in GroupInput.model_fields.items() if name != "group_id"
+)
+"""Names a group's settings may have in YAML and in requests."""
+
+
+def _rules(info: ValidationInfo) -> InputRules:
+    return info.context if isinstance(info.context, InputRules) else InputRules()
+
+
+def parse_group(
+    group: str, values: Mapping[str, Any], *, rules: InputRules | None = None
+) -> GroupInput:
+    """Checks the settings of one group.
+
+    Raises:
+        MissingGroup: an empty or blank group id.
+        ConfigurationError: every bad field with its rule; values are never shown.
+    """
+    checked = group_id(group)
+    if "group_id" in values:
+        raise ConfigurationError(
+            "group_id: the group is named by its key, not by a field", fields=("group_id",)
+        )
+    try:
+        return GroupInput.model_validate({**values, "group_id": checked}, context=rules)
+    except ValidationError as error:
+        problems = [_problem(details) for details in error.errors(include_input=False)]
+    # Outside the handler: pydantic's error holds every value, and a traceback would show them.
+    raise ConfigurationError(
+        "; ".join(f"{name}: {rule}" for name, rule in problems),
+        fields=tuple(name for name, _ in problems),
+    )
+
+
+_WORDING: Mapping[str, Callable[[str], str]] = {
+    "extra_forbidden": lambda name: f"is unknown{nearest(name, FIELD_NAMES)}",
+    "bool_type": lambda _: "must be true or false",
+    "string_type": lambda _: "must be text: put it in quotes",
+    "int_type": lambda _: "must be a whole number",
+}
+
+
+def _problem(details: ErrorDetails) -> tuple[str, str]:
+    name = str(details["loc"][0]).removesuffix("_")
+    wording = _WORDING.get(details["type"])
+    rule = wording(name) if wording else details["msg"].removeprefix("Value error, ")
+    return name, rule
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """`: did you mean …?` when a known name is close, else ''."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f": did you mean {found[0]}?" if found else ""
