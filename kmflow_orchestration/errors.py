@@ -13,6 +13,7 @@
     │   ├── WarehouseUnavailable
     │   ├── RemoteNotFound
     │   ├── RemoteConflict
+    │   ├── RequestRejected
     │   └── ProtocolError
     ├── UnsafePath                  exit 6   a path would leave its boundary
     ├── GroupMismatch               exit 6   one group's work reached for another group's things
@@ -24,6 +25,8 @@
         ├── RunOutstanding
         ├── UnknownRun
         ├── CallbackRejected
+        ├── CompletionRefused
+        ├── CompletionTooLarge
         └── ResultsMissing
 
 `code` is stable and may be matched by programs; `hint` says what to do; `retryable` whether the
@@ -145,6 +148,13 @@ class ProtocolError(RemoteFault):
     retryable = False
 
 
+class RequestRejected(RemoteFault):
+    """The workspace understood the request and will never take it as it is (400)."""
+
+    code = "KM-REMOTE-010"
+    retryable = False
+
+
 class UnsafePath(KmflowError, ValueError):
     """A path outside its boundary; also a ValueError, as callers of a storage backend expect."""
 
@@ -231,3 +241,19 @@ class ResultsMissing(ProfileRunError):
     """The platform says the run succeeded, yet its results are not in the lakehouse."""
 
     code = "KM-PROFILE-005"
+
+
+class CompletionRefused(ProfileRunError):
+    """A completion that the run's present status, or its platform run, does not allow (row E31)."""
+
+    code = "KM-PROFILE-006"
+
+    def __init__(self, message: str, *, current_status: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.current_status = current_status
+
+
+class CompletionTooLarge(ProfileRunError):
+    """A completion with more bytes or more anomalies than one body may hold (row E28)."""
+
+    code = "KM-PROFILE-007"

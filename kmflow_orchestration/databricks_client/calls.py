@@ -1,0 +1,132 @@
+"""One request to the workspace: sent, repeated where that may help, its errors translated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from kmflow_orchestration.databricks_client.platform_errors import translated
+from kmflow_orchestration.databricks_client.retries import Retrier, TransientFault
+from kmflow_orchestration.errors import ProtocolError, RemoteNotFound
+
+
+class WorkspaceCalls:
+    """A group's way to its workspace. Made by `connect`; safe to share between threads.
+
+    Every method raises the leaves of `platform_errors`: AccessRefused, RemoteNotFound,
+    RemoteConflict, RequestRejected, ProtocolError, or RemoteFault once our retries are spent.
+    """
+
+    def __init__(
+        self, client: Any, *, transport: Any, retrier: Retrier, http_timeout_s: float
+    ) -> None:
+        import requests
+
+        self.client = client
+        self.retrier = retrier
+        self._transport = transport
+        self._http_timeout_s = http_timeout_s
+        self._links = requests.Session()
+        self._links.mount("https://", transport)
+        self._links.mount("http://", transport)
+
+    def do(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        data: Callable[[], BinaryIO] | None = None,
+        headers: Mapping[str, str] | None = None,
+        answer_headers: tuple[str, ...] = (),
+        repeatable: bool = True,
+    ) -> dict[str, Any]:
+        """The JSON object answered, {} when the answer is empty.
+
+        `data` opens the request's body anew for every attempt. `repeatable=False` for a request
+        that must not take effect twice.
+        """
+
+        def once() -> dict[str, Any]:
+            with translated(f"{method} {path}", self._transport):
+                answer = self.client.api_client.do(
+                    method,
+                    path,
+                    query=dict(query or {}),
+                    body=None if body is None else dict(body),
+                    data=None if data is None else data(),
+                    headers=dict(headers or {}),
+                    response_headers=list(answer_headers),
+                )
+            if not isinstance(answer, dict):
+                raise ProtocolError(f"{method} {path}: the answer is no JSON object")
+            return answer
+
+        return self.retrier.call(once, repeatable=repeatable)
+
+    def open_stream(self, path: str, *, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Answer of a GET whose body is read by the caller, who closes it: see `contents`."""
+
+        def once() -> dict[str, Any]:
+            with translated(f"GET {path}", self._transport):
+                answer: dict[str, Any] = self.client.api_client.do(
+                    "GET",
+                    path,
+                    headers=dict(headers or {}),
+                    raw=True,
+                    response_headers=["content-range"],
+                )
+                return answer
+
+        return self.retrier.call(once)
+
+    def reading(self, path: str) -> Any:
+        """Context that translates faults while a stream of `open_stream` is read."""
+        return translated(f"GET {path}", self._transport)
+
+    def fetch_link(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
+        """Body behind a presigned URL, which must never see our token.
+
+        Raises:
+            RemoteNotFound: refused, most likely because it expired: ask for a new one.
+        """
+        where = f"GET {urlsplit(url).path}"
+
+        def once() -> bytes:
+            with translated(where, self._transport):
+                # An auth of our own keeps requests from adding one out of ~/.netrc.
+                answer = self._links.get(
+                    url,
+                    headers=dict(headers or {}),
+                    auth=lambda request: request,
+                    timeout=self._http_timeout_s,
+                )
+            if answer.status_code == 200:
+                return bytes(answer.content)
+            if answer.status_code in {400, 401, 403, 404, 410}:
+                raise RemoteNotFound(f"{where}: link refused with {answer.status_code}")
+            raise TransientFault(f"{where}: HTTP {answer.status_code}")
+
+        return self.retrier.call(once)
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        self._transport.close()
+
+
+def required(answer: Mapping[str, Any], name: str, endpoint: str) -> Any:
+    """A field that an endpoint always answers with. Raises ProtocolError naming the endpoint."""
+    value = answer.get(name)
+    if value is None:
+        raise ProtocolError(f"{endpoint}: the answer lacks {name}")
+    return value
+
+
+def required_int(answer: Mapping[str, Any], name: str, endpoint: str) -> int:
+    """An integer field. Raises ProtocolError naming the endpoint."""
+    value = required(answer, name, endpoint)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ProtocolError(f"{endpoint}: {name} is no integer")
+    return value

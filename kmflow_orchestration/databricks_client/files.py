@@ -1,0 +1,184 @@
+"""Files in Unity Catalog Volumes: upload, download, list, look, delete."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
+from kmflow_orchestration.databricks_client.retries import TransientFault
+from kmflow_orchestration.errors import RemoteFault, RemoteNotFound
+from kmflow_orchestration.names import VolumePath
+
+logger = logging.getLogger(__name__)
+_FILES = "/api/2.0/fs/files"
+_DIRECTORIES = "/api/2.0/fs/directories"
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """An entry of a listing; a directory has size 0."""
+
+    path: VolumePath
+    size_bytes: int
+    is_directory: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.parts[-1]
+
+
+class VolumeFiles:
+    """The Files API, as one group may use it. Raises the leaves that `WorkspaceCalls` names."""
+
+    def __init__(self, calls: WorkspaceCalls) -> None:
+        self._calls = calls
+
+    def upload(
+        self, path: VolumePath, opener: Callable[[], BinaryIO], *, overwrite: bool = False
+    ) -> None:
+        """Store a file in one request of known length; missing parent directories appear.
+
+        `opener` gives the content from its start, anew for every attempt.
+
+        Raises:
+            RemoteConflict: there is a file already, and `overwrite` is false.
+        """
+        opened: list[BinaryIO] = []
+
+        def content() -> BinaryIO:
+            opened.append(opener())
+            return opened[-1]
+
+        try:
+            self._calls.do(
+                "PUT",
+                _FILES + quote(path.text),
+                query={"overwrite": "true" if overwrite else "false"},
+                headers={"Content-Type": "application/octet-stream"},
+                data=content,
+            )
+        finally:
+            for stream in opened:
+                stream.close()
+
+    @contextmanager
+    def open_read(self, path: VolumePath) -> Iterator[BinaryIO]:
+        """A stream over a file, which resumes by itself after a broken connection.
+
+        Raises:
+            RemoteNotFound: there is no such file.
+        """
+        raw = ResumingReader(self._calls, _FILES + quote(path.text))
+        # Closing the buffer closes what it reads from.
+        with io.BufferedReader(raw, 1 << 20) as stream:
+            yield stream
+
+    def size(self, path: VolumePath) -> int | None:
+        """Size of a file in bytes, None when there is none."""
+        endpoint = _FILES + quote(path.text)
+        try:
+            answer = self._calls.do("HEAD", endpoint, answer_headers=("content-length",))
+        except RemoteNotFound:
+            return None
+        return int(required(answer, "content-length", f"HEAD {endpoint}"))
+
+    def delete(self, path: VolumePath) -> bool:
+        """Remove a file; False when there was none."""
+        try:
+            self._calls.do("DELETE", _FILES + quote(path.text))
+        except RemoteNotFound:
+            return False
+        return True
+
+    def list_directory(self, path: VolumePath) -> Iterator[RemoteFile]:
+        """Entries of a directory, page by page; none when there is no such directory."""
+        endpoint = _DIRECTORIES + quote(path.text)
+        query: dict[str, Any] = {"page_size": _PAGE}
+        while True:
+            try:
+                answer = self._calls.do("GET", endpoint, query=query)
+            except RemoteNotFound:
+                return
+            for entry in answer.get("contents") or ():
+                yield _entry(path, entry)
+            if not answer.get("next_page_token"):
+                return
+            query["page_token"] = answer["next_page_token"]
+
+
+def _entry(directory: VolumePath, entry: dict[str, Any]) -> RemoteFile:
+    name = required(entry, "path", f"GET {_DIRECTORIES}").rstrip("/").rpartition("/")[2]
+    return RemoteFile(
+        directory.joined(name),
+        int(entry.get("file_size") or 0),
+        bool(entry.get("is_directory")),
+    )
+
+
+class ResumingReader(io.RawIOBase):
+    """Body of a download; a cut connection is taken up again where it broke.
+
+    It gives up after as many failures without a byte in between as the retry policy has attempts.
+    """
+
+    def __init__(self, calls: WorkspaceCalls, endpoint: str) -> None:
+        super().__init__()
+        self._calls = calls
+        self._endpoint = endpoint
+        self._position = 0
+        self._failures = 0
+        self._body: Any = None
+        self._body = self._open()
+
+    def _open(self) -> Any:
+        headers = {"Range": f"bytes={self._position}-"} if self._position else {}
+        answer = self._calls.open_stream(self._endpoint, headers=headers)
+        body = answer["contents"]
+        if self._position and not answer.get("content-range"):
+            # The server sent everything again.
+            left = self._position
+            while left:
+                left -= len(body.read(min(left, 1 << 20)))
+        return body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        while True:
+            try:
+                with self._calls.reading(self._endpoint):
+                    chunk = self._body.read(len(view))
+            except TransientFault as fault:
+                self._recover(fault)
+                continue
+            view[: len(chunk)] = chunk
+            self._position += len(chunk)
+            if chunk:
+                self._failures = 0
+            return len(chunk)
+
+    def _recover(self, fault: TransientFault) -> None:
+        self._failures += 1
+        policy = self._calls.retrier.policy
+        if self._failures >= policy.attempts:
+            raise RemoteFault(
+                f"{fault.message}; gave up at byte {self._position}", error_code=fault.error_code
+            ) from fault
+        logger.info("download broke at byte %d, resuming: %s", self._position, fault.message)
+        self._calls.retrier.clock.sleep(policy.wait_s(self._failures, fault, 0.5))
+        self._body.close()
+        self._body = self._open()
+
+    def close(self) -> None:
+        if not self.closed and self._body is not None:
+            self._body.close()
+        super().close()

@@ -1,0 +1,114 @@
+"""SDK and network exceptions → our error tree, by type, status and error code, never by message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from kmflow_orchestration.databricks_client.retries import TransientFault
+from kmflow_orchestration.errors import (
+    AccessRefused,
+    KmflowError,
+    ProtocolError,
+    RemoteConflict,
+    RemoteFault,
+    RemoteNotFound,
+    RequestRejected,
+)
+
+_TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
+_TRANSIENT_CODES = frozenset(
+    {
+        "TEMPORARILY_UNAVAILABLE",
+        "SERVICE_UNAVAILABLE",
+        "REQUEST_LIMIT_EXCEEDED",
+        "RESOURCE_EXHAUSTED",
+        "DEADLINE_EXCEEDED",
+        "WORKSPACE_TEMPORARILY_UNAVAILABLE",
+    }
+)
+
+
+class StatusSource(Protocol):
+    """Knows the HTTP status of this thread's last answer, None when there was none."""
+
+    @property
+    def last_status(self) -> int | None: ...
+
+
+@contextmanager
+def translated(what: str, statuses: StatusSource) -> Iterator[None]:
+    """Turns every failure of one request inside into a leaf of our tree.
+
+    `what` names the request, such as `GET /api/2.0/sql/warehouses`. The SDK keeps a request's
+    HTTP status to itself and leaves 502 without a class of its own: `statuses` supplies it.
+    """
+    import requests
+    from databricks.sdk.errors import DatabricksError
+
+    try:
+        yield
+    except TimeoutError as error:
+        # What the SDK raises when its own retry time is over; the real fault is its cause.
+        cause = error.__cause__
+        raise _translate(cause if cause is not None else error, what, statuses) from error
+    except (DatabricksError, requests.RequestException) as error:
+        raise _translate(error, what, statuses) from error
+
+
+def _translate(error: BaseException, what: str, statuses: StatusSource) -> KmflowError:
+    from databricks.sdk.errors import DatabricksError
+
+    if isinstance(error, DatabricksError):
+        return _platform_error(error, what, statuses.last_status)
+    return _network_error(error, what)
+
+
+def _network_error(error: BaseException, what: str) -> KmflowError:
+    import requests
+
+    if isinstance(error, requests.exceptions.JSONDecodeError):
+        return ProtocolError(f"{what}: the answer is no JSON")
+    if isinstance(error, requests.exceptions.SSLError):
+        return RequestRejected(
+            f"{what}: the workspace's certificate is not trusted",
+            hint="check the URL, or set REQUESTS_CA_BUNDLE to your company's certificates",
+        )
+    transient = (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        TimeoutError,
+    )
+    if isinstance(error, transient):
+        return TransientFault(f"{what}: {type(error).__name__}", error_code="CONNECTION")
+    return RequestRejected(f"{what}: {type(error).__name__}")
+
+
+def _platform_error(error: Any, what: str, status: int | None) -> KmflowError:
+    from databricks.sdk import errors as sdk
+
+    code = error.error_code or ""
+    text = f"{what}: {error}" if str(error) != "None" else f"{what}: HTTP {status}"
+    if isinstance(error, (sdk.Unauthenticated, sdk.PermissionDenied)):
+        return AccessRefused(text, hint="check the group's token and its grants")
+    if isinstance(error, sdk.NotFound):
+        return RemoteNotFound(text, error_code=code)
+    if isinstance(error, sdk.ResourceConflict) or code.endswith("_ALREADY_EXISTS"):
+        return RemoteConflict(text, error_code=code)
+    if status in _TRANSIENT_STATUS or code in _TRANSIENT_CODES:
+        return TransientFault(
+            text,
+            error_code=code or f"HTTP_{status}",
+            retry_after_s=_retry_after_s(error),
+            was_refused=status == 429,
+        )
+    if isinstance(error, sdk.BadRequest):
+        return RequestRejected(text, error_code=code)
+    return RemoteFault(text, error_code=code or f"HTTP_{status}")
+
+
+def _retry_after_s(error: Any) -> float | None:
+    seconds = error.retry_after_secs
+    return None if seconds is None else float(seconds)

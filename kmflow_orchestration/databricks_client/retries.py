@@ -1,0 +1,105 @@
+"""Our retry policy, the only one in force: the SDK's own is switched off (design AD5, row E4)."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.errors import RemoteFault
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class TransientFault(RemoteFault):
+    """One failed attempt that may be repeated.
+
+    `retry_after_s` is what the platform asked for; `was_refused` says that the request certainly
+    had no effect, so that even a request that must not be sent twice may be sent again.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_code: str = "",
+        retry_after_s: float | None = None,
+        was_refused: bool = False,
+    ) -> None:
+        super().__init__(message, error_code=error_code)
+        self.retry_after_s = retry_after_s
+        self.was_refused = was_refused
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how long; all times in seconds."""
+
+    attempts: int = 5
+    first_wait_s: float = 1.0
+    """Doubles with every attempt: 1, 2, 4, 8."""
+    jitter: float = 0.2
+    longest_retry_after_s: float = 60.0
+    budget_s: float = 300.0
+
+    def wait_s(self, attempt: int, fault: TransientFault, chance: float) -> float:
+        """Seconds to wait after attempt `attempt` (from 1); `chance` is from 0 to 1."""
+        if fault.retry_after_s is not None:
+            return min(max(fault.retry_after_s, 0.0), self.longest_retry_after_s)
+        spread = 1.0 + self.jitter * (2.0 * chance - 1.0)
+        return float(self.first_wait_s * 2.0 ** (attempt - 1) * spread)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrier:
+    """Repeats an action while it fails with a TransientFault and the policy allows it."""
+
+    clock: Clock
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    chance: Callable[[], float] = random.random
+
+    def call(self, action: Callable[[], T], *, repeatable: bool = True) -> T:
+        """Result of the first attempt that succeeds.
+
+        `repeatable=False` is for requests that must not take effect twice: they are repeated only
+        after an answer that proves they had none.
+
+        Raises:
+            RemoteFault: the last fault, once attempts or budget are spent.
+        """
+        started = self.clock.monotonic()
+        attempt = 1
+        while True:
+            try:
+                return action()
+            except TransientFault as fault:
+                wait_s = self.policy.wait_s(attempt, fault, self.chance())
+                spent_s = self.clock.monotonic() - started
+                if (
+                    attempt >= self.policy.attempts
+                    or spent_s + wait_s > self.policy.budget_s
+                    or not (repeatable or fault.was_refused)
+                ):
+                    raise _gave_up(fault, attempt) from fault
+                logger.info(
+                    "attempt %d of %d failed, next in %.1f s: %s",
+                    attempt,
+                    self.policy.attempts,
+                    wait_s,
+                    fault.message,
+                )
+                self.clock.sleep(wait_s)
+                attempt += 1
+
+
+def _gave_up(fault: TransientFault, attempts: int) -> RemoteFault:
+    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    return RemoteFault(
+        f"{fault.message}; gave up after {times}",
+        error_code=fault.error_code,
+        hint="the workspace or the network is unavailable; try again later",
+    )

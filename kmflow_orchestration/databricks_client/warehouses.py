@@ -1,0 +1,62 @@
+"""Which SQL warehouse a group's statements run on (row B9)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
+from kmflow_orchestration.databricks_client.waiting import wait_until
+from kmflow_orchestration.errors import WarehouseUnavailable
+
+logger = logging.getLogger(__name__)
+_WAREHOUSES = "/api/2.0/sql/warehouses"
+# Best first; one that is being deleted is no choice at all.
+_ORDER = ("RUNNING", "STARTING", "STOPPED", "STOPPING")
+
+
+def discover_warehouse(calls: WorkspaceCalls, *, clock: Clock, start_timeout_s: float = 300) -> str:
+    """Id of a usable warehouse: a running one, else a starting, else a stopped one, by name.
+
+    A stopped one is started and waited for.
+
+    Raises:
+        WarehouseUnavailable: there is none, or it did not start in time.
+    """
+    candidates = [
+        warehouse
+        for warehouse in calls.do("GET", _WAREHOUSES).get("warehouses") or ()
+        if warehouse.get("state") in _ORDER
+    ]
+    if not candidates:
+        raise WarehouseUnavailable(
+            "the workspace has no SQL warehouse this group may use",
+            hint="create one, or set warehouse_id in the group's configuration",
+        )
+    chosen = min(candidates, key=_preference)
+    warehouse_id = str(required(chosen, "id", f"GET {_WAREHOUSES}"))
+    if chosen["state"] != "RUNNING":
+        _start(calls, warehouse_id, clock=clock, timeout_s=start_timeout_s)
+    return warehouse_id
+
+
+def _preference(warehouse: dict[str, Any]) -> tuple[int, str]:
+    return _ORDER.index(warehouse["state"]), str(warehouse.get("name") or "")
+
+
+def _start(calls: WorkspaceCalls, warehouse_id: str, *, clock: Clock, timeout_s: float) -> None:
+    logger.info("starting SQL warehouse %s", warehouse_id)
+    calls.do("POST", f"{_WAREHOUSES}/{warehouse_id}/start", body={})
+
+    def running() -> bool | None:
+        state = calls.do("GET", f"{_WAREHOUSES}/{warehouse_id}").get("state")
+        return True if state == "RUNNING" else None
+
+    try:
+        wait_until(running, timeout_s=timeout_s, clock=clock)
+    except TimeoutError as error:
+        raise WarehouseUnavailable(
+            f"SQL warehouse {warehouse_id} did not start within {timeout_s:g} s",
+            hint="look at it in the workspace, or name another one",
+        ) from error
