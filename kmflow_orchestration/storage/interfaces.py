@@ -122,6 +122,10 @@ class Lakehouse(Protocol):
         """Columns of a table in order, None when there is no such table."""
         ...
 
+    def tables(self, schema: str) -> tuple[TableName, ...]:
+        """Tables of one of the group's schemas, sorted by name."""
+        ...
+
     def replace(
         self,
         table: TableName,

@@ -1,0 +1,140 @@
+"""Bronze: evidence as received, and its tables typed as their own values prove."""
+
+from datetime import date
+
+import dagster as dg
+
+from kmflow_orchestration.assets.days import DayReport, materialize_days
+from kmflow_orchestration.assets.evidence import TRANSIENT_RETRY
+from kmflow_orchestration.assets.layers import DATA_OWNER, LAYER_BRONZE, WORKSPACE_POOL
+from kmflow_orchestration.assets.reconciliation import evidence_matches_bronze
+from kmflow_orchestration.assets.rendering import bars, column_schema, preview
+from kmflow_orchestration.context import GroupContext
+from kmflow_orchestration.operations.publish_bronze import publish_bronze
+from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
+from kmflow_orchestration.operations.read_tables import first_rows
+from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
+from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.tables.medallion import BRONZE_EVIDENCE_RAW
+
+RECONCILED = dg.AssetCheckSpec(
+    name="bronze_equals_evidence",
+    asset=[LAYER_BRONZE, "bronze_evidence"],
+    description="Every stored item of the day has one bronze and one metadata row, no other group's.",
+)
+NOTHING_LOST = dg.AssetCheckSpec(
+    name="no_loss",
+    asset=[LAYER_BRONZE, "bronze_datasets"],
+    description="Rows read equal rows written, rejected and skipped; nothing was quarantined.",
+)
+
+
+@dg.asset(
+    key=[LAYER_BRONZE, "bronze_evidence"],
+    deps=[dg.AssetKey(["evidence", "evidence_files"])],
+    partitions_def=GROUP_BY_DAY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[RECONCILED],
+    group_name=LAYER_BRONZE,
+    kinds={"databricks", "delta"},
+    owners=[DATA_OWNER],
+    tags={"layer": LAYER_BRONZE},
+    pool=WORKSPACE_POOL,
+    retry_policy=TRANSIENT_RETRY,
+    metadata={
+        "dagster/column_schema": column_schema(
+            [(column.name, column.type) for column in BRONZE_EVIDENCE_RAW.columns]
+        )
+    },
+    description="One row per stored evidence item, with its metadata row.",
+)
+def bronze_evidence(
+    context: dg.AssetExecutionContext, kmflow: ContextResource
+) -> dg.MaterializeResult[None]:
+    return materialize_days(context, kmflow, _bronze_day)
+
+
+def _bronze_day(group: GroupContext, day: date) -> DayReport:
+    published = publish_bronze(group.id, day, **group.publishing())
+    table = group.config.namespace.bronze(BRONZE_EVIDENCE_RAW.name)
+    check = evidence_matches_bronze(group, day)
+    return DayReport(
+        {
+            "dagster/row_count": published.rows,
+            "size_bytes": published.size_bytes,
+            "batches": len(published.batches),
+            "table": table.text,
+            "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
+            **group.links(table),
+        },
+        checks=(check,),
+    )
+
+
+@dg.asset(
+    key=[LAYER_BRONZE, "bronze_datasets"],
+    deps=[dg.AssetKey(["evidence", "evidence_files"])],
+    partitions_def=GROUP_BY_DAY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    check_specs=[NOTHING_LOST],
+    group_name=LAYER_BRONZE,
+    kinds={"databricks", "delta"},
+    owners=[DATA_OWNER],
+    tags={"layer": LAYER_BRONZE},
+    pool=WORKSPACE_POOL,
+    retry_policy=TRANSIENT_RETRY,
+    description="Structured evidence as typed tables, one per dataset of an engagement.",
+)
+def bronze_datasets(
+    context: dg.AssetExecutionContext, kmflow: ContextResource
+) -> dg.MaterializeResult[None]:
+    return materialize_days(context, kmflow, _datasets_day)
+
+
+def _datasets_day(group: GroupContext, day: date) -> DayReport:
+    published = publish_datasets(group.id, day, **group.converting())
+    rows = {table.name: float(table.rows_total) for table in published.tables}
+    largest = max(published.tables, key=lambda table: table.rows_total, default=None)
+    shown = {}
+    if largest is not None:
+        table = group.config.namespace.bronze(largest.name)
+        shown = {
+            "preview_of": largest.name,
+            "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
+            "dagster/column_schema": column_schema(largest.columns),
+            **group.links(table),
+        }
+    return DayReport(
+        {
+            "dagster/row_count": sum(table.rows_written for table in published.tables),
+            "tables": len(published.tables),
+            "tables_rebuilt": sum(table.rebuilt for table in published.tables),
+            "files_converted": published.converted,
+            "files_without_converter": published.no_converter,
+            "files_quarantined": len(published.quarantined),
+            "rows_rescued": published.rows_rescued,
+            "rows_by_table": bars("Rows by table", rows),
+            "receipts": dg.MetadataValue.json([r.summary() for r in published.receipts[:100]]),
+            **shown,
+        },
+        checks=(_no_loss(published),),
+    )
+
+
+def _no_loss(published: PublishedDatasets) -> dg.AssetCheckResult:
+    lost = [receipt.source for receipt in published.receipts if not receipt.adds_up]
+    quarantined = [f"{item.file_name}: {item.code}" for item in published.quarantined]
+    return dg.AssetCheckResult(
+        check_name=NOTHING_LOST.name,
+        asset_key=NOTHING_LOST.asset_key,
+        passed=not lost and not quarantined,
+        severity=dg.AssetCheckSeverity.ERROR if lost else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "receipts": len(published.receipts),
+            "receipts_that_do_not_add_up": lost[:20],
+            "quarantined": quarantined[:20],
+        },
+    )
+
+
+BRONZE_ASSETS = [bronze_evidence, bronze_datasets]

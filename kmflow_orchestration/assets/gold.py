@@ -1,0 +1,57 @@
+"""Gold: what a group's people look at, one partition per group."""
+
+import dagster as dg
+
+from kmflow_orchestration.assets.evidence import TRANSIENT_RETRY
+from kmflow_orchestration.assets.layers import (
+    LAYER_GOLD,
+    LAYER_SILVER,
+    QUALITY_OWNER,
+    WORKSPACE_POOL,
+)
+from kmflow_orchestration.assets.rendering import column_schema, line
+from kmflow_orchestration.assets.silver import FOLLOW_UPSTREAM
+from kmflow_orchestration.names import group_id
+from kmflow_orchestration.operations.publish_gold import publish_score_history
+from kmflow_orchestration.partitions.keys import GROUPS
+from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.tables.medallion import GOLD_QUALITY_SCORE_HISTORY
+
+
+@dg.asset(
+    key=[LAYER_GOLD, "gold_quality_score_history"],
+    deps=[dg.AssetKey([LAYER_SILVER, "silver_quality_events"])],
+    partitions_def=GROUPS,
+    automation_condition=FOLLOW_UPSTREAM,
+    group_name=LAYER_GOLD,
+    kinds={"databricks", "delta"},
+    owners=[QUALITY_OWNER],
+    tags={"layer": LAYER_GOLD},
+    pool=WORKSPACE_POOL,
+    retry_policy=TRANSIENT_RETRY,
+    metadata={
+        "dagster/column_schema": column_schema(
+            [(column.name, column.type) for column in GOLD_QUALITY_SCORE_HISTORY.columns]
+        )
+    },
+    description="Evidence quality by day, engagement and category.",
+)
+def gold_quality_score_history(
+    context: dg.AssetExecutionContext, kmflow: ContextResource
+) -> dg.MaterializeResult[None]:
+    group = kmflow.for_group(group_id(context.partition_key))
+    published = publish_score_history(group.id, lakehouse=group.lakehouse, config=group.config)
+    table = group.config.namespace.gold(GOLD_QUALITY_SCORE_HISTORY.name)
+    points = [(point.as_of_date, point.composite) for point in published.trend]
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": published.rows,
+            **({"latest_composite": points[-1][1]} if points else {}),
+            "trend": line("Mean composite score by day", points),
+            "table": table.text,
+            **group.links(table),
+        }
+    )
+
+
+GOLD_ASSETS = [gold_quality_score_history]

@@ -1,0 +1,37 @@
+"""Reading a little of a table: first rows for a preview, counts for a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.names import LAYERS, GroupId, TableName, literal, quoted
+from kmflow_orchestration.storage.interfaces import Lakehouse
+from kmflow_orchestration.tables.medallion import BATCH_COLUMN
+
+
+def first_rows(
+    table: TableName, batches: Sequence[str], *, lakehouse: Lakehouse, rows: int = 5
+) -> pa.Table:
+    """Up to `rows` rows that one of these batches wrote, in no particular order."""
+    chosen = ", ".join(literal(batch) for batch in batches) or "NULL"
+    return lakehouse.query(
+        f"SELECT * FROM {table.sql} WHERE {quoted(BATCH_COLUMN)} IN ({chosen}) LIMIT {int(rows)}"
+    )
+
+
+def row_counts(group: GroupId, *, lakehouse: Lakehouse, config: GroupConfig) -> Mapping[str, int]:
+    """Rows of every table of a group but the profile results, by `schema.table`, sorted."""
+    counts: dict[str, int] = {}
+    for schema in config.namespace.schemas:
+        if schema == f"{config.schema}_{LAYERS[-1]}":
+            continue
+        for table in lakehouse.tables(schema):
+            result = lakehouse.query(
+                f"SELECT COUNT(*) AS row_count FROM {table.sql} WHERE group_id = :group_id",
+                {"group_id": group},
+            )
+            counts[f"{table.schema}.{table.name}"] = result.column("row_count")[0].as_py()
+    return dict(sorted(counts.items()))

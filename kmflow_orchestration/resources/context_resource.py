@@ -1,0 +1,74 @@
+"""The one Dagster resource: it hands out the context of a run's own group, and of no other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from kmflow_orchestration.config.settings import load_settings
+from kmflow_orchestration.context import Context, GroupContext
+from kmflow_orchestration.errors import GroupMismatch
+from kmflow_orchestration.names import GroupId, group_id
+from kmflow_orchestration.partitions.keys import GROUP_TAG
+
+
+class ContextResource(dg.ConfigurableResource["ContextResource"]):
+    """Opens the composition root for a step or a tick and closes it at the end.
+
+    Nothing is read or connected when definitions load. In a run, the group is the one of its
+    `kmflow/group` tag, or else the first one asked for, which the run is then tagged with.
+    """
+
+    overrides: dict[str, str] = Field(
+        default={},
+        description="Process settings that win over environment and .env; never a secret.",
+    )
+
+    _context: Context | None = PrivateAttr(default=None)
+    _group: str | None = PrivateAttr(default=None)
+    _run_id: str | None = PrivateAttr(default=None)
+    _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["ContextResource"]:
+        overrides: dict[str, Any] = dict(self.overrides)
+        run = context.run
+        self._instance = context.instance
+        self._run_id = run.run_id if run else None
+        self._group = run.tags.get(GROUP_TAG) if run else None
+        with Context(load_settings(**overrides), dagster_run_id=self._run_id or "") as opened:
+            self._context = opened
+            yield self
+        self._context = None
+
+    @property
+    def context(self) -> Context:
+        """The composition root, for sensors: they look after every group."""
+        if self._context is None:
+            raise RuntimeError("the kmflow resource is used outside a step or tick")
+        return self._context
+
+    def for_group(self, group: str) -> GroupContext:
+        """The context of a run's group.
+
+        Raises:
+            GroupMismatch: the run belongs to another group.
+            UnknownGroup: no such group, or it is disabled; every missing field is named.
+        """
+        checked = group_id(group)
+        if self._run_id is not None:
+            self._bind(checked)
+        return self.context.group(checked)
+
+    def _bind(self, group: GroupId) -> None:
+        if self._group is None:
+            self._group = group
+            if self._instance is not None and self._instance.has_run(self._run_id or ""):
+                self._instance.add_run_tags(self._run_id or "", {GROUP_TAG: group})
+        if self._group != group:
+            raise GroupMismatch(
+                f"a run of group {self._group!r} asked for group {group!r}",
+                hint="start one run per group",
+            )
