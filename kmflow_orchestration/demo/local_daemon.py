@@ -146,7 +146,7 @@ class LocalDaemon:
             instance=self.instance,
             asset_selection=list(assets),
             partition_key=partition or None,
-            tags={"kmflow/group": partition.split("|")[0], **tags},
+            tags={"kmflow/group": partition.split("|", maxsplit=1)[0], **tags},
             run_config=QUIET,
             raise_on_error=False,
         )

@@ -1,0 +1,47 @@
+"""One sensor that evaluates every stored cron: schedules are data, Dagster's own are fixed (AD7)."""
+
+import dagster as dg
+
+from kmflow_orchestration.assets.layers import LAYER_PROFILES
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.partitions.keys import GROUP_TAG, table_group_key
+from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.sensors.fairness import in_turns
+from kmflow_orchestration.sensors.run_keys import next_run_key
+
+PROFILE_RUN = dg.AssetKey([LAYER_PROFILES, "profile_run"])
+MAX_REQUESTS = 20
+
+
+def profiling_cron(context: dg.SensorEvaluationContext, kmflow: ContextResource) -> dg.SensorResult:
+    """Request a profile of each table group whose cron is due and whose tables changed."""
+    opened = kmflow.context
+    now = opened.clock.now()
+    due: dict[str, list[dg.RunRequest]] = {}
+    unchanged: list[str] = []
+    for group in opened.group_configs.groups():
+        stale = {one.table_group_id for one in opened.table_groups.stale(group)}
+        for table_group in opened.table_groups.due_by_cron(group, now):
+            opened.table_groups.ticked(group, table_group.table_group_id, now)
+            if table_group.table_group_id in stale:
+                request = _request(context.instance, group, table_group.table_group_id)
+                due.setdefault(group, []).append(request)
+            else:
+                unchanged.append(f"{group}/{table_group.table_group_id}")
+    requests = in_turns(due, MAX_REQUESTS)
+    if unchanged:
+        context.log.info(f"skipped, no table changed since the last run: {', '.join(unchanged)}")
+    if not requests:
+        reason = f"unchanged: {', '.join(unchanged)}" if unchanged else "no schedule is due"
+        return dg.SensorResult(skip_reason=reason)
+    return dg.SensorResult(run_requests=requests)
+
+
+def _request(instance: dg.DagsterInstance, group: GroupId, table_group: str) -> dg.RunRequest:
+    key = table_group_key(group, table_group)
+    return dg.RunRequest(
+        run_key=next_run_key(instance, key, "profile"),
+        partition_key=key,
+        asset_selection=[PROFILE_RUN],
+        tags={GROUP_TAG: group},
+    )
