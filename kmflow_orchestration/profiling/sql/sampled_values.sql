@@ -1,0 +1,3 @@
+SELECT value, count(*) AS n
+FROM (SELECT {value} AS value FROM {relation} WHERE {column} IS NOT NULL LIMIT {sample_rows}) AS sample
+GROUP BY value

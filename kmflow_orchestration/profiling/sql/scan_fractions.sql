@@ -1,0 +1,1 @@
+  sum(abs({x} % 1)) AS {as}fractional_sum

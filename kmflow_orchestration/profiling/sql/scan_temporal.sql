@@ -1,0 +1,10 @@
+  min({x}) AS {as}min_micros,
+  max({x}) AS {as}max_micros,
+  count_if({x} < {one_year_before}) AS {as}before_1yr_date_count,
+  count_if({x} < {five_years_before}) AS {as}before_5yr_date_count,
+  count_if({x} < {twenty_years_before}) AS {as}before_20yr_date_count,
+  count_if({x} < {hundred_years_before}) AS {as}before_100yr_date_count,
+  count_if({x} BETWEEN {days_365_before} AND {reference}) AS {as}within_1yr_date_count,
+  count_if({x} BETWEEN {days_30_before} AND {reference}) AS {as}within_1mo_date_count,
+  count_if({x} > {reference}) AS {as}future_date_count,
+  count_if({x} > {twenty_years_after}) AS {as}distant_future_date_count
