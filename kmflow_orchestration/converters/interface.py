@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
+
+from kmflow_orchestration.converters.type_lattice import ColumnType
+
+SOURCE_ROW = "_source_row"
+RESCUED_DATA = "_rescued_data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +28,14 @@ class Source:
     file_name: str
     media_type: str = ""
 
+    @property
+    def suffix(self) -> str:
+        """Last suffix of the name, in lower case with its dot; '' without one."""
+        return Path(self.file_name).suffix.lower()
+
 
 @dataclass(frozen=True, slots=True)
-class Warning_:
+class ConversionWarning:
     """Something a reader should know; `location` says where, such as `row 17` or `sheet Loans`."""
 
     code: str
@@ -36,19 +47,23 @@ class Warning_:
 class ColumnFact:
     """What all non-null values of one column of one source have in common.
 
-    `type` is the narrowest type of the lattice that holds each of them exactly, as Spark SQL names
-    it; `source_name` is the header as it stood in the file.
+    `type` is the narrowest type of the lattice that holds each of them exactly; `source_name` is
+    the header as it stood in the file, `name` its safe and unique form.
     """
 
     name: str
     source_name: str
-    type: str
+    type: ColumnType
     null_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of one converted table: `rows_read == rows_written + rows_rejected + rows_skipped`."""
+    """Proof of one converted table: `rows_read == rows_written + rows_rejected + rows_skipped`.
+
+    The header is no row. Skipped rows hold no value at all; padded ones had too few fields and
+    rescued ones too many, both are written. `content_hash` is SHA-256 of the source, in hex.
+    """
 
     converter: str
     converter_version: str
@@ -67,60 +82,88 @@ class Receipt:
 
 
 class ConvertedTable(Protocol):
-    """One table of a source. `receipt` and `facts` are final once `batches` is exhausted."""
+    """One table of a source, read to its end once before anything here is known."""
 
-    part: str
-    """Sheet or inner table name; '' when the file is the table."""
-
-    def batches(self, types: Mapping[str, str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Record batches in source order, with `_source_row` (BIGINT) and `_rescued_data` (STRING).
-
-        `types` maps column names to Spark SQL types they must have, wider than or equal to what
-        `facts` found; `STRING` gives the exact source text. May be called again.
-        """
+    @property
+    def part(self) -> str:
+        """Sheet or inner table name; '' when the file is the table."""
         ...
 
     @property
     def facts(self) -> tuple[ColumnFact, ...]:
-        """Known before the first batch: types are proven on every row, not on a sample."""
+        """Columns in source order; types are proven on every row, not on a sample."""
         ...
 
     @property
     def receipt(self) -> Receipt: ...
 
     @property
-    def warnings(self) -> tuple[Warning_, ...]: ...
+    def warnings(self) -> tuple[ConversionWarning, ...]: ...
+
+    def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
+        """Record batches in source order: `_source_row` (int64), the columns, `_rescued_data`.
+
+        `types` maps column names to types they must have, at or above what `facts` found; STRING
+        gives the exact source text. May be called again; memory stays bounded.
+        """
+        ...
+
+
+class BlockKind(StrEnum):
+    """What a piece of text is."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST = "list"
+    TABLE = "table"
+    CODE = "code"
 
 
 @dataclass(frozen=True, slots=True)
 class TextBlock:
-    """A piece of text in reading order; `kind` is heading, paragraph, list, table or code."""
+    """A piece of text in reading order, under the `heading` it stands below ('' before any).
 
-    kind: str
+    `location` says where in the source it begins, such as `line 12` or `page 3`.
+    """
+
+    kind: BlockKind
     text: str
     heading: str = ""
     location: str = ""
 
 
+class OutputKind(StrEnum):
+    """What a converter makes of its source."""
+
+    TABLES = "tables"
+    TEXT = "text"
+
+
 class Converter(Protocol):
     """A family of formats. Stateless; found through the registry.
 
-    Raises from every method: CorruptInput when the content is not what its format promises.
+    `priority` decides between converters that claim a suffix; `version` changes whenever the same
+    bytes may come out otherwise, which is what re-processing goes by.
+    Every method raises CorruptInput when the content is not what its format promises.
     """
 
     name: ClassVar[str]
     version: ClassVar[str]
     media_types: ClassVar[tuple[str, ...]]
     suffixes: ClassVar[tuple[str, ...]]
-    kind: ClassVar[str]
-    """`tables` or `text`."""
+    output: ClassVar[OutputKind]
+    priority: ClassVar[int]
 
     def detect(self, source: Source, head: bytes) -> float:
-        """How sure, from 0 to 1, that this content is ours; `head` is the file's first bytes."""
+        """How sure, from 0 to 1, that this content is ours; `head` is the file's first bytes.
+
+        0.9 and above: by a signature or structure that belongs to the format alone. Below 0.5:
+        only the suffix speaks for it.
+        """
         ...
 
     def options(self) -> Mapping[str, Any]:
-        """Names and defaults of the options `open_tables` takes."""
+        """Names and defaults of the options `open_tables` and `open_text` take."""
         ...
 
     def open_tables(

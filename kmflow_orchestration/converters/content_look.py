@@ -1,0 +1,113 @@
+"""What a file's first bytes and its container say about it, before any converter reads it."""
+
+from __future__ import annotations
+
+import codecs
+import zipfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from kmflow_orchestration.converters.delimited_dialect import sniff
+from kmflow_orchestration.errors import CorruptInput
+
+HEAD_BYTES = 64 << 10
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_CONTROLS = frozenset(range(32)) - {9, 10, 12, 13, 27}
+# Formats that are text to a probe, yet announce themselves.
+_ANNOUNCED = (
+    (b"%pdf-", "pdf"),
+    (b"{\\rtf", "rtf"),
+    (b"<?xml", "xml"),
+    (b"<!doctype html", "html"),
+    (b"<html", "html"),
+    (b"par1", "parquet"),
+)
+
+
+class Container(StrEnum):
+    """Formats told apart by what lies inside a zip or OLE container; '' for none."""
+
+    NONE = ""
+    XLSX = "xlsx"
+    XLS = "xls"
+    ODS = "ods"
+    DOCX = "docx"
+    PPTX = "pptx"
+    ODT = "odt"
+    ZIP = "zip"
+    OLE = "ole"
+
+
+_MEMBERS = (
+    ("xl/workbook.xml", Container.XLSX),
+    ("word/document.xml", Container.DOCX),
+    ("ppt/presentation.xml", Container.PPTX),
+)
+_OPEN_DOCUMENT = {b"spreadsheet": Container.ODS, b"text": Container.ODT}
+
+
+@dataclass(frozen=True, slots=True)
+class ContentLook:
+    """`is_text`: readable characters only. `announced`: a format named by its first bytes."""
+
+    is_text: bool
+    is_container: bool
+    announced: str
+
+
+def look_at(head: bytes) -> ContentLook:
+    """First bytes of a file, at most HEAD_BYTES of them."""
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()[:32].lower()
+    announced = next((name for mark, name in _ANNOUNCED if start.startswith(mark)), "")
+    is_container = head.startswith((_ZIP, _OLE))
+    return ContentLook(not is_container and _is_text(head), is_container, announced)
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return True
+    controls = sum(head.count(byte) for byte in _CONTROLS)
+    # A few stray NULs do not make a table binary.
+    return controls <= len(head) // 100 + (1 if len(head) < 100 else 0)
+
+
+def container_of(path: Path, head: bytes) -> Container:
+    """What kind of container a file is. A damaged one is ZIP or OLE."""
+    if head.startswith(_OLE):
+        return Container.XLS if _holds_workbook(path) else Container.OLE
+    if not head.startswith(_ZIP):
+        return Container.NONE
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            kind = archive.read("mimetype")[:100] if "mimetype" in names else b""
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError):
+        return Container.ZIP
+    if b"opendocument." in kind:
+        return _OPEN_DOCUMENT.get(kind.rpartition(b".")[2], Container.ZIP)
+    return next((found for member, found in _MEMBERS if member in names), Container.ZIP)
+
+
+def _holds_workbook(path: Path) -> bool:
+    """Whether an OLE file has a stream named Workbook or Book (names are UTF-16)."""
+    with path.open("rb") as stream:
+        content = stream.read(32 << 20)
+    return any(name.encode("utf-16-le") in content for name in ("Workbook\0", "Book\0"))
+
+
+def tabular_agreement(head: bytes) -> float:
+    """Share of records with the commonest number of fields; 0 for one column or one record."""
+    look = look_at(head)
+    if not look.is_text or look.announced:
+        return 0.0
+    is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = head.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
+    if text.lstrip()[:1] in ("{", "["):
+        return 0.0
+    try:
+        dialect = sniff(text, is_whole=len(head) < HEAD_BYTES)
+    except CorruptInput:
+        return 0.0
+    is_table = dialect.width > 1 and dialect.width == len(dialect.header)
+    return dialect.agreement if is_table and dialect.records_sampled > 1 else 0.0

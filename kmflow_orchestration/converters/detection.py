@@ -1,0 +1,168 @@
+"""Which converter a file belongs to: content first, the suffix second (row D21)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kmflow_orchestration.converters.content_look import (
+    HEAD_BYTES,
+    Container,
+    container_of,
+    look_at,
+)
+from kmflow_orchestration.converters.interface import ConversionWarning, Converter, Source
+from kmflow_orchestration.converters.registry import ConverterRegistry
+from kmflow_orchestration.errors import CorruptInput
+
+_CERTAIN = 0.9
+# Text formats that have no converter yet; without this list they would be read as prose.
+_TEXT_SUFFIXES = frozenset(
+    [
+        ".json",
+        ".jsonl",
+        ".ndjson",
+        ".xml",
+        ".html",
+        ".htm",
+        ".eml",
+        ".yaml",
+        ".yml",
+        ".toml",
+        ".ini",
+        ".sql",
+        ".log",
+        ".rtf",
+        ".svg",
+        ".bpmn",
+        ".dmn",
+        ".drawio",
+        ".dio",
+        ".vtt",
+        ".srt",
+        ".tex",
+        ".rst",
+        ".ics",
+        ".vcf",
+        ".mbox",
+        ".py",
+        ".r",
+        ".ipynb",
+    ]
+)
+# Formats that always begin with a signature: without it the file is damaged.
+_SIGNED_SUFFIXES = frozenset(
+    [
+        ".pdf",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".zip",
+        ".7z",
+        ".gz",
+        ".docx",
+        ".docm",
+        ".pptx",
+        ".pptm",
+        ".xlsx",
+        ".xlsm",
+        ".xlsb",
+        ".odt",
+        ".ods",
+        ".odp",
+        ".doc",
+        ".xls",
+        ".ppt",
+        ".msg",
+        ".vsdx",
+        ".vsd",
+        ".parquet",
+        ".mp3",
+        ".mp4",
+        ".mov",
+        ".m4a",
+        ".wav",
+    ]
+)
+# Signatures puremagic knows that random bytes meet as well are shorter than this.
+_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """`converter` is None for sound content that no converter takes yet."""
+
+    converter: Converter | None
+    warnings: tuple[ConversionWarning, ...] = ()
+
+
+def detect(source: Source, registry: ConverterRegistry) -> Detection:
+    """The converter for a file.
+
+    Raises:
+        CorruptInput: content that is not what its name promises, and no other known type either.
+    """
+    with source.path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    by_suffix = registry.for_suffix(source.suffix)
+    sure = {converter: converter.detect(source, head) for converter in registry}
+    best = max(sure, key=lambda converter: (sure[converter], converter is by_suffix), default=None)
+    if by_suffix is not None and best is not None and sure[by_suffix] == sure[best] > 0:
+        return Detection(by_suffix)
+    if best is not None and sure[best] >= _CERTAIN and not _is_other_text(source):
+        return Detection(best, (_mismatch(source, best.name),))
+    if by_suffix is not None and sure[by_suffix] > 0:
+        return Detection(by_suffix)
+    return _without_converter(source, head)
+
+
+def _is_other_text(source: Source) -> bool:
+    """Lines of a log or of code may line up like a table; their suffix knows better."""
+    return source.suffix in _TEXT_SUFFIXES
+
+
+def _mismatch(source: Source, found: str) -> ConversionWarning:
+    return ConversionWarning(
+        "type_mismatch", f"the name ends in {source.suffix or 'nothing'}, the content is {found}"
+    )
+
+
+def _without_converter(source: Source, head: bytes) -> Detection:
+    look = look_at(head)
+    known = look.announced or _known_container(source, head) or _known_signature(head)
+    if known:
+        return Detection(None)
+    if look.is_text and source.suffix not in _SIGNED_SUFFIXES:
+        return Detection(None)
+    if not look.is_text and source.suffix and not _must_be_known(source):
+        return Detection(None)
+    raise CorruptInput(
+        f"the content is no {source.suffix.lstrip('.') or 'known type'}, nor of another known type",
+        hint="the file may be damaged or have the wrong suffix",
+    )
+
+
+def _known_container(source: Source, head: bytes) -> str:
+    found = container_of(source.path, head)
+    # A zip or OLE file whose members cannot be listed is damaged, whatever its suffix says.
+    return "" if found is Container.ZIP and source.suffix != ".zip" else found.value
+
+
+def _must_be_known(source: Source) -> bool:
+    is_text_format = source.suffix in _TEXT_SUFFIXES or source.suffix in (".csv", ".tsv", ".tab")
+    return source.suffix in _SIGNED_SUFFIXES or is_text_format or source.suffix in (".txt", ".md")
+
+
+def _known_signature(head: bytes) -> str:
+    import puremagic
+
+    if look_at(head).is_text:
+        return ""
+    try:
+        found = puremagic.magic_string(head)
+    except (puremagic.PureError, ValueError):
+        return ""
+    return next((match.extension for match in found if match.confidence >= _CONFIDENCE), "")

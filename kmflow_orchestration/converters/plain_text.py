@@ -1,0 +1,151 @@
+"""Plain text and Markdown as blocks of text under their headings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from kmflow_orchestration.converters.content_look import look_at
+from kmflow_orchestration.converters.interface import (
+    BlockKind,
+    ConvertedTable,
+    OutputKind,
+    Source,
+    TextBlock,
+)
+from kmflow_orchestration.converters.text_encoding import read_text, scan_text
+
+_HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_LIST_ITEM = re.compile(r" {0,3}([-*+]|\d{1,9}[.)])[ \t]+")
+_TABLE_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$")
+_MARKDOWN = (".md", ".markdown")
+
+
+class PlainTextConverter:
+    """Paragraphs between blank lines; in Markdown also headings, lists, tables and code."""
+
+    name: ClassVar[str] = "plain_text"
+    version: ClassVar[str] = "1"
+    media_types: ClassVar[tuple[str, ...]] = ("text/plain", "text/markdown")
+    suffixes: ClassVar[tuple[str, ...]] = (".txt", ".md", ".markdown")
+    output: ClassVar[OutputKind] = OutputKind.TEXT
+    priority: ClassVar[int] = 0
+
+    def detect(self, source: Source, head: bytes) -> float:
+        """Prose has no signature: the suffix decides, and readable characters confirm it."""
+        look = look_at(head)
+        if not look.is_text or look.announced or source.suffix not in self.suffixes:
+            return 0.0
+        # A Markdown table lines up like a delimited file, and is none.
+        return 1.0 if source.suffix in _MARKDOWN else 0.5
+
+    def options(self) -> Mapping[str, Any]:
+        return {}
+
+    def open_tables(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Sequence[ConvertedTable]:
+        return ()
+
+    def open_text(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Iterator[TextBlock]:
+        """Blocks in reading order."""
+        text = read_text(source.path, scan_text(source.path).encoding)
+        return iter(_blocks(text.splitlines(), is_markdown=source.suffix in _MARKDOWN))
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The block being gathered; mutable while lines come in."""
+
+    heading: str = ""
+    kind: BlockKind = BlockKind.PARAGRAPH
+    lines: list[str] = field(default_factory=list)
+    first_line: int = 0
+    fence: str = ""
+
+    def add(self, line: str, number: int) -> None:
+        if not self.lines:
+            self.first_line = number
+        self.lines.append(line)
+
+    def take(self) -> Iterator[TextBlock]:
+        """The block so far, if it holds anything; a new one begins."""
+        text = "\n".join(self.lines).strip("\n")
+        if text.strip():
+            yield TextBlock(self.kind, text, self.heading, f"line {self.first_line}")
+        self.lines, self.kind = [], BlockKind.PARAGRAPH
+
+
+def _blocks(lines: list[str], *, is_markdown: bool) -> Iterator[TextBlock]:
+    draft = _Draft()
+    for number, line in enumerate(lines, start=1):
+        if is_markdown:
+            yield from _markdown_line(draft, line, number)
+        elif line.strip():
+            draft.add(line, number)
+        else:
+            yield from draft.take()
+    yield from draft.take()
+
+
+def _markdown_line(draft: _Draft, line: str, number: int) -> Iterator[TextBlock]:
+    fence = _FENCE.match(line)
+    if draft.fence or fence:
+        yield from _code_line(draft, line, number)
+    elif heading := _HEADING.match(line):
+        yield from draft.take()
+        yield from _heading(draft, heading[2], number)
+    elif _is_underline(draft, line):
+        text = draft.lines.pop()
+        yield from _heading(draft, text.strip(), number - 1)
+    elif not line.strip():
+        yield from draft.take()
+    else:
+        yield from _flowing_line(draft, line, number)
+
+
+def _code_line(draft: _Draft, line: str, number: int) -> Iterator[TextBlock]:
+    fence = _FENCE.match(line)
+    if not draft.fence and fence:
+        yield from draft.take()
+        draft.kind, draft.fence = BlockKind.CODE, fence[1]
+    elif fence and fence[1].startswith(draft.fence):
+        draft.fence = ""
+        yield from draft.take()
+    else:
+        draft.add(line, number)
+
+
+def _is_underline(draft: _Draft, line: str) -> bool:
+    is_one_line = draft.kind is BlockKind.PARAGRAPH and len(draft.lines) == 1
+    return is_one_line and _UNDERLINE.match(line) is not None
+
+
+def _heading(draft: _Draft, text: str, number: int) -> Iterator[TextBlock]:
+    draft.heading = text
+    if text:
+        yield TextBlock(BlockKind.HEADING, text, text, f"line {number}")
+
+
+def _flowing_line(draft: _Draft, line: str, number: int) -> Iterator[TextBlock]:
+    kind = _kind(draft, line)
+    if kind is not draft.kind:
+        yield from draft.take()
+        draft.kind = kind
+    draft.add(line, number)
+
+
+def _kind(draft: _Draft, line: str) -> BlockKind:
+    if _TABLE_ROW.match(line):
+        return BlockKind.TABLE
+    if _LIST_ITEM.match(line):
+        return BlockKind.LIST
+    # An indented or lazy line goes on with its list item.
+    is_in_list = draft.kind is BlockKind.LIST and bool(draft.lines)
+    return BlockKind.LIST if is_in_list else BlockKind.PARAGRAPH

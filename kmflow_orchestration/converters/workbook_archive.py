@@ -1,0 +1,95 @@
+"""The zip archive of a workbook: is it safe to unpack, and how many cells hold an error."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from kmflow_orchestration.errors import CorruptInput
+
+_MAX_MEMBERS = 10_000
+_MAX_BYTES = 10 << 30
+# Sheets of repeated cells pack well: the ratio matters only where it hurts (row D22).
+_MAX_RATIO, _RATIO_FROM_BYTES = 100, 256 << 20
+_CHUNK_BYTES = 1 << 20
+_ERROR_CELL = re.compile(rb'<c\s[^>]*\bt="e"')
+_SHEET = re.compile(r"<(?:\w+:)?sheet\s([^>]*)>")
+_RELATION = re.compile(r"<(?:\w+:)?Relationship\s([^>]*)>")
+_ATTRIBUTE = re.compile(r'([\w:]+)="([^"]*)"')
+_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
+
+
+def check_archive(path: Path) -> None:
+    """Refuses what would unpack beyond all measure; old .xls files are no archives.
+
+    Raises:
+        CorruptInput: a damaged archive, or one over the limits (`too_large_inside`).
+    """
+    with path.open("rb") as stream:
+        if stream.read(4) != b"PK\x03\x04":
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise CorruptInput(f"the workbook is damaged: {error}") from error
+    packed = sum(member.compress_size for member in members)
+    unpacked = sum(member.file_size for member in members)
+    swells = unpacked > _RATIO_FROM_BYTES and unpacked > _MAX_RATIO * max(packed, 1)
+    if len(members) > _MAX_MEMBERS or unpacked > _MAX_BYTES or swells:
+        raise CorruptInput(
+            f"{len(members)} members unpack to {unpacked} bytes", reason="too_large_inside"
+        )
+
+
+def error_cells(path: Path) -> Mapping[str, int]:
+    """Number of cells with an error value by sheet name; the reader shows them as empty.
+
+    Only for Office Open XML: other workbooks give no counts.
+    """
+    if not zipfile.is_zipfile(path):
+        return {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                name: _count(archive, member)
+                for name, member in _sheet_members(archive).items()
+                if member in archive.namelist()
+            }
+    except (KeyError, zipfile.BadZipFile, UnicodeDecodeError, EOFError, OSError):
+        return {}
+
+
+def _sheet_members(archive: zipfile.ZipFile) -> dict[str, str]:
+    book = archive.read("xl/workbook.xml").decode("utf-8")
+    relations = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8")
+    targets = {}
+    for tag in _RELATION.findall(relations):
+        attributes = dict(_ATTRIBUTE.findall(tag))
+        targets[attributes.get("Id", "")] = attributes.get("Target", "")
+    members = {}
+    for tag in _SHEET.findall(book):
+        attributes = dict(_ATTRIBUTE.findall(tag))
+        target = PurePosixPath("/xl") / targets.get(attributes.get("r:id", ""), "")
+        members[_unescaped(attributes.get("name", ""))] = str(target).lstrip("/")
+    return members
+
+
+def _unescaped(text: str) -> str:
+    for entity, char in _ENTITIES.items():
+        text = text.replace(entity, char)
+    return text
+
+
+def _count(archive: zipfile.ZipFile, member: str) -> int:
+    found, tail = 0, b""
+    with archive.open(member) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            window = tail + chunk
+            # A tag may lie across two chunks: what follows the last `>` waits for the next.
+            cut = window.rfind(b">") + 1
+            found += len(_ERROR_CELL.findall(window, 0, cut))
+            tail = window[cut:]
+    return found
