@@ -1,0 +1,117 @@
+"""What a look at folders changes in the ledger: pure, and without a lookup per file (design AD7).
+
+A file counts as changed when its size, modification time or inode differ from the last look: not
+when it is newer than some clock. So an old modification time, a clock set back, or new content
+under an old name are all seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from kmflow_orchestration.metadata.intake_records import (
+    Changes,
+    FileChange,
+    FolderLook,
+    KnownFile,
+    Observation,
+    Seen,
+    State,
+)
+
+# In these states the former arrival is over: what comes now is a new one.
+_OVER = frozenset({State.STORED, State.QUARANTINED, State.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Changes to write, and the counts of the look."""
+
+    changes: Changes
+    observation: Observation
+
+
+def compare(
+    looks: Iterable[FolderLook],
+    known: Mapping[str, KnownFile],
+    *,
+    now: datetime,
+    quiet_period_s: float,
+) -> Comparison:
+    """Compare looks at folders with all that is known of files directly in them."""
+    working = _Comparing(known, now, quiet_period_s)
+    for look in looks:
+        for seen in look.files:
+            working.take(seen)
+    return working.result()
+
+
+class _Comparing:
+    """Counts and changes of one comparison, while it runs."""
+
+    def __init__(
+        self, known: Mapping[str, KnownFile], now: datetime, quiet_period_s: float
+    ) -> None:
+        self._known = known
+        self._now = now
+        self._quiet = timedelta(seconds=quiet_period_s)
+        self._quiet_before_ns = _nanoseconds(now - self._quiet)
+        self._seen: set[str] = set()
+        self._files: list[FileChange] = []
+        self._ripe: list[str] = []
+        self._counts = dict.fromkeys(("waiting", "pending", "unchanged", "quarantined"), 0)
+
+    def take(self, seen: Seen) -> None:
+        self._seen.add(seen.path)
+        known = self._known.get(seen.path)
+        if known is None:
+            self._enter(seen, None)
+        elif known.state is State.CLAIMED:
+            # A run owns it and checks itself that it has not changed; the next look sees the rest.
+            self._counts["unchanged"] += 1
+        elif known.signature != seen.signature:
+            self._enter(seen, known)
+        else:
+            self._stay(known)
+
+    def _enter(self, seen: Seen, known: KnownFile | None) -> None:
+        if seen.problem:
+            state = State.QUARANTINED
+        elif seen.mtime_ns <= self._quiet_before_ns or not self._quiet:
+            state = State.PENDING
+        else:
+            state = State.WAITING
+        goes_on = known is not None and known.state not in _OVER
+        first = known.first_seen_at if known is not None and goes_on else self._now
+        self._files.append(FileChange(seen, state, first, known is None))
+        self._counts[state] += 1
+
+    def _stay(self, known: KnownFile) -> None:
+        if known.state is not State.WAITING:
+            self._counts["pending" if known.state is State.PENDING else "unchanged"] += 1
+        elif self._is_quiet(known):
+            self._ripe.append(known.path)
+            self._counts["pending"] += 1
+        else:
+            self._counts["waiting"] += 1
+
+    def _is_quiet(self, known: KnownFile) -> bool:
+        # A modification time in the future says nothing: then only our own two looks count.
+        _, mtime_ns, _, _ = known.signature
+        return mtime_ns <= self._quiet_before_ns or self._now - known.changed_at >= self._quiet
+
+    def result(self) -> Comparison:
+        gone = tuple(
+            known.path
+            for known in self._known.values()
+            if known.state is State.WAITING and known.path not in self._seen
+        )
+        changes = Changes(tuple(self._files), tuple(self._ripe), gone)
+        return Comparison(changes, Observation(seen=len(self._seen), **self._counts))
+
+
+def _nanoseconds(moment: datetime) -> int:
+    since = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000

@@ -1,0 +1,79 @@
+"""Which paths of a landing place may enter, which are refused, which are no evidence at all."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from kmflow_orchestration.errors import QuarantinedFile, UnsafePath
+from kmflow_orchestration.identity import stored_name
+from kmflow_orchestration.intake.side_files import SUFFIX
+from kmflow_orchestration.names import ID_RULE, EngagementId, check_path_part, is_id
+
+NO_ENGAGEMENT = "no_engagement"
+BAD_NAME = "bad_name"
+PATH_TRICK = "path_trick"
+UNREADABLE = "unreadable"
+VANISHED = "vanished"
+EMPTY = "empty"
+TOO_LARGE = "too_large"
+
+# Written by editors, browsers, operating systems and copy tools while a file is not done.
+_PASSING = (
+    ".*", "~$*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.download",
+    "*.swp", "thumbs.db", "desktop.ini",
+)  # fmt: skip
+# Any id will do: only its length counts.
+_ANY_ITEM = "0" * 32
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder is hidden, temporary, or a side file of another."""
+    lower = name.lower()
+    return lower.endswith(SUFFIX) or any(fnmatchcase(lower, pattern) for pattern in _PASSING)
+
+
+def engagement_of(path: PurePosixPath) -> EngagementId:
+    """Engagement that a landing path belongs to: its first folder (design AD5).
+
+    Raises:
+        QuarantinedFile: the file lies above any engagement folder, or the folder's name is no id.
+    """
+    if len(path.parts) < 2:
+        raise QuarantinedFile(
+            f"{path} lies in no engagement's folder",
+            reason=NO_ENGAGEMENT,
+            hint="move it into a folder named after the engagement",
+        )
+    if not is_id(path.parts[0]):
+        raise QuarantinedFile(
+            f"{path.parts[0]!r} is no engagement id", reason=BAD_NAME, hint=ID_RULE
+        )
+    return EngagementId(path.parts[0])
+
+
+def check_entry(path: PurePosixPath) -> EngagementId:
+    """Engagement of a path whose every part may become part of a stored path.
+
+    Raises:
+        QuarantinedFile: no engagement, a bad name, or a name made to look like a path.
+    """
+    for part in path.parts:
+        _check_part(part)
+    _check_part(stored_name(_ANY_ITEM, path.name))
+    return engagement_of(path)
+
+
+def _check_part(part: str) -> None:
+    try:
+        part.encode("utf-8")
+        check_path_part(part)
+    except UnicodeEncodeError as error:
+        raise QuarantinedFile("a name that is no UTF-8", reason=BAD_NAME) from error
+    except UnsafePath as error:
+        reason = PATH_TRICK if _looks_like_a_path(part) else BAD_NAME
+        raise QuarantinedFile(error.message, reason=reason, hint="rename it") from error
+
+
+def _looks_like_a_path(part: str) -> bool:
+    return part in {".", ".."} or "\\" in part or "%" in part

@@ -1,0 +1,192 @@
+"""Scanning a landing place: `<root>/<engagement>/<any folders>/<file>` (design AD5, AD7).
+
+Only reads the file system; what a look means is decided in `comparison`. No symbolic link to a
+folder is followed, and one to a file only if it stays inside the root.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from kmflow_orchestration.errors import QuarantinedFile, StorageUnavailable
+from kmflow_orchestration.intake.entry_rules import (
+    NO_ENGAGEMENT,
+    PATH_TRICK,
+    UNREADABLE,
+    check_entry,
+    is_ignored,
+)
+from kmflow_orchestration.metadata.intake_records import FolderLook, Seen
+from kmflow_orchestration.names import is_id
+
+# A folder changed this recently may change again within the same tick of the file system's clock.
+_RACY_NS = 2_000_000_000
+_INT64 = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    look: FolderLook
+    children: tuple[str, ...]
+
+
+def scan(root: Path, *, now_ns: int, after: str | None = None) -> Iterator[FolderLook]:
+    """Look at every folder below a root, the root first, in a fixed order, streaming.
+
+    `after` resumes behind the folder of that name. `now_ns` is the present time in nanoseconds
+    since 1970.
+
+    Raises:
+        StorageUnavailable: the root itself cannot be read.
+    """
+    place = _Place(root, now_ns)
+    resume = None if after is None else _parts(after)
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        listing = place.list(folder)
+        if resume is None or _parts(folder) > resume:
+            yield listing.look
+        pending.extend(
+            child for child in reversed(listing.children) if _is_due(_parts(child), resume)
+        )
+
+
+def look_at(root: Path, folder: str, *, now_ns: int) -> FolderLook:
+    """Look at one folder. Raises StorageUnavailable when it is the root and cannot be read."""
+    return _Place(root, now_ns).list(folder).look
+
+
+def look_below(root: Path, folder: str, *, now_ns: int, known: frozenset[str]) -> list[FolderLook]:
+    """Look at one folder and at all folders below it that are not known yet."""
+    place = _Place(root, now_ns)
+    looks, pending = [], [folder]
+    while pending:
+        listing = place.list(pending.pop())
+        looks.append(listing.look)
+        pending.extend(child for child in listing.children if child not in known)
+    return looks
+
+
+def folder_mtime_ns(root: Path, folder: str) -> int | None:
+    """When entries were last added to or removed from a folder; None when it is gone."""
+    try:
+        return os.stat(root / folder, follow_symlinks=False).st_mtime_ns
+    except OSError:
+        return None
+
+
+def real_path(root: Path, path: str) -> Path:
+    """Where a landing path really lies, checked to be inside the root.
+
+    Raises:
+        QuarantinedFile: it leads out of the root.
+    """
+    found = Path(os.path.realpath(root / path))
+    if not found.is_relative_to(os.path.realpath(root)):
+        raise QuarantinedFile(f"{path} leads out of the landing place", reason=PATH_TRICK)
+    return found
+
+
+def _parts(folder: str) -> tuple[str, ...]:
+    return tuple(folder.split("/")) if folder else ()
+
+
+def _is_due(child: tuple[str, ...], resume: tuple[str, ...] | None) -> bool:
+    # A folder before the resume point may still hold folders behind it: only its ancestors may.
+    return resume is None or child > resume or child == resume[: len(child)]
+
+
+def _shown(path: str) -> str:
+    """A path as text that every database takes, also when its bytes are no UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    root: Path
+    now_ns: int
+
+    def list(self, folder: str) -> _Listing:
+        files: list[Seen] = []
+        children: list[str] = []
+        try:
+            mtime_ns = os.stat(self.root / folder, follow_symlinks=not folder).st_mtime_ns
+            with os.scandir(self.root / folder) as entries:
+                for entry in entries:
+                    if is_ignored(entry.name):
+                        continue
+                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        children.append(path)
+                    else:
+                        files.append(self._see(entry, path, _shown(folder)))
+        except OSError as error:
+            return self._not_listed(folder, error)
+        if self.now_ns - mtime_ns < _RACY_NS:
+            mtime_ns = 0
+        look = FolderLook(_shown(folder), mtime_ns, tuple(files), self._engagement(folder))
+        return _Listing(look, tuple(sorted(children, key=_parts)))
+
+    def _engagement(self, folder: str) -> str:
+        first = folder.partition("/")[0]
+        return first if is_id(first) else ""
+
+    def _not_listed(self, folder: str, error: OSError) -> _Listing:
+        if not folder:
+            raise StorageUnavailable(
+                f"the landing place {self.root} cannot be read: {error.strerror}",
+                hint="create the folder, or give it to the user that runs this",
+            ) from error
+        if isinstance(error, FileNotFoundError | NotADirectoryError):
+            return _Listing(FolderLook(_shown(folder), 0, (), is_gone=True), ())
+        seen = Seen(
+            path=f"{_shown(folder)}/",
+            folder=_shown(folder),
+            engagement_id=self._engagement(folder),
+            size_bytes=0,
+            mtime_ns=0,
+            inode=0,
+            problem=UNREADABLE,
+            message=f"the folder cannot be read: {error.strerror}",
+        )
+        return _Listing(FolderLook(_shown(folder), 0, (seen,), self._engagement(folder)), ())
+
+    def _see(self, entry: os.DirEntry[str], path: str, folder: str) -> Seen:
+        found: os.stat_result | None = None
+        try:
+            engagement: str = check_entry(PurePosixPath(path))
+            found = self._stat(entry, path)
+        except QuarantinedFile as error:
+            engagement = "" if error.reason == NO_ENGAGEMENT else self._engagement(path)
+            problem, message = error.reason, str(error)
+        except OSError as error:
+            problem, message = UNREADABLE, str(error.strerror)
+        else:
+            problem, message = "", ""
+        return Seen(
+            path=_shown(path),
+            folder=folder,
+            engagement_id=engagement if not problem else self._engagement(path),
+            size_bytes=found.st_size if found else 0,
+            mtime_ns=found.st_mtime_ns if found else 0,
+            inode=found.st_ino & _INT64 if found else 0,
+            problem=problem,
+            message=message,
+        )
+
+    def _stat(self, entry: os.DirEntry[str], path: str) -> os.stat_result:
+        if entry.is_symlink():
+            real_path(self.root, path)
+            if entry.is_dir():
+                raise QuarantinedFile(f"{path} is a link to a folder", reason=PATH_TRICK)
+        found = entry.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise QuarantinedFile(f"{path} is no regular file", reason=UNREADABLE)
+        if not os.access(entry.path, os.R_OK):
+            raise QuarantinedFile(f"{path} may not be read", reason=UNREADABLE)
+        return found

@@ -1,0 +1,332 @@
+"""Landing files and folders of a group, as the ledger knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import cast
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from kmflow_orchestration.clock import utc_day
+from kmflow_orchestration.metadata.intake_records import (
+    Changes,
+    FileChange,
+    KnownFile,
+    LandingFile,
+    Quarantine,
+    State,
+)
+from kmflow_orchestration.metadata.intake_tables import LandingFileRow as Row
+from kmflow_orchestration.metadata.intake_tables import LandingFolderRow as Folder
+from kmflow_orchestration.metadata.ledger_store import slices
+from kmflow_orchestration.names import GroupId
+
+# A size no file has: whatever appears at the path again counts as changed.
+_NO_SIZE = -1
+
+
+class LandingFiles:
+    """Statements about landing files, inside a transaction of the caller."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def folders(self, group: GroupId) -> dict[str, int]:
+        """Known folders with the modification time of their last look, in nanoseconds."""
+        query = select(Folder.folder, Folder.mtime_ns).where(Folder.group_id == group)
+        return {folder: mtime_ns for folder, mtime_ns in self._session.execute(query)}
+
+    def waiting_folders(self, group: GroupId) -> set[str]:
+        """Folders in which a file is still waiting to be complete."""
+        query = select(Row.folder).where(Row.group_id == group, Row.state == State.WAITING)
+        return set(self._session.scalars(query.distinct()))
+
+    def save_folders(self, group: GroupId, folders: Mapping[str, int | None]) -> None:
+        """Remember looks at folders; None forgets one."""
+        for names in slices(list(folders)):
+            self._session.execute(
+                delete(Folder).where(Folder.group_id == group, Folder.folder.in_(names))
+            )
+        rows = [
+            {"group_id": group, "folder": folder, "mtime_ns": mtime_ns}
+            for folder, mtime_ns in folders.items()
+            if mtime_ns is not None
+        ]
+        if rows:
+            self._session.execute(insert(Folder), rows)
+
+    def in_folders(self, group: GroupId, folders: Sequence[str]) -> Iterator[KnownFile]:
+        """All known files that lie directly in one of the folders."""
+        query = select(
+            Row.path,
+            Row.folder,
+            Row.size_bytes,
+            Row.mtime_ns,
+            Row.inode,
+            Row.problem,
+            Row.state,
+            Row.changed_at,
+            Row.first_seen_at,
+            Row.item_id,
+        )
+        for names in slices(folders):
+            found = query.where(Row.group_id == group, Row.folder.in_(names))
+            for (
+                path,
+                folder,
+                size,
+                mtime,
+                inode,
+                problem,
+                state,
+                at,
+                first,
+                item,
+            ) in self._session.execute(found):
+                signature = (size, mtime, inode, problem)
+                yield KnownFile(path, folder, signature, State(state), at, first, item is not None)
+
+    def apply(self, group: GroupId, changes: Changes, now: datetime) -> None:
+        """Write what a look changed."""
+        new = [_new(group, change, now) for change in changes.files if change.is_new]
+        old = [_changed(group, change, now) for change in changes.files if not change.is_new]
+        if new:
+            self._session.execute(insert(Row), new)
+        if old:
+            self._session.execute(_CHANGE, old)
+        self._set(group, changes.ripe, State.WAITING, state=State.PENDING)
+        for paths in slices(changes.gone):
+            gone = (Row.group_id == group, Row.path.in_(paths), Row.state == State.WAITING)
+            self._session.execute(delete(Row).where(*gone, Row.item_id.is_(None)))
+            self._session.execute(
+                update(Row)
+                .where(*gone)
+                .values(state=State.STORED, size_bytes=_NO_SIZE, version=Row.version + 1)
+            )
+
+    def claim(
+        self, group: GroupId, day: date, batch_id: str, *, now: datetime, max_files: int
+    ) -> int:
+        """Give a day's due files to a batch, oldest first; how many."""
+        chosen = (
+            select(Row.path)
+            .where(Row.group_id == group, Row.received_on == day, _due(now))
+            .order_by(Row.first_seen_at, Row.path)
+            .limit(max_files)
+        )
+        result = self._session.execute(
+            update(Row)
+            .where(Row.group_id == group, Row.path.in_(chosen))
+            .values(state=State.CLAIMED, batch_id=batch_id, version=Row.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+        return int(result.rowcount)  # type: ignore[attr-defined]
+
+    def due_by_day(self, group: GroupId, now: datetime) -> dict[date, int]:
+        """Number of files to store, by the day they were first seen."""
+        query = (
+            select(Row.received_on, func.count())
+            .where(Row.group_id == group, _due(now))
+            .group_by(Row.received_on)
+        )
+        return {day: count for day, count in self._session.execute(query)}
+
+    def claimed(self, group: GroupId, batch_id: str) -> list[LandingFile]:
+        """Files of a batch that have no outcome yet, in the order of arrival."""
+        query = (
+            select(Row)
+            .where(Row.group_id == group, Row.batch_id == batch_id, Row.state == State.CLAIMED)
+            .order_by(Row.first_seen_at, Row.path)
+        )
+        return [_landing_file(row) for row in self._session.scalars(query)]
+
+    def sources(
+        self, group: GroupId, *, paths: Sequence[str] = (), item_ids: Sequence[str] = ()
+    ) -> dict[str, str]:
+        """Item each path last became: of these paths, and of all paths of these items."""
+        found: dict[str, str] = {}
+        query = select(Row.path, Row.item_id).where(Row.group_id == group, Row.item_id.is_not(None))
+        for some in slices(paths):
+            found.update(self._pairs(query.where(Row.path.in_(some))))
+        for some in slices(item_ids):
+            found.update(self._pairs(query.where(Row.item_id.in_(some))))
+        return found
+
+    def _pairs(self, query: Select[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
+        for path, item_id in self._session.execute(query):
+            if item_id is not None:
+                yield path, item_id
+
+    def settle(self, group: GroupId, batch_id: str, items: Mapping[str, tuple[str, str]]) -> None:
+        """Mark claimed files stored; `items` maps each path to its item's id and content hash."""
+        rows = [
+            {"g": group, "b": batch_id, "p": path, "item": item_id, "hash": content_hash}
+            for path, (item_id, content_hash) in items.items()
+        ]
+        if rows:
+            self._session.execute(_SETTLE, rows)
+
+    def release(
+        self, group: GroupId, batch_id: str, outcomes: Iterable[Mapping[str, object]]
+    ) -> None:
+        """Take claimed files out of a batch.
+
+        Each outcome has `path` and the new `state`, `code`, `message`, `attempts`, `retry_at`, and
+        `size_bytes` or None; a size of None keeps the known one.
+        """
+        rows = [
+            {**{f"n_{name}": value for name, value in outcome.items()}, "g": group, "b": batch_id}
+            for outcome in outcomes
+        ]
+        if rows:
+            self._session.execute(_RELEASE, rows)
+
+    def counts(self, group: GroupId) -> dict[State, int]:
+        """Number of landing files in each state."""
+        query = select(Row.state, func.count()).where(Row.group_id == group).group_by(Row.state)
+        return {State(state): count for state, count in self._session.execute(query)}
+
+    def quarantined(self, group: GroupId) -> list[Quarantine]:
+        """Files that were refused before storing, by path."""
+        query = (
+            select(Row.path, Row.code, Row.message)
+            .where(Row.group_id == group, Row.state == State.QUARANTINED)
+            .order_by(Row.path)
+        )
+        return [Quarantine(path, code, text) for path, code, text in self._session.execute(query)]
+
+    def failed(self, group: GroupId) -> list[Row]:
+        """Files whose upload failed, by path."""
+        query = (
+            select(Row).where(Row.group_id == group, Row.state == State.FAILED).order_by(Row.path)
+        )
+        return list(self._session.scalars(query))
+
+    def _set(self, group: GroupId, paths: Sequence[str], present: State, **values: object) -> None:
+        for some in slices(paths):
+            self._session.execute(
+                update(Row)
+                .where(Row.group_id == group, Row.path.in_(some), Row.state == present)
+                .values(**values, version=Row.version + 1)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _due(now: datetime) -> ColumnElement[bool]:
+    return or_(Row.state == State.PENDING, and_(Row.state == State.FAILED, Row.retry_at <= now))
+
+
+def _look(change: FileChange, now: datetime) -> dict[str, object]:
+    seen = change.seen
+    return {
+        "size_bytes": seen.size_bytes,
+        "mtime_ns": seen.mtime_ns,
+        "inode": seen.inode,
+        "problem": seen.problem,
+        "changed_at": now,
+        "first_seen_at": change.first_seen_at,
+        "received_on": utc_day(change.first_seen_at),
+        "state": change.state,
+        "code": seen.problem,
+        "message": seen.message,
+    }
+
+
+def _new(group: GroupId, change: FileChange, now: datetime) -> dict[str, object]:
+    seen = change.seen
+    return {
+        "group_id": group,
+        "path": seen.path,
+        "folder": seen.folder,
+        "engagement_id": seen.engagement_id,
+        **_look(change, now),
+    }
+
+
+def _changed(group: GroupId, change: FileChange, now: datetime) -> dict[str, object]:
+    look = {f"n_{name}": value for name, value in _look(change, now).items()}
+    return {"g": group, "p": change.seen.path, **look}
+
+
+def _landing_file(row: Row) -> LandingFile:
+    return LandingFile(
+        path=row.path,
+        engagement_id=row.engagement_id,
+        file_name=row.path.rpartition("/")[2],
+        size_bytes=row.size_bytes,
+        mtime_ns=row.mtime_ns,
+        inode=row.inode,
+        state=State(row.state),
+        first_seen_at=row.first_seen_at,
+        received_on=row.received_on,
+        attempts=row.attempts,
+        version=row.version,
+        item_id=row.item_id,
+    )
+
+
+_LOOKED = ("size_bytes", "mtime_ns", "inode", "problem", "changed_at", "first_seen_at")
+_ENTERED = ("received_on", "state", "code", "message")
+_FILES = cast("Table", Row.__table__)
+_C = _FILES.c
+_CHANGE = (
+    update(_FILES)
+    .where(_C.group_id == bindparam("g"), _C.path == bindparam("p"), _C.state != State.CLAIMED)
+    .values(
+        {
+            **{name: bindparam(f"n_{name}") for name in (*_LOOKED, *_ENTERED)},
+            "attempts": 0,
+            "retry_at": None,
+            "batch_id": None,
+            "version": _C.version + 1,
+        }
+    )
+)
+_IN_BATCH = (
+    _C.group_id == bindparam("g"),
+    _C.batch_id == bindparam("b"),
+    _C.state == State.CLAIMED,
+)
+_SETTLE = (
+    update(_FILES)
+    .where(*_IN_BATCH, _C.path == bindparam("p"))
+    .values(
+        state=State.STORED,
+        item_id=bindparam("item"),
+        content_hash=bindparam("hash"),
+        code="",
+        message="",
+        attempts=0,
+        retry_at=None,
+        version=_C.version + 1,
+    )
+)
+_RELEASE = (
+    update(_FILES)
+    .where(*_IN_BATCH, _C.path == bindparam("n_path"))
+    .values(
+        state=bindparam("n_state"),
+        code=bindparam("n_code"),
+        message=bindparam("n_message"),
+        attempts=bindparam("n_attempts"),
+        retry_at=bindparam("n_retry_at"),
+        size_bytes=func.coalesce(bindparam("n_size_bytes", type_=BigInteger), _C.size_bytes),
+        batch_id=None,
+        version=_C.version + 1,
+    )
+)
