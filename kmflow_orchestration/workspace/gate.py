@@ -60,13 +60,13 @@ class Gate:
         if scheme.lower() != "bearer" or not token:
             raise WireError(
                 401,
-                401,
+                "401",
                 "Credential was not sent or was of an unsupported type for this API.",
                 headers={"WWW-Authenticate": 'Bearer realm="DatabricksRealm"'},
             )
         caller = self._services.state.authenticate(token.strip())
         if caller is None:
-            raise WireError(403, 403, "Invalid access token.")
+            raise WireError(403, "403", "Invalid access token.")
         return caller
 
     def _fault(self, scope: Scope, caller: Caller | None) -> Fault | None:

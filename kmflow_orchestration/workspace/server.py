@@ -16,9 +16,12 @@ from starlette.types import Scope
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.errors import KmflowError
-from kmflow_orchestration.workspace import faults_api, files, identity_api
+from kmflow_orchestration.workspace import faults_api, files, identity_api, jobs
+from kmflow_orchestration.workspace.allowed_volumes import AllowedVolumes
+from kmflow_orchestration.workspace.catalog_store import CatalogStore
 from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.gate import Gate, not_found
+from kmflow_orchestration.workspace.job_runner import Jobs
 from kmflow_orchestration.workspace.request_log import RequestLog, Requests
 from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.state import WorkspaceState
@@ -118,7 +121,7 @@ class _Running:
         self._lock = _locked(directory)
         self.services = build_services(WorkspaceState(directory, clock))
         self._socket = _listening(port)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.url = self.services.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._connections = Connections()
         router = Router(_routes(self.services), redirect_slashes=False, default=not_found)
         gate = Gate(self.services, router, self._connections.hang_up)
@@ -207,11 +210,15 @@ def _http_protocol() -> Any:
 
 def build_services(state: WorkspaceState) -> Services:
     """All parts of a server, wired."""
-    return Services(state, Faults(), RequestLog())
+    services = Services(state, Faults(), RequestLog())
+    services.catalog = CatalogStore(services)
+    services.allowed_volumes = AllowedVolumes(services)
+    services.jobs = Jobs(services)
+    return services
 
 
 def _routes(services: Services) -> list[Route]:
-    modules = (identity_api, faults_api, files)
+    modules = (identity_api, faults_api, files, jobs)
     return [route for module in modules for route in module.routes(services)]
 
 

@@ -9,6 +9,7 @@ from kmflow_orchestration.workspace.request_log import RequestLog
 from kmflow_orchestration.workspace.state import WorkspaceState
 
 if TYPE_CHECKING:  # the parts import this module for their own signatures
+    from kmflow_orchestration.workspace.allowed_volumes import AllowedVolumes
     from kmflow_orchestration.workspace.catalog_store import CatalogStore
     from kmflow_orchestration.workspace.job_runner import Jobs
     from kmflow_orchestration.workspace.sql_engine import SqlEngine
@@ -21,10 +22,11 @@ class Services:
 
     Each part takes this object in its constructor and may use the parts named before it; a part
     with a `close()` is closed when the server stops, in reverse order. A route module offers
-    `routes(services) -> list[Route]`.
+    `routes(services) -> list[Route]`. `url` is the server's own address, known once it listens.
     """
 
     catalog: CatalogStore
+    allowed_volumes: AllowedVolumes
     engine: SqlEngine
     warehouses: Warehouses
     statements: Statements
@@ -34,3 +36,4 @@ class Services:
         self.state = state
         self.faults = faults
         self.request_log = request_log
+        self.url = ""

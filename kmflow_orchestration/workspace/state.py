@@ -84,6 +84,11 @@ class Database:
                 raise
             self._connection.execute("COMMIT")
 
+    @property
+    def changes(self) -> int:
+        """Rows changed so far: as long as it stays, what was read before still holds."""
+        return self._connection.total_changes
+
     def close(self) -> None:
         """Close the file; no statement may follow."""
         with self._lock:

@@ -36,8 +36,7 @@ def volume_place(services: Services, caller: Caller, path: str, privilege: str) 
     except UnsafePath as error:
         raise _invalid(str(error)) from error
     names = (parsed.catalog.lower(), parsed.schema.lower(), parsed.volume.lower())
-    services.catalog.require(caller, privilege, "VOLUME", ".".join(names))
-    root = services.catalog.volume_directory(caller, *names)
+    root = services.allowed_volumes.root(caller, names, privilege)
     return Place(VolumePath(*names, parsed.parts), _contained(root, parsed.parts), root)
 
 

@@ -22,14 +22,15 @@ _DOMAIN = "filesystem.databricks.com"
 class WireError(Exception):
     """An answer other than success: HTTP status, Databricks error code, sentence.
 
-    The code is a word everywhere but at the gate, where Databricks repeats the status number.
+    The code is a word everywhere but at the gate, where Databricks repeats the status number, as
+    a number.
     `reason` is the finer code that the Files API gives in `details`.
     """
 
     def __init__(
         self,
         status: int,
-        error_code: str | int,
+        error_code: str,
         message: str,
         *,
         reason: str = "",
@@ -44,7 +45,8 @@ class WireError(Exception):
 
     def envelope(self) -> dict[str, object]:
         """The JSON body Databricks sends."""
-        body: dict[str, object] = {"error_code": self.error_code, "message": self.message}
+        code = int(self.error_code) if self.error_code.isdigit() else self.error_code
+        body: dict[str, object] = {"error_code": code, "message": self.message}
         if self.reason:
             body["details"] = [{"@type": _ERROR_INFO, "reason": self.reason, "domain": _DOMAIN}]
         return body
