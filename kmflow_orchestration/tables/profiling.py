@@ -34,7 +34,7 @@ def _catalog_copy(
     return TableDefinition(
         "dq",
         name,
-        (required("group_id"), required("table_group_id"), *columns, _time("updated_at")),
+        (required("group_id"), required("table_group_id"), *columns),
         key=("group_id", "table_group_id", *key),
         comment=comment,
     )
@@ -55,7 +55,7 @@ DQ_TABLE_GROUPS = _catalog_copy(
     "dq_table_groups",
     required("name"),
     string("engagement_id"),
-    required("catalog"),
+    string("schema_name", comment="schema its tables lie in unless a table says otherwise"),
     string("include_mask", comment="comma-separated name patterns; empty takes all tables"),
     string("exclude_mask", comment="comma-separated name patterns; empty leaves none out"),
     Column("is_active", "BOOLEAN"),
@@ -67,7 +67,9 @@ DQ_TABLES = _catalog_copy(
     "dq_tables",
     required("schema_name"),
     required("table_name"),
-    string("engagement_id"),
+    *_counts("row_count"),
+    _time("changed_at"),
+    string("changed_batch_id"),
     key=("schema_name", "table_name"),
     comment="Tables of each table group, as the control database had them before the last run",
 )

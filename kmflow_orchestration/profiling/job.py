@@ -1,0 +1,87 @@
+"""Entry point of the wheel: a profiling job on Databricks, or a child process on a laptop.
+
+Standard library and this package only at import: the wheel is installed without dependencies, and
+Spark is what the job finds when it runs (design AD8, AD12).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kmflow_orchestration.clock import Clock, SystemClock
+from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.profiling.completion import failure_body, post_completion
+from kmflow_orchestration.profiling.completion_body import completion_body
+from kmflow_orchestration.profiling.job_parameters import POST, parse_parameters, read_arguments
+from kmflow_orchestration.profiling.run_profile import ProfileOutcome, Progress, run_profile
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Profile one table group, store what was found, report the end.
+
+    Raises:
+        Exception: whatever stopped the run, after it was reported, so that the platform fails it.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    run_job(sys.argv[1:], os.environ, SystemClock())
+
+
+def run_job(argv: Sequence[str], environment: Mapping[str, str], clock: Clock) -> ProfileOutcome:
+    """What `main` does, with its surroundings as parameters."""
+    values = read_arguments(argv, environment)
+    progress = Progress()
+    try:
+        parameters = parse_parameters(values)
+        outcome = run_profile(_session(), parameters, clock, progress=progress)
+    except Exception as error:
+        _report(values, failure_body(error, *_secrets(values)) | progress.counts(), clock)
+        raise
+    run_id = values.get("databricks_run_id", "")
+    _report(values, completion_body(outcome, databricks_run_id=run_id), clock)
+    logger.info(
+        "profile run %s %s: %d tables, %d rows, %d issues",
+        parameters.profile_run_id,
+        outcome.status,
+        len(outcome.tables),
+        outcome.row_count,
+        len(outcome.issues),
+    )
+    return outcome
+
+
+def _session() -> Any:
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.getOrCreate()
+    client = getattr(spark, "_client", None)
+    # A dead embedded server would otherwise hold this process for minutes, at its exit too.
+    if client is not None and not os.environ.get("DATABRICKS_RUNTIME_VERSION"):
+        client.set_retry_policies([])
+    return spark
+
+
+def _secrets(values: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(value for name, value in values.items() if name == "callback_token")
+
+
+def _report(values: Mapping[str, str], body: Mapping[str, Any], clock: Clock) -> None:
+    """Send the end of a run where there is somebody to tell; never hides why a run failed."""
+    url = values.get("callback_url", "")
+    if not url or values.get("callback_behavior", POST) != POST:
+        return
+    key = f"{values.get('profile_run_id', '')}:{values.get('attempt', '1')}"
+    token = values.get("callback_token", "")
+    try:
+        post_completion(body, url=url, token=token, idempotency_key=key, clock=clock)
+    except KmflowError as error:
+        logger.warning("completion not sent: %s", error.message)
+
+
+if __name__ == "__main__":
+    main()
