@@ -25,15 +25,10 @@ def replace_findings(
 
     What a person decided about an anomaly stays with it.
     """
-    decided = dict(
-        session.execute(
-            select(AnomalyRow.anomaly_id, AnomalyRow.disposition).where(
-                AnomalyRow.group_id == group, AnomalyRow.profile_run_id == profile_run_id
-            )
-        )
-        .tuples()
-        .all()
+    query = select(AnomalyRow.anomaly_id, AnomalyRow.disposition).where(
+        AnomalyRow.group_id == group, AnomalyRow.profile_run_id == profile_run_id
     )
+    decided = {row.anomaly_id: row.disposition for row in session.execute(query)}
     owner = {"group_id": group, "profile_run_id": profile_run_id}
     for table in (AnomalyRow, ScoreRow):
         session.execute(

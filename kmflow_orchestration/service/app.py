@@ -1,0 +1,22 @@
+"""The web service: completions of runs and health, nothing else yet."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from kmflow_orchestration import __version__
+from kmflow_orchestration.service import error_responses
+from kmflow_orchestration.service.dependencies import ServiceDependencies
+from kmflow_orchestration.service.routes import callbacks, health
+
+
+def create_app(dependencies: ServiceDependencies) -> FastAPI:
+    """The application; it opens and closes nothing of its own."""
+    app = FastAPI(
+        title="kmflow", version=__version__, openapi_url=None, docs_url=None, redoc_url=None
+    )
+    app.state.dependencies = dependencies
+    error_responses.install(app)
+    app.include_router(health.router)
+    app.include_router(callbacks.router)
+    return app

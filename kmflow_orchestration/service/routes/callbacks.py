@@ -1,0 +1,100 @@
+"""Completions of profile runs (row E28)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from kmflow_orchestration.errors import (
+    CallbackRejected,
+    CompletionTooLarge,
+    ConfigurationError,
+)
+from kmflow_orchestration.metadata.profile_records import Applied
+from kmflow_orchestration.names import GroupId, is_id
+from kmflow_orchestration.runs.callbacks import MAX_ANOMALIES, apply_completion
+from kmflow_orchestration.runs.run_state import Actor
+from kmflow_orchestration.service.dependencies import ServiceDependencies
+from kmflow_orchestration.service.schemas import ProfileRunCompleteRequest
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+_PATH = "/data-quality/testgen/profile-runs/{profile_run_id}/complete"
+
+router = APIRouter()
+
+
+@router.post(_PATH, status_code=204)
+@router.post(f"/api/v1{_PATH}", status_code=204)
+async def complete_profile_run(
+    profile_run_id: str, request: Request, group_id: str = "", table_group_id: str = ""
+) -> Response:
+    """End a run with what it found; a repeat changes nothing and says so in its header.
+
+    Group and table group stand in the query, as `CallbackSettings.url` made it.
+    """
+    dependencies: ServiceDependencies = request.app.state.dependencies
+    _authenticate(dependencies, request, profile_run_id, table_group_id)
+    body = await _limited_body(request)
+    _check_signature(request, body)
+
+    def apply() -> Applied:
+        completion = ProfileRunCompleteRequest.model_validate_json(body)
+        if len(completion.anomalies) > MAX_ANOMALIES:
+            raise CompletionTooLarge(f"at most {MAX_ANOMALIES} anomalies are taken")
+        return apply_completion(
+            _group(group_id),
+            profile_run_id,
+            completion.to_completion(),
+            runs=dependencies.runs,
+            by=Actor.CALLBACK,
+            clock=dependencies.clock,
+        )
+
+    applied = await run_in_threadpool(apply)
+    flag = "true" if applied.applied else "false"
+    return Response(status_code=204, headers={"X-KMFlow-Applied": flag})
+
+
+def _authenticate(
+    dependencies: ServiceDependencies, request: Request, profile_run_id: str, table_group_id: str
+) -> None:
+    """Before anything is read or looked up. Raises CallbackRejected, ConfigurationError."""
+    if dependencies.keys is None:
+        raise ConfigurationError(
+            "this service has no callback key", fields=("KMFLOW_CALLBACK_KEY",)
+        )
+    dependencies.keys.verify(
+        request.headers.get("authorization"),
+        profile_run_id,
+        table_group_id,
+        now=dependencies.clock.now(),
+    )
+
+
+def _group(text: str) -> GroupId:
+    """The group to look the run up in; what is no id has no runs."""
+    return GroupId(text if is_id(text) else "")
+
+
+async def _limited_body(request: Request) -> bytes:
+    """The body; refused as soon as it is known to be too long. Raises CompletionTooLarge."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise CompletionTooLarge(f"a body of over {MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def _check_signature(request: Request, body: bytes) -> None:
+    """A body's signature, when one is sent, must be right; its key is the run's token."""
+    sent = request.headers.get("x-kmflow-signature")
+    if sent is None:
+        return
+    token = request.headers["authorization"].strip().partition(" ")[2].strip()
+    wanted = "sha256=" + hmac.new(token.encode(), body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(wanted.encode(), sent.strip().lower().encode()):
+        raise CallbackRejected("the body's signature does not fit", http_status=401)
