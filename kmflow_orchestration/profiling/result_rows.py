@@ -1,4 +1,4 @@
-"""A run's outcome as rows of the `_dq` tables; the run's own ids are added where they are written."""
+"""A run's outcome as rows of the `_dq` tables, without the ids of the run itself."""
 
 from __future__ import annotations
 

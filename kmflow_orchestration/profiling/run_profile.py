@@ -247,7 +247,7 @@ def _store(
             parameters.result_table(definition),
             definition,
             parameters.profile_run_id,
-            [run | row for row in rows],
+            [{**run, **row} for row in rows],
         )
         took = int((clock.monotonic() - begun) * 1000)
         operations.add(definition.name, clock, rows_written=len(rows), duration_ms=took)
