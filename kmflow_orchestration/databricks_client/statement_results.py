@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kmflow_orchestration.errors import ProtocolError
-from kmflow_orchestration.tables.arrow_types import arrow_type
+from kmflow_orchestration.tables.arrow_types import arrow_type, canonical
 
 
 def result_schema(manifest: Mapping[str, Any]) -> pa.Schema:
@@ -48,16 +48,7 @@ def arrow_chunk(body: bytes) -> pa.Table:
             table = reader.read_all()
     except pa.ArrowInvalid as error:
         raise ProtocolError("a statement's result is no Arrow stream") from error
-    schema = pa.schema([pa.field(field.name, _canonical(field.type)) for field in table.schema])
-    return table.cast(schema)
-
-
-def _canonical(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", tz="UTC" if kind.tz else None)
-    same = {"large_string": pa.string(), "string_view": pa.string(), "binary_view": pa.binary()}
-    canonical: pa.DataType = same.get(str(kind), kind)
-    return canonical
+    return canonical(table)
 
 
 def json_table(manifest: Mapping[str, Any], rows: Sequence[Sequence[str | None]]) -> pa.Table:

@@ -19,6 +19,7 @@ from kmflow_orchestration.databricks_client.statement_results import (
     json_table,
 )
 from kmflow_orchestration.databricks_client.waiting import wait_until
+from kmflow_orchestration.databricks_client.warehouses import Warehouse
 from kmflow_orchestration.errors import (
     RemoteConflict,
     RemoteFault,
@@ -53,7 +54,7 @@ class Statements:
     """
 
     calls: WorkspaceCalls
-    warehouse_id: str
+    warehouse: Warehouse
     clock: Clock
     timeout_s: float = 900.0
 
@@ -84,7 +85,7 @@ class Statements:
         self, sql: str, parameters: Mapping[str, Parameter] | None, result: Mapping[str, str]
     ) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "warehouse_id": self.warehouse_id,
+            "warehouse_id": self.warehouse.id,
             "statement": sql,
             "wait_timeout": f"{_SERVER_WAIT_S}s",
             "on_wait_timeout": "CONTINUE",

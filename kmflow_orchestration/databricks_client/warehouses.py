@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 from kmflow_orchestration.clock import Clock
@@ -14,6 +15,24 @@ logger = logging.getLogger(__name__)
 _WAREHOUSES = "/api/2.0/sql/warehouses"
 # Best first; one that is being deleted is no choice at all.
 _ORDER = ("RUNNING", "STARTING", "STOPPED", "STOPPING")
+
+
+class Warehouse:
+    """The SQL warehouse of one client: the configured one, else discovered at first use."""
+
+    def __init__(self, calls: WorkspaceCalls, configured_id: str = "", *, clock: Clock) -> None:
+        self._calls = calls
+        self._clock = clock
+        self._id = configured_id
+        self._lock = threading.Lock()
+
+    @property
+    def id(self) -> str:
+        """Raises WarehouseUnavailable: none is configured and none can be found or started."""
+        with self._lock:
+            if not self._id:
+                self._id = discover_warehouse(self._calls, clock=self._clock)
+            return self._id
 
 
 def discover_warehouse(calls: WorkspaceCalls, *, clock: Clock, start_timeout_s: float = 300) -> str:

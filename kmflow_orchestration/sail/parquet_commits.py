@@ -6,6 +6,7 @@ One 20 ms commit instead of writing every row a second time.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, create_table_with_add_actions
 
+from kmflow_orchestration.sail.tables import delta_schema
 from kmflow_orchestration.sail.types import storable
+from kmflow_orchestration.tables.definition import Column
 
-# Delta cuts texts in statistics at this length; longer ones would bloat the log.
-_MAX_TEXT = 32
+# Longer texts would bloat the log; ids (36) must fit, because rows are found by them.
+_MAX_TEXT = 40
 
 
 def add_parquet_file(directory: Path, file_name: str) -> int:
@@ -33,20 +36,46 @@ def add_parquet_file(directory: Path, file_name: str) -> int:
             must not be NULL.
     """
     table = DeltaTable(str(directory))
-    path = directory / file_name
-    metadata = pq.read_metadata(path)
+    metadata = pq.read_metadata(directory / file_name)
     _check(metadata.schema.to_arrow_schema(), table)
+    action = _action(directory / file_name, metadata)
+    table.create_write_transaction([action], mode="append", schema=table.schema())
+    return int(metadata.num_rows)
+
+
+def replace_with_parquet_file(
+    directory: Path, file_name: str, columns: Sequence[Column], *, comment: str = ""
+) -> int:
+    """Make the table exactly these columns and the rows of a file in its directory; how many.
+
+    One commit, whatever the table was before or whether there was one.
+
+    Raises:
+        ValueError: a column type Spark SQL has not.
+    """
+    metadata = pq.read_metadata(directory / file_name)
+    action = _action(directory / file_name, metadata)
+    schema = delta_schema(columns)
+    if DeltaTable.is_deltatable(str(directory)):
+        table = DeltaTable(str(directory))
+        table.create_write_transaction([action], mode="overwrite", schema=schema)
+    else:
+        create_table_with_add_actions(
+            str(directory), schema, [action], mode="error", description=comment or None
+        )
+    return int(metadata.num_rows)
+
+
+def _action(path: Path, metadata: pq.FileMetaData) -> AddAction:
     status = path.stat()
-    action = AddAction(
-        path=file_name,
+    return AddAction(
+        path=path.name,
         size=status.st_size,
         partition_values={},
         modification_time=int(status.st_mtime * 1000),
         data_change=True,
         stats=json.dumps(_statistics(metadata)),
     )
-    table.create_write_transaction([action], mode="append", schema=table.schema())
-    return int(metadata.num_rows)
 
 
 def _check(found: pa.Schema, table: DeltaTable) -> None:

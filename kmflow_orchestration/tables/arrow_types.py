@@ -49,3 +49,23 @@ def arrow_type(spark_type: str) -> pa.DataType:
 def arrow_schema(columns: Sequence[Column]) -> pa.Schema:
     """Arrow schema of a table's columns, every field nullable."""
     return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in columns])
+
+
+def canonical(table: pa.Table) -> pa.Table:
+    """The same rows in the one Arrow form we use: plain texts, times in UTC microseconds."""
+    schema = pa.schema([pa.field(field.name, _plain(field.type)) for field in table.schema])
+    return table if schema == table.schema else table.cast(schema)
+
+
+_PLAIN: dict[str, pa.DataType] = {
+    "large_string": pa.string(),
+    "string_view": pa.string(),
+    "large_binary": pa.binary(),
+    "binary_view": pa.binary(),
+}
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", tz="UTC" if kind.tz else None)
+    return _PLAIN.get(str(kind), kind)

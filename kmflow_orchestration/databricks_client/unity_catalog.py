@@ -1,0 +1,85 @@
+"""Catalogs, schemas, Volumes and tables, as Unity Catalog knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
+from kmflow_orchestration.errors import RemoteNotFound
+from kmflow_orchestration.names import TableName
+from kmflow_orchestration.tables.definition import Column
+
+_UC = "/api/2.1/unity-catalog"
+
+
+class UnityCatalog:
+    """Reads of the catalog, as one group sees it. Raises the leaves `WorkspaceCalls` names."""
+
+    def __init__(self, calls: WorkspaceCalls) -> None:
+        self._calls = calls
+
+    def catalog_exists(self, catalog: str) -> bool:
+        return self._exists(f"catalogs/{quote(catalog, safe='')}")
+
+    def schema_exists(self, catalog: str, schema: str) -> bool:
+        return self._exists(f"schemas/{quote(f'{catalog}.{schema}', safe='')}")
+
+    def schemas(self, catalog: str) -> frozenset[str]:
+        """Names of a catalog's schemas; none when there is no such catalog."""
+        return self._names("schemas", {"catalog_name": catalog})
+
+    def volumes(self, catalog: str, schema: str) -> frozenset[str]:
+        """Names of a schema's Volumes; none when there is no such schema."""
+        return self._names("volumes", {"catalog_name": catalog, "schema_name": schema})
+
+    def tables(self, catalog: str, schema: str) -> frozenset[str]:
+        """Names of a schema's tables; none when there is no such schema."""
+        query = {"catalog_name": catalog, "schema_name": schema, "omit_columns": "true"}
+        return self._names("tables", query)
+
+    def table_columns(self, table: TableName) -> tuple[Column, ...] | None:
+        """Columns of a table in order, None when there is none."""
+        endpoint = f"{_UC}/tables/{quote(table.text, safe='')}"
+        try:
+            answer = self._calls.do("GET", endpoint)
+        except RemoteNotFound:
+            return None
+        found = sorted(answer.get("columns") or (), key=lambda column: column.get("position", 0))
+        return tuple(_column(column) for column in found)
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self._calls.do("GET", f"{_UC}/{path}")
+        except RemoteNotFound:
+            return False
+        return True
+
+    def _names(self, kind: str, query: dict[str, str]) -> frozenset[str]:
+        try:
+            return frozenset(
+                str(required(item, "name", f"GET {_UC}/{kind}"))
+                for item in self._pages(kind, query)
+            )
+        except RemoteNotFound:
+            return frozenset()
+
+    def _pages(self, kind: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
+        # 0 lets the server choose its page size; without it the answer is not paged at all.
+        page_query: dict[str, Any] = {**query, "max_results": 0}
+        while True:
+            page = self._calls.do("GET", f"{_UC}/{kind}", query=page_query)
+            yield from page.get(kind) or ()
+            if not page.get("next_page_token"):
+                return
+            page_query["page_token"] = page["next_page_token"]
+
+
+def _column(column: dict[str, Any]) -> Column:
+    return Column(
+        required(column, "name", f"GET {_UC}/tables"),
+        str(required(column, "type_text", f"GET {_UC}/tables")).upper(),
+        bool(column.get("nullable", True)),
+        str(column.get("comment") or ""),
+    )

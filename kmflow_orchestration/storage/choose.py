@@ -1,0 +1,55 @@
+"""A group's place for bytes and its place for tables, by the one setting that decides (row B2)."""
+
+from __future__ import annotations
+
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.settings import Settings
+from kmflow_orchestration.databricks_client.connect import ClientCache
+from kmflow_orchestration.databricks_client.files import VolumeFiles
+from kmflow_orchestration.databricks_client.statements import Statements
+from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
+from kmflow_orchestration.databricks_client.warehouses import Warehouse
+from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.storage.local_store import LocalStore
+from kmflow_orchestration.storage.own_tables import OwnTables
+from kmflow_orchestration.storage.volume_store import VolumeStore
+from kmflow_orchestration.storage.warehouse_lakehouse import WarehouseLakehouse
+
+
+def open_storage(
+    settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
+) -> StorageBackend:
+    """The group's evidence store; nothing is sent or made yet.
+
+    Raises:
+        ConfigurationError: names every setting the group lacks for `databricks`.
+        CredentialError: its token cannot be resolved.
+    """
+    if settings.storage_backend == "local":
+        root = settings.evidence_root(config.group_id)
+        return LocalStore(config.group_id, root, clock=clock)
+    files = VolumeFiles(clients.get(config))
+    return VolumeStore(config.group_id, config.volume, files, clock=clock)
+
+
+def open_lakehouse(
+    settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
+) -> Lakehouse:
+    """The group's tables; nothing is sent, made or started yet. Raises as `open_storage`."""
+    own = OwnTables(config.group_id, config.namespace)
+    if settings.storage_backend == "local":
+        # Brings the embedded engine, which a process on Databricks never needs.
+        from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
+
+        return LocalLakehouse(own, settings.lakehouse_root(config.group_id), clock=clock)
+    calls = clients.get(config)
+    warehouse = Warehouse(calls, config.warehouse_id, clock=clock)
+    return WarehouseLakehouse(
+        own,
+        config.volume,
+        statements=Statements(calls, warehouse, clock),
+        files=VolumeFiles(calls),
+        catalog=UnityCatalog(calls),
+        clock=clock,
+    )

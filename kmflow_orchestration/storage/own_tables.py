@@ -1,0 +1,61 @@
+"""The boundary around a group's tables (design AD4): checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kmflow_orchestration.errors import GroupMismatch
+from kmflow_orchestration.names import GroupId, Namespace, TableName
+
+_PART = r"(?:`((?:[^`]|``)+)`|([A-Za-z_][A-Za-z0-9_-]*))"
+_NAME = re.compile(rf"{_PART}\s*\.\s*{_PART}\s*\.\s*{_PART}")
+# A path in the place of a table, or of a table's files: Sail would open any file of the host.
+_PATH = re.compile(r"`[^`]*[/\\:][^`]*`|\bLOCATION\s+['\"]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTables:
+    """Which tables belong to a group: those in its five schemas."""
+
+    group_id: GroupId
+    namespace: Namespace
+
+    def check(self, table: TableName) -> TableName:
+        """The table itself. Raises GroupMismatch when it is not this group's."""
+        if not self.holds(table):
+            raise GroupMismatch(f"table {table} does not belong to group {self.group_id}")
+        return table
+
+    def holds(self, table: TableName) -> bool:
+        """Whether a table lies in one of the group's schemas."""
+        return table.catalog == self.namespace.catalog and table.schema in self.namespace.schemas
+
+    def check_schema(self, schema: str) -> str:
+        """The schema itself. Raises GroupMismatch when it is not one of this group's."""
+        if schema not in self.namespace.schemas:
+            raise GroupMismatch(f"schema {schema} does not belong to group {self.group_id}")
+        return schema
+
+    def table(self, schema: str, name: str) -> TableName:
+        """A table by schema and name. Raises GroupMismatch."""
+        return TableName(self.namespace.catalog, self.check_schema(schema), name)
+
+    def named_in(self, sql: str) -> frozenset[TableName]:
+        """This group's tables that a statement names in full.
+
+        Raises:
+            GroupMismatch: the statement names files.
+        """
+        if _PATH.search(sql):
+            raise GroupMismatch("a statement may name tables, never files")
+        names = (TableName(*_parts(match)) for match in _NAME.finditer(sql))
+        return frozenset(table for table in names if self.holds(table))
+
+
+def _parts(match: re.Match[str]) -> tuple[str, str, str]:
+    groups = match.groups()
+    catalog, schema, name = (
+        (groups[at] or "").replace("``", "`") or groups[at + 1] for at in (0, 2, 4)
+    )
+    return catalog, schema, name

@@ -1,0 +1,142 @@
+"""Reading a file once, and making sure it still is what its hash says."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kmflow_orchestration.errors import QuarantinedFile
+from kmflow_orchestration.storage.interfaces import EvidenceFile
+
+# Up to here a file is read whole: its hash is then known before a byte leaves.
+SMALL_BYTES = 8 * 1024**2
+CHUNK_BYTES = 1 << 20
+
+
+class VerifiedFile(io.RawIOBase):
+    """A file's bytes; the last of them are handed out only if all fit its hash and size.
+
+    So whoever reads it to the end has the right bytes, and an upload of a file that changes
+    meanwhile breaks off incomplete, which stores nothing.
+
+    Raises from reading:
+        QuarantinedFile: `changed`, or `unreadable`.
+    """
+
+    def __init__(self, file: EvidenceFile) -> None:
+        super().__init__()
+        self._file = file
+        self._stream = open_source(file.source)
+        self._digest = hashlib.sha256()
+        self._left = file.size_bytes
+
+    def __len__(self) -> int:
+        # What requests takes for Content-Length.
+        return self._file.size_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.size_bytes - self._left
+
+    def seekable(self) -> bool:
+        # Asking for a new one is how a body is sent again.
+        return False
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        if self._left == 0:
+            return 0
+        wanted = min(len(view), self._left)
+        count = _filled(self._stream, view[:wanted], self._file.source)
+        self._digest.update(view[:count])
+        self._left -= count
+        if count < wanted or (self._left == 0 and not self._is_right()):
+            raise changed(self._file)
+        return count
+
+    def _is_right(self) -> bool:
+        return self._digest.hexdigest() == self._file.content_hash and self._stream.read(1) == b""
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+def _filled(stream: BinaryIO, view: memoryview, source: Path) -> int:
+    try:
+        return stream.readinto(view)  # type: ignore[attr-defined, no-any-return]
+    except OSError as error:
+        raise unreadable(source, error) from error
+
+
+def open_source(source: Path) -> BinaryIO:
+    """A local file, open. Raises QuarantinedFile `unreadable`."""
+    try:
+        return source.open("rb")
+    except OSError as error:
+        raise unreadable(source, error) from error
+
+
+def opener(file: EvidenceFile) -> Callable[[], BinaryIO]:
+    """A function that gives the file's verified bytes from the start, as often as asked.
+
+    Small files are read here, once; larger ones at every call.
+
+    Raises:
+        QuarantinedFile: `changed` or `unreadable`.
+    """
+    if file.size_bytes > SMALL_BYTES:
+        return lambda: VerifiedFile(file)  # type: ignore[return-value]
+    content = read_verified(file)
+    return lambda: io.BytesIO(content)
+
+
+def read_verified(file: EvidenceFile) -> bytes:
+    """All bytes of a file. Raises QuarantinedFile `changed` or `unreadable`."""
+    with open_source(file.source) as stream:
+        try:
+            content = stream.read(file.size_bytes + 1)
+        except OSError as error:
+            raise unreadable(file.source, error) from error
+    if hashlib.sha256(content).hexdigest() != file.content_hash:
+        raise changed(file)
+    return content
+
+
+def chunks(file: EvidenceFile) -> Iterator[bytes]:
+    """Verified bytes, a megabyte at a time. Raises QuarantinedFile `changed` or `unreadable`."""
+    with VerifiedFile(file) as stream:
+        if file.size_bytes == 0:
+            return
+        while chunk := stream.read(CHUNK_BYTES):
+            yield chunk
+
+
+def hash_of(stream: BinaryIO) -> str:
+    """SHA-256 in hex of what is left of a stream."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def changed(file: EvidenceFile) -> QuarantinedFile:
+    return QuarantinedFile(
+        f"{file.file_name} changed while it was read",
+        reason="changed",
+        hint="it is taken again when it has come to rest",
+    )
+
+
+def unreadable(source: Path, error: OSError) -> QuarantinedFile:
+    return QuarantinedFile(
+        f"{source.name} cannot be read: {error.strerror or type(error).__name__}",
+        reason="unreadable",
+        hint="check that it is still there and who may read it",
+    )

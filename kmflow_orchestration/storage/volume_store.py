@@ -1,0 +1,157 @@
+"""Evidence of one group in its Unity Catalog Volume (rows B6, B8)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, BinaryIO
+
+from kmflow_orchestration.clock import Clock, utc_day
+from kmflow_orchestration.databricks_client.files import VolumeFiles
+from kmflow_orchestration.errors import (
+    RemoteConflict,
+    RemoteFault,
+    RemoteNotFound,
+    StorageUnavailable,
+    UnsafePath,
+)
+from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.storage.evidence_paths import (
+    FOLDER,
+    engagement_parts,
+    evidence_parts,
+    is_day,
+    is_stored_name,
+    original_name,
+    text_values,
+)
+from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata
+from kmflow_orchestration.storage.new_evidence import NewEvidence
+from kmflow_orchestration.storage.verified_reading import hash_of, opener
+
+
+class VolumeStore:
+    """`StorageBackend` on a Volume; stored paths are full `/Volumes/…` paths.
+
+    Safe for many threads: each upload is one request of known length. AccessRefused passes
+    through: nothing is gained by asking again.
+    """
+
+    name = "databricks"
+
+    def __init__(
+        self, group_id: str, volume: VolumePath, files: VolumeFiles, *, clock: Clock
+    ) -> None:
+        self.group_id = group_id
+        self._volume = volume
+        self._files = files
+        self._clock = clock
+
+    def path_of(self, file: EvidenceFile) -> str:
+        return self._volume.joined(*evidence_parts(file)).text
+
+    def write(
+        self,
+        engagement_id: str,
+        file_name: str,
+        content: bytes,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> StorageMetadata:
+        new = NewEvidence(self.group_id, engagement_id, file_name, content)
+        file = new.file(utc_day(self._clock.now()))
+        return self._stored(file, lambda: io.BytesIO(content), text_values(metadata))
+
+    def write_from(self, file: EvidenceFile) -> StorageMetadata:
+        self.path_of(file)  # a name that cannot be stored is refused before anything is read
+        return self._stored(file, opener(file), {})
+
+    def _stored(
+        self, file: EvidenceFile, content: Callable[[], BinaryIO], extra: Mapping[str, str]
+    ) -> StorageMetadata:
+        path = self._checked(self.path_of(file))
+        with _faults(path.text):
+            try:
+                self._files.upload(path, content)
+            except RemoteConflict:
+                # Ours: an earlier attempt whose answer was lost, or a run before this one.
+                if not self._is_there(path, file):
+                    self._files.upload(path, content, overwrite=True)
+        return StorageMetadata(
+            path.text, self._clock.now(), file.content_hash, file.size_bytes, extra=extra
+        )
+
+    def _is_there(self, path: VolumePath, file: EvidenceFile) -> bool:
+        if self._files.size(path) == file.size_bytes:
+            return True
+        # The path names the content, so other bytes there are damaged: they are replaced.
+        with self._files.open_read(path) as stream:
+            return hash_of(stream) == file.content_hash
+
+    def confirm(self, written: Sequence[StorageMetadata]) -> frozenset[str]:
+        folders = {one.path.rpartition("/")[0] for one in written}
+        sizes: dict[str, int] = {}
+        for folder in sorted(folders):
+            with _faults(folder):
+                for entry in self._files.list_directory(self._checked(folder)):
+                    sizes[entry.path.text] = entry.size_bytes
+        return frozenset(one.path for one in written if sizes.get(one.path) == one.size_bytes)
+
+    def open_read(self, path: str) -> AbstractContextManager[BinaryIO]:
+        return self._reading(self._checked(path))
+
+    @contextmanager
+    def _reading(self, path: VolumePath) -> Iterator[BinaryIO]:
+        with _faults(path.text), self._files.open_read(path) as stream:
+            yield stream
+
+    def read(self, path: str) -> bytes:
+        with self.open_read(path) as stream:
+            return stream.read()
+
+    def exists(self, path: str) -> bool:
+        checked = self._checked(path)
+        with _faults(path):
+            return self._files.size(checked) is not None
+
+    def list_files(self, engagement_id: str, prefix: str | None = None) -> list[str]:
+        folder = self._volume.joined(*engagement_parts(engagement_id))
+        found = []
+        with _faults(folder.text):
+            for day in self._files.list_directory(folder):
+                if day.is_directory and is_day(day.name):
+                    found += self._names(day.path, prefix or "")
+        return sorted(found)
+
+    def _names(self, folder: VolumePath, prefix: str) -> list[str]:
+        return [
+            entry.path.text
+            for entry in self._files.list_directory(folder)
+            if is_stored_name(entry.name) and original_name(entry.name).startswith(prefix)
+        ]
+
+    def delete(self, path: str) -> bool:
+        checked = self._checked(path)
+        with _faults(path):
+            return self._files.delete(checked)
+
+    def _checked(self, path: str) -> VolumePath:
+        """Raises UnsafePath: outside this group's evidence."""
+        parsed = VolumePath.parse(path) if path.startswith("/Volumes/") else None
+        if parsed is None or not self._volume.joined(FOLDER).contains(parsed):
+            raise UnsafePath(f"{path!r} is outside the storage boundary")
+        return parsed
+
+
+@contextmanager
+def _faults(path: str) -> Iterator[None]:
+    try:
+        yield
+    except RemoteNotFound as error:
+        raise FileNotFoundError(path) from error
+    except StorageUnavailable:
+        raise
+    except RemoteFault as error:
+        raise StorageUnavailable(
+            error.message, hint=error.hint, error_code=error.error_code
+        ) from error
