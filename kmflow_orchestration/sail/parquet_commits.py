@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,9 @@ def _bounds(name: str, chunks: list[Any], low: dict[str, Any], high: dict[str, A
     smallest = min(chunk.min for chunk in filled)
     largest = max(chunk.max for chunk in filled)
     if isinstance(smallest, bytes | bool) or _too_long(smallest, largest):
+        return
+    # Delta's JSON has no infinity, and a log line that holds one cannot be read at all.
+    if any(isinstance(value, float) and not isfinite(value) for value in (smallest, largest)):
         return
     low[name], high[name] = _plain(smallest), _plain(largest)
 

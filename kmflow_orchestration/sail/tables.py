@@ -26,6 +26,7 @@ __all__ = [
     "add_columns",
     "create_empty",
     "create_schema",
+    "delta_schema",
     "exists",
     "overwrite",
     "read_columns",
@@ -46,7 +47,7 @@ def create_empty(
     """
     DeltaTable.create(
         str(directory),
-        schema=DeltaSchema([_field(column) for column in columns]),
+        schema=delta_schema(columns),
         mode="overwrite" if replace else "error",
         description=comment or None,
     )
@@ -113,6 +114,11 @@ def sail_name(catalog: str, schema: str, table: str) -> str:
     The catalogs of a server are fixed at its start; schemas are not.
     """
     return f"{quoted(f'{catalog}.{schema}')}.{quoted(table)}"
+
+
+def delta_schema(columns: Sequence[Column]) -> DeltaSchema:
+    """Schema of a Delta table, with comments and NOT NULL. Raises ValueError as `create_empty`."""
+    return DeltaSchema([_field(column) for column in columns])
 
 
 def _field(column: Column) -> DeltaField:

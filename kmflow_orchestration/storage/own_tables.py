@@ -11,7 +11,12 @@ from kmflow_orchestration.names import GroupId, Namespace, TableName
 _PART = r"(?:`((?:[^`]|``)+)`|([A-Za-z_][A-Za-z0-9_-]*))"
 _NAME = re.compile(rf"{_PART}\s*\.\s*{_PART}\s*\.\s*{_PART}")
 # A path in the place of a table, or of a table's files: Sail would open any file of the host.
-_PATH = re.compile(r"`[^`]*[/\\:][^`]*`|\bLOCATION\s+['\"]", re.IGNORECASE)
+_PATH = re.compile(r"\.\s*`[^`]*[/\\][^`]*`|\bLOCATION\s*''", re.IGNORECASE)
+# Texts and comments may say anything; a back-ticked name is kept as it is.
+_QUOTED = re.compile(
+    r"""(?P<name>`(?:[^`]|``)*`)|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*\"|--[^\n]*|/\*.*?\*/""",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,10 @@ class OwnTables:
         Raises:
             GroupMismatch: the statement names files.
         """
-        if _PATH.search(sql):
+        bare = _QUOTED.sub(lambda match: match["name"] or "''", sql)
+        if _PATH.search(bare):
             raise GroupMismatch("a statement may name tables, never files")
-        names = (TableName(*_parts(match)) for match in _NAME.finditer(sql))
+        names = (TableName(*_parts(match)) for match in _NAME.finditer(bare))
         return frozenset(table for table in names if self.holds(table))
 
 

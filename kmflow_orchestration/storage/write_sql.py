@@ -15,7 +15,8 @@ def predicate(matching: Mapping[str, Sequence[str]]) -> str:
         ValueError: no value at all: nothing would ever be found again.
     """
     tests = [
-        f"{quoted(name)} IN ({', '.join(literal(value) for value in values)})"
+        # Sail takes NULL for a match in REPLACE WHERE: the test must never be NULL.
+        f"({quoted(name)} IS NOT NULL AND {quoted(name)} IN ({_literals(values)}))"
         for name, values in matching.items()
         if values
     ]
@@ -64,6 +65,10 @@ def rebuild_sql(table: TableName, columns: Sequence[Column], source: str) -> str
         for column in columns
     )
     return f"CREATE OR REPLACE TABLE {table.sql} USING DELTA AS\nSELECT {selected} FROM {source}"
+
+
+def _literals(values: Sequence[str]) -> str:
+    return ", ".join(literal(value) for value in values)
 
 
 def _names(columns: Sequence[Column]) -> str:

@@ -26,7 +26,7 @@ def test_a_written_file_reads_back_byte_by_byte(store: StorageBackend, landing: 
 
     assert store.read(written.path) == b"id;amount\r\n1;2\x00\xff"
     assert store.exists(written.path)
-    assert written.size_bytes == 15
+    assert written.size_bytes == 16
 
 
 def test_the_path_says_engagement_day_and_id(store: StorageBackend, landing: Drop) -> None:
