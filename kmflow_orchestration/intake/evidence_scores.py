@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from kmflow_orchestration.metadata.intake_records import Scores
+
+__all__ = ["DEFAULT_WEIGHTS", "Scores", "ScoringFacts", "checked_weights", "score"]
+
 # Composite weights of row B16.
 DEFAULT_WEIGHTS: Mapping[str, float] = {
     "completeness": 0.30,
@@ -29,17 +33,6 @@ RELIABILITY_BY_SOURCE: Mapping[str, float] = {
 NOTHING_REQUESTED = 0.5
 NO_DATE = 0.3
 HALF_LIFE_DAYS = 1095
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Scores of an item, each in [0, 1]."""
-
-    completeness: float
-    reliability: float
-    freshness: float
-    consistency: float
-    composite: float
 
 
 @dataclass(frozen=True, slots=True)
