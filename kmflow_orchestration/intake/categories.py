@@ -1,4 +1,4 @@
-"""The 12 evidence categories, and what a file's name says of its category, format and media type."""
+"""The 12 evidence categories; category, format and media type as a file's name has them."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def look_below(root: Path, folder: str, *, now_ns: int, known: frozenset[str]) -
 def folder_mtime_ns(root: Path, folder: str) -> int | None:
     """When entries were last added to or removed from a folder; None when it is gone."""
     try:
-        return os.stat(root / folder, follow_symlinks=False).st_mtime_ns
+        return (root / folder).stat().st_mtime_ns
     except OSError:
         return None
 
@@ -90,6 +90,11 @@ def real_path(root: Path, path: str) -> Path:
     if not found.is_relative_to(os.path.realpath(root)):
         raise QuarantinedFile(f"{path} leads out of the landing place", reason=PATH_TRICK)
     return found
+
+
+def inode_of(found: os.stat_result) -> int:
+    """Inode number as a signed 64-bit integer, which is what databases hold."""
+    return found.st_ino & _INT64
 
 
 def _parts(folder: str) -> tuple[str, ...]:
@@ -115,7 +120,7 @@ class _Place:
         files: list[Seen] = []
         children: list[str] = []
         try:
-            mtime_ns = os.stat(self.root / folder, follow_symlinks=not folder).st_mtime_ns
+            mtime_ns = (self.root / folder).stat().st_mtime_ns
             with os.scandir(self.root / folder) as entries:
                 for entry in entries:
                     if is_ignored(entry.name):
@@ -174,7 +179,7 @@ class _Place:
             engagement_id=engagement if not problem else self._engagement(path),
             size_bytes=found.st_size if found else 0,
             mtime_ns=found.st_mtime_ns if found else 0,
-            inode=found.st_ino & _INT64 if found else 0,
+            inode=inode_of(found) if found else 0,
             problem=problem,
             message=message,
         )

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Select, Table, bindparam, func, insert, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.errors import StateConflict
+from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_records import (
     LIVE,
     Item,
@@ -20,7 +21,6 @@ from kmflow_orchestration.metadata.intake_records import (
     State,
 )
 from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow as Row
-from kmflow_orchestration.metadata.ledger_store import slices
 from kmflow_orchestration.names import GroupId
 
 
@@ -187,19 +187,15 @@ class EvidenceItems:
 
     def quarantined(self, group: GroupId) -> list[Quarantine]:
         """Items that were refused at conversion, by landing path."""
-        query = self._of_state(group, State.QUARANTINED)
+        query = (
+            select(Row)
+            .where(Row.group_id == group, Row.state == State.QUARANTINED)
+            .order_by(Row.landing_path, Row.id)
+        )
         return [
             Quarantine(row.landing_path, row.code, row.message, row.id)
             for row in self._session.scalars(query)
         ]
-
-    @staticmethod
-    def _of_state(group: GroupId, state: State) -> Select[tuple[Row]]:
-        return (
-            select(Row)
-            .where(Row.group_id == group, Row.state == state)
-            .order_by(Row.landing_path, Row.id)
-        )
 
 
 _RANK = (State.STORED, State.CONVERTED, State.PUBLISHED)

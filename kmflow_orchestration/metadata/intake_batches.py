@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from kmflow_orchestration.errors import StateConflict
 from kmflow_orchestration.metadata.engine import SessionFactory, transaction
+from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_records import LIVE, Batch, Step
 from kmflow_orchestration.metadata.intake_tables import BatchReplacementRow as Replacement
 from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow as ItemRow
 from kmflow_orchestration.metadata.intake_tables import IntakeBatchRow as Row
 from kmflow_orchestration.metadata.intake_tables import IntakeDayRow as Day
-from kmflow_orchestration.metadata.ledger_store import slices
 from kmflow_orchestration.names import GroupId
 
 
@@ -80,12 +80,6 @@ class IntakeBatches:
         }
         self._session.execute(insert(Row), [row])
         return OpenBatch(batch_id, number, 1, 0, None, None)
-
-    def drop(self, group: GroupId, batch_id: str) -> None:
-        """Remove a batch that was opened in this very transaction and got no files."""
-        row = self._session.get(Row, batch_id)
-        if row is not None and row.group_id == group:
-            self._session.delete(row)
 
     def claim(
         self, group: GroupId, batch: OpenBatch, holder: Holder, lease_until: datetime
@@ -211,7 +205,7 @@ class IntakeBatches:
     def runs(self, group: GroupId) -> dict[date, int]:
         """How many runs each day was given so far."""
         query = select(Day.day, Day.runs).where(Day.group_id == group)
-        return {day: runs for day, runs in self._session.execute(query)}
+        return dict(self._session.execute(query).tuples().all())
 
     def count_run(self, group: GroupId, day: date) -> None:
         """One more run of a day has begun."""

@@ -1,4 +1,4 @@
-"""What the intake ledger hands out: frozen records of files, items and batches (design AD3, AD5)."""
+"""What the intake ledger hands out: records of files, items and batches (design AD3, AD5)."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a look changes in the ledger: files, waiting files now complete, waiting files now gone."""
+    """What a look changes: files, waiting files now complete, waiting files now gone."""
 
     files: tuple[FileChange, ...] = ()
     ripe: tuple[str, ...] = ()
@@ -296,7 +296,7 @@ class FailedFile:
     code: str
     message: str
     attempts: int
-    retry_at: datetime
+    retry_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

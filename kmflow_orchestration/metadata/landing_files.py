@@ -23,8 +23,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.clock import utc_day
+from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_records import (
     Changes,
+    FailedFile,
     FileChange,
     KnownFile,
     LandingFile,
@@ -33,7 +35,6 @@ from kmflow_orchestration.metadata.intake_records import (
 )
 from kmflow_orchestration.metadata.intake_tables import LandingFileRow as Row
 from kmflow_orchestration.metadata.intake_tables import LandingFolderRow as Folder
-from kmflow_orchestration.metadata.ledger_store import slices
 from kmflow_orchestration.names import GroupId
 
 # A size no file has: whatever appears at the path again counts as changed.
@@ -49,7 +50,7 @@ class LandingFiles:
     def folders(self, group: GroupId) -> dict[str, int]:
         """Known folders with the modification time of their last look, in nanoseconds."""
         query = select(Folder.folder, Folder.mtime_ns).where(Folder.group_id == group)
-        return {folder: mtime_ns for folder, mtime_ns in self._session.execute(query)}
+        return dict(self._session.execute(query).tuples().all())
 
     def waiting_folders(self, group: GroupId) -> set[str]:
         """Folders in which a file is still waiting to be complete."""
@@ -144,7 +145,7 @@ class LandingFiles:
             .where(Row.group_id == group, _due(now))
             .group_by(Row.received_on)
         )
-        return {day: count for day, count in self._session.execute(query)}
+        return dict(self._session.execute(query).tuples().all())
 
     def claimed(self, group: GroupId, batch_id: str) -> list[LandingFile]:
         """Files of a batch that have no outcome yet, in the order of arrival."""
@@ -167,7 +168,7 @@ class LandingFiles:
             found.update(self._pairs(query.where(Row.item_id.in_(some))))
         return found
 
-    def _pairs(self, query: Select[tuple[str, str | None]]) -> Iterator[tuple[str, str]]:
+    def _pairs(self, query: Select[str, str | None]) -> Iterator[tuple[str, str]]:
         for path, item_id in self._session.execute(query):
             if item_id is not None:
                 yield path, item_id
@@ -210,12 +211,14 @@ class LandingFiles:
         )
         return [Quarantine(path, code, text) for path, code, text in self._session.execute(query)]
 
-    def failed(self, group: GroupId) -> list[Row]:
+    def failed(self, group: GroupId) -> list[FailedFile]:
         """Files whose upload failed, by path."""
         query = (
-            select(Row).where(Row.group_id == group, Row.state == State.FAILED).order_by(Row.path)
+            select(Row.path, Row.code, Row.message, Row.attempts, Row.retry_at)
+            .where(Row.group_id == group, Row.state == State.FAILED)
+            .order_by(Row.path)
         )
-        return list(self._session.scalars(query))
+        return [FailedFile(*found) for found in self._session.execute(query)]
 
     def _set(self, group: GroupId, paths: Sequence[str], present: State, **values: object) -> None:
         for some in slices(paths):

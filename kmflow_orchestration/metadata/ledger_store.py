@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from kmflow_orchestration.metadata.engagements import Engagements
 from kmflow_orchestration.metadata.engine import SessionFactory, transaction
+from kmflow_orchestration.metadata.evidence_items import EvidenceItems
+from kmflow_orchestration.metadata.evidence_requests import EvidenceRequests
+from kmflow_orchestration.metadata.intake_batches import IntakeBatches
+from kmflow_orchestration.metadata.landing_files import LandingFiles
 from kmflow_orchestration.names import GroupId
-
-T = TypeVar("T")
-
-# Well under the 32 766 parameters SQLite takes, few enough for a quick plan on PostgreSQL.
-_SLICE = 500
 
 # A write first: SQLite then never has to upgrade a read lock, which fails at once when another
 # writer came between; PostgreSQL locks the row until the transaction ends.
@@ -25,15 +25,40 @@ _LOCK = text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerTables:
+    """The ledger's repositories inside one transaction."""
+
+    files: LandingFiles
+    items: EvidenceItems
+    batches: IntakeBatches
+    engagements: Engagements
+    requests: EvidenceRequests
+
+
 @contextmanager
-def ledger_transaction(sessions: SessionFactory, group: GroupId) -> Iterator[Session]:
-    """A transaction in which nobody else changes this group's ledger."""
+def reading(sessions: SessionFactory) -> Iterator[LedgerTables]:
+    """A transaction that changes nothing."""
+    with sessions() as session:
+        yield _tables(session)
+
+
+@contextmanager
+def changing(sessions: SessionFactory, group: GroupId) -> Iterator[LedgerTables]:
+    """A transaction in which nobody else changes this group's ledger.
+
+    Compare-and-set needs no more: what was read inside it still holds when it writes.
+    """
     with transaction(sessions) as session:
         session.execute(_LOCK, {"group_id": group})
-        yield session
+        yield _tables(session)
 
 
-def slices(values: Sequence[T], size: int = _SLICE) -> Iterator[Sequence[T]]:
-    """Pieces of a sequence small enough for one IN list."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def _tables(session: Session) -> LedgerTables:
+    return LedgerTables(
+        LandingFiles(session),
+        EvidenceItems(session),
+        IntakeBatches(session),
+        Engagements(session),
+        EvidenceRequests(session),
+    )

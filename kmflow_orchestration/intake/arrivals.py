@@ -1,0 +1,153 @@
+"""One look at a group's landing place, as a sensor takes it every tick (design AD7, row G5).
+
+A full sweep stats every file and goes in slices of a bounded time, from one tick to the next; in
+between, a quick look stats only folders and lists those that changed. Adding, removing and renaming
+change a folder; rewriting a file in place does not, and waits for the next sweep. A small landing
+place is swept whole at every tick.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.intake import landing
+from kmflow_orchestration.intake.ledger import Ledger
+from kmflow_orchestration.metadata.intake_records import FolderLook, Observation
+from kmflow_orchestration.names import GroupId
+
+SLICE_S = 2.0
+# Sweeping may take this share of the time, and a sweep is due at least this often.
+_REST_FACTOR = 20
+_LONGEST_REST_S = 600.0
+# Looks are taken in by the ledger in portions of about this many files.
+_PORTION = 5_000
+_CURSOR_VERSION = 1
+_LONGEST_CURSOR = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCursor:
+    """Where a sweep stands: behind folder `after`, or at rest until `due_at` (seconds since 1970).
+
+    `spent_s` is the time the present sweep has taken so far.
+    """
+
+    after: str | None = None
+    spent_s: float = 0.0
+    due_at: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str | None) -> SweepCursor:
+        """A cursor from its text; anything else, such as another version's, starts anew."""
+        if not text or len(text) > _LONGEST_CURSOR:
+            return cls()
+        try:
+            found = json.loads(text)
+            if found["v"] != _CURSOR_VERSION or not isinstance(found["after"], str | None):
+                return cls()
+            return cls(found["after"], float(found["spent_s"]), float(found["due_at"]))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return cls()
+
+    @property
+    def text(self) -> str:
+        fields = {"v": _CURSOR_VERSION, "after": self.after}
+        return json.dumps({**fields, "spent_s": self.spent_s, "due_at": self.due_at})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Counts of one look and the cursor for the next."""
+
+    observation: Observation
+    cursor: str
+
+
+def look(
+    group: GroupId,
+    root: Path,
+    cursor: str | None = None,
+    *,
+    ledger: Ledger,
+    clock: Clock,
+    slice_s: float = SLICE_S,
+) -> Look:
+    """Look at a group's landing place once and take in what is new.
+
+    `slice_s` bounds the sweep's part of this tick, in seconds; at least one folder is looked at.
+
+    Raises:
+        StorageUnavailable: the landing place cannot be read.
+    """
+    place = _Place(group, root, ledger, clock)
+    position = SweepCursor.parse(cursor)
+    now = clock.now().timestamp()
+    if position.after is None and now < position.due_at <= now + _LONGEST_REST_S:
+        return Look(place.quick(), position.text)
+    observation, after = place.sweep(position, slice_s)
+    return Look(observation, after.text)
+
+
+def sweep_all(group: GroupId, root: Path, *, ledger: Ledger, clock: Clock) -> Observation:
+    """Look at everything at once, however long it takes. Raises StorageUnavailable."""
+    observation, _ = _Place(group, root, ledger, clock).sweep(SweepCursor(), float("inf"))
+    return observation
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A group's landing place."""
+
+    group: GroupId
+    root: Path
+    ledger: Ledger
+    clock: Clock
+
+    def sweep(self, position: SweepCursor, slice_s: float) -> tuple[Observation, SweepCursor]:
+        begun = self.clock.monotonic()
+        observation = Observation()
+        portion: list[FolderLook] = []
+        files = 0
+        scan = landing.scan(self.root, now_ns=self._now_ns(), after=position.after)
+        for folder in scan:
+            portion.append(folder)
+            files += 1 + len(folder.files)
+            if files >= _PORTION:
+                observation += self.ledger.observe(self.group, portion)
+                portion, files = [], 0
+            spent = self.clock.monotonic() - begun
+            if spent >= slice_s:
+                # While a long sweep is under way, what was added elsewhere still comes in at once.
+                observation += self.ledger.observe(self.group, portion) + self.quick()
+                return observation, SweepCursor(folder.folder, position.spent_s + spent)
+        observation += self.ledger.observe(self.group, [*portion, *self._gone()])
+        spent = position.spent_s + self.clock.monotonic() - begun
+        rest = min(spent * _REST_FACTOR, _LONGEST_REST_S)
+        return observation, SweepCursor(due_at=self.clock.now().timestamp() + rest)
+
+    def quick(self) -> Observation:
+        known = self.ledger.folders(self.group)
+        names = frozenset(known)
+        looks: dict[str, FolderLook] = {}
+        for folder in sorted({"", *known}):
+            found = landing.folder_mtime_ns(self.root, folder)
+            if folder in looks or (found is not None and found == known.get(folder)):
+                continue
+            for one in landing.look_below(self.root, folder, now_ns=self._now_ns(), known=names):
+                looks[one.folder] = one
+        return self.ledger.observe(self.group, looks.values()) if looks else Observation()
+
+    def _gone(self) -> Iterator[FolderLook]:
+        for folder in self.ledger.folders(self.group):
+            if landing.folder_mtime_ns(self.root, folder) is None:
+                yield FolderLook(folder, 0, (), is_gone=True)
+
+    def _now_ns(self) -> int:
+        return int(self.clock.now().timestamp()) * 1_000_000_000
+
+
+__all__ = ["Look", "SweepCursor", "look", "sweep_all"]

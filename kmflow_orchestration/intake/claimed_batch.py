@@ -1,0 +1,320 @@
+"""An open batch in the hands of one run: its files, and what becomes of them (design AD3, AD5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.intake.categories import category_of, format_of, media_type_of
+from kmflow_orchestration.intake.claims import LEASE
+from kmflow_orchestration.intake.decisions import (
+    Arrival,
+    Decision,
+    Kind,
+    Known,
+    KnownItem,
+    Plan,
+    decide,
+)
+from kmflow_orchestration.intake.entry_rules import VANISHED
+from kmflow_orchestration.metadata.engine import SessionFactory
+from kmflow_orchestration.metadata.intake_batches import OpenBatch
+from kmflow_orchestration.metadata.intake_records import (
+    Item,
+    LandingFile,
+    Quarantine,
+    SideFile,
+    State,
+    Step,
+)
+from kmflow_orchestration.metadata.ledger_store import LedgerTables, changing, reading
+from kmflow_orchestration.names import GroupId
+
+# Waits in seconds before an upload is tried again: next tick, then 1, 4, 15, 60 minutes.
+RETRY_AFTER_S = (0, 60, 240, 900, 3600)
+# No file has this size: whatever appears again at a vanished file's path is new.
+_NO_SIZE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A landing file after its content was read."""
+
+    file: LandingFile
+    arrival: Arrival
+    side: SideFile
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording did: an item per decision, and files whose bytes turned out to be missing."""
+
+    decisions: tuple[tuple[Decision, Item], ...]
+    superseded: frozenset[str]
+    left: tuple[ReadFile, ...]
+
+
+class ClaimedBatch:
+    """Every write checks that the claim is still ours, so a lost claim writes nothing more.
+
+    All methods that write raise StateConflict once another run has taken the batch over.
+    """
+
+    def __init__(
+        self, sessions: SessionFactory, group: GroupId, claim: OpenBatch, *, clock: Clock, day: date
+    ) -> None:
+        self.group = group
+        self.day = day
+        self._sessions = sessions
+        self._claim = claim
+        self._clock = clock
+        self._is_finished = False
+
+    @property
+    def batch_id(self) -> str:
+        return self._claim.batch_id
+
+    @property
+    def number(self) -> int:
+        return self._claim.number
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether an earlier run held this batch and did not finish it."""
+        return self._claim.claims > 1
+
+    def files(self) -> list[LandingFile]:
+        """Files without an outcome yet, in the order of arrival."""
+        with reading(self._sessions) as tables:
+            return tables.files.claimed(self.group, self.batch_id)
+
+    def needing_bytes(self, files: Sequence[ReadFile]) -> tuple[ReadFile, ...]:
+        """Those whose content is stored nowhere yet; one of each content."""
+        with reading(self._sessions) as tables:
+            known, _ = _known(tables, self.group, files)
+        wanted = {arrival.path for arrival in _decided(files, known).needing_bytes}
+        return tuple(file for file in files if file.arrival.path in wanted)
+
+    def record(self, files: Sequence[ReadFile], stored: AbstractSet[str]) -> Recorded:
+        """Decide once more, alone with the group's ledger, and write the outcomes.
+
+        `stored` has the ids of items whose bytes are confirmed. A file that now needs bytes which
+        are not there (its original failed, or another run came between) is left for another round.
+        """
+        now = self._clock.now()
+        with changing(self._sessions, self.group) as tables:
+            self._hold(tables, now)
+            known, items = _known(tables, self.group, files)
+            ready, left = _with_bytes(files, known, stored)
+            plan = _decided(ready, known)
+            written = self._write(tables, plan, ready, items, now)
+        decisions = tuple((one, written[one.arrival.item_id]) for one in plan.decisions)
+        return Recorded(decisions, plan.superseded, left)
+
+    def _write(
+        self,
+        tables: LedgerTables,
+        plan: Plan,
+        files: Iterable[ReadFile],
+        items: Mapping[str, Item],
+        now: datetime,
+    ) -> Mapping[str, Item]:
+        made = {file.arrival.item_id: file for file in reversed(list(files))}
+        new = {key: self._new_item(made[key], plan.items[key], now) for key in sorted(plan.new_ids)}
+        changed = {
+            key: self._changed_item(items[key], known, is_moved=key in plan.moved)
+            for key, known in plan.items.items()
+            if key not in plan.new_ids
+        }
+        tables.items.add(self.group, new.values(), now)
+        tables.items.change(self.group, changed.values(), now)
+        tables.batches.replace(self.group, self.batch_id, plan.superseded | plan.moved)
+        settled = {
+            one.arrival.path: (one.arrival.item_id, one.arrival.content_hash)
+            for one in plan.decisions
+        }
+        tables.files.settle(self.group, self.batch_id, settled)
+        return {**items, **changed, **new}
+
+    def _new_item(self, read: ReadFile, known: KnownItem, now: datetime) -> Item:
+        name = read.file.file_name
+        return Item(
+            item_id=known.item_id,
+            group_id=self.group,
+            engagement_id=known.engagement_id,
+            file_name=name,
+            content_hash=known.content_hash,
+            size_bytes=read.file.size_bytes,
+            stored_path=known.stored_path,
+            media_type=media_type_of(name),
+            category=read.side.category or category_of(name),
+            format=format_of(name),
+            state=known.state,
+            received_on=read.file.received_on,
+            first_seen_at=known.first_seen_at,
+            stored_at=now,
+            landing_path=known.landing_path,
+            backend=known.backend,
+            batch_id=self.batch_id,
+            duplicate_of_id=known.duplicate_of_id,
+            supersedes_id=known.supersedes_id,
+            side=read.side,
+        )
+
+    def _changed_item(self, item: Item, known: KnownItem, *, is_moved: bool) -> Item:
+        stays = item.state is known.state
+        return replace(
+            item,
+            state=known.state,
+            duplicate_of_id=known.duplicate_of_id,
+            supersedes_id=known.supersedes_id,
+            batch_id=self.batch_id if is_moved else item.batch_id,
+            reason=item.reason if stays else "",
+            message=item.message if stays else "",
+        )
+
+    def quarantine(self, refused: Iterable[Quarantine]) -> None:
+        """Files that cannot enter leave the batch; their bytes stay in landing."""
+        self._release(
+            _outcome(
+                one.path,
+                State.QUARANTINED,
+                code=one.code,
+                message=one.message,
+                size_bytes=_NO_SIZE if one.code == VANISHED else None,
+            )
+            for one in refused
+        )
+
+    def give_back(self, paths: Iterable[str]) -> None:
+        """Files that changed meanwhile leave the batch and wait to be complete again."""
+        self._release(_outcome(path, State.WAITING) for path in paths)
+
+    def fail(self, failures: Iterable[tuple[LandingFile, str, str]]) -> None:
+        """Files that could not be stored leave the batch; each has a code and a message."""
+        now = self._clock.now()
+        self._release(
+            _outcome(
+                file.path,
+                State.FAILED,
+                code=code,
+                message=message,
+                attempts=file.attempts + 1,
+                retry_at=now + _wait(file.attempts + 1),
+            )
+            for file, code, message in failures
+        )
+
+    def _release(self, outcomes: Iterable[Mapping[str, object]]) -> None:
+        rows = list(outcomes)
+        if not rows:
+            return
+        with changing(self._sessions, self.group) as tables:
+            self._hold(tables, self._clock.now())
+            tables.files.release(self.group, self.batch_id, rows)
+
+    def _hold(self, tables: LedgerTables, now: datetime) -> None:
+        tables.batches.hold(self.group, self._claim, now + LEASE)
+
+    def finish(self) -> None:
+        """Close the batch: all its files have an outcome.
+
+        A batch that stored nothing and replaced nothing has no later steps to do.
+        """
+        now = self._clock.now()
+        with changing(self._sessions, self.group) as tables:
+            tables.batches.let_go(self.group, self._claim, stored_at=now)
+            batch = tables.batches.get(self.group, self.batch_id)
+            has_work = bool(batch and batch.replaced_item_ids)
+            if not has_work and not tables.items.of_batch(self.group, self.batch_id):
+                tables.batches.finish(self.group, self.batch_id, Step, now)
+        self._is_finished = True
+
+    def let_go(self) -> None:
+        """Give the claim up, so that the next run need not wait for its lease to run out."""
+        if not self._is_finished:
+            with changing(self._sessions, self.group) as tables:
+                tables.batches.let_go(self.group, self._claim)
+
+
+def _wait(attempts: int) -> timedelta:
+    return timedelta(seconds=RETRY_AFTER_S[min(attempts, len(RETRY_AFTER_S)) - 1])
+
+
+def _outcome(
+    path: str,
+    state: State,
+    *,
+    code: str = "",
+    message: str = "",
+    attempts: int = 0,
+    retry_at: datetime | None = None,
+    size_bytes: int | None = None,
+) -> dict[str, object]:
+    return {
+        "path": path,
+        "state": state,
+        "code": code,
+        "message": message,
+        "attempts": attempts,
+        "retry_at": retry_at,
+        "size_bytes": size_bytes,
+    }
+
+
+def _decided(files: Iterable[ReadFile], known: Known) -> Plan:
+    return decide((file.arrival for file in files), known)
+
+
+def _with_bytes(
+    files: Sequence[ReadFile], known: Known, stored: AbstractSet[str]
+) -> tuple[Sequence[ReadFile], tuple[ReadFile, ...]]:
+    """Files that can be recorded, and those that lack bytes.
+
+    Leaving out an original uncovers its duplicates, so this goes on until nothing is missing.
+    """
+    ready, left = files, list[ReadFile]()
+    while True:
+        missing = {
+            arrival.path
+            for arrival in _decided(ready, known).needing_bytes
+            if arrival.item_id not in stored
+        }
+        if not missing:
+            return ready, tuple(left)
+        left += [file for file in ready if file.arrival.path in missing]
+        ready = [file for file in ready if file.arrival.path not in missing]
+
+
+def _known(
+    tables: LedgerTables, group: GroupId, files: Sequence[ReadFile]
+) -> tuple[Known, Mapping[str, Item]]:
+    """All that deciding about these files needs, in a handful of statements."""
+    former = tables.files.sources(group, paths=[file.arrival.path for file in files])
+    replaced = tables.items.by_id(group, sorted(set(former.values())))
+    hashes = {file.arrival.content_hash for file in files}
+    hashes |= {item.content_hash for item in replaced.values()}
+    items = tables.items.by_content(group, sorted(hashes))
+    sources = {**former, **tables.files.sources(group, item_ids=sorted(items))}
+    return Known({key: _known_item(item) for key, item in items.items()}, sources), items
+
+
+def _known_item(item: Item) -> KnownItem:
+    return KnownItem(
+        item_id=item.item_id,
+        engagement_id=item.engagement_id,
+        content_hash=item.content_hash,
+        state=item.state,
+        first_seen_at=item.first_seen_at,
+        landing_path=item.landing_path,
+        stored_path=item.stored_path,
+        backend=item.backend,
+        duplicate_of_id=item.duplicate_of_id,
+        supersedes_id=item.supersedes_id,
+    )
+
+
+__all__ = ["ClaimedBatch", "Kind", "ReadFile", "Recorded"]

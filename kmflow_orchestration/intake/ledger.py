@@ -1,0 +1,358 @@
+"""The intake ledger: every file once, from first sight to published (design AD3, AD5, AD7).
+
+The group is the first argument of every method, and every query is filtered by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.errors import LeaseHeld, StateConflict
+from kmflow_orchestration.identity import batch_id
+from kmflow_orchestration.intake.claimed_batch import ClaimedBatch
+from kmflow_orchestration.intake.claims import LEASE, RunIsOver, is_free, kept
+from kmflow_orchestration.intake.comparison import compare
+from kmflow_orchestration.metadata.engagements import Engagement
+from kmflow_orchestration.metadata.engine import SessionFactory
+from kmflow_orchestration.metadata.evidence_requests import RequestCount
+from kmflow_orchestration.metadata.intake_batches import Holder, OpenBatch
+from kmflow_orchestration.metadata.intake_records import (
+    LIVE,
+    Batch,
+    Changes,
+    DueDay,
+    FailedFile,
+    FolderLook,
+    IntakeSummary,
+    Item,
+    Observation,
+    Quarantine,
+    Scores,
+    SideFile,
+    State,
+    Step,
+)
+from kmflow_orchestration.metadata.ledger_store import LedgerTables, changing, reading
+from kmflow_orchestration.names import EngagementId, GroupId
+
+# A batch is read whole into memory; a larger day becomes several batches.
+MAX_BATCH_FILES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringCounts:
+    """What scores count, by engagement and category (row B15)."""
+
+    requests: Mapping[tuple[str, str], RequestCount]
+    live: Mapping[tuple[str, str], int]
+
+    def requested(self, engagement: str, category: str) -> int:
+        """Evidence requests of a category."""
+        return self.requests.get((engagement, category), RequestCount()).total
+
+    def fulfilled(self, engagement: str, category: str) -> int:
+        """Those of them that are received, validated or active."""
+        return self.requests.get((engagement, category), RequestCount()).fulfilled
+
+    def live_items(self, engagement: str, category: str) -> int:
+        """Live items of a category, duplicates not counted."""
+        return self.live.get((engagement, category), 0)
+
+
+class Ledger:
+    """Files, items and batches of all groups in one control database."""
+
+    def __init__(
+        self, sessions: SessionFactory, clock: Clock, *, quiet_period_s: float = 5.0
+    ) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._quiet_period_s = quiet_period_s
+
+    # What lies in landing
+
+    def observe(self, group: GroupId, looks: Iterable[FolderLook]) -> Observation:
+        """Take in looks at folders: new and changed files, waiting files now complete or gone."""
+        looks = list(looks)
+        # Nearly always nothing changed: found out without holding up anybody who writes.
+        with reading(self._sessions) as tables:
+            changes, observation = self._compared(tables, group, looks)
+            news = _folder_news(looks, tables.files.folders(group))
+            known = {one.engagement_id for one in tables.engagements.all(group)}
+        engagements = {look.engagement_id for look in looks if look.engagement_id} - known
+        if not changes and not news and not engagements:
+            return observation
+        with changing(self._sessions, group) as tables:
+            changes, observation = self._compared(tables, group, looks)
+            now = self._clock.now()
+            tables.engagements.register(group, engagements, now)
+            tables.files.apply(group, changes, now)
+            tables.files.save_folders(group, news)
+        return observation
+
+    def _compared(
+        self, tables: LedgerTables, group: GroupId, looks: Sequence[FolderLook]
+    ) -> tuple[Changes, Observation]:
+        known = {
+            file.path: file
+            for file in tables.files.in_folders(group, [look.folder for look in looks])
+        }
+        result = compare(looks, known, now=self._clock.now(), quiet_period_s=self._quiet_period_s)
+        return result.changes, result.observation
+
+    def folders(self, group: GroupId) -> Mapping[str, int]:
+        """Known folders with the modification time of their last look, in nanoseconds.
+
+        It is 0 where a quick tick must look again: something may have changed unseen, or waits.
+        """
+        with reading(self._sessions) as tables:
+            waiting = dict.fromkeys(tables.files.waiting_folders(group), 0)
+            return {**tables.files.folders(group), **waiting}
+
+    def engagements(self, group: GroupId) -> list[Engagement]:
+        """Registered engagements, by id."""
+        with reading(self._sessions) as tables:
+            return tables.engagements.all(group)
+
+    # What there is to do, and who does it
+
+    def due_days(self, group: GroupId) -> list[DueDay]:
+        """Days with files to store (uploads due for another try included) or a batch half-way."""
+        with reading(self._sessions) as tables:
+            pending = tables.files.due_by_day(group, self._clock.now())
+            unfinished = tables.batches.unfinished_days(group)
+            runs = tables.batches.runs(group)
+        return [
+            DueDay(day, runs.get(day, 0) + 1, pending.get(day, 0), day in unfinished)
+            for day in sorted({*pending, *unfinished})
+        ]
+
+    def run_requested(self, group: GroupId, day: date) -> None:
+        """Count a run of a day that was asked for: the next one gets another run key.
+
+        `claimed_batch` counts too; this is for runs that may die before they come that far.
+        """
+        with changing(self._sessions, group) as tables:
+            tables.batches.count_run(group, day)
+
+    @contextmanager
+    def claimed_batch(
+        self,
+        group: GroupId,
+        day: date,
+        holder: Holder,
+        *,
+        run_is_over: RunIsOver | None = None,
+        max_files: int = MAX_BATCH_FILES,
+    ) -> Iterator[ClaimedBatch | None]:
+        """Resume the day's open batch, or open the next one; None when there is nothing to store.
+
+        The claim is renewed while the block runs and given up at its end.
+
+        Raises:
+            LeaseHeld: another live run owns the batch.
+        """
+        claim = self._claim(group, day, holder, run_is_over=run_is_over, max_files=max_files)
+        if claim is None:
+            yield None
+            return
+        batch = ClaimedBatch(self._sessions, group, claim, clock=self._clock, day=day)
+        with kept(self._sessions, group, claim, self._clock):
+            try:
+                yield batch
+            except StateConflict:
+                # The claim is somebody else's by now: nothing of it is ours to give up.
+                raise
+            except BaseException:
+                batch.let_go()
+                raise
+            else:
+                batch.let_go()
+
+    def _claim(
+        self,
+        group: GroupId,
+        day: date,
+        holder: Holder,
+        *,
+        run_is_over: RunIsOver | None,
+        max_files: int,
+    ) -> OpenBatch | None:
+        now = self._clock.now()
+        with changing(self._sessions, group) as tables:
+            batch = tables.batches.open(group, day)
+            if batch is not None and not is_free(batch, now=now, run_is_over=run_is_over):
+                raise LeaseHeld(
+                    f"batch {batch.number} of {group} on {day} is being stored by another run",
+                    hint="it will finish, or its lease will run out within a minute",
+                )
+            tables.batches.count_run(group, day)
+            batch = batch or _opened(tables, group, day, now=now, max_files=max_files)
+            return batch and tables.batches.claim(group, batch, holder, now + LEASE)
+
+    # What batches hold, and how far they are
+
+    def batches(self, group: GroupId, day: date, step: Step) -> list[Batch]:
+        """The day's stored batches whose step is not finished, in order; if none, all of them.
+
+        All of them is a replay: the same rows again.
+        """
+        stored = self.stored_batches(group, day)
+        return [batch for batch in stored if not batch.is_finished(step)] or stored
+
+    def stored_batches(self, group: GroupId, day: date) -> list[Batch]:
+        """The day's stored batches in order."""
+        with reading(self._sessions) as tables:
+            return tables.batches.stored(group, day)
+
+    def items(self, group: GroupId, batch: str) -> list[Item]:
+        """All stored items of a batch by landing path: what came, not only what counts."""
+        with reading(self._sessions) as tables:
+            return tables.items.of_batch(group, batch)
+
+    def find_items(self, group: GroupId, item_ids: Iterable[str]) -> dict[str, Item]:
+        """The items that exist among these ids."""
+        with reading(self._sessions) as tables:
+            return tables.items.by_id(group, sorted(set(item_ids)))
+
+    def finish_step(self, group: GroupId, batch: str, step: Step) -> None:
+        """Note that a step of a stored batch is done; a repeat changes nothing.
+
+        Raises:
+            StateConflict: the group has no such stored batch.
+        """
+        with changing(self._sessions, group) as tables:
+            found = tables.batches.get(group, batch)
+            if found is None or not found.is_finished(Step.STORED):
+                raise StateConflict(f"{group} has no stored batch {batch}")
+            tables.batches.finish(group, batch, [step], self._clock.now())
+
+    # What becomes of items
+
+    def mark_converted(
+        self, group: GroupId, item_id: str, converter_version: str, no_converter: bool = False
+    ) -> None:
+        """One item is converted. Raises StateConflict if it is not live any more."""
+        self.mark_all_converted(group, {item_id: (converter_version, no_converter)})
+
+    def mark_all_converted(self, group: GroupId, marks: Mapping[str, tuple[str, bool]]) -> None:
+        """Items are converted: by id, the converter's version and whether there is none.
+
+        A published item stays published.
+
+        Raises:
+            StateConflict: one of them is not live any more; nothing is marked.
+        """
+        with changing(self._sessions, group) as tables:
+            tables.items.mark_converted(group, marks, self._clock.now())
+
+    def quarantine_item(self, group: GroupId, item_id: str, code: str, message: str) -> None:
+        """A stored item cannot be converted: its bytes and bronze row stay, it has no other rows.
+
+        Raises:
+            StateConflict: it is superseded or a duplicate by now.
+        """
+        with changing(self._sessions, group) as tables:
+            tables.items.quarantine(
+                group, item_id, code=code, message=message, now=self._clock.now()
+            )
+
+    def publish(self, group: GroupId, batch: str, scores: Mapping[str, Scores]) -> None:
+        """Publish a batch's live items; an item that has scores keeps them and their time."""
+        with changing(self._sessions, group) as tables:
+            tables.items.publish(group, batch, scores, self._clock.now())
+
+    # What people and scores want to know
+
+    def scoring_counts(self, group: GroupId) -> ScoringCounts:
+        """Requests and live items by engagement and category."""
+        with reading(self._sessions) as tables:
+            return ScoringCounts(
+                tables.requests.counts(group), tables.items.live_by_category(group)
+            )
+
+    def request_evidence(
+        self, group: GroupId, engagement: EngagementId, category: str, *, status: str = "requested"
+    ) -> str:
+        """Record that evidence was asked for; the request's id."""
+        with changing(self._sessions, group) as tables:
+            return tables.requests.add(
+                group, engagement, category, status=status, created_at=self._clock.now()
+            )
+
+    def quarantined(self, group: GroupId) -> list[Quarantine]:
+        """All refused files, before storing and at conversion, by path."""
+        with reading(self._sessions) as tables:
+            return sorted(tables.files.quarantined(group) + tables.items.quarantined(group))
+
+    def summary(self, group: GroupId) -> IntakeSummary:
+        """Where the group's evidence stands."""
+        with reading(self._sessions) as tables:
+            files = tables.files.counts(group)
+            items = tables.items.counts(group)
+            failed = tables.files.failed(group)
+        live: dict[str, int] = {}
+        for (engagement, state), count in items.items():
+            if state in LIVE:
+                live[engagement] = live.get(engagement, 0) + count
+        return IntakeSummary(
+            stored=sum(live.values()),
+            duplicates=_total(items, State.DUPLICATE),
+            superseded=_total(items, State.SUPERSEDED),
+            waiting=files.get(State.WAITING, 0),
+            pending=files.get(State.PENDING, 0) + files.get(State.CLAIMED, 0),
+            quarantined=tuple(self.quarantined(group)),
+            failed=tuple(failed),
+            stored_by_engagement=live,
+        )
+
+
+def _opened(
+    tables: LedgerTables, group: GroupId, day: date, *, now: datetime, max_files: int
+) -> OpenBatch | None:
+    if not tables.files.due_by_day(group, now).get(day):
+        return None
+    number = tables.batches.last_number(group, day) + 1
+    batch = tables.batches.add(
+        group, day, batch_id=batch_id(group, day, number), number=number, now=now
+    )
+    tables.files.claim(group, day, batch.batch_id, now=now, max_files=max_files)
+    return batch
+
+
+def _folder_news(looks: Iterable[FolderLook], known: Mapping[str, int]) -> dict[str, int | None]:
+    """Folders whose remembered look changes; None for one that is gone."""
+    news: dict[str, int | None] = {}
+    for look in looks:
+        if look.is_gone and look.folder in known:
+            news[look.folder] = None
+        elif not look.is_gone and known.get(look.folder) != look.mtime_ns:
+            news[look.folder] = look.mtime_ns
+    return news
+
+
+def _total(counts: Mapping[tuple[str, State], int], wanted: State) -> int:
+    return sum(count for (_, state), count in counts.items() if state is wanted)
+
+
+__all__ = [
+    "Batch",
+    "DueDay",
+    "Engagement",
+    "FailedFile",
+    "Holder",
+    "IntakeSummary",
+    "Item",
+    "Ledger",
+    "Observation",
+    "Quarantine",
+    "Scores",
+    "ScoringCounts",
+    "SideFile",
+    "State",
+    "Step",
+]
