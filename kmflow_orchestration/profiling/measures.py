@@ -170,7 +170,7 @@ def _value_hash(kind: str, measured: Measured, reasons: list[tuple[str, str]]) -
 def _text(
     found: Mapping[str, Any], measured: Measured, reasons: list[tuple[str, str]]
 ) -> dict[str, Any]:
-    if not measured.values:
+    if found.get("upper_case_count") is None or not measured.values:
         return {}
     rest = found["upper_case_count"] + found["lower_case_count"] + found["non_alpha_count"]
     more: dict[str, Any] = {"mixed_case_count": (found.get("value_count") or 0) - rest}

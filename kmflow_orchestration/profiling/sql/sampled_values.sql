@@ -1,3 +1,3 @@
 SELECT value, count(*) AS n
-FROM (SELECT {value} AS value FROM {relation} WHERE {column} IS NOT NULL LIMIT {sample_rows}) AS sample
+FROM (SELECT {value} AS value FROM {relation} WHERE {column} IS NOT NULL LIMIT {sample_rows}) AS first_rows
 GROUP BY value
