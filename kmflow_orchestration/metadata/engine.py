@@ -1,4 +1,4 @@
-"""Engine and sessions of the control database: SQLite by default, PostgreSQL by URL (design AD4)."""
+"""Engine and sessions of the control database: SQLite, or PostgreSQL by URL (design AD4)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.metadata.group_guard import refuse_missing_group
 
 SessionFactory = sessionmaker[Session]
 _SUPPORTED = ("sqlite", "postgresql")
@@ -23,7 +24,8 @@ _SUPPORTED = ("sqlite", "postgresql")
 def open_engine(url: str) -> Engine:
     """An engine for a control database.
 
-    SQLite files are opened in WAL mode with foreign keys on and wait 30 s for a writer.
+    SQLite files are opened in WAL mode with foreign keys on and wait 30 s for a writer. A
+    statement with an empty group raises MissingGroup before it is sent (row A4).
 
     Raises:
         ConfigurationError: a database that is neither SQLite nor PostgreSQL.
@@ -36,11 +38,16 @@ def open_engine(url: str) -> Engine:
             hint="use sqlite:///path or postgresql://…",
         )
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed, pool_pre_ping=True)
+        return _guarded(create_engine(parsed, pool_pre_ping=True))
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": 30})
     event.listen(engine, "connect", _prepare_sqlite)
+    return _guarded(engine)
+
+
+def _guarded(engine: Engine) -> Engine:
+    refuse_missing_group(engine)
     return engine
 
 

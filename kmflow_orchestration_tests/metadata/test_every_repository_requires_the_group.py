@@ -9,12 +9,27 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from types import ModuleType
 
 import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
-PACKAGES = ("metadata", "intake", "runs", "operations")
+from kmflow_orchestration.errors import KmflowError, MissingGroup
+from kmflow_orchestration.metadata.engine import (
+    SessionFactory,
+    migrate,
+    open_engine,
+    open_sessions,
+)
+from kmflow_orchestration.metadata.table_groups import TableGroups
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.fakes import FakeClock
+
+PACKAGES = ("metadata", "intake", "runs")
 WITHOUT_GROUP = {
     "GroupConfigs.groups": "the list of tenants itself: partitions and sensors walk over it",
     "GroupConfigs.all_active": "the same with settings, for `kmflow group list`",
@@ -105,3 +120,70 @@ def test_a_public_function_on_a_session_takes_the_group(name):
 def test_every_exception_is_still_needed():
     all_methods = {name for owner in repositories() for name, _ in methods(owner)}
     assert WITHOUT_GROUP.keys() <= all_methods | FUNCTIONS.keys()
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
+    migrate(engine)
+    return engine
+
+
+@pytest.fixture
+def sent(engine):
+    """Statements that reached the database."""
+    statements: list[str] = []
+    event.listen(engine, "after_cursor_execute", lambda *args: statements.append(args[2]))
+    return statements
+
+
+def built(owner: type, sessions: SessionFactory) -> object:
+    made = {"SessionFactory": sessions, "Session": sessions(), "Clock": FakeClock()}
+    return owner(
+        **{
+            one.name: made[str(one.annotation)]
+            for one in parameters(owner)
+            if one.default is inspect.Parameter.empty
+        }
+    )
+
+
+def call_for_no_group(repository: object, method: Callable[..., object], group: str | None) -> None:
+    """Calls it for that group with None for all else, and uses up what it gives back."""
+    needed = [one for one in parameters(method)[2:] if one.default is inspect.Parameter.empty]
+    named = {one.name: None for one in needed if one.kind is inspect.Parameter.KEYWORD_ONLY}
+    result = method(repository, group, *[None] * (len(needed) - len(named)), **named)
+    if inspect.isgenerator(result):
+        list(result)
+    if isinstance(result, AbstractContextManager):
+        with result:
+            pass
+
+
+@pytest.mark.parametrize("group", ["", " ", None])
+@pytest.mark.parametrize("owner", repositories(), ids=lambda owner: owner.__name__)
+def test_no_statement_about_no_group_is_sent(owner, group, engine, sent):
+    """A method may refuse the Nones first; what counts is that nothing reaches the database."""
+    if is_bound_to_a_group(owner):
+        pytest.skip("made for one group")
+    repository = built(owner, open_sessions(engine))
+    # The Nones make SQLAlchemy warn about keys; the statement is refused all the same.
+    warnings.simplefilter("ignore", SAWarning)
+    for name, method in methods(owner):
+        if name in METHODS:
+            with suppress(KmflowError, TypeError, AttributeError, SQLAlchemyError):
+                call_for_no_group(repository, method, group)
+            assert sent == [], name
+
+
+def test_a_blank_group_is_named_as_the_cause(engine, sent):
+    with pytest.raises(MissingGroup):
+        TableGroups(open_sessions(engine)).all(GroupId("  "))
+    assert sent == []
+
+
+def test_one_row_without_group_among_many_is_refused(engine, sent):
+    rows = [{"group_id": "acme"}, {"group_id": ""}]
+    with pytest.raises(MissingGroup), engine.begin() as connection:
+        connection.execute(text("DELETE FROM databricks_configs WHERE group_id = :group_id"), rows)
+    assert sent == []
