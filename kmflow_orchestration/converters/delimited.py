@@ -222,7 +222,7 @@ def _without_blank_rows(block: _Block, counts: _Counts) -> _Block:
     has_value = pc.is_valid(block.rescued)
     for column in block.columns:
         has_value = pc.or_(has_value, pc.is_valid(column))
-    kept = pc.sum(has_value).as_py() or 0
+    kept = has_value.true_count
     if kept == len(block.rows):
         return block
     counts.skipped += len(block.rows) - kept

@@ -145,24 +145,25 @@ def _stream(reading: Reading) -> Utf8Stream:
 
 
 def _open(reading: Reading, stream: Utf8Stream, misfits: _Misfits) -> Any:
+    csv: Any = pyarrow.csv
     names = [str(position) for position in range(reading.width)]
-    return pyarrow.csv.open_csv(
+    return csv.open_csv(
         stream,
         # One thread: only then does the reader know the number of a row that does not fit.
-        read_options=pyarrow.csv.ReadOptions(
+        read_options=csv.ReadOptions(
             use_threads=False,
             block_size=reading.block_bytes,
             column_names=names,
             skip_rows_after_names=1,
         ),
-        parse_options=pyarrow.csv.ParseOptions(
+        parse_options=csv.ParseOptions(
             delimiter=reading.dialect.delimiter,
             quote_char='"' if reading.quoting else False,
             newlines_in_values=reading.quoting and reading.scan.quote_count > 0,
             ignore_empty_lines=False,
             invalid_row_handler=misfits,
         ),
-        convert_options=pyarrow.csv.ConvertOptions(
+        convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             strings_can_be_null=True,
             null_values=[""],

@@ -17,7 +17,7 @@ from kmflow_orchestration.errors import CorruptInput
 _CERTAIN = 0.9
 # Text formats that have no converter yet; without this list they would be read as prose.
 _TEXT_SUFFIXES = frozenset(
-    [
+    {
         ".json",
         ".jsonl",
         ".ndjson",
@@ -47,11 +47,11 @@ _TEXT_SUFFIXES = frozenset(
         ".py",
         ".r",
         ".ipynb",
-    ]
+    }
 )
 # Formats that always begin with a signature: without it the file is damaged.
 _SIGNED_SUFFIXES = frozenset(
-    [
+    {
         ".pdf",
         ".png",
         ".jpg",
@@ -85,7 +85,7 @@ _SIGNED_SUFFIXES = frozenset(
         ".mov",
         ".m4a",
         ".wav",
-    ]
+    }
 )
 # Signatures puremagic knows that random bytes meet as well are shorter than this.
 _CONFIDENCE = 0.5

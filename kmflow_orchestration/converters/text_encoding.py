@@ -13,7 +13,7 @@ UTF8, CP1252, UTF16, DAMAGED_UTF8 = "utf-8", "cp1252", "utf-16", "utf-8 with cp1
 
 
 def _single_bytes(error: UnicodeError) -> tuple[str, int]:
-    """Bytes that are no UTF-8, or that cp1252 leaves undefined, one by one as browsers read them."""
+    """Bytes that are no UTF-8, or undefined in cp1252, one by one as browsers read them."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     bad = error.object[error.start : error.end]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from kmflow_orchestration.converters.type_lattice import (
     BOOLEAN,
@@ -24,6 +25,9 @@ from kmflow_orchestration.converters.type_lattice import (
     join,
     number,
 )
+
+# Its stubs know only some of the types its functions take.
+pc: Any = pyarrow.compute
 
 # '007', '+5' and '-0' are text: as numbers they would not come back as they were.
 _INTEGER = r"^(0|-?[1-9][0-9]*)$"
@@ -40,6 +44,9 @@ _SPARE_ZEROS = r"(\.[0-9]{6})0+"
 _FIRST_YEAR, _LAST_YEAR = "0002", "9998"
 _LONG_DIGITS = 18
 _PROBE = 64
+
+
+Values: TypeAlias = "pa.Array[Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +80,13 @@ def _type_of_mix(values: pa.StringArray) -> ColumnType:
     return STRING if len(rest) else found
 
 
-def _most(numbers: pa.Array) -> int:
+def _most(numbers: Values) -> int:
     return int(pc.max(numbers).as_py())
 
 
-def _digits(values: pa.StringArray) -> pa.Array:
-    return pc.binary_length(pc.utf8_ltrim(values, "-"))
+def _digits(values: pa.StringArray) -> Values:
+    digits: Values = pc.binary_length(pc.utf8_ltrim(values, "-"))
+    return digits
 
 
 def _integer(values: pa.StringArray) -> ColumnType:
@@ -152,31 +160,37 @@ _FORMS = (
 )
 
 
-def typed_values(values: pa.StringArray, wanted: ColumnType) -> pa.Array:
+def typed_values(values: pa.StringArray, wanted: ColumnType) -> Values:
     """Text values in a type at or above the one `observed_type` found for them."""
     if wanted.kind in (Kind.STRING, Kind.EMPTY):
         return values
-    if wanted.kind is Kind.BOOLEAN:
-        return pc.equal(pc.utf8_lower(values), "true")
     if wanted.kind in (Kind.TIMESTAMP, Kind.TIMESTAMP_NTZ):
         return _as_timestamps(values, wanted)
-    return pc.cast(values, wanted.arrow)
+    is_boolean = wanted.kind is Kind.BOOLEAN
+    found: Values = (
+        pc.equal(pc.utf8_lower(values), "true") if is_boolean else pc.cast(values, wanted.arrow)
+    )
+    return found
 
 
-def _as_timestamps(values: pa.StringArray, wanted: ColumnType) -> pa.Array:
+def _as_timestamps(values: pa.StringArray, wanted: ColumnType) -> Values:
     trimmed = pc.replace_substring_regex(values, _SPARE_ZEROS, r"\1")
     midnight = "T00:00Z" if wanted.kind is Kind.TIMESTAMP else "T00:00"
     is_date = pc.equal(pc.binary_length(trimmed), 10)
     full = pc.if_else(is_date, pc.binary_join_element_wise(trimmed, midnight, ""), trimmed)
-    if wanted.kind is Kind.TIMESTAMP:
-        return pc.cast(full, wanted.arrow)
-    return pc.assume_timezone(pc.cast(full, pa.timestamp("us")), "UTC")
+    moments: Values = (
+        pc.cast(full, wanted.arrow)
+        if wanted.kind is Kind.TIMESTAMP
+        else pc.assume_timezone(pc.cast(full, pa.timestamp("us")), "UTC")
+    )
+    return moments
 
 
-def widened(values: pa.Array, wanted: pa.DataType) -> pa.Array:
+def widened(values: Values, wanted: pa.DataType) -> Values:
     """Typed values in a wider type of the same family, exactly (integer to decimal, …)."""
     if values.type == wanted:
         return values
     if values.null_count == len(values):
-        return pa.nulls(len(values), wanted)
-    return pc.cast(values, wanted)
+        return pa.array([None] * len(values), wanted)
+    wider: Values = pc.cast(values, wanted)
+    return wider

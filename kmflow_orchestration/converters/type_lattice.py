@@ -1,11 +1,11 @@
 """One lattice of column types, for every format (design AD9).
 
     STRING                      anything, as it stood in the source
-      │  ╲       ╲        ╲
+      |    \\        \\         \\
     number  TIMESTAMP  TIMESTAMP_NTZ  BOOLEAN
-    (below)        ╲   ╱
+    (below)        \\   /
                    DATE
-                     │
+                     |
                    EMPTY        no value seen
 
 Numbers are BIGINT, then DECIMAL, then DOUBLE. They carry how many digits were seen, not the SQL
@@ -171,7 +171,7 @@ def arrow_type(sql: str) -> pa.DataType:
     return _ARROW[sql]
 
 
-_ARROW = {
+_ARROW: dict[str, pa.DataType] = {
     "STRING": pa.string(),
     "BOOLEAN": pa.bool_(),
     "BIGINT": pa.int64(),

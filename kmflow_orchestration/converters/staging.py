@@ -1,0 +1,145 @@
+"""One file converted into typed Parquet files beside it: what a worker process runs."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kmflow_orchestration.converters.detection import detect
+from kmflow_orchestration.converters.interface import (
+    ColumnFact,
+    ConversionWarning,
+    ConvertedTable,
+    OutputKind,
+    Receipt,
+    Source,
+)
+from kmflow_orchestration.converters.registry import default_converters
+from kmflow_orchestration.converters.type_lattice import ColumnType
+from kmflow_orchestration.errors import CorruptInput
+
+FAILED = "conversion_failed"
+_DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS})
+
+Types = Mapping[str, Mapping[str, ColumnType]]
+"""By part, by column: types a staging file must have, wider than its own facts ask for."""
+
+
+class Outcome(StrEnum):
+    """What became of one item."""
+
+    CONVERTED = "converted"
+    NO_CONVERTER = "no_converter"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class StagingTask:
+    """A local file, whose it is, and the folder its Parquet files go into."""
+
+    item_id: str
+    source: Source
+    folder: Path
+    types: Types = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedTable:
+    """One converted table in a Parquet file, with `_source_row` and `_rescued_data`."""
+
+    part: str
+    path: Path
+    facts: tuple[ColumnFact, ...]
+    types: Mapping[str, ColumnType]
+    receipt: Receipt
+    warnings: tuple[ConversionWarning, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertedItem:
+    """What became of an item; `code` and `message` say why it was quarantined.
+
+    `converter_version` is the converter's name and version, '' without one.
+    """
+
+    item_id: str
+    outcome: Outcome
+    tables: tuple[StagedTable, ...] = ()
+    output: OutputKind | None = None
+    converter_version: str = ""
+    warnings: tuple[ConversionWarning, ...] = ()
+    code: str = ""
+    message: str = ""
+
+
+def stage_item(task: StagingTask) -> ConvertedItem:
+    """Convert one file. Whatever is wrong with the file is its outcome, never an exception.
+
+    Raises:
+        OSError: the disk is full or read-only, or too many files are open: not the file's fault.
+    """
+    try:
+        return _staged(task)
+    except CorruptInput as error:
+        return quarantined(task.item_id, error.reason, str(error))
+    except OSError as error:
+        if error.errno in _DISK_FAULTS:
+            raise
+        return quarantined(task.item_id, FAILED, f"{type(error).__name__}: {error}")
+    # A reader may fail in any way on hostile bytes, and the other files must go on.
+    except Exception as error:  # noqa: BLE001
+        return quarantined(task.item_id, FAILED, f"{type(error).__name__}: {error}")
+
+
+def quarantined(item_id: str, code: str, message: str) -> ConvertedItem:
+    """An item whose content cannot be converted."""
+    return ConvertedItem(item_id, Outcome.QUARANTINED, code=code, message=message)
+
+
+def _staged(task: StagingTask) -> ConvertedItem:
+    found = detect(task.source, default_converters())
+    if found.converter is None:
+        return ConvertedItem(task.item_id, Outcome.NO_CONVERTER, warnings=found.warnings)
+    converter = found.converter
+    tables = tuple(
+        _staged_table(table, task, position)
+        for position, table in enumerate(converter.open_tables(task.source))
+    )
+    return ConvertedItem(
+        task.item_id,
+        Outcome.CONVERTED,
+        tables,
+        converter.output,
+        f"{converter.name}:{converter.version}",
+        found.warnings,
+    )
+
+
+def _staged_table(table: ConvertedTable, task: StagingTask, position: int) -> StagedTable:
+    wanted = task.types.get(table.part, {})
+    types = {fact.name: wanted.get(fact.name, fact.type) for fact in table.facts}
+    path = task.folder / f"{position}.parquet"
+    written = _write(table, types, path)
+    receipt = table.receipt
+    if not receipt.adds_up or written != receipt.rows_written:
+        raise CorruptInput(
+            f"{receipt.rows_read} rows were read and {written} written", reason="rows_lost"
+        )
+    return StagedTable(table.part, path, table.facts, types, receipt, table.warnings)
+
+
+def _write(table: ConvertedTable, types: Mapping[str, ColumnType], path: Path) -> int:
+    fields = [(name, kind.arrow) for name, kind in types.items()]
+    schema = pa.schema([("_source_row", pa.int64()), *fields, ("_rescued_data", pa.string())])
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
+        for batch in table.batches(types):
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows

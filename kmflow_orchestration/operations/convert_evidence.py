@@ -1,0 +1,138 @@
+"""Stored evidence into typed staging files, each file in a process that may die for it alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.staging import (
+    ConvertedItem,
+    StagingTask,
+    Types,
+    quarantined,
+    stage_item,
+)
+from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.storage.interfaces import StorageBackend
+
+CRASHED = "converter_crashed"
+_COPY_BYTES = 1 << 20
+# Downloads wait for the network while the processes compute.
+_DOWNLOADS_PER_WORKER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """A stored file to convert; `types` asks for wider types than its own facts would give."""
+
+    item_id: str
+    file_name: str
+    stored_path: str
+    media_type: str = ""
+    types: Types = field(default_factory=dict)
+
+
+def convert_items(
+    sources: Sequence[StoredSource], store: StorageBackend, *, workers: int, work_dir: Path
+) -> dict[str, ConvertedItem]:
+    """Convert stored files side by side, by item id; staging files lie below `work_dir`.
+
+    A file that cannot be converted, or kills its process, is that item's outcome alone. With
+    `workers` 0 the work is done in this process, without that protection.
+
+    Raises:
+        StorageUnavailable: stored bytes could not be read, or staging files not be written.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    fetching = _Fetching(store, work_dir)
+    done: dict[str, ConvertedItem] = {}
+    waiting = list(sources)
+    if workers == 0:
+        return {source.item_id: _here(fetching, source) for source in waiting}
+    while waiting:
+        round_done, suspects = _round(fetching, waiting, workers)
+        done.update(round_done)
+        # One of these killed the pool: each gets a pool of its own, to show which.
+        for source in suspects:
+            done[source.item_id] = _alone(fetching, source)
+        waiting = [source for source in waiting if source.item_id not in done]
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetching:
+    """Stored bytes as local files, each for as long as it is converted."""
+
+    store: StorageBackend
+    work_dir: Path
+
+    @contextmanager
+    def task(self, source: StoredSource) -> Iterator[StagingTask]:
+        folder = self.work_dir / source.item_id
+        folder.mkdir(parents=True, exist_ok=True)
+        # The name came from outside: the copy takes none of it.
+        local = folder / "source"
+        try:
+            with self.store.open_read(source.stored_path) as stream, local.open("wb") as copy:
+                shutil.copyfileobj(stream, copy, _COPY_BYTES)
+            found = Source(local, source.file_name, source.media_type)
+            yield StagingTask(source.item_id, found, folder, source.types)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"{source.stored_path} cannot be converted now: {error}"
+            ) from error
+        finally:
+            local.unlink(missing_ok=True)
+
+
+def _here(fetching: _Fetching, source: StoredSource) -> ConvertedItem:
+    with fetching.task(source) as task:
+        return stage_item(task)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    # Spawned: a forked child would inherit our threads' locks and database connections.
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+
+
+def _round(
+    fetching: _Fetching, sources: Sequence[StoredSource], workers: int
+) -> tuple[dict[str, ConvertedItem], list[StoredSource]]:
+    """Outcomes, and the sources that were under way when a process died."""
+    done: dict[str, ConvertedItem] = {}
+    suspects: list[StoredSource] = []
+    with (
+        _pool(min(workers, len(sources))) as pool,
+        ThreadPoolExecutor(workers * _DOWNLOADS_PER_WORKER) as threads,
+    ):
+
+        def work(source: StoredSource) -> None:
+            with fetching.task(source) as task:
+                try:
+                    future = pool.submit(stage_item, task)
+                except BrokenProcessPool:
+                    return
+                try:
+                    done[source.item_id] = future.result()
+                except BrokenProcessPool:
+                    suspects.append(source)
+
+        # Consumed, so that a fault of the disk or the network is raised here.
+        list(threads.map(work, sources))
+    return done, suspects
+
+
+def _alone(fetching: _Fetching, source: StoredSource) -> ConvertedItem:
+    with _pool(1) as pool, fetching.task(source) as task:
+        try:
+            return pool.submit(stage_item, task).result()
+        except BrokenProcessPool:
+            message = "the process that converted this file died"
+            return quarantined(source.item_id, CRASHED, message)

@@ -1,0 +1,54 @@
+"""Which dataset a file belongs to, and the names its table may take (design AD9)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from kmflow_orchestration.names import EngagementId, safe_column, short_hash
+
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_COPY = re.compile(
+    r"(?ix) ^copy[ _-](?:\(\d+\)[ _-])?of[ _-]+ | [ _-]*\(\d+\)$ | [ _-]+copy(?:[ _-]*\(?\d+\)?)?$"
+)
+_DATED_MONTH = re.compile(
+    rf"(?ix) (?<![a-z]) (?:\d{{1,2}}[ ._-]?)? (?:{_MONTHS})[a-z]{{0,6}} [ ._-]?\d{{2,4}} (?!\d)"
+)
+_DIGITS = re.compile(r"\d+")
+_EDGES = " \t._-+,()[]{}#&"
+_SEPARATORS = re.compile(r"[ \t._-]{2,}")
+_MAX_LENGTH = 120
+EMPTY_STEM = "data"
+
+
+def dataset_key(file_name: str, part: str = "") -> str:
+    """The file's stem without digits, dates and copy suffixes, and the part of a workbook.
+
+    Never its shape: next month's file of the same name is the same dataset whatever is in it.
+    """
+    stem = _plain_stem(PurePath(file_name).stem)
+    return f"{stem}\x1f{part.strip().casefold()}" if part else stem
+
+
+def _plain_stem(stem: str) -> str:
+    previous = ""
+    while stem != previous:
+        previous = stem
+        stem = _COPY.sub("", stem.strip())
+    stem = _DIGITS.sub("", _DATED_MONTH.sub("", stem))
+    return _SEPARATORS.sub("_", stem).strip(_EDGES).casefold()
+
+
+def table_names(engagement: EngagementId, key: str) -> tuple[str, str]:
+    """The name a dataset's table takes, and the one to take when another dataset has it.
+
+    Keys that differ may come out alike when cleaned; six hex digits of the key tell them apart.
+    """
+    stem, _, part = key.partition("\x1f")
+    cleaned = safe_column(stem) or EMPTY_STEM
+    if part:
+        cleaned = f"{cleaned}__{safe_column(part) or 'sheet'}"
+    mark = short_hash(f"{engagement}\x1f{key}")
+    prefix = f"{engagement.replace('-', '_')}__"
+    marked = f"{prefix}{cleaned[:_MAX_LENGTH]}_{mark}"
+    return (prefix + cleaned if len(cleaned) <= _MAX_LENGTH else marked, marked)

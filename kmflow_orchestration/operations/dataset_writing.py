@@ -1,0 +1,251 @@
+"""The dataset tables that one batch touches: rows in, columns widened, superseded rows out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.converters.staging import ConvertedItem, StagedTable
+from kmflow_orchestration.converters.type_lattice import ColumnType
+from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.intake.ledger import Batch, Item
+from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables, PartColumn
+from kmflow_orchestration.names import EngagementId, GroupId, TableName
+from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
+from kmflow_orchestration.operations.dataset_names import dataset_key, table_names
+from kmflow_orchestration.operations.dataset_rows import (
+    PartRows,
+    can_widen,
+    have_same_types,
+    needed_types,
+    rows_of,
+    table_columns,
+)
+from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.tables.arrow_types import arrow_schema
+from kmflow_orchestration.tables.definition import Column, TableDefinition
+from kmflow_orchestration.tables.medallion import BATCH_COLUMN, DATASET_EVIDENCE_COLUMN
+
+PartKey = tuple[str, str]
+"""Item id and part."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTable:
+    """A dataset table that a batch wrote to.
+
+    `rows_written` counts the rows of this write, `rows_total` all that live items have in it;
+    `rebuilt` says that its columns or types changed. `columns` are names and Spark SQL types.
+    """
+
+    table: TableName
+    engagement: EngagementId
+    rows_written: int
+    rows_total: int
+    rebuilt: bool
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        return self.table.name
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetWriter:
+    """Writes the tables of one batch after the other.
+
+    The registry learns of new parts before a table is written and forgets old ones after: whatever
+    the moment of a crash, the next run finds every table that must change, and asks the table
+    itself whether its columns are right.
+    """
+
+    group: GroupId
+    store: StorageBackend
+    lakehouse: Lakehouse
+    registry: DatasetTables
+    config: GroupConfig
+    workers: int
+    work_dir: Path
+
+    def write(
+        self, batch: Batch, items: Sequence[Item], converted: Mapping[str, ConvertedItem]
+    ) -> tuple[WrittenTable, ...]:
+        """Write every table that gets, changes or loses rows by this batch.
+
+        Raises:
+            StorageUnavailable: the bytes of an older item could not be read again.
+            RemoteFault: a statement failed after our own retries.
+        """
+        staged = {
+            (item_id, table.part): table
+            for item_id, outcome in converted.items()
+            for table in outcome.tables
+        }
+        by_id = {item.item_id: item for item in items}
+        parts = [self._part(by_id[item_id], table) for (item_id, _), table in staged.items()]
+        gone = self._gone(batch, converted, staged)
+        self.registry.record(self.group, parts)
+        work = _Work(batch, staged, frozenset(gone))
+        names = {part.table_name for part in parts} | set(gone.values())
+        written = tuple(self._write_table(name, work) for name in sorted(names))
+        self.registry.remove(self.group, gone)
+        return written
+
+    def _part(self, item: Item, table: StagedTable) -> DatasetPart:
+        engagement = EngagementId(item.engagement_id)
+        key = dataset_key(item.file_name, table.part)
+        names = table_names(engagement, key)
+        return DatasetPart(
+            group_id=self.group,
+            item_id=item.item_id,
+            part=table.part,
+            engagement_id=engagement,
+            table_name=self.registry.table_name(self.group, engagement, key, names),
+            batch_id=item.batch_id,
+            received_on=item.received_on,
+            file_name=item.file_name,
+            stored_path=item.stored_path,
+            media_type=item.media_type,
+            content_hash=item.content_hash,
+            columns=tuple(
+                PartColumn(fact.name, fact.source_name, fact.type.text, fact.null_count)
+                for fact in table.facts
+            ),
+            row_count=table.receipt.rows_written,
+            receipt=asdict(table.receipt),
+        )
+
+    def _gone(
+        self, batch: Batch, converted: Iterable[str], staged: Mapping[PartKey, StagedTable]
+    ) -> dict[PartKey, str]:
+        """Known parts whose rows must go, with their tables.
+
+        Those of replaced and of quarantined items, and those that an item has no longer.
+        """
+        known = self.registry.of_items(self.group, {*batch.replaced_item_ids, *converted})
+        return {part.key: part.table_name for part in known if part.key not in staged}
+
+    def _write_table(self, name: str, work: _Work) -> WrittenTable:
+        table = self.config.namespace.bronze(name)
+        known = self.registry.of_table(self.group, name)
+        live = [part for part in known if part.key not in work.gone]
+        actual = self.lakehouse.columns(table)
+        columns = table_columns(live) if live else actual
+        if columns is None:
+            # The last live item went before the table was ever made: there is nothing to empty.
+            columns, rows, fits = (), 0, True
+        else:
+            mine = [part for part in live if part.batch_id == work.batch.batch_id]
+            fits = len(mine) == len(live) if actual is None else have_same_types(columns, actual)
+            with self._staged(mine if fits else live, needed_types(live), work) as staged:
+                write = self._replace if fits else self._rebuild
+                rows = write(table, columns, rows_of(staged, columns), work)
+        return WrittenTable(
+            table,
+            EngagementId(known[0].engagement_id),
+            rows_written=rows,
+            rows_total=sum(part.row_count for part in live),
+            rebuilt=not fits,
+            columns=tuple((column.name, column.type) for column in columns),
+        )
+
+    def _rebuild(
+        self,
+        table: TableName,
+        columns: Sequence[Column],
+        rows: Iterator[pa.RecordBatch],
+        work: _Work,
+    ) -> int:
+        return self.lakehouse.rebuild(table, columns, rows, schema=arrow_schema(columns))
+
+    def _replace(
+        self,
+        table: TableName,
+        columns: Sequence[Column],
+        rows: Iterator[pa.RecordBatch],
+        work: _Work,
+    ) -> int:
+        definition = TableDefinition("bronze", table.name, tuple(columns), comment="Dataset")
+        self.lakehouse.ensure_table(table, definition)
+        replaced = {*work.batch.replaced_item_ids, *(item_id for item_id, _ in work.gone)}
+        matching = {
+            BATCH_COLUMN: [work.batch.batch_id],
+            DATASET_EVIDENCE_COLUMN: sorted(replaced),
+        }
+        return self.lakehouse.replace(table, rows, schema=arrow_schema(columns), matching=matching)
+
+    @contextmanager
+    def _staged(
+        self, parts: Sequence[DatasetPart], types: Mapping[str, ColumnType], work: _Work
+    ) -> Iterator[list[PartRows]]:
+        """Staging files that hold these parts as the table's types need them.
+
+        What this batch staged serves as it is, or widened. A column that became text needs the
+        text of its source, and older items are not staged at all: both are converted again.
+        """
+        staged = {
+            key: table for key, table in work.staged.items() if can_widen(table, _of(table, types))
+        }
+        missing = [part for part in parts if part.key not in staged]
+        folder = self.work_dir / "again"
+        try:
+            staged.update(self._converted_again(missing, types, folder))
+            yield [PartRows(part, staged[part.key].path) for part in parts]
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _converted_again(
+        self, parts: Sequence[DatasetPart], types: Mapping[str, ColumnType], folder: Path
+    ) -> dict[PartKey, StagedTable]:
+        by_item: dict[str, list[DatasetPart]] = {}
+        for part in parts:
+            by_item.setdefault(part.item_id, []).append(part)
+        sources = [_source(some, types) for some in by_item.values()]
+        converted = convert_items(sources, self.store, workers=self.workers, work_dir=folder)
+        found = {
+            (item_id, table.part): table
+            for item_id, outcome in converted.items()
+            for table in outcome.tables
+        }
+        for part in parts:
+            if part.key not in found:
+                raise CorruptInput(
+                    f"{part.file_name} cannot be converted again: "
+                    f"{converted[part.item_id].message or 'its table is gone'}",
+                    hint=f"its stored bytes lie in {part.stored_path}",
+                )
+        return found
+
+
+def _of(table: StagedTable, types: Mapping[str, ColumnType]) -> Mapping[str, ColumnType]:
+    """The types of a staged table's columns; those of another table stay as they are."""
+    return {name: types.get(name, kind) for name, kind in table.types.items()}
+
+
+def _source(parts: Sequence[DatasetPart], types: Mapping[str, ColumnType]) -> StoredSource:
+    first = parts[0]
+    return StoredSource(
+        first.item_id,
+        first.file_name,
+        first.stored_path,
+        first.media_type,
+        types={
+            part.part: {column.name: types[column.name] for column in part.columns}
+            for part in parts
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One batch: its staged tables, and the parts that go."""
+
+    batch: Batch
+    staged: Mapping[PartKey, StagedTable]
+    gone: frozenset[PartKey]

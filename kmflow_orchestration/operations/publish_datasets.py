@@ -1,0 +1,226 @@
+"""Structured evidence into dataset tables, batch by batch (design AD3, AD9)."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
+from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
+from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
+from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
+from kmflow_orchestration.operations.dataset_writing import DatasetWriter, WrittenTable
+from kmflow_orchestration.operations.publish_bronze import write_ingestion_log
+from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedItem:
+    """An item whose content could not be converted."""
+
+    item_id: str
+    file_name: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemWarning:
+    """A warning about one item's content."""
+
+    item_id: str
+    file_name: str
+    warning: ConversionWarning
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReceipt:
+    """The receipt of one converted table; `source` is its file, with the sheet of a workbook."""
+
+    item_id: str
+    source: str
+    receipt: Receipt
+
+    @property
+    def adds_up(self) -> bool:
+        return self.receipt.adds_up
+
+    def summary(self) -> dict[str, Any]:
+        """For people and for JSON."""
+        return {"source": self.source, **asdict(self.receipt)}
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedDatasets:
+    """What the batches of one day did to dataset tables; each table stands once.
+
+    `converted` and `no_converter` count files.
+    """
+
+    group: GroupId
+    day: date
+    batches: tuple[str, ...] = ()
+    tables: tuple[WrittenTable, ...] = ()
+    converted: int = 0
+    no_converter: int = 0
+    quarantined: tuple[QuarantinedItem, ...] = ()
+    receipts: tuple[ItemReceipt, ...] = ()
+    warnings: tuple[ItemWarning, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def rows_written(self) -> int:
+        return sum(table.rows_written for table in self.tables)
+
+    @property
+    def rows_rescued(self) -> int:
+        """Rows with fields that have no column."""
+        return sum(receipt.receipt.rows_rescued for receipt in self.receipts)
+
+    def __add__(self, later: PublishedDatasets) -> PublishedDatasets:
+        return PublishedDatasets(
+            self.group,
+            self.day,
+            self.batches + later.batches,
+            _joined(self.tables, later.tables),
+            self.converted + later.converted,
+            self.no_converter + later.no_converter,
+            self.quarantined + later.quarantined,
+            self.receipts + later.receipts,
+            self.warnings + later.warnings,
+        )
+
+
+def _joined(
+    earlier: tuple[WrittenTable, ...], later: tuple[WrittenTable, ...]
+) -> tuple[WrittenTable, ...]:
+    """Each table as the later batch left it, with the rows and rebuilds of both."""
+    found = {table.name: table for table in earlier}
+    for table in later:
+        before = found.get(table.name)
+        if before is not None:
+            rows = before.rows_written + table.rows_written
+            table = replace(table, rows_written=rows, rebuilt=before.rebuilt or table.rebuilt)  # noqa: PLW2901
+        found[table.name] = table
+    return tuple(found[name] for name in sorted(found))
+
+
+def publish_datasets(
+    group: GroupId,
+    day: date,
+    *,
+    ledger: Ledger,
+    store: StorageBackend,
+    lakehouse: Lakehouse,
+    registry: DatasetTables,
+    config: GroupConfig,
+    clock: Clock,
+    workers: int,
+    work_dir: Path,
+) -> PublishedDatasets:
+    """Convert a day's batches and write their dataset tables; a repeated call writes the same.
+
+    A column has the narrowest type that holds every value of every live item, so the order of
+    arrival decides nothing. What cannot be converted is quarantined and leaves its batch. Each
+    batch is finished by itself: a fault leaves it, and those after it, for the next call.
+    `work_dir` holds a copy and a staging file of what is being converted, and is emptied again.
+
+    Raises:
+        StorageUnavailable: stored bytes could not be read.
+        RemoteFault: a statement failed after our own retries.
+    """
+    started = clock.monotonic()
+    published = PublishedDatasets(group, day)
+    for batch in ledger.batches(group, day, Step.DATASETS):
+        folder = work_dir / batch.batch_id
+        try:
+            items = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
+            sources = [_source(item) for item in items]
+            converted = convert_items(sources, store, workers=workers, work_dir=folder)
+            _quarantine(group, ledger, converted)
+            writer = DatasetWriter(group, store, lakehouse, registry, config, workers, folder)
+            tables = writer.write(batch, items, converted)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        _mark_converted(group, ledger, converted)
+        log_items = ledger.items(group, batch.batch_id)
+        write_ingestion_log(batch, log_items, lakehouse=lakehouse, config=config)
+        ledger.finish_step(group, batch.batch_id, Step.DATASETS)
+        published += _summary(group, batch, items, converted, tables)
+    return replace(published, seconds=clock.monotonic() - started)
+
+
+def _source(item: Item) -> StoredSource:
+    return StoredSource(item.item_id, item.file_name, item.stored_path, item.media_type)
+
+
+def _quarantine(group: GroupId, ledger: Ledger, converted: Mapping[str, ConvertedItem]) -> None:
+    """Before anything is written: what is written are the batch's live members."""
+    for item in converted.values():
+        if item.outcome is Outcome.QUARANTINED:
+            ledger.quarantine_item(group, item.item_id, item.code, item.message)
+
+
+def _mark_converted(group: GroupId, ledger: Ledger, converted: Mapping[str, ConvertedItem]) -> None:
+    ledger.mark_all_converted(
+        group,
+        {
+            item.item_id: (item.converter_version, item.outcome is Outcome.NO_CONVERTER)
+            for item in converted.values()
+            if item.outcome is not Outcome.QUARANTINED
+        },
+    )
+
+
+def _summary(
+    group: GroupId,
+    batch: Batch,
+    items: Sequence[Item],
+    converted: Mapping[str, ConvertedItem],
+    tables: tuple[WrittenTable, ...],
+) -> PublishedDatasets:
+    names = {item.item_id: item.file_name for item in items}
+    found = [converted[item.item_id] for item in items]
+    outcomes = Counter(item.outcome for item in found)
+    return PublishedDatasets(
+        group,
+        batch.day,
+        (batch.batch_id,),
+        tables,
+        converted=outcomes[Outcome.CONVERTED],
+        no_converter=outcomes[Outcome.NO_CONVERTER],
+        quarantined=tuple(
+            QuarantinedItem(item.item_id, names[item.item_id], item.code, item.message)
+            for item in found
+            if item.outcome is Outcome.QUARANTINED
+        ),
+        receipts=tuple(
+            ItemReceipt(item.item_id, _source_name(names[item.item_id], table.part), table.receipt)
+            for item in found
+            for table in item.tables
+        ),
+        warnings=tuple(
+            ItemWarning(item.item_id, names[item.item_id], warning)
+            for item in found
+            for warning in _warnings(item)
+        ),
+    )
+
+
+def _source_name(file_name: str, part: str) -> str:
+    return f"{file_name} [{part}]" if part else file_name
+
+
+def _warnings(converted: ConvertedItem) -> Iterator[ConversionWarning]:
+    yield from converted.warnings
+    for table in converted.tables:
+        yield from table.warnings

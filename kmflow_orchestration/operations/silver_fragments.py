@@ -1,0 +1,159 @@
+"""Text of documents as fragments in silver, each with the heading it stands under (row B14)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.converters.chunking import Chunk, chunks
+from kmflow_orchestration.converters.detection import detect
+from kmflow_orchestration.converters.interface import Converter, OutputKind, Source
+from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
+from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.identity import bronze_id, fragment_id
+from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.tables.arrow_types import arrow_schema
+from kmflow_orchestration.tables.medallion import (
+    BATCH_COLUMN,
+    EVIDENCE_COLUMN,
+    SILVER_EVIDENCE_FRAGMENTS,
+)
+
+_SCHEMA = arrow_schema(SILVER_EVIDENCE_FRAGMENTS.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFragments:
+    """What silver got of one day's text: fragments, documents with any, characters, seconds."""
+
+    group: GroupId
+    day: date
+    batches: tuple[str, ...] = ()
+    fragments: int = 0
+    documents: int = 0
+    characters: int = 0
+    seconds: float = 0.0
+
+
+def publish_fragments(
+    group: GroupId,
+    day: date,
+    *,
+    ledger: Ledger,
+    store: StorageBackend,
+    lakehouse: Lakehouse,
+    config: GroupConfig,
+    clock: Clock,
+) -> PublishedFragments:
+    """Write the text of a day's batches; a repeated call writes the same rows.
+
+    A document without text has no rows. Text that turns out to be a table is left to datasets.
+
+    Raises:
+        StorageUnavailable: stored bytes could not be read.
+        RemoteFault: a statement failed after our own retries.
+    """
+    started = clock.monotonic()
+    table = config.namespace.silver(SILVER_EVIDENCE_FRAGMENTS.name)
+    batches = ledger.batches(group, day, Step.FRAGMENTS)
+    tally = _Tally()
+    for batch in batches:
+        items = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
+        lakehouse.replace(
+            table, _rows(items, store, tally), schema=_SCHEMA, matching=_matching(batch)
+        )
+        ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
+    return PublishedFragments(
+        group,
+        day,
+        tuple(batch.batch_id for batch in batches),
+        tally.fragments,
+        tally.documents,
+        tally.characters,
+        clock.monotonic() - started,
+    )
+
+
+def _matching(batch: Batch) -> dict[str, list[str]]:
+    return {BATCH_COLUMN: [batch.batch_id], EVIDENCE_COLUMN: list(batch.replaced_item_ids)}
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts while rows stream past; mutable for that."""
+
+    fragments: int = 0
+    documents: int = 0
+    characters: int = 0
+
+
+def _rows(items: Iterable[Item], store: StorageBackend, tally: _Tally) -> Iterator[pa.RecordBatch]:
+    registry = default_converters()
+    for item in items:
+        if not _may_hold_text(item, registry):
+            continue
+        rows = [_row(item, *parsed) for parsed in _parsed(item, store, registry)]
+        tally.fragments += len(rows)
+        tally.documents += bool(rows)
+        tally.characters += sum(len(str(row["content"])) for row in rows)
+        if rows:
+            yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
+
+
+def _may_hold_text(item: Item, registry: ConverterRegistry) -> bool:
+    converter = registry.for_suffix(Path(item.file_name).suffix)
+    return converter is not None and converter.output is OutputKind.TEXT
+
+
+def _parsed(
+    item: Item, store: StorageBackend, registry: ConverterRegistry
+) -> list[tuple[Converter, int, Chunk]]:
+    with TemporaryDirectory(prefix="kmflow-text-") as folder:
+        local = Path(folder) / "source"
+        with store.open_read(item.stored_path) as stream, local.open("wb") as copy:
+            shutil.copyfileobj(stream, copy)
+        source = Source(local, item.file_name, item.media_type)
+        try:
+            converter = detect(source, registry).converter
+        except CorruptInput:
+            # Conversion quarantines it, with its reason, when it gets there.
+            return []
+        if converter is None or converter.output is not OutputKind.TEXT:
+            return []
+        found = chunks(converter.open_text(source))
+    return [(converter, ordinal, chunk) for ordinal, chunk in enumerate(found)]
+
+
+def _row(item: Item, converter: Converter, ordinal: int, chunk: Chunk) -> dict[str, object]:
+    # One row per fragment: the row's id is the fragment's.
+    row_id = fragment_id(item.item_id, ordinal, converter.version)
+    place = {"heading": chunk.heading, "location": chunk.location, "ordinal": ordinal}
+    return {
+        "group_id": item.group_id,
+        "engagement_id": item.engagement_id,
+        "silver_id": row_id,
+        "bronze_id": bronze_id(item.item_id),
+        "fragment_id": row_id,
+        "evidence_item_id": item.item_id,
+        "fragment_type": chunk.kind.value,
+        "content": chunk.text,
+        "content_hash": hashlib.sha256(chunk.text.encode()).hexdigest(),
+        "char_count": len(chunk.text),
+        "parser_name": converter.name,
+        "parser_version": converter.version,
+        "metadata_json": json.dumps(place, ensure_ascii=False, sort_keys=True),
+        "processed_at": item.stored_at,
+        BATCH_COLUMN: item.batch_id,
+    }
