@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
@@ -177,22 +178,22 @@ async def _head(body: AsyncIterator[bytes]) -> bytes:
 
 def _download(services: Services, request: Request) -> Response:
     place = _file(services, caller(request), request.path_params["path"])
-    source = place.disk.open("rb")
-    stat = os.fstat(source.fileno())
-    if _changed_since(request.headers.get("if-unmodified-since"), stat):
-        source.close()
-        raise WireError(412, "PRECONDITION_FAILED", "The file was modified.")
-    start, end = _range(request.headers.get("range"), stat.st_size)
-    source.seek(start)
-    headers = _headers(stat) | {"Content-Length": str(end - start)}
-    status = 200
-    if "range" in request.headers:
-        status = 206
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{stat.st_size}"
-    if end - start <= _IN_MEMORY:
-        with source:
+    with ExitStack() as open_files:
+        source = open_files.enter_context(place.disk.open("rb"))
+        stat = os.fstat(source.fileno())
+        if _changed_since(request.headers.get("if-unmodified-since"), stat):
+            raise WireError(412, "PRECONDITION_FAILED", "The file was modified.")
+        start, end = _range(request.headers.get("range"), stat.st_size)
+        source.seek(start)
+        headers = _headers(stat) | {"Content-Length": str(end - start)}
+        status = 200
+        if "range" in request.headers:
+            status = 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{stat.st_size}"
+        if end - start <= _IN_MEMORY:
             return Response(source.read(end - start), status, headers)
-    return StreamingResponse(_chunks(source, end - start), status, headers)
+        open_files.pop_all()  # the stream closes it
+        return StreamingResponse(_chunks(source, end - start), status, headers)
 
 
 def _chunks(source: BinaryIO, length: int) -> Iterator[bytes]:

@@ -106,19 +106,25 @@ def job_parameters(settings: Settings, overrides: Mapping[str, Any]) -> dict[str
 
 
 def task_arguments(
-    task: Mapping[str, Any], references: Mapping[str, str], parameters: Mapping[str, str]
+    task: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    references: Mapping[str, str],
+    parameters: Mapping[str, str],
 ) -> list[str]:
     """What the entry point finds in `sys.argv[1:]`.
 
     Named parameters arrive as `--name=value`; job parameters are pushed down among them, as
-    Databricks does. References such as `{{job.parameters.x}}` are replaced; unknown ones stay.
+    Databricks does. `python_params` of the run replace those of the task, `python_named_params`
+    go over them. References such as `{{job.parameters.x}}` are replaced; unknown ones stay.
     """
     wheel = task["python_wheel_task"]
-    if "named_parameters" in wheel:
-        named = {**wheel["named_parameters"], **parameters}
+    over = overrides.get("python_named_params") or {}
+    if "named_parameters" in wheel or over:
+        named = {**wheel.get("named_parameters", {}), **parameters, **over}
         arguments = [f"--{name}={value}" for name, value in named.items()]
     else:
-        arguments = [str(value) for value in wheel.get("parameters") or []]
+        plain = overrides.get("python_params") or wheel.get("parameters") or []
+        arguments = [str(value) for value in plain]
     known = {**references, **{f"job.parameters.{key}": value for key, value in parameters.items()}}
     return [
         _REFERENCE.sub(lambda found: known.get(found[1], found[0]), argument)

@@ -107,7 +107,7 @@ class TaskRunner:
             wheels=wheels,
             package_name=wheel_task["package_name"],
             entry_point=wheel_task["entry_point"],
-            arguments=task_arguments(task, references, parameters),
+            arguments=task_arguments(task, run.overrides, references, parameters),
             environment={
                 **spark,
                 "KMFLOW_VOLUMES_ROOT": str(state.volumes_root(workspace_id)),

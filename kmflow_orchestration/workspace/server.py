@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -118,20 +119,24 @@ class _Running:
 
     def __init__(self, directory: Path, clock: Clock, port: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(directory)
-        self.services = build_services(WorkspaceState(directory, clock))
-        self._socket = _listening(port)
-        self.url = self.services.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._connections = Connections()
-        router = Router(_routes(self.services), redirect_slashes=False, default=not_found)
-        gate = Gate(self.services, router, self._connections.hang_up)
-        self._server = _Server(_config(gate, self._connections))
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="workspace", daemon=True
-        )
-        self._thread.start()
-        if not self._server.ready.wait(_START_S):
-            raise RuntimeError("the embedded workspace did not start")
+        with ExitStack() as opened:
+            lock = _locked(directory)
+            opened.callback(lock.release)
+            listener = opened.enter_context(_listening(port))
+            self.services = build_services(WorkspaceState(directory, clock))
+            opened.callback(_close_services, self.services)
+            self.url = self.services.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            connections = Connections()
+            router = Router(_routes(self.services), redirect_slashes=False, default=not_found)
+            gate = Gate(self.services, router, connections.hang_up)
+            self._server = _Server(_config(gate, connections))
+            self._thread = threading.Thread(
+                target=self._server.run, args=([listener],), name="workspace", daemon=True
+            )
+            self._thread.start()
+            if not self._server.ready.wait(_START_S):
+                raise RuntimeError("the embedded workspace did not start")
+            self._opened = opened.pop_all()
 
     def serving(self, *, for_s: float) -> bool:
         """Whether the server still runs after so many seconds."""
@@ -139,14 +144,17 @@ class _Running:
         return self._thread.is_alive()
 
     def close(self) -> None:
+        """Stop serving, then close what was opened, the last first."""
         self._server.should_exit = True
         self._thread.join(_START_S)
-        self._socket.close()
-        for name in reversed(list(vars(self.services))):
-            close = getattr(getattr(self.services, name), "close", None)
-            if close is not None:
-                close()
-        self._lock.release()
+        self._opened.close()
+
+
+def _close_services(services: Services) -> None:
+    for part in reversed(list(vars(services).values())):
+        close = getattr(part, "close", None)
+        if close is not None:
+            close()
 
 
 class _Server(uvicorn.Server):
