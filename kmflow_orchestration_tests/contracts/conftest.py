@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from kmflow_orchestration.clock import SystemClock
-from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.databricks_client.files import VolumeFiles
+from kmflow_orchestration.names import GroupId, VolumePath
 from kmflow_orchestration.storage.interfaces import EvidenceFile, Lakehouse, StorageBackend
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.storage.local_store import LocalStore
 from kmflow_orchestration.storage.own_tables import OwnTables
+from kmflow_orchestration.storage.volume_store import VolumeStore
+from kmflow_orchestration_tests.embedded import Room, embedded_server, room
+from kmflow_orchestration_tests.embedded_groups import GroupsInRoom, group_config
 from kmflow_orchestration_tests.evidence_samples import evidence_file
 from kmflow_orchestration_tests.fakes import FakeClock
 
-DAY = date(2026, 11, 20)
-
-
-def group_config(group: str, **settings: object) -> GroupConfig:
-    known: dict[str, object] = {
-        "group_id": GroupId(group),
-        "version": 1,
-        "catalog": "kmflow",
-        "schema": f"{group}_evidence",
-    }
-    return GroupConfig(**{**known, **settings})  # type: ignore[arg-type]
+__all__ = ["embedded_server", "room"]
 
 
 @pytest.fixture
@@ -41,9 +34,20 @@ def landing(tmp_path: Path) -> Callable[..., EvidenceFile]:
     return drop
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture
+def groups(room: Room, clock: FakeClock) -> Iterator[GroupsInRoom]:
+    opened = GroupsInRoom(room, clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["local", "databricks"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> StorageBackend:
-    return LocalStore("acme", tmp_path / "home" / "acme", clock=clock)
+    if request.param == "local":
+        return LocalStore("acme", tmp_path / "home" / "acme", clock=clock)
+    groups: GroupsInRoom = request.getfixturevalue("groups")
+    files = VolumeFiles(groups.calls("acme"))
+    return VolumeStore("acme", groups.config("acme").volume, files, clock=clock)
 
 
 @pytest.fixture(scope="session", params=["local"])
@@ -74,11 +78,15 @@ def lakehouse(lakehouses: dict[str, Lakehouse]) -> Lakehouse:
 
 
 @pytest.fixture
-def damage(store: StorageBackend, tmp_path: Path) -> Callable[[str], None]:
+def damage(store: StorageBackend, request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Cuts a stored file short behind the store's back."""
 
     def cut(path: str) -> None:
-        assert isinstance(store, LocalStore)
-        store.local_path(path).write_bytes(b"id")
+        if isinstance(store, LocalStore):
+            store.local_path(path).write_bytes(b"id")
+        else:
+            groups: GroupsInRoom = request.getfixturevalue("groups")
+            files = VolumeFiles(groups.calls("acme"))
+            files.upload(VolumePath.parse(path), lambda: io.BytesIO(b"id"), overwrite=True)
 
     return cut

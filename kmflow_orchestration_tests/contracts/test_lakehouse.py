@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
@@ -255,8 +254,8 @@ def test_values_come_back_as_they_went_in(lakehouse: Lakehouse, way: str) -> Non
         ("money", pa.array([1.5])),
         ("ratio", pa.array([2**53 + 1])),
         ("ratio", pa.array([Decimal("0.1")])),
-        ("day", pa.array([datetime(2026, 1, 1, 12)], pa.timestamp("us"))),
-        ("moment", pa.array([datetime(2026, 1, 1)], pa.timestamp("us"))),
+        ("day", pa.array([1], pa.timestamp("us"))),
+        ("moment", pa.array([1], pa.timestamp("us"))),
         ("moment", pa.array([1], pa.timestamp("ns", tz="UTC"))),
         ("unknown", pa.array(["x"])),
     ],
@@ -343,7 +342,7 @@ def test_two_writers_lose_nothing(lakehouse: Lakehouse, table: TableName) -> Non
         )
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(write, random.Random(1).sample(range(12), 12)))
+        list(pool.map(write, [3, 1, 0, 2] * 3))
 
     assert ids(lakehouse, table) == ["r0", "r1", "r2", "r3"]
 
