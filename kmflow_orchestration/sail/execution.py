@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyspark.sql.connect import proto
 from pyspark.sql.connect.proto import base_pb2_grpc, expressions_pb2
 
-from kmflow_orchestration.sail.faults import SailError, SailUnavailable
+from kmflow_orchestration.sail.faults import SailCancelled, SailError, SailUnavailable
 
 Parameter = None | str | bool | int | float | Decimal | date | datetime
 _USER = "kmflow"
@@ -39,6 +39,8 @@ class SailSession:
         self.address = address
         self.session_id = session_id or str(uuid.uuid4())
         self._channel = grpc.insecure_channel(address, options=_NO_LIMIT)
+        self._calls: dict[str, Any] = {}
+        self._closed = False
         self._stub = base_pb2_grpc.SparkConnectServiceStub(self._channel)
 
     @property
@@ -47,17 +49,23 @@ class SailSession:
         return f"sc://{self.address}/;user_id={_USER};session_id={self.session_id}"
 
     def query(
-        self, sql: str, parameters: Mapping[str, Parameter] | None = None
+        self,
+        sql: str,
+        parameters: Mapping[str, Parameter] | None = None,
+        *,
+        operation_id: str | None = None,
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """Start a query; its schema at once, its record batches as they come.
 
-        An iterator that is dropped early ends the query. Parameters stand as `:name`.
+        An iterator that is dropped early ends the query. Parameters stand as `:name`. A query with
+        an `operation_id` (a UUID) can be cancelled by it.
 
         Raises:
             SailError: the statement failed, now or while its batches are read.
+            SailCancelled: it was cancelled.
             SailUnavailable: the server is gone, now or while its batches are read.
         """
-        request = self._request()
+        request = self._request(operation_id)
         request.plan.root.sql.query = sql
         for name, value in (parameters or {}).items():
             request.plan.root.sql.named_arguments[name].literal.CopyFrom(_literal(value))
@@ -72,12 +80,12 @@ class SailSession:
         schema, batches = self.query(sql, parameters)
         return pa.Table.from_batches(batches, schema)
 
-    def execute(self, sql: str) -> pa.Table:
+    def execute(self, sql: str, *, operation_id: str | None = None) -> pa.Table:
         """Run a command (DDL, INSERT, UPDATE, DELETE, MERGE); the table of counts it answers.
 
         Raises as `query`.
         """
-        request = self._request()
+        request = self._request(operation_id)
         request.plan.command.sql_command.input.sql.query = sql
         tables = [
             _read(response.sql_command_result.relation.local_relation.data)
@@ -86,23 +94,18 @@ class SailSession:
         ]
         return tables[0] if tables else pa.table({})
 
-    def interrupt(self) -> None:
-        """Release everybody who waits for a statement of this session.
+    def cancel(self, operation_id: str) -> None:
+        """Release whoever waits for this statement, with SailCancelled; unknown ids do nothing.
 
-        A statement that is computing may go on; only stopping the server ends it for certain.
+        A server that is deep in a computation may finish it; only stopping it ends it for certain.
         """
-        request = proto.InterruptRequest(
-            session_id=self.session_id,
-            interrupt_type=proto.InterruptRequest.InterruptType.INTERRUPT_TYPE_ALL,
-        )
-        request.user_context.user_id = _USER
-        try:
-            self._stub.Interrupt(request)
-        except grpc.RpcError as error:
-            raise _fault(error) from error
+        call = self._calls.get(operation_id)
+        if call is not None:
+            call.cancel()
 
     def close(self) -> None:
         """Close the connection; running statements end with SailUnavailable."""
+        self._closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -116,9 +119,9 @@ class SailSession:
     ) -> None:
         self.close()
 
-    def _request(self) -> Any:
+    def _request(self, operation_id: str | None) -> Any:
         request = proto.ExecutePlanRequest(
-            session_id=self.session_id, operation_id=str(uuid.uuid4())
+            session_id=self.session_id, operation_id=operation_id or str(uuid.uuid4())
         )
         request.user_context.user_id = _USER
         return request
@@ -128,12 +131,22 @@ class SailSession:
             call = self._stub.ExecutePlan(request)
         except ValueError as error:  # gRPC's answer to a call on a closed channel
             raise SailUnavailable(str(error)) from error
+        self._calls[request.operation_id] = call
         try:
             yield from call
         except grpc.RpcError as error:
-            raise _fault(error) from error
+            raise self._fault(error) from error
         finally:
+            self._calls.pop(request.operation_id, None)
             call.cancel()
+
+    def _fault(self, error: grpc.RpcError) -> SailError | SailUnavailable:
+        details = str(error.details() or error)
+        if error.code() == grpc.StatusCode.CANCELLED and not self._closed:
+            return SailCancelled("the statement was cancelled")
+        if error.code() in _GONE:
+            return SailUnavailable(f"the Sail server is gone: {details}")
+        return SailError(details)
 
     def _batches(self, request: Any) -> Iterator[pa.RecordBatch]:
         for response in self._responses(request):
@@ -155,13 +168,6 @@ def _joined(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[p
 def _read(data: bytes) -> pa.Table:
     with pa.ipc.open_stream(data) as reader:
         return reader.read_all()
-
-
-def _fault(error: grpc.RpcError) -> SailError | SailUnavailable:
-    details = str(error.details() or error)
-    if error.code() in _GONE:
-        return SailUnavailable(f"the Sail server is gone: {details}")
-    return SailError(details)
 
 
 def _literal(value: Parameter) -> Any:

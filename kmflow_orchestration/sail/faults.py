@@ -11,6 +11,12 @@ class SailError(StatementFailed):
     code = "KM-REMOTE-008"
 
 
+class SailCancelled(SailError):
+    """Somebody cancelled the statement."""
+
+    code = "KM-REMOTE-010"
+
+
 class SailUnavailable(RemoteFault):
     """The server is gone or did not start; a new one may be started."""
 

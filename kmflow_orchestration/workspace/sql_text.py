@@ -1,0 +1,182 @@
+"""The text of one statement in a form every parser reads alike.
+
+Comments go, raw strings become plain ones, parameter markers become typed literals, and
+`IDENTIFIER('a.b')` becomes a name. What the router checks is then word for word what runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+
+from sqlglot import Dialect
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+from kmflow_orchestration.names import literal, quoted
+from kmflow_orchestration.workspace.sql_errors import SqlError
+
+DIALECT = Dialect.get_or_raise("databricks")
+_UNREAD = frozenset(
+    {TokenType.PARAMETER, TokenType.HEREDOC_STRING, TokenType.PLACEHOLDER, TokenType.BLOCK_START}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A typed parameter of the Statement Execution API; `value` None is NULL."""
+
+    name: str
+    value: str | None
+    type: str = "STRING"
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The statement's tokens. Raises SqlError."""
+    try:
+        tokens = list(DIALECT.tokenize(text))
+        if len(tokens) == 2 and text[tokens[1].start : tokens[1].start + 1] not in {"'", '"'}:
+            # After SHOW and its like sqlglot takes all the rest for one text.
+            at = tokens[0].end + 1
+            tokens[1:] = DIALECT.tokenize(" " * at + text[at:])
+    except SqlglotError as error:
+        raise syntax_error(str(error)) from error
+    return tokens
+
+
+def syntax_error(detail: str, near: str = "") -> SqlError:
+    """42601; `near` is the word the parser stumbled over."""
+    at = f"Syntax error at or near '{near}'." if near else "Syntax error."
+    return SqlError("PARSE_SYNTAX_ERROR", f"{at} {_PLAIN.sub('', detail)}".strip())
+
+
+_PLAIN = re.compile(r"\x1b\[\d+m")
+
+
+def canonical(text: str, parameters: Sequence[Parameter] = ()) -> str:
+    """One statement, ready to be parsed.
+
+    Raises:
+        SqlError: no statement, several, an unreadable token, an unbound or malformed parameter.
+    """
+    tokens = tokens_of(text)
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens.pop()
+    if not tokens:
+        raise SqlError("PARSE_EMPTY_STATEMENT", "Syntax error, unexpected empty statement.")
+    values = {parameter.name: _as_literal(parameter) for parameter in parameters}
+    return "".join(_named(_bound(text, tokens, values))).strip()
+
+
+def _bound(text: str, tokens: list[Token], values: Mapping[str, str]) -> list[str]:
+    """Words of the statement, each with a blank before it where the text had room."""
+    words: list[str] = []
+    index = 0
+    end = -1
+    while index < len(tokens):
+        token = tokens[index]
+        if token.start <= end:  # a suffix such as the L of 1L is told as tokens of its own
+            index += 1
+            continue
+        if token.token_type in {TokenType.SEMICOLON, *_UNREAD}:
+            raise syntax_error("", token.text)
+        if _is_marker(tokens, index):
+            name = tokens[index + 1].text
+            if name not in values:
+                raise SqlError(
+                    "UNBOUND_SQL_PARAMETER",
+                    f"Found the unbound parameter: {name}. Please, fix `args` and provide a mapping"
+                    " of the parameter to either a SQL literal or collection constructor"
+                    " functions.",
+                )
+            words.append(f" {values[name]}")
+            end = tokens[index + 1].end
+            index += 2
+            continue
+        words.append(("" if token.start == end + 1 else " ") + _word(text, token))
+        end = token.end
+        index += 1
+    return words
+
+
+def _word(text: str, token: Token) -> str:
+    if token.token_type == TokenType.RAW_STRING:
+        return literal(token.text)
+    return text[token.start : token.end + 1]
+
+
+def _is_marker(tokens: list[Token], index: int) -> bool:
+    if tokens[index].token_type != TokenType.COLON or index + 1 == len(tokens):
+        return False
+    follows = tokens[index + 1]
+    adjacent = follows.start == tokens[index].end + 1
+    # `a:b` reads a field of a VARIANT and `STRUCT<a:INT>` declares one: no markers.
+    attached = index > 0 and tokens[index - 1].end + 1 == tokens[index].start
+    after_word = attached and re.match(r"[\w`\])]", tokens[index - 1].text[-1:] or " ") is not None
+    named = follows.token_type == TokenType.IDENTIFIER or re.match(r"[A-Za-z_]", follows.text)
+    return adjacent and bool(named) and not after_word
+
+
+def _named(words: list[str]) -> list[str]:
+    """Replace `IDENTIFIER ( 'a.b' )` by the name it spells."""
+    out: list[str] = []
+    index = 0
+    while index < len(words):
+        window = [word.strip() for word in words[index : index + 4]]
+        if (
+            len(window) == 4
+            and window[0].upper() == "IDENTIFIER"
+            and (window[1], window[3]) == ("(", ")")
+            and window[2][:1] in {"'", '"'}
+        ):
+            spelt = tokens_of(window[2])[0].text
+            parts = [token.text for token in tokens_of(spelt) if token.text != "."]
+            out.append(" " + ".".join(quoted(part) for part in parts))
+            index += 4
+            continue
+        out.append(words[index])
+        index += 1
+    return out
+
+
+def _as_literal(parameter: Parameter) -> str:
+    kind = parameter.type.upper().strip()
+    if parameter.value is None:
+        return f"CAST(NULL AS {kind})" if kind not in {"VOID", ""} else "NULL"
+    try:
+        return _typed(kind, parameter.value)
+    except (ValueError, KeyError, InvalidOperation) as error:
+        raise SqlError(
+            "INVALID_PARAMETER_MARKER_VALUE",
+            f"An invalid parameter mapping was provided: the value of {parameter.name}"
+            f" is no {kind}.",
+        ) from error
+
+
+def _typed(kind: str, value: str) -> str:
+    if kind in {"", "STRING", "VARCHAR", "CHAR"}:
+        return literal(value)
+    if kind in {"INT", "INTEGER", "BIGINT", "LONG", "SMALLINT", "SHORT", "TINYINT", "BYTE"}:
+        # A bare number, so that it may stand in LIMIT.
+        number = int(value)
+        return str(number) if kind in {"INT", "INTEGER"} else f"CAST({number} AS {kind})"
+    if kind == "BOOLEAN":
+        return literal({"true": True, "false": False}[value.strip().lower()])
+    if kind == "DATE":
+        return literal(date.fromisoformat(value.strip()))
+    if kind.startswith("TIMESTAMP"):
+        moment = datetime.fromisoformat(value.strip())
+        if kind == "TIMESTAMP_NTZ":
+            return f"TIMESTAMP_NTZ '{moment.replace(tzinfo=None)}'"
+        return literal(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    if kind in {"DOUBLE", "FLOAT"}:
+        return f"CAST({literal(str(float(value)))} AS {kind})"
+    if found := _DECIMAL.fullmatch(kind):
+        return f"CAST('{Decimal(value):f}' AS DECIMAL{found[1] or '(10,0)'})"
+    raise ValueError(kind)
+
+
+_DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC|DEC)\s*(\(\s*\d+\s*(?:,\s*\d+\s*)?\))?")

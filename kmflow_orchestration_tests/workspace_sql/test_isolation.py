@@ -1,0 +1,149 @@
+"""Two principals in one workspace: only grants keep them apart, whichever way one tries."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+
+@pytest.fixture
+def secret(ada):
+    """A table and a Volume of Ada's, with a row and a file."""
+    ada.run("CREATE TABLE secret (k INT, v STRING)")
+    ada.run("INSERT INTO secret VALUES (1, 'hidden')")
+    ada.run("CREATE VOLUME vault")
+    folder = ada.services.catalog.volume_directory(ada.caller, ada.catalog, "a", "vault")
+    pq.write_table(pa.table({"k": [1]}), folder / "rows.parquet")
+    (folder / "rows.csv").write_text("1\n")
+    (folder / "rows.json").write_text('{"k": 1}\n')
+    return f"{ada.catalog}.a.secret"
+
+
+@pytest.fixture
+def mine(bob):
+    bob.run("CREATE TABLE mine (k INT, v STRING)")
+    bob.run("INSERT INTO mine VALUES (5, 'own')")
+    return bob
+
+
+READS = {
+    "select": "SELECT * FROM {secret}",
+    "two-part": "SELECT * FROM a.secret",
+    "quoted": "SELECT * FROM `{catalog}`.`a`.`SECRET`",
+    "identifier": "SELECT * FROM IDENTIFIER('{secret}')",
+    "join": "SELECT * FROM mine JOIN {secret} USING (k)",
+    "comma join": "SELECT * FROM mine, {secret}",
+    "sub-query": "SELECT * FROM (SELECT * FROM {secret}) q",
+    "scalar": "SELECT (SELECT max(v) FROM {secret}) AS v",
+    "exists": "SELECT * FROM mine WHERE EXISTS (SELECT 1 FROM {secret})",
+    "in": "SELECT * FROM mine WHERE k IN (SELECT k FROM {secret})",
+    "union": "SELECT k FROM mine UNION ALL SELECT k FROM {secret}",
+    "cte": "WITH q AS (SELECT * FROM {secret}) SELECT * FROM q",
+    "cte of its name": "WITH secret AS (SELECT * FROM {secret}) SELECT * FROM secret",
+    "cte hiding": "WITH x AS (SELECT * FROM (WITH q AS (SELECT 1) SELECT * FROM a.secret)) SELECT * FROM x",
+    "order by": "SELECT * FROM mine ORDER BY (SELECT max(k) FROM {secret})",
+    "version": "SELECT * FROM {secret} VERSION AS OF 1",
+    "ctas": "CREATE TABLE copy AS SELECT * FROM {secret}",
+    "replace": "CREATE OR REPLACE TABLE mine AS SELECT * FROM {secret}",
+    "insert": "INSERT INTO mine SELECT * FROM {secret}",
+    "insert values": "INSERT INTO mine VALUES ((SELECT max(k) FROM {secret}), 'x')",
+    "replace where": "INSERT INTO mine REPLACE WHERE k IN (SELECT k FROM {secret}) SELECT 1, 'x'",
+    "merge source": "MERGE INTO mine m USING {secret} s ON m.k = s.k WHEN MATCHED THEN DELETE",
+    "merge sub-query": (
+        "MERGE INTO mine m USING (SELECT * FROM {secret}) s ON m.k = s.k"
+        " WHEN NOT MATCHED THEN INSERT *"
+    ),
+    "update": "UPDATE mine SET v = (SELECT max(v) FROM {secret})",
+    "delete": "DELETE FROM mine WHERE k IN (SELECT k FROM {secret})",
+    "describe": "DESCRIBE TABLE {secret}",
+    "parquet": "SELECT * FROM parquet.`/Volumes/{catalog}/a/vault/rows.parquet`",
+    "csv": "SELECT * FROM csv.`/Volumes/{catalog}/a/vault/rows.csv`",
+    "json": "SELECT * FROM json.`dbfs:/Volumes/{catalog}/a/vault/*.json`",
+    "path in a sub-query": (
+        "SELECT * FROM mine WHERE k IN (SELECT k FROM parquet.`/Volumes/{catalog}/a/vault`)"
+    ),
+    "path in merge": (
+        "MERGE INTO mine m USING parquet.`/Volumes/{catalog}/a/vault/rows.parquet` s"
+        " ON m.k = s.k WHEN MATCHED THEN DELETE"
+    ),
+}
+WRITES = {
+    "insert": "INSERT INTO {secret} VALUES (2, 'x')",
+    "overwrite": "INSERT OVERWRITE {secret} SELECT 2, 'x'",
+    "replace where": "INSERT INTO {secret} REPLACE WHERE k = 1 SELECT 1, 'x'",
+    "update": "UPDATE {secret} SET v = 'x'",
+    "delete": "DELETE FROM {secret}",
+    "merge": "MERGE INTO {secret} t USING mine s ON t.k = s.k WHEN NOT MATCHED THEN INSERT *",
+    "drop": "DROP TABLE {secret}",
+    "alter": "ALTER TABLE {secret} ADD COLUMNS (x INT)",
+    "replace": "CREATE OR REPLACE TABLE {secret} AS SELECT 1 AS x",
+    "create beside": "CREATE TABLE {catalog}.a.other (x INT)",
+    "volume beside": "CREATE VOLUME {catalog}.a.other",
+    "drop volume": "DROP VOLUME {catalog}.a.vault",
+    "drop schema": "DROP SCHEMA {catalog}.a CASCADE",
+    "drop catalog": "DROP CATALOG {catalog} CASCADE",
+    "schema": "CREATE SCHEMA {catalog}.new",
+    "catalog": "CREATE CATALOG new_one",
+    "grant": "GRANT SELECT ON TABLE {secret} TO bob",
+    "grant schema": "GRANT ALL PRIVILEGES ON SCHEMA {catalog}.a TO bob",
+    "revoke": "REVOKE SELECT ON SCHEMA {catalog}.a FROM ada",
+}
+
+
+@pytest.mark.parametrize("sql", READS.values(), ids=READS)
+def test_nothing_of_a_neighbour_can_be_read(secret, mine, sql):
+    refused = mine.refused(sql.format(secret=secret, catalog=mine.catalog))
+    assert refused.error_class == "INSUFFICIENT_PERMISSIONS"
+    assert refused.sqlstate == "42501"
+    assert mine.rows("SELECT * FROM mine") == [(5, "own")]
+
+
+@pytest.mark.parametrize("sql", WRITES.values(), ids=WRITES)
+def test_nothing_of_a_neighbour_can_be_changed(secret, mine, ada, sql):
+    refused = mine.refused(sql.format(secret=secret, catalog=mine.catalog))
+    assert refused.error_class == "INSUFFICIENT_PERMISSIONS"
+    assert ada.rows("SELECT * FROM secret") == [(1, "hidden")]
+
+
+def test_lists_show_only_what_one_may_use(secret, mine, ada):
+    assert mine.rows("SHOW SCHEMAS") == [("b",)]
+    assert mine.rows("SHOW TABLES") == [("b", "mine", False)]
+    assert mine.refused("SHOW TABLES IN a").error_class == "INSUFFICIENT_PERMISSIONS"
+    assert mine.refused("SHOW VOLUMES IN a").error_class == "INSUFFICIENT_PERMISSIONS"
+    assert ada.rows("SHOW VOLUMES") == [("a", "vault")]
+    assert (mine.catalog,) in mine.rows("SHOW CATALOGS")
+
+
+def test_a_grant_opens_exactly_what_it_names(secret, mine, ada):
+    ada.run(f"GRANT SELECT ON TABLE {secret} TO bob")
+    assert "USE SCHEMA" in mine.refused(f"SELECT * FROM {secret}").text
+    mine.as_("root").run("GRANT USE SCHEMA ON SCHEMA a TO bob")
+    assert mine.rows(f"SELECT v FROM {secret}") == [("hidden",)]
+    assert "MODIFY" in mine.refused(f"DELETE FROM {secret}").text
+    ada.run(f"REVOKE SELECT ON TABLE {secret} FROM bob")
+    assert "does not have SELECT on Table" in mine.refused(f"SELECT * FROM {secret}").text
+
+
+def test_reading_a_volume_takes_read_volume(secret, mine):
+    root = mine.as_("root")
+    root.run("GRANT USE SCHEMA, READ VOLUME ON SCHEMA a TO bob")
+    path = f"/Volumes/{mine.catalog}/a/vault"
+    assert mine.rows(f"SELECT k FROM parquet.`{path}/rows.parquet`") == [(1,)]
+    assert mine.rows(f"SELECT x.k FROM json.`{path}/rows.json` AS x") == [(1,)]
+    assert mine.refused(f"SELECT * FROM parquet.`{path}/nope`").error_class == "PATH_NOT_FOUND"
+
+
+def test_grants_can_be_shown(secret, ada, mine):
+    ada.run(f"GRANT SELECT ON TABLE {secret} TO bob")
+    assert ("bob", "SELECT", "TABLE", secret) in ada.rows(f"SHOW GRANTS ON TABLE {secret}")
+    assert mine.rows(f"SHOW GRANTS ON {secret}") == [("bob", "SELECT", "TABLE", secret)]
+    assert ada.rows(f"SHOW GRANTS `bob` ON TABLE {secret}") == [("bob", "SELECT", "TABLE", secret)]
+
+
+def test_what_cannot_be_granted_is_refused(secret, ada):
+    refused = ada.refused(f"GRANT READ VOLUME ON TABLE {secret} TO bob")
+    assert "not applicable" in refused.text
+    assert ada.refused(f"GRANT SELECT ON TABLE {secret} TO nobody").error_class == (
+        "PRINCIPAL_NOT_FOUND"
+    )

@@ -1,0 +1,108 @@
+"""What Databricks refuses and the engine below would accept, or would do harm with."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+REFUSALS = {
+    "several statements": ("SELECT 1; SELECT 2", "PARSE_SYNTAX_ERROR"),
+    "nothing": (" ;; ", "PARSE_EMPTY_STATEMENT"),
+    "only a comment": ("-- SELECT 1", "PARSE_EMPTY_STATEMENT"),
+    "gibberish": ("SELEC 1", "PARSE_SYNTAX_ERROR"),
+    "half a statement": ("SELECT * FROM", "PARSE_SYNTAX_ERROR"),
+    "open string": ("SELECT 'x", "PARSE_SYNTAX_ERROR"),
+    "blank in a name": ("CREATE TABLE x (`a b` INT)", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+    "comma in a name": ("CREATE TABLE x AS SELECT 1 AS `a,b`", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+    "bracket in a name": ("CREATE TABLE x AS SELECT count(*)", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+    "brace in a name": ("CREATE TABLE x (`a{{` INT)", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+    "equals in a name": ("CREATE TABLE x (`a=` INT)", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+    "semicolon in a name": ("CREATE TABLE x (`a;` INT)", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+    "tab in a name": ("ALTER TABLE t ADD COLUMNS (`a\tb` INT)", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+    "line break in a name": ("CREATE TABLE x (`a\nb` INT)", "DELTA_INVALID_CHARACTERS_IN_COLUMN_NAMES"),
+    "twice the same name": ("CREATE TABLE x (a INT, A INT)", "COLUMN_ALREADY_EXISTS"),
+    "untyped null": ("CREATE TABLE x AS SELECT NULL AS n", "UNSUPPORTED_DATATYPE"),
+    "unknown type": ("CREATE TABLE x (a UUID)", "UNSUPPORTED_DATATYPE"),
+    "unknown key": ("CREATE TABLE x (a INT, CONSTRAINT p PRIMARY KEY (b))", "DELTA_COLUMN_NOT_FOUND_IN_SCHEMA"),
+    "unknown cluster column": ("CREATE TABLE x (a INT) CLUSTER BY (b)", "DELTA_COLUMN_NOT_FOUND_IN_SCHEMA"),
+    "location on the host": ("CREATE TABLE x (a INT) LOCATION '/tmp/x'", "INSUFFICIENT_PERMISSIONS"),
+    "location in a volume": ("CREATE TABLE x (a INT) LOCATION '/Volumes/a/b/c'", "UNSUPPORTED_FEATURE"),
+    "location of a query": ("CREATE TABLE x LOCATION '/tmp/x' AS SELECT 1 AS a", "INSUFFICIENT_PERMISSIONS"),
+    "schema elsewhere": ("CREATE SCHEMA x LOCATION '/tmp'", "UNSUPPORTED_FEATURE"),
+    "another format": ("CREATE TABLE x (a INT) USING parquet", "UNSUPPORTED_FEATURE"),
+    "options with a path": ("CREATE TABLE x USING csv OPTIONS (path '/etc/passwd')", "UNSUPPORTED_FEATURE"),
+    "a file of the host": ("SELECT * FROM text.`/etc/passwd`", "INSUFFICIENT_PERMISSIONS"),
+    "a file by scheme": ("SELECT * FROM csv.`file:///etc/passwd`", "INSUFFICIENT_PERMISSIONS"),
+    "a step up": ("SELECT * FROM text.`/Volumes/{catalog}/s/v/../../../x`", "INSUFFICIENT_PERMISSIONS"),
+    "an upper-case format": ("SELECT * FROM CSV.`/etc/passwd`", "INSUFFICIENT_PERMISSIONS"),
+    "a quoted format": ("SELECT * FROM `text`.`/etc/passwd`", "INSUFFICIENT_PERMISSIONS"),
+    "delta by path": ("SELECT * FROM delta.`/Volumes/a/b/c`", "UNSUPPORTED_FEATURE"),
+    "binary files": ("SELECT * FROM binaryFile.`/etc/passwd`", "UNSUPPORTED_FEATURE"),
+    "a volume that is not there": ("SELECT * FROM csv.`/Volumes/{catalog}/s/nope/x`", "UC_VOLUME_NOT_FOUND"),
+    "files by function": ("SELECT * FROM read_files('/etc/passwd')", "UNRESOLVABLE_TABLE_VALUED_FUNCTION"),
+    "a reading function": ("SELECT * FROM read_csv('/etc/passwd')", "UNRESOLVABLE_TABLE_VALUED_FUNCTION"),
+    "a program": ("SELECT TRANSFORM (k) USING 'cat' FROM t", "UNSUPPORTED_FEATURE"),
+    "the engine's own names": ("SELECT * FROM `{catalog}.s`.t", "TABLE_OR_VIEW_NOT_FOUND"),
+    "a table nobody made": ("SELECT * FROM nope", "TABLE_OR_VIEW_NOT_FOUND"),
+    "a catalog nobody made": ("SELECT * FROM nope.a.b", "TABLE_OR_VIEW_NOT_FOUND"),
+    "four parts": ("SELECT * FROM a.b.c.d", "PARSE_SYNTAX_ERROR"),
+    "a view": ("CREATE VIEW v AS SELECT 1", "UNSUPPORTED_FEATURE"),
+    "a temporary view": ("CREATE TEMPORARY VIEW v AS SELECT * FROM t", "UNSUPPORTED_FEATURE"),
+    "a global view": ("CREATE GLOBAL TEMPORARY VIEW v AS SELECT 1", "UNSUPPORTED_FEATURE"),
+    "a function": ("CREATE FUNCTION f() RETURNS INT RETURN 1", "UNSUPPORTED_FEATURE"),
+    "use": ("USE SCHEMA x", "UNSUPPORTED_FEATURE"),
+    "set": ("SET spark.sql.warehouse.dir = '/'", "UNSUPPORTED_FEATURE"),
+    "explain": ("EXPLAIN SELECT 1", "UNSUPPORTED_FEATURE"),
+    "cache": ("CACHE TABLE t", "UNSUPPORTED_FEATURE"),
+    "copy into": ("COPY INTO t FROM '/etc' FILEFORMAT = CSV", "UNSUPPORTED_FEATURE"),
+    "vacuum": ("VACUUM t", "UNSUPPORTED_FEATURE"),
+    "optimize": ("OPTIMIZE t", "UNSUPPORTED_FEATURE"),
+    "overwrite of a directory": ("INSERT OVERWRITE DIRECTORY '/tmp/x' SELECT 1", "PARSE_SYNTAX_ERROR"),
+    "write to a path": ("INSERT INTO parquet.`/tmp/x` SELECT 1", "UNSUPPORTED_FEATURE"),
+    "show functions": ("SHOW FUNCTIONS", "UNSUPPORTED_FEATURE"),
+    "unbound parameter": ("SELECT :nope", "UNBOUND_SQL_PARAMETER"),
+    "positional parameter": ("SELECT ?", "PARSE_SYNTAX_ERROR"),
+    "division by zero": ("SELECT 1 / (k - 1) FROM t", "DIVIDE_BY_ZERO"),
+    "a cast that fails": ("SELECT CAST(v AS INT) FROM t", "CAST_INVALID_INPUT"),
+    "a date that is none": ("SELECT to_date('x')", "CAST_INVALID_INPUT"),
+    "an unknown column": ("SELECT nope FROM t", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION"),
+    "an unknown function": ("SELECT foo(1)", "UNRESOLVED_ROUTINE"),
+    "an ambiguous column": ("SELECT k FROM t AS x JOIN t AS y ON x.k = y.k", "AMBIGUOUS_REFERENCE"),
+    "null in a required column": ("INSERT INTO t VALUES (NULL, 'x')", "DELTA_NOT_NULL_CONSTRAINT_VIOLATED"),
+    "an odd schema name": ("CREATE SCHEMA `a.b`", "UNSUPPORTED_FEATURE"),
+    "an odd table name": ("CREATE TABLE `a/../b` (x INT)", "UNSUPPORTED_FEATURE"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def t(root):
+    root.run("CREATE TABLE t (k INT NOT NULL, v STRING)")
+    root.run("INSERT INTO t VALUES (1, 'x')")
+    root.run("CREATE VOLUME v")
+    return root
+
+
+@pytest.mark.parametrize(("sql", "error_class"), REFUSALS.values(), ids=REFUSALS)
+def test_databricks_refusals_are_ours(t, sql, error_class):
+    refused = t.refused(sql.replace("{catalog}", t.catalog).replace("{{", "{"))
+    assert refused.error_class == error_class, refused.text
+    assert refused.text.startswith(f"[{error_class}] ")
+    assert refused.text.endswith(f"SQLSTATE: {refused.sqlstate}")
+    assert t.rows("SELECT * FROM t") == [(1, "x")]
+
+
+def test_a_link_does_not_lead_out_of_its_volume(t):
+    folder = t.services.catalog.volume_directory(t.caller, t.catalog, "s", "v")
+    (folder / "out").symlink_to("/etc")
+    refused = t.refused(f"SELECT * FROM text.`/Volumes/{t.catalog}/s/v/out/hostname`")
+    assert refused.error_class == "INSUFFICIENT_PERMISSIONS"
+    os.unlink(folder / "out")
+
+
+def test_a_schema_with_tables_is_dropped_only_with_cascade(t):
+    assert t.refused(f"DROP SCHEMA {t.catalog}.s").error_class == "SCHEMA_NOT_EMPTY"
+    t.run(f"DROP SCHEMA {t.catalog}.s CASCADE")
+    assert t.refused("SELECT * FROM t").error_class == "TABLE_OR_VIEW_NOT_FOUND"
+    t.run("DROP SCHEMA IF EXISTS s")
+    t.run(f"DROP CATALOG {t.catalog}")
