@@ -39,7 +39,7 @@ _LENDING_FILES = (
         {"Loans": (tables.LOANS, 3000), "Rates": (tables.RATES, 60)},
         Dirt("filler", "status", 12),
         side_file={
-            "source_type": "system_export",
+            "source_type": "primary",
             "source_date": "2026-09-30",
             "author": "Loan operations",
             "source_system": "core banking",
@@ -56,7 +56,7 @@ _LENDING_FILES = (
         Dirt("unlikely_date", "origination_date", 9),
         Dirt("duplicate_row", "", 30),
         side_file={
-            "source_type": "system_export",
+            "source_type": "primary",
             "source_date": "2026-10-31",
             "author": "Loan operations",
             "source_system": "core banking",
@@ -71,7 +71,7 @@ _LENDING_FILES = (
         Dirt("non_printing", "street_address", 11),
         Dirt("filler", "phone", 60),
         Dirt("filler", "zip_code", 22),
-        side_file={"source_date": "2026-10-15", "classification": "personal data"},
+        side_file={"source_date": "2026-10-15", "classification": "restricted"},
     ),
     delimited_file(f"{LENDING}/repayments.csv", tables.REPAYMENTS, 20_000),
     delimited_file(f"{LENDING}/branches.tsv", tables.BRANCHES, 40, delimiter="\t"),
@@ -102,7 +102,11 @@ _LENDING_FILES = (
     DemoFile(
         f"{LENDING}/interviews/underwriter.txt",
         lambda rng: interview(rng, "underwriter", "credit decision"),
-        side_file={"source_type": "interview", "source_date": "2026-10-07", "author": "Field team"},
+        side_file={
+            "source_type": "client_provided",
+            "source_date": "2026-10-07",
+            "author": "Field team",
+        },
     ),
     DemoFile(
         f"{LENDING}/interviews/branch_manager.md",
@@ -111,7 +115,7 @@ _LENDING_FILES = (
     DemoFile(
         f"{LENDING}/policies/credit_policy.md",
         lambda rng: notes_page(rng, "Credit policy", ("Purpose", "Limits", "Exceptions")),
-        side_file={"source_type": "policy", "category": "regulatory_policy"},
+        side_file={"source_type": "official", "category": "regulatory_policy"},
     ),
     DemoFile(
         f"{LENDING}/policies/credit_policy.pdf", lambda rng: page_document("Credit policy", rng)
@@ -243,12 +247,12 @@ _PEOPLE_FILES = (
     DemoFile(
         f"{PEOPLE}/reference/us_employment.csv",
         lambda _rng: public_table("vega_datasets", "us-employment.csv"),
-        side_file={"source_type": "public data", "source_system": "vega_datasets"},
+        side_file={"source_type": "third_party", "source_system": "vega_datasets"},
     ),
     DemoFile(
         f"{PEOPLE}/reference/penguins.csv",
         lambda _rng: public_table("palmerpenguins", "penguins.csv"),
-        side_file={"source_type": "public data", "source_system": "palmerpenguins"},
+        side_file={"source_type": "third_party", "source_system": "palmerpenguins"},
     ),
 )
 

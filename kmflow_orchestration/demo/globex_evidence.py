@@ -85,7 +85,7 @@ _FREIGHT_FILES = (
         Dirt("filler", "destination_airport", 50),
         Dirt("duplicate_row", "", 20),
         side_file={
-            "source_type": "system_export",
+            "source_type": "primary",
             "source_date": "2026-09-30",
             "author": "Freight desk",
             "source_system": "freight system",
@@ -128,12 +128,12 @@ _FREIGHT_FILES = (
     DemoFile(
         f"{FREIGHT}/reference/airports.csv",
         lambda _rng: public_table("vega_datasets", "airports.csv"),
-        side_file={"source_type": "public data", "source_system": "vega_datasets"},
+        side_file={"source_type": "third_party", "source_system": "vega_datasets"},
     ),
     DemoFile(
         f"{FREIGHT}/reference/seattle_weather.csv",
         lambda _rng: public_table("vega_datasets", "seattle-weather.csv"),
-        side_file={"source_type": "public data", "source_system": "vega_datasets"},
+        side_file={"source_type": "third_party", "source_system": "vega_datasets"},
     ),
     DemoFile(
         f"{FREIGHT}/reference/cars.json", lambda _rng: public_table("vega_datasets", "cars.json")

@@ -12,6 +12,7 @@ import yaml
 
 from kmflow_orchestration.demo.evidence import ENGAGEMENTS, GROUPS, first_drop, second_drop
 from kmflow_orchestration.errors import MissingDependency, UnknownGroup
+from kmflow_orchestration.intake.side_files import parse
 from kmflow_orchestration.names import is_id
 
 DOCUMENTED_FIELDS = {
@@ -134,6 +135,7 @@ def test_side_files_stand_beside_their_file_with_known_fields(first_landing):
     for side in sides:
         assert side.with_name(side.name.removesuffix(".meta.yaml")).exists()
         assert set(yaml.safe_load(side.read_text())) <= DOCUMENTED_FIELDS
+        assert parse(side.read_bytes()).warnings == ()
 
 
 def test_public_tables_are_the_packages_own_bytes(first_landing):
