@@ -64,6 +64,10 @@ class _Comparing:
         self._counts = dict.fromkeys(("waiting", "pending", "unchanged", "quarantined"), 0)
 
     def take(self, seen: Seen) -> None:
+        if seen.path in self._seen:
+            # Two names that are no UTF-8 can look alike once they are made text: one speaks for
+            # both, for neither may enter.
+            return
         self._seen.add(seen.path)
         known = self._known.get(seen.path)
         if known is None:

@@ -20,7 +20,7 @@ TOO_LARGE = "too_large"
 
 # Written by editors, browsers, operating systems and copy tools while a file is not done.
 _PASSING = (
-    ".*", "~$*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.download",
+    ".[!.]*", "~$*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.download",
     "*.swp", "thumbs.db", "desktop.ini",
 )  # fmt: skip
 # Any id will do: only its length counts.

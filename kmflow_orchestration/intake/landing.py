@@ -14,7 +14,6 @@ from pathlib import Path, PurePosixPath
 
 from kmflow_orchestration.errors import QuarantinedFile, StorageUnavailable
 from kmflow_orchestration.intake.entry_rules import (
-    NO_ENGAGEMENT,
     PATH_TRICK,
     UNREADABLE,
     check_entry,
@@ -163,20 +162,18 @@ class _Place:
 
     def _see(self, entry: os.DirEntry[str], path: str, folder: str) -> Seen:
         found: os.stat_result | None = None
+        problem = message = ""
         try:
-            engagement: str = check_entry(PurePosixPath(path))
+            check_entry(PurePosixPath(path))
             found = self._stat(entry, path)
         except QuarantinedFile as error:
-            engagement = "" if error.reason == NO_ENGAGEMENT else self._engagement(path)
             problem, message = error.reason, str(error)
         except OSError as error:
-            problem, message = UNREADABLE, str(error.strerror)
-        else:
-            problem, message = "", ""
+            problem, message = UNREADABLE, error.strerror or type(error).__name__
         return Seen(
             path=_shown(path),
             folder=folder,
-            engagement_id=engagement if not problem else self._engagement(path),
+            engagement_id=self._engagement(folder),
             size_bytes=found.st_size if found else 0,
             mtime_ns=found.st_mtime_ns if found else 0,
             inode=inode_of(found) if found else 0,

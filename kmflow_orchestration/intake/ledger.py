@@ -6,7 +6,7 @@ The group is the first argument of every method, and every query is filtered by 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -81,7 +81,7 @@ class Ledger:
         # Nearly always nothing changed: found out without holding up anybody who writes.
         with reading(self._sessions) as tables:
             changes, observation = self._compared(tables, group, looks)
-            news = _folder_news(looks, tables.files.folders(group))
+            news = _folder_news(looks, tables.files.folders(group, [look.folder for look in looks]))
             known = {one.engagement_id for one in tables.engagements.all(group)}
         engagements = {look.engagement_id for look in looks if look.engagement_id} - known
         if not changes and not news and not engagements:
@@ -168,7 +168,8 @@ class Ledger:
                 # The claim is somebody else's by now: nothing of it is ours to give up.
                 raise
             except BaseException:
-                batch.let_go()
+                with suppress(StateConflict):
+                    batch.let_go()
                 raise
             else:
                 batch.let_go()

@@ -13,7 +13,7 @@ from kmflow_orchestration.intake.categories import CATEGORIES, CLASSIFICATIONS
 from kmflow_orchestration.metadata.intake_records import SideFile
 
 SUFFIX = ".meta.yaml"
-MAX_BYTES = 65_536
+MAX_BYTES = 16_384
 _LONGEST = 255
 
 

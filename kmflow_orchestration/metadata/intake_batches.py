@@ -205,7 +205,7 @@ class IntakeBatches:
     def runs(self, group: GroupId) -> dict[date, int]:
         """How many runs each day was given so far."""
         query = select(Day.day, Day.runs).where(Day.group_id == group)
-        return dict(self._session.execute(query).tuples().all())
+        return dict(self._session.execute(query).all())
 
     def count_run(self, group: GroupId, day: date) -> None:
         """One more run of a day has begun."""

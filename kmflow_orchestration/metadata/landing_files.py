@@ -47,10 +47,15 @@ class LandingFiles:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def folders(self, group: GroupId) -> dict[str, int]:
-        """Known folders with the modification time of their last look, in nanoseconds."""
+    def folders(self, group: GroupId, names: Sequence[str] | None = None) -> dict[str, int]:
+        """Known folders, or those of them that are named, with when they last changed, in ns."""
         query = select(Folder.folder, Folder.mtime_ns).where(Folder.group_id == group)
-        return dict(self._session.execute(query).tuples().all())
+        if names is None:
+            return dict(self._session.execute(query).all())
+        found: dict[str, int] = {}
+        for some in slices(names):
+            found.update(self._session.execute(query.where(Folder.folder.in_(some))).all())
+        return found
 
     def waiting_folders(self, group: GroupId) -> set[str]:
         """Folders in which a file is still waiting to be complete."""
@@ -145,7 +150,7 @@ class LandingFiles:
             .where(Row.group_id == group, _due(now))
             .group_by(Row.received_on)
         )
-        return dict(self._session.execute(query).tuples().all())
+        return dict(self._session.execute(query).all())
 
     def claimed(self, group: GroupId, batch_id: str) -> list[LandingFile]:
         """Files of a batch that have no outcome yet, in the order of arrival."""
