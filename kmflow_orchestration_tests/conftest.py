@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kmflow_orchestration_tests.fakes import FakeClock
+
+# A shared machine and the first build of character tables must not fail a property.
+settings.register_profile("kmflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kmflow")
 
 
 @pytest.fixture

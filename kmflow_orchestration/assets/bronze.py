@@ -1,12 +1,13 @@
 """Bronze: evidence as received, and its tables typed as their own values prove."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from kmflow_orchestration.assets.days import DayReport, materialize_days
-from kmflow_orchestration.assets.evidence import TRANSIENT_RETRY
-from kmflow_orchestration.assets.layers import DATA_OWNER, LAYER_BRONZE, WORKSPACE_POOL
+from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
 from kmflow_orchestration.assets.reconciliation import evidence_matches_bronze
 from kmflow_orchestration.assets.rendering import bars, column_schema, preview
 from kmflow_orchestration.context import GroupContext
@@ -14,24 +15,30 @@ from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
 from kmflow_orchestration.operations.read_tables import first_rows
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
+from kmflow_orchestration.resources.asset_keys import (
+    BRONZE_DATASETS,
+    BRONZE_EVIDENCE,
+    EVIDENCE_FILES,
+    LAYER_BRONZE,
+)
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.tables.medallion import BRONZE_EVIDENCE_RAW
 
 RECONCILED = dg.AssetCheckSpec(
     name="bronze_equals_evidence",
-    asset=[LAYER_BRONZE, "bronze_evidence"],
-    description="Every stored item of the day has one bronze and one metadata row, no other group's.",
+    asset=BRONZE_EVIDENCE,
+    description="Each stored item of the day has one bronze and one metadata row, and no other.",
 )
 NOTHING_LOST = dg.AssetCheckSpec(
     name="no_loss",
-    asset=[LAYER_BRONZE, "bronze_datasets"],
+    asset=BRONZE_DATASETS,
     description="Rows read equal rows written, rejected and skipped; nothing was quarantined.",
 )
 
 
 @dg.asset(
-    key=[LAYER_BRONZE, "bronze_evidence"],
-    deps=[dg.AssetKey(["evidence", "evidence_files"])],
+    key=BRONZE_EVIDENCE,
+    deps=[EVIDENCE_FILES],
     partitions_def=GROUP_BY_DAY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[RECONCILED],
@@ -50,7 +57,7 @@ NOTHING_LOST = dg.AssetCheckSpec(
 )
 def bronze_evidence(
     context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     return materialize_days(context, kmflow, _bronze_day)
 
 
@@ -72,8 +79,8 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
 
 
 @dg.asset(
-    key=[LAYER_BRONZE, "bronze_datasets"],
-    deps=[dg.AssetKey(["evidence", "evidence_files"])],
+    key=BRONZE_DATASETS,
+    deps=[EVIDENCE_FILES],
     partitions_def=GROUP_BY_DAY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     check_specs=[NOTHING_LOST],
@@ -87,42 +94,62 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
 )
 def bronze_datasets(
     context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     return materialize_days(context, kmflow, _datasets_day)
 
 
 def _datasets_day(group: GroupContext, day: date) -> DayReport:
     published = publish_datasets(group.id, day, **group.converting())
-    rows = {table.name: float(table.rows_total) for table in published.tables}
-    largest = max(published.tables, key=lambda table: table.rows_total, default=None)
-    shown = {}
-    if largest is not None:
-        table = group.config.namespace.bronze(largest.name)
-        shown = {
-            "preview_of": largest.name,
-            "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
-            "dagster/column_schema": column_schema(largest.columns),
-            **group.links(table),
-        }
+    rows = {written.table.name: float(written.rows_total) for written in published.tables}
     return DayReport(
         {
-            "dagster/row_count": sum(table.rows_written for table in published.tables),
-            "tables": len(published.tables),
-            "tables_rebuilt": sum(table.rebuilt for table in published.tables),
-            "files_converted": published.converted,
-            "files_without_converter": published.no_converter,
+            "dagster/row_count": published.rows_written,
+            "tables": len(rows),
+            "tables_rebuilt": sum(written.was_rebuilt for written in published.tables),
+            "files_without_converter": len(published.no_converter),
             "files_quarantined": len(published.quarantined),
-            "rows_rescued": published.rows_rescued,
+            "rows_rescued": sum(
+                _count(receipt, "rows_rescued") for receipt in _receipts(published)
+            ),
+            "warnings": [f"{w.file_name}: {w.warning.message}" for w in published.warnings[:50]],
             "rows_by_table": bars("Rows by table", rows),
-            "receipts": dg.MetadataValue.json([r.summary() for r in published.receipts[:100]]),
-            **shown,
+            "receipts": dg.MetadataValue.json(_receipts(published)[:100]),
+            **_largest_table(group, published),
         },
         checks=(_no_loss(published),),
     )
 
 
+def _largest_table(group: GroupContext, published: PublishedDatasets) -> dict[str, Any]:
+    """Schema and first rows of the day's largest table."""
+    largest = max(published.tables, key=lambda one: one.rows_total, default=None)
+    if largest is None:
+        return {}
+    columns = group.lakehouse.columns(largest.table) or ()
+    rows = first_rows(largest.table, published.batches, lakehouse=group.lakehouse)
+    return {
+        "preview_of": largest.table.text,
+        "preview": preview(rows),
+        "dagster/column_schema": column_schema([(one.name, one.type) for one in columns]),
+        **group.links(largest.table),
+    }
+
+
+def _receipts(published: PublishedDatasets) -> list[dict[str, Any]]:
+    return [dict(receipt) for _, receipt in sorted(published.receipts.items())]
+
+
+def _count(receipt: Mapping[str, Any], name: str) -> int:
+    return int(receipt.get(name, 0))
+
+
 def _no_loss(published: PublishedDatasets) -> dg.AssetCheckResult:
-    lost = [receipt.source for receipt in published.receipts if not receipt.adds_up]
+    lost = [
+        f"{item} {part}".strip()
+        for (item, part), receipt in sorted(published.receipts.items())
+        if _count(receipt, "rows_read")
+        != sum(_count(receipt, f"rows_{kind}") for kind in ("written", "rejected", "skipped"))
+    ]
     quarantined = [f"{item.file_name}: {item.code}" for item in published.quarantined]
     return dg.AssetCheckResult(
         check_name=NOTHING_LOST.name,

@@ -30,7 +30,7 @@ DayWork = Callable[[GroupContext, date], DayReport]
 
 def materialize_days(
     context: dg.AssetExecutionContext, kmflow: ContextResource, work: DayWork
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     """Do `work` for each day of the run's one group.
 
     Raises:
@@ -44,7 +44,7 @@ def materialize_days(
         try:
             reports[day] = work(group, day)
         except KmflowError as error:
-            context.log.error(f"{target.group} {day}: {error}")
+            context.log.warning("%s %s failed: %s", target.group, day, error)
             failures[day] = error
     if failures:
         _record(context, target.group, reports)

@@ -2,25 +2,28 @@
 
 import dagster as dg
 
-from kmflow_orchestration.assets.evidence import TRANSIENT_RETRY
 from kmflow_orchestration.assets.layers import (
-    LAYER_GOLD,
-    LAYER_SILVER,
+    FOLLOW_UPSTREAM,
     QUALITY_OWNER,
+    TRANSIENT_RETRY,
     WORKSPACE_POOL,
 )
 from kmflow_orchestration.assets.rendering import column_schema, line
-from kmflow_orchestration.assets.silver import FOLLOW_UPSTREAM
 from kmflow_orchestration.names import group_id
 from kmflow_orchestration.operations.publish_gold import publish_score_history
 from kmflow_orchestration.partitions.keys import GROUPS
+from kmflow_orchestration.resources.asset_keys import (
+    GOLD_SCORE_HISTORY,
+    LAYER_GOLD,
+    SILVER_QUALITY,
+)
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.tables.medallion import GOLD_QUALITY_SCORE_HISTORY
 
 
 @dg.asset(
-    key=[LAYER_GOLD, "gold_quality_score_history"],
-    deps=[dg.AssetKey([LAYER_SILVER, "silver_quality_events"])],
+    key=GOLD_SCORE_HISTORY,
+    deps=[SILVER_QUALITY],
     partitions_def=GROUPS,
     automation_condition=FOLLOW_UPSTREAM,
     group_name=LAYER_GOLD,
@@ -38,7 +41,7 @@ from kmflow_orchestration.tables.medallion import GOLD_QUALITY_SCORE_HISTORY
 )
 def gold_quality_score_history(
     context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     group = kmflow.for_group(group_id(context.partition_key))
     published = publish_score_history(group.id, lakehouse=group.lakehouse, config=group.config)
     table = group.config.namespace.gold(GOLD_QUALITY_SCORE_HISTORY.name)

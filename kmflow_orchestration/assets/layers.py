@@ -1,13 +1,20 @@
-"""Words every asset declaration shares: layers, owners, tags, the pool."""
+"""Words every asset declaration shares: owners, the pool, retries, automation."""
 
-LAYER_EVIDENCE = "evidence"
-LAYER_BRONZE = "bronze"
-LAYER_SILVER = "silver"
-LAYER_GOLD = "gold"
-LAYER_PROFILES = "profiles"
+import dagster as dg
 
 DATA_OWNER = "team:evidence"
 QUALITY_OWNER = "team:data-quality"
 
 # One pool for everything that asks the workspace for work (design AD6).
 WORKSPACE_POOL = "databricks"
+
+TRANSIENT_RETRY = dg.RetryPolicy(
+    max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+
+# Not plain `eager()`, which never fires while any other day of the group is missing.
+FOLLOW_UPSTREAM = (
+    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & ~dg.AutomationCondition.in_progress()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+)

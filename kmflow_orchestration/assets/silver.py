@@ -5,12 +5,11 @@ from datetime import date
 import dagster as dg
 
 from kmflow_orchestration.assets.days import DayReport, materialize_days
-from kmflow_orchestration.assets.evidence import TRANSIENT_RETRY
 from kmflow_orchestration.assets.layers import (
     DATA_OWNER,
-    LAYER_BRONZE,
-    LAYER_SILVER,
+    FOLLOW_UPSTREAM,
     QUALITY_OWNER,
+    TRANSIENT_RETRY,
     WORKSPACE_POOL,
 )
 from kmflow_orchestration.assets.rendering import bars, column_schema, preview
@@ -19,27 +18,23 @@ from kmflow_orchestration.operations.publish_quality import publish_quality
 from kmflow_orchestration.operations.read_tables import first_rows
 from kmflow_orchestration.operations.silver_fragments import publish_fragments
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
+from kmflow_orchestration.resources.asset_keys import (
+    BRONZE_DATASETS,
+    BRONZE_EVIDENCE,
+    LAYER_SILVER,
+    SILVER_FRAGMENTS,
+    SILVER_QUALITY,
+)
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.tables.medallion import (
     SILVER_EVIDENCE_FRAGMENTS,
     SILVER_QUALITY_EVENTS,
 )
 
-# Not plain `eager()`, which never fires while any other day of the group is missing.
-FOLLOW_UPSTREAM = (
-    dg.AutomationCondition.any_deps_updated().since_last_handled()
-    & ~dg.AutomationCondition.in_progress()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-)
-BRONZE_DEPS = [
-    dg.AssetKey([LAYER_BRONZE, "bronze_evidence"]),
-    dg.AssetKey([LAYER_BRONZE, "bronze_datasets"]),
-]
-
 
 @dg.asset(
-    key=[LAYER_SILVER, "silver_evidence_fragments"],
-    deps=BRONZE_DEPS,
+    key=SILVER_FRAGMENTS,
+    deps=[BRONZE_EVIDENCE, BRONZE_DATASETS],
     partitions_def=GROUP_BY_DAY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     automation_condition=FOLLOW_UPSTREAM,
@@ -58,7 +53,7 @@ BRONZE_DEPS = [
 )
 def silver_evidence_fragments(
     context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     return materialize_days(context, kmflow, _fragments_day)
 
 
@@ -78,8 +73,8 @@ def _fragments_day(group: GroupContext, day: date) -> DayReport:
 
 
 @dg.asset(
-    key=[LAYER_SILVER, "silver_quality_events"],
-    deps=BRONZE_DEPS,
+    key=SILVER_QUALITY,
+    deps=[BRONZE_EVIDENCE, BRONZE_DATASETS],
     partitions_def=GROUP_BY_DAY,
     backfill_policy=dg.BackfillPolicy.single_run(),
     automation_condition=FOLLOW_UPSTREAM,
@@ -98,7 +93,7 @@ def _fragments_day(group: GroupContext, day: date) -> DayReport:
 )
 def silver_quality_events(
     context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult:
     return materialize_days(context, kmflow, _quality_day)
 
 

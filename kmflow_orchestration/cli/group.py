@@ -74,10 +74,13 @@ def show(group: GroupArgument, *, as_json: JsonOption = False) -> None:
     """One group's settings; a secret shows only where it is kept."""
     from kmflow_orchestration.cli.open_context import open_context
     from kmflow_orchestration.config.loading import show_group, shown
+    from kmflow_orchestration.errors import UnknownGroup
     from kmflow_orchestration.names import group_id
 
     with open_context() as context:
-        config = context.group_configs.active(group_id(group))
+        config = context.group_configs.find(group_id(group))
+    if config is None:
+        raise UnknownGroup(f"there is no group {group!r}", hint="kmflow group list")
     if as_json:
         show_json(shown(config))
     else:

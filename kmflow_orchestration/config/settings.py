@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     )
     """Reference to the key that signs callback tokens (row E27)."""
 
+    profile_cron: str = Field("0 3 * * *", validation_alias="KMFLOW_PROFILE_CRON")
+    """When an engagement's own table group is profiled, in UTC, unless it says otherwise."""
+
     service_host: str = Field("127.0.0.1", validation_alias="KMFLOW_SERVICE_HOST")
     service_port: int = Field(8350, ge=0, le=65535, validation_alias="KMFLOW_SERVICE_PORT")
 

@@ -85,8 +85,8 @@ class LocalDaemon:
         )
         with context:
             data = sensor(context)
-        if isinstance(data, dg.SkipReason) or data is None:
-            return []
+        if not isinstance(data, dg.SensorResult):
+            raise TypeError(f"sensor {name} returned {type(data).__name__}, not a SensorResult")
         if data.cursor is not None:
             self._cursors[name] = data.cursor
         for request in data.dynamic_partitions_requests or []:
@@ -134,8 +134,8 @@ class LocalDaemon:
         graph = self.definitions.resolve_asset_graph()
         by_partition: dict[str, list[dg.AssetKey]] = {}
         for key in graph.toposorted_asset_keys:
-            for partition in sorted(result.get_requested_partitions(key) - {None}):
-                by_partition.setdefault(str(partition), []).append(key)
+            for partition in sorted(str(one) for one in result.get_requested_partitions(key)):
+                by_partition.setdefault(partition, []).append(key)
         return by_partition.items()
 
     def _execute(

@@ -80,6 +80,14 @@ class ProfileFindings:
             rows = session.scalars(query).all()
         return [Anomaly(**{name: getattr(row, name) for name in names}) for row in rows]
 
+    def replace(self, group: GroupId, profile_run_id: str, completion: Completion) -> int:
+        """Make a run's findings those of a completion, such as one by today's rules; rows written.
+
+        What a person decided about an anomaly stays with it.
+        """
+        with guarded(self.sessions) as session:
+            return replace_findings(session, group, profile_run_id, completion)
+
     def scores(
         self, group: GroupId, profile_run_id: str, *, scope: str | None = None
     ) -> list[Score]:

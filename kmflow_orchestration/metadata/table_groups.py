@@ -78,7 +78,13 @@ class TableGroups:
         return _table_group(row)
 
     def ensure_default(
-        self, group: GroupId, engagement: EngagementId, *, schema_name: str, now: datetime
+        self,
+        group: GroupId,
+        engagement: EngagementId,
+        *,
+        schema_name: str,
+        now: datetime,
+        cron: str = DAILY,
     ) -> TableGroup:
         """The engagement's default table group, made on first sight; it has the same id."""
         known = self.find(group, TableGroupId(engagement))
@@ -90,7 +96,7 @@ class TableGroups:
             engagement_id=engagement,
             name=engagement,
             schema_name=schema_name,
-            cron=DAILY,
+            cron=cron,
             created_at=now,
         )
         try:
@@ -206,15 +212,17 @@ class TableGroups:
             return [_table_group(row) for row in session.scalars(query)]
 
     def due_by_cron(self, group: GroupId, now: datetime) -> list[TableGroup]:
-        """Active table groups with a tick between their last one (or their making) and now.
+        """Active table groups with a tick between their last one and now.
 
-        Several missed ticks are one (row E43).
+        Several missed ticks are one (row E43). One that never ticked is due at once: people want
+        to see a new engagement's first profile, not to wait for the night.
         """
         scheduled = [one for one in self.all(group, active_only=True) if one.cron]
         return [
             one
             for one in scheduled
-            if next_tick(one.cron, one.time_zone, one.last_tick_at or one.created_at) <= now
+            if one.last_tick_at is None
+            or next_tick(one.cron, one.time_zone, one.last_tick_at) <= now
         ]
 
     def ticked(self, group: GroupId, table_group: TableGroupId, at: datetime) -> None:

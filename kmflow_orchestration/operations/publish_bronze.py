@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -157,5 +157,5 @@ def _side_json(item: Item) -> str:
     return json.dumps(item.side.as_dict(), sort_keys=True, ensure_ascii=False)
 
 
-def _text_schema(names: Sequence[str], types: dict[str, pa.DataType]) -> pa.Schema:
+def _text_schema(names: Sequence[str], types: Mapping[str, pa.DataType]) -> pa.Schema:
     return pa.schema([(name, types.get(name, pa.string())) for name in names])

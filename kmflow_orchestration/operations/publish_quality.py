@@ -12,13 +12,8 @@ import pyarrow as pa
 from kmflow_orchestration import __version__
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.identity import quality_event_id
-from kmflow_orchestration.intake.evidence_scores import (
-    DEFAULT_WEIGHTS,
-    Scores,
-    ScoringFacts,
-    score,
-)
-from kmflow_orchestration.intake.ledger import Item, Ledger, Step
+from kmflow_orchestration.intake.evidence_scores import DEFAULT_WEIGHTS, ScoringFacts, score
+from kmflow_orchestration.intake.ledger import Item, Ledger, Scores, Step
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables import medallion
@@ -114,7 +109,7 @@ def _rows(items: Sequence[Item]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_SCHEMA)
 
 
-_TYPES = {
+_TYPES: dict[str, pa.DataType] = {
     "reference_date": pa.date32(),
     "computed_at": pa.timestamp("us", "UTC"),
     **{

@@ -1,15 +1,14 @@
-"""One sensor that evaluates every stored cron: schedules are data, Dagster's own are fixed (AD7)."""
+"""One sensor evaluates every stored cron: schedules are data, Dagster's are fixed (AD7)."""
 
 import dagster as dg
 
-from kmflow_orchestration.assets.layers import LAYER_PROFILES
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.partitions.keys import GROUP_TAG, table_group_key
+from kmflow_orchestration.resources.asset_keys import PROFILE_RUN
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.fairness import in_turns
 from kmflow_orchestration.sensors.run_keys import next_run_key
 
-PROFILE_RUN = dg.AssetKey([LAYER_PROFILES, "profile_run"])
 MAX_REQUESTS = 20
 
 
@@ -30,7 +29,7 @@ def profiling_cron(context: dg.SensorEvaluationContext, kmflow: ContextResource)
                 unchanged.append(f"{group}/{table_group.table_group_id}")
     requests = in_turns(due, MAX_REQUESTS)
     if unchanged:
-        context.log.info(f"skipped, no table changed since the last run: {', '.join(unchanged)}")
+        context.log.info("no table changed since the last run: %s", ", ".join(unchanged))
     if not requests:
         reason = f"unchanged: {', '.join(unchanged)}" if unchanged else "no schedule is due"
         return dg.SensorResult(skip_reason=reason)

@@ -1,0 +1,30 @@
+"""`make bench`: run every benchmark, or those named, and write docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks import definitions_load, intake
+from benchmarks.report import Section, write
+
+BENCHMARKS = {"intake": intake.run, "definitions": definitions_load.run}
+TARGET = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="default: all")
+    parser.add_argument("--files", type=int, default=10_000, help="files of the intake benchmark")
+    parser.add_argument("--output", type=Path, default=TARGET)
+    options = parser.parse_args()
+    sections: list[Section] = []
+    for name in options.names or BENCHMARKS:
+        print(f"==> {name}")
+        sections.append(BENCHMARKS[name](options))
+    write(sections, options.output)
+    print(f"==> wrote {options.output}")
+
+
+if __name__ == "__main__":
+    main()

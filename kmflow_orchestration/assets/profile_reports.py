@@ -1,0 +1,116 @@
+"""What a profile's materializations show: counts, plots, checks; never a value of the data."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from kmflow_orchestration.assets.rendering import bars, line, preview
+from kmflow_orchestration.context import GroupContext
+from kmflow_orchestration.metadata.profile_records import Anomaly, ProfileRun
+from kmflow_orchestration.operations.read_profile import JudgedProfile
+from kmflow_orchestration.profiling.hygiene_rules import DEFINITE, RULES, Rule
+from kmflow_orchestration.resources.asset_keys import HYGIENE_ISSUES
+from kmflow_orchestration.tables.profiling import DQ_PROFILE_RESULTS
+
+SHOWN_MEASURES = ("ordinal_position", "record_count", "null_count", "distinct_count", "max_length")
+SAMPLES = 20
+
+
+def results_metadata(group: GroupContext, run: ProfileRun, rows: pa.Table) -> dict[str, Any]:
+    """Counts of a run, the columns with most nulls as a plot, and a preview."""
+    table = group.config.namespace.dq(DQ_PROFILE_RESULTS.name)
+    return {
+        "dagster/row_count": rows.num_rows,
+        "profile_run_id": run.profile_run_id,
+        "status": str(run.status),
+        "tables": run.table_count or 0,
+        "columns": run.column_count or rows.num_rows,
+        "rows_profiled": run.row_count or 0,
+        "completed_by": run.completed_by or "",
+        "null_share": bars("Share of NULL by column, %", _null_shares(rows), unit=" %"),
+        "preview": preview(rows.select(["general_type", *SHOWN_MEASURES])),
+        **({"run_page": dg.MetadataValue.url(run.run_page_url)} if run.run_page_url else {}),
+        **group.links(table),
+    }
+
+
+def _null_shares(rows: pa.Table) -> dict[str, float]:
+    names = ["table_name", "column_name", "null_count", "record_count"]
+    shares = {
+        f"{row['table_name']}.{row['column_name']}": round(
+            100 * row["null_count"] / row["record_count"], 1
+        )
+        for row in rows.select(names).to_pylist()
+        if row["null_count"] and row["record_count"]
+    }
+    return dict(sorted(shares.items(), key=lambda share: -share[1])[:10])
+
+
+def issues_metadata(judged: JudgedProfile) -> dict[str, Any]:
+    """Issues by rule, as a plot and a list without values."""
+    by_rule = Counter(one.anomaly_type for one in judged.anomalies)
+    return {
+        "issues": len(judged.anomalies),
+        "profile_run_id": judged.run.profile_run_id,
+        "issues_by_rule": bars("Issues by rule", dict(by_rule.most_common(10))),
+        "list": dg.MetadataValue.md(_issue_table(judged.anomalies)),
+    }
+
+
+def _issue_table(anomalies: Sequence[Anomaly]) -> str:
+    lines = ["| rule | likelihood | table | column | share of rows |", "|" + " --- |" * 5]
+    lines += [
+        f"| {one.anomaly_type} | {one.likelihood} | {one.table_name} | {one.column_name} "
+        f"| {100 * (one.prevalence or 0):.2f} % |"
+        for one in anomalies[:50]
+    ]
+    return "\n".join(lines)
+
+
+def rule_specs() -> list[dg.AssetCheckSpec]:
+    """One check per hygiene rule, all answered by one step."""
+    return [
+        dg.AssetCheckSpec(name=_check_name(rule), asset=HYGIENE_ISSUES, description=rule.advice)
+        for rule in RULES
+    ]
+
+
+def rule_checks(judged: JudgedProfile) -> list[dg.AssetCheckResult]:
+    """A rule's check passes when it found nothing; samples name columns, never values."""
+    return [_rule_check(rule, judged) for rule in RULES]
+
+
+def _rule_check(rule: Rule, judged: JudgedProfile) -> dg.AssetCheckResult:
+    found = [one for one in judged.anomalies if one.anomaly_type_id == str(rule.id)]
+    severe = rule.likelihood == DEFINITE
+    return dg.AssetCheckResult(
+        check_name=_check_name(rule),
+        asset_key=HYGIENE_ISSUES,
+        passed=not found,
+        severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "table_group": f"{judged.run.group_id}/{judged.run.table_group_id}",
+            "issues": len(found),
+            "columns": [f"{one.table_name}.{one.column_name}" for one in found[:SAMPLES]],
+        },
+    )
+
+
+def _check_name(rule: Rule) -> str:
+    return f"rule_{rule.id}_{rule.name.lower()}"
+
+
+def scores_metadata(trend: Sequence[tuple[str, float]], judged: JudgedProfile) -> dict[str, Any]:
+    """The score, the worst columns, and how the score went over the last runs."""
+    worst = {f"{one.table_name}.{one.column_name}": one.score for one in judged.worst_columns()}
+    score = judged.score
+    return {
+        **({"score": score} if score is not None else {}),
+        "profile_run_id": judged.run.profile_run_id,
+        "issues": len(judged.anomalies),
+        "worst_columns": dg.MetadataValue.json(worst),
+        "trend": line("Score by profile run", trend),
+    }

@@ -1,0 +1,287 @@
+"""The composition root: settings become clients, stores and repositories, lazily, in one place.
+
+Skins ask it for what an operation needs; operations never see it. A test replaces a part by
+passing another clock or other settings.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from kmflow_orchestration.clock import Clock, SystemClock, iso
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.settings import Settings
+from kmflow_orchestration.databricks_client.connect import ClientCache
+from kmflow_orchestration.intake.claims import RunIsOver, this_process
+from kmflow_orchestration.intake.ledger import Ledger
+from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.group_configs import GroupConfigs
+from kmflow_orchestration.metadata.profile_completions import ProfileFindings
+from kmflow_orchestration.metadata.profile_runs import ProfileRuns
+from kmflow_orchestration.metadata.table_groups import TableGroups
+from kmflow_orchestration.names import GroupId, TableGroupId, TableName
+from kmflow_orchestration.runs.callback_tokens import CallbackKeys
+from kmflow_orchestration.runs.callbacks import CallbackSettings
+from kmflow_orchestration.storage.choose import open_lakehouse, open_storage
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.metadata.profile_records import ProfileRun
+    from kmflow_orchestration.runs.job_runner import JobRunner
+    from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+
+
+class Context:
+    """Everything one process needs, made on first use and closed together.
+
+    Args:
+        settings: process-wide settings.
+        clock: the only source of time.
+        dagster_run_id: the run that claims are held for, '' outside a run.
+        run_is_over: tells whether another Dagster run has ended, to free its claims at once.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        dagster_run_id: str = "",
+        run_is_over: RunIsOver | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.dagster_run_id = dagster_run_id
+        self.run_is_over = run_is_over
+        self._groups: dict[tuple[str, int], GroupContext] = {}
+
+    @cached_property
+    def _engine(self) -> Any:
+        return open_engine(self.settings.control_database_url)
+
+    @cached_property
+    def _sessions(self) -> Any:
+        return open_sessions(self._engine)
+
+    def migrate(self) -> str:
+        """Bring the control database to this version's schema; its revision."""
+        return migrate(self._engine)
+
+    @cached_property
+    def group_configs(self) -> GroupConfigs:
+        return GroupConfigs(self._sessions, self.clock)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self._sessions, self.clock, quiet_period_s=self.settings.quiet_period_s)
+
+    @cached_property
+    def datasets(self) -> DatasetTables:
+        return DatasetTables(self._sessions)
+
+    @cached_property
+    def table_groups(self) -> TableGroups:
+        return TableGroups(self._sessions)
+
+    @cached_property
+    def profile_runs(self) -> ProfileRuns:
+        return ProfileRuns(self._sessions)
+
+    @cached_property
+    def findings(self) -> ProfileFindings:
+        return ProfileFindings(self._sessions)
+
+    @cached_property
+    def clients(self) -> ClientCache:
+        return ClientCache(self.clock, connections=2 * self.settings.upload_workers)
+
+    @cached_property
+    def callback(self) -> CallbackSettings:
+        """Where jobs report back. Raises CredentialError when the key cannot be read."""
+        reference = self.settings.callback_key
+        keys = None if reference is None else CallbackKeys.of(reference.resolve())
+        return CallbackSettings(self.settings.callback_base_url, keys)
+
+    def group(self, group: GroupId) -> GroupContext:
+        """The context of one group, made anew when its configuration changed.
+
+        Raises:
+            UnknownGroup: there is no such group, or it is disabled.
+        """
+        config = self.group_configs.active(group)
+        key = (config.group_id, config.version)
+        if key not in self._groups:
+            self._groups[key] = GroupContext(self, config)
+        return self._groups[key]
+
+    def close(self) -> None:
+        """Close everything that was opened; a second call does nothing."""
+        for group in self._groups.values():
+            group.close()
+        self._groups.clear()
+        if "clients" in self.__dict__:
+            self.clients.close()
+        if "_engine" in self.__dict__:
+            self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class GroupContext:
+    """What operations on one group need; nothing in it can reach another group."""
+
+    def __init__(self, context: Context, config: GroupConfig) -> None:
+        self._context = context
+        self.config = config
+        self.id = config.group_id
+
+    @cached_property
+    def store(self) -> StorageBackend:
+        return open_storage(
+            self._context.settings,
+            self.config,
+            clients=self._context.clients,
+            clock=self._context.clock,
+        )
+
+    @cached_property
+    def lakehouse(self) -> Lakehouse:
+        return open_lakehouse(
+            self._context.settings,
+            self.config,
+            clients=self._context.clients,
+            clock=self._context.clock,
+        )
+
+    @cached_property
+    def jobs(self) -> JobRunner:
+        """Where this group's profiling jobs run."""
+        from kmflow_orchestration.runs.choose import open_jobs
+
+        return open_jobs(
+            self._context.settings,
+            self.config,
+            clients=self._context.clients,
+            table_groups=self._context.table_groups,
+            clock=self._context.clock,
+        )
+
+    @property
+    def landing_root(self) -> Path:
+        """The group's landing folder."""
+        if self.config.landing_path:
+            return Path(self.config.landing_path)
+        return self._context.settings.landing_root(self.id)
+
+    @cached_property
+    def _work_dir(self) -> Path:
+        """Scratch folder of this process for this group, removed at the end."""
+        import tempfile
+
+        parent = self._context.settings.home / "work"
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{self.id}-", dir=parent.resolve()))
+
+    def storing(self) -> dict[str, Any]:
+        """Arguments of `store_batch` besides group and day."""
+        settings = self._context.settings
+        return {
+            "ledger": self._context.ledger,
+            "store": self.store,
+            "landing_root": self.landing_root,
+            "clock": self._context.clock,
+            "max_size_bytes": settings.max_upload_size_mb * 1024 * 1024,
+            "workers": settings.upload_workers,
+            "holder": this_process(self._context.dagster_run_id),
+            "run_is_over": self._context.run_is_over,
+        }
+
+    def publishing(self) -> dict[str, Any]:
+        """Arguments of the operations that write rows about items."""
+        return {
+            "ledger": self._context.ledger,
+            "lakehouse": self.lakehouse,
+            "config": self.config,
+        }
+
+    def reading(self) -> dict[str, Any]:
+        """The same for those that also read stored bytes."""
+        return {**self.publishing(), "store": self.store}
+
+    def converting(self) -> dict[str, Any]:
+        """Arguments of `publish_datasets` besides group and day."""
+        return {
+            **self.reading(),
+            "registry": self._context.datasets,
+            "workers": self._context.settings.conversion_workers,
+            "work_dir": self._work_dir,
+        }
+
+    def profiling(self) -> dict[str, Any]:
+        """Arguments of `start_profile` besides group and table group."""
+        return {
+            "runs": self._context.profile_runs,
+            "table_groups": self._context.table_groups,
+            "jobs": self.jobs,
+            "lakehouse": self.lakehouse,
+            "config": self.config,
+            "callback": self._context.callback,
+            "clock": self._context.clock,
+        }
+
+    def judging(self) -> dict[str, Any]:
+        """Arguments of `judge_again` besides group and run."""
+        return {
+            "findings": self._context.findings,
+            "lakehouse": self.lakehouse,
+            "config": self.config,
+        }
+
+    def profile_run(self, profile_run_id: str) -> ProfileRun:
+        """One of this group's profile runs. Raises UnknownRun."""
+        return self._context.profile_runs.get(self.id, profile_run_id)
+
+    def latest_profile_run(self, table_group: TableGroupId) -> ProfileRun | None:
+        """The newest completed profile run of a table group."""
+        return self._context.profile_runs.latest_completed(self.id, table_group)
+
+    def score_trend(self, table_group: TableGroupId) -> list[tuple[str, float]]:
+        """Scores of the last completed runs with their times, oldest first."""
+        runs = self._context.profile_runs.latest(self.id, table_group=table_group)
+        return [
+            (iso(run.completed_at)[:16], run.dq_score_profiling)
+            for run in reversed(runs)
+            if run.completed_at is not None and run.dq_score_profiling is not None
+        ]
+
+    def links(self, table: TableName | None = None) -> Mapping[str, str]:
+        """Addresses of the group's Volume and of a table, empty for a local group."""
+        if not self.config.workspace_url or self.store.name != "databricks":
+            return {}
+        url = f"{self.config.workspace_url.rstrip('/')}/explore/data"
+        volume = self.config.volume
+        links = {"volume_link": f"{url}/volumes/{volume.catalog}/{volume.schema}/{volume.volume}"}
+        if table is not None:
+            links["table_link"] = f"{url}/{table.catalog}/{table.schema}/{table.name}"
+        return links
+
+    def close(self) -> None:
+        """Close what was opened and remove scratch files."""
+        if "lakehouse" in self.__dict__:
+            self.lakehouse.close()
+        if "_work_dir" in self.__dict__:
+            shutil.rmtree(self._work_dir, ignore_errors=True)

@@ -1,0 +1,39 @@
+"""The code location: joins the lists of each area; no network, no secrets, nothing heavy."""
+
+import dagster as dg
+
+from kmflow_orchestration.assets.bronze import BRONZE_ASSETS
+from kmflow_orchestration.assets.evidence import EVIDENCE_ASSETS
+from kmflow_orchestration.assets.gold import GOLD_ASSETS
+from kmflow_orchestration.assets.profiles import PROFILE_ASSETS
+from kmflow_orchestration.assets.silver import SILVER_ASSETS
+from kmflow_orchestration.config.settings import load_settings
+from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.sensors.all_sensors import build_sensors
+
+ASSETS = [*EVIDENCE_ASSETS, *BRONZE_ASSETS, *SILVER_ASSETS, *GOLD_ASSETS, *PROFILE_ASSETS]
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Definitions with the settings of this process.
+
+    Raises:
+        ConfigurationError: names every wrong process-wide setting; a group's own never stop the
+            load, they fail when the group is used.
+    """
+    settings = load_settings()
+    return build_definitions(sensors_running=settings.environment == "dev")
+
+
+def build_definitions(
+    *, sensors_running: bool, overrides: dict[str, str] | None = None
+) -> dg.Definitions:
+    """Definitions whose resource takes these settings over the environment's."""
+    return dg.Definitions(
+        assets=dg.with_source_code_references(ASSETS),
+        sensors=build_sensors(running=sensors_running),
+        resources={"kmflow": ContextResource(overrides=overrides or {})},
+        # Steps wait on the workspace; a process each would cost 80 times as much (design AD6).
+        executor=dg.in_process_executor,
+    )

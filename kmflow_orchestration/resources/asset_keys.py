@@ -1,0 +1,28 @@
+"""Names every Dagster skin shares: layers, and the keys of our assets."""
+
+import dagster as dg
+
+LAYER_EVIDENCE = "evidence"
+LAYER_BRONZE = "bronze"
+LAYER_SILVER = "silver"
+LAYER_GOLD = "gold"
+LAYER_PROFILES = "profiles"
+
+EVIDENCE_FILES = dg.AssetKey([LAYER_EVIDENCE, "evidence_files"])
+BRONZE_EVIDENCE = dg.AssetKey([LAYER_BRONZE, "bronze_evidence"])
+BRONZE_DATASETS = dg.AssetKey([LAYER_BRONZE, "bronze_datasets"])
+SILVER_FRAGMENTS = dg.AssetKey([LAYER_SILVER, "silver_evidence_fragments"])
+SILVER_QUALITY = dg.AssetKey([LAYER_SILVER, "silver_quality_events"])
+GOLD_SCORE_HISTORY = dg.AssetKey([LAYER_GOLD, "gold_quality_score_history"])
+PROFILE_RUN = dg.AssetKey([LAYER_PROFILES, "profile_run"])
+PROFILE_RESULTS = dg.AssetKey([LAYER_PROFILES, "profile_results"])
+HYGIENE_ISSUES = dg.AssetKey([LAYER_PROFILES, "hygiene_issues"])
+QUALITY_SCORES = dg.AssetKey([LAYER_PROFILES, "quality_scores"])
+
+# What one intake run does, and what follows it.
+INTAKE = [EVIDENCE_FILES, BRONZE_EVIDENCE, BRONZE_DATASETS]
+SILVER = [SILVER_FRAGMENTS, SILVER_QUALITY]
+PROFILE_OUTCOME = [PROFILE_RESULTS, HYGIENE_ISSUES, QUALITY_SCORES]
+
+# The profile run a completion's Dagster run is about.
+PROFILE_RUN_TAG = "kmflow/profile_run_id"

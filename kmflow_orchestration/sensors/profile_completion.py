@@ -1,0 +1,98 @@
+"""Profile runs that ended become materializations, or a failed check and an observation (E45)."""
+
+import dagster as dg
+
+from kmflow_orchestration.context import Context
+from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.metadata.profile_records import ProfileRun
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.partitions.keys import GROUP_TAG, table_group_key
+from kmflow_orchestration.resources.asset_keys import (
+    PROFILE_OUTCOME,
+    PROFILE_RESULTS,
+    PROFILE_RUN_TAG,
+)
+from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.runs.reconciliation import PolledGroup, poll_outstanding
+from kmflow_orchestration.runs.run_state import SUCCESSFUL
+from kmflow_orchestration.sensors.fairness import in_turns
+
+MAX_REQUESTS = 50
+RUN_SUCCEEDED = "profile_run_succeeded"
+
+
+def profile_completion(
+    context: dg.SensorEvaluationContext, kmflow: ContextResource
+) -> dg.SensorResult:
+    """Poll runs that no callback ended, and take over every run that is over, once."""
+    opened = kmflow.context
+    for outcome in poll_outstanding(
+        _polled(context, opened), runs=opened.profile_runs, clock=opened.clock
+    ):
+        if outcome.error:
+            context.log.warning("%s/%s: %s", outcome.group, outcome.profile_run_id, outcome.error)
+    waiting: dict[str, list[dg.RunRequest]] = {}
+    for group in opened.group_configs.groups():
+        for run in opened.profile_runs.finished_unmaterialized(group):
+            if run.status in SUCCESSFUL:
+                waiting.setdefault(group, []).append(_request(run))
+            else:
+                _report_failure(context.instance, run)
+                _taken_over(opened, group, run)
+    requests = in_turns(waiting, MAX_REQUESTS)
+    for request in requests:
+        group_id = GroupId(request.tags[GROUP_TAG])
+        run = opened.profile_runs.get(group_id, request.tags[PROFILE_RUN_TAG])
+        _taken_over(opened, group_id, run)
+    if not requests:
+        return dg.SensorResult(skip_reason="no profile run ended since the last tick")
+    return dg.SensorResult(run_requests=requests)
+
+
+def _polled(context: dg.SensorEvaluationContext, opened: Context) -> list[PolledGroup]:
+    """Groups with runs to look at; one whose settings are wrong is named and left out."""
+    polled: list[PolledGroup] = []
+    for group in opened.group_configs.groups():
+        if not opened.profile_runs.due(group, opened.clock.now(), limit=1):
+            continue
+        try:
+            one = opened.group(group)
+            polled.append(PolledGroup(group, one.jobs, one.stored_completion))
+        except KmflowError as error:
+            context.log.warning("%s: not polled: %s", group, error)
+    return polled
+
+
+def _request(run: ProfileRun) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run.profile_run_id,
+        partition_key=table_group_key(run.group_id, run.table_group_id),
+        asset_selection=PROFILE_OUTCOME,
+        tags={GROUP_TAG: run.group_id, PROFILE_RUN_TAG: run.profile_run_id},
+    )
+
+
+def _report_failure(instance: dg.DagsterInstance, run: ProfileRun) -> None:
+    key = str(table_group_key(run.group_id, run.table_group_id))
+    facts = {
+        "profile_run_id": run.profile_run_id,
+        "status": str(run.status),
+        "failure_class": run.failure_class or "",
+        "error_message": run.error_message or "",
+    }
+    instance.report_runless_asset_event(
+        dg.AssetObservation(PROFILE_RESULTS, partition=key, metadata=facts)
+    )
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=PROFILE_RESULTS,
+            check_name=RUN_SUCCEEDED,
+            passed=False,
+            metadata={name: dg.MetadataValue.text(value) for name, value in facts.items()},
+            severity=dg.AssetCheckSeverity.ERROR,
+        )
+    )
+
+
+def _taken_over(opened: Context, group: GroupId, run: ProfileRun) -> None:
+    opened.profile_runs.materialized(group, run.profile_run_id, at=opened.clock.now())
