@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.config.group_config import GroupConfig
@@ -50,7 +51,7 @@ class GroupsInRoom:
         return self.clients.get(self.config(group))
 
     def _seeded(self, group: str) -> GroupConfig:
-        token = f"token-{group}-{id(self)}"
+        token = f"token-{group}-{uuid4().hex}"
         self.environment[f"TOKEN_{group}"] = token
         seed_group(
             self.room.server,

@@ -51,6 +51,9 @@ class JobsClient:
         """Start a run, or find the one already started with this token; its run id.
 
         Safe to repeat after a lost answer because of the token.
+
+        Raises:
+            RequestRejected: there is no such job, or the job does not take these parameters.
         """
         body = {
             "job_id": job_id,

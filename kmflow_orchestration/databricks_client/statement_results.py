@@ -64,6 +64,8 @@ def json_table(manifest: Mapping[str, Any], rows: Sequence[Sequence[str | None]]
 
 
 def _parsed(texts: list[str | None], field: pa.Field[Any]) -> pa.Array[Any]:
+    if pa.types.is_null(field.type):
+        return pa.nulls(len(texts))
     try:
         if pa.types.is_binary(field.type):
             decoded = [None if text is None else base64.b64decode(text) for text in texts]
