@@ -171,15 +171,18 @@ class StateChange:
     failure_class: str | None = None
     databricks_state: str | None = None
     termination_code: str | None = None
-    attempt: int | None = None
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """The end of a run with everything that belongs to it, from a callback or from the tables."""
+    """The end of a run with everything that belongs to it, from a callback or from the tables.
+
+    `attempt` counts the executions of the platform's task, from 1.
+    """
 
     status: RunStatus
+    attempt: int = 1
     row_count: int | None = None
     table_count: int | None = None
     column_count: int | None = None

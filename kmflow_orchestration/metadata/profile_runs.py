@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, Update, or_, select, update
@@ -22,6 +21,13 @@ from kmflow_orchestration.metadata.profile_records import (
     RunEvent,
     StateChange,
 )
+from kmflow_orchestration.metadata.profile_rows import (
+    add_event,
+    changed_values,
+    completed_values,
+    row_of,
+    run_of,
+)
 from kmflow_orchestration.metadata.profiling_tables import ProfileRow, RunEventRow
 from kmflow_orchestration.metadata.run_status import (
     OUTSTANDING,
@@ -32,35 +38,6 @@ from kmflow_orchestration.metadata.run_status import (
     may_change,
 )
 from kmflow_orchestration.names import GroupId, TableGroupId
-
-_RUN_FIELDS = tuple(field.name for field in fields(ProfileRun) if field.name != "warnings")
-# What a completion carries for the run's own row, under the same names.
-_COMPLETION_FIELDS = (
-    "row_count",
-    "table_count",
-    "column_count",
-    "payload_path",
-    "error_message",
-    "failure_class",
-    "dq_score_profiling",
-)
-_REPORTED_FIELDS = (
-    "error_message",
-    "failure_class",
-    "databricks_state",
-    "termination_code",
-    "attempt",
-)
-
-
-def _run(row: ProfileRow) -> ProfileRun:
-    values = {name: getattr(row, name) for name in _RUN_FIELDS}
-    values["status"] = RunStatus(row.status)
-    return ProfileRun(**values, warnings=tuple(row.warnings_json))
-
-
-def _merged(known: Sequence[str], added: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*known, *added]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +52,12 @@ class ProfileRuns:
         Raises:
             RunOutstanding: its table group has another that is not over (row E19).
         """
-        values = {name: getattr(run, name) for name in _RUN_FIELDS}
-        row = ProfileRow(**{**values, "group_id": group}, warnings_json=list(run.warnings))
+        row = row_of(group, run)
         try:
             with guarded(self.sessions) as session:
                 session.add(row)
                 session.flush()
-                self._event(session, run, None, by=Actor.ORCHESTRATOR, at=run.created_at)
+                add_event(session, run, None, by=Actor.ORCHESTRATOR, at=run.created_at)
         except IntegrityError as error:
             other = self.outstanding(group, run.table_group_id)
             if other is None:
@@ -124,17 +100,14 @@ class ProfileRuns:
         moves = change.status is not run.status
         if moves and not may_change(run.end, change.status, by=by):
             return False
-        reported = {name: getattr(change, name) for name in _REPORTED_FIELDS}
-        values = {name: value for name, value in reported.items() if value is not None}
-        values |= {"status": change.status, "updated_at": at}
-        values["warnings_json"] = _merged(run.warnings, change.warnings)
+        values = changed_values(run, change, at=at)
         if change.status.is_terminal:
             values |= {"completed_at": at, "completed_by": by, "materialized_at": None}
         with guarded(self.sessions) as session:
             if not self._compare_and_set(session, group, run, values):
                 return False
             if moves:
-                self._event(session, run, change, by=by, at=at)
+                add_event(session, run, change, by=by, at=at)
         return moves
 
     def complete(
@@ -143,21 +116,21 @@ class ProfileRuns:
         run: ProfileRun,
         completion: Completion,
         *,
+        ends: bool,
         by: Actor,
         clock: Clock,
     ) -> None:
         """End a run, or replace the findings of an ended one, in one transaction (row E29).
 
-        A run that was over successfully keeps its status and the moment of its end.
+        Unless the completion `ends` it, the run keeps its status and the moment of its end.
 
         Raises:
             StateConflict: somebody changed the run since it was read; nothing was written.
         """
         started_at, started = clock.now(), clock.monotonic()
-        replayed = run.status.is_terminal and not run.end.is_correctable
         with guarded(self.sessions) as session:
-            values = self._completed_values(run, completion, at=started_at)
-            if not replayed:
+            values = completed_values(run, completion, at=started_at)
+            if ends:
                 values |= {
                     "status": completion.status,
                     "completed_at": started_at,
@@ -172,33 +145,41 @@ class ProfileRuns:
                 target_table="dq_profile_anomalies, dq_profile_scores",
                 rows_written=written,
                 duration_ms=round((clock.monotonic() - started) * 1000),
-                status="superseded" if replayed else "success",
+                status="success" if ends else "superseded",
                 started_at=started_at,
             )
             add_operation(session, group, run.profile_run_id, operation)
-            if not replayed:
+            if ends:
                 change = StateChange(status=completion.status, reason=f"completed by {by}")
-                self._event(session, run, change, by=by, at=started_at)
+                add_event(session, run, change, by=by, at=started_at)
 
     def polled(
+        self, group: GroupId, profile_run_id: str, *, at: datetime, next_poll_at: datetime
+    ) -> None:
+        """Record a look at an outstanding run and when the next is due."""
+        self._while_outstanding(
+            group,
+            profile_run_id,
+            last_polled_at=at,
+            next_poll_at=next_poll_at,
+            poll_count=ProfileRow.poll_count + 1,
+        )
+
+    def note(
         self,
         group: GroupId,
         profile_run_id: str,
         *,
-        at: datetime,
-        next_poll_at: datetime,
         unknown_polls: int = 0,
         ended_at: datetime | None = None,
     ) -> None:
-        """Record a look at an outstanding run and when the next is due."""
+        """Record how often a run's state was unknown, or when its platform ended it."""
+        self._while_outstanding(
+            group, profile_run_id, unknown_polls=unknown_polls, ended_at=ended_at
+        )
+
+    def _while_outstanding(self, group: GroupId, profile_run_id: str, **values: object) -> None:
         statement = self._where(group, profile_run_id).where(ProfileRow.status.in_(OUTSTANDING))
-        values = {
-            "last_polled_at": at,
-            "next_poll_at": next_poll_at,
-            "poll_count": ProfileRow.poll_count + 1,
-            "unknown_polls": unknown_polls,
-            "ended_at": ended_at,
-        }
         with guarded(self.sessions) as session:
             session.execute(statement.values(**values))
 
@@ -293,7 +274,7 @@ class ProfileRuns:
 
     def _all(self, query: Select[ProfileRow]) -> list[ProfileRun]:
         with guarded(self.sessions) as session:
-            return [_run(row) for row in session.scalars(query)]
+            return [run_of(row) for row in session.scalars(query)]
 
     def _compare_and_set(
         self, session: Session, group: GroupId, run: ProfileRun, values: dict[str, object]
@@ -301,33 +282,3 @@ class ProfileRuns:
         statement = self._where(group, run.profile_run_id).where(ProfileRow.status == run.status)
         result = session.execute(statement.values(**values))
         return bool(result.rowcount)  # type: ignore[attr-defined]
-
-    @staticmethod
-    def _completed_values(
-        run: ProfileRun, completion: Completion, *, at: datetime
-    ) -> dict[str, object]:
-        values = {name: getattr(completion, name) for name in _COMPLETION_FIELDS}
-        for name in ("databricks_state", "termination_code"):
-            values[name] = getattr(completion, name) or getattr(run, name)
-        return values | {
-            "anomaly_count": len(completion.anomalies),
-            "completion_sha256": completion.sha256,
-            "warnings_json": _merged(run.warnings, completion.warnings),
-            "updated_at": at,
-        }
-
-    @staticmethod
-    def _event(
-        session: Session, run: ProfileRun, change: StateChange | None, *, by: Actor, at: datetime
-    ) -> None:
-        session.add(
-            RunEventRow(
-                group_id=run.group_id,
-                profile_run_id=run.profile_run_id,
-                from_status=None if change is None else run.status,
-                to_status=run.status if change is None else change.status,
-                by=by,
-                at=at,
-                reason="inserted" if change is None else change.reason,
-            )
-        )

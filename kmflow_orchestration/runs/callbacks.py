@@ -19,7 +19,7 @@ from kmflow_orchestration.metadata.profile_records import (
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.runs.callback_tokens import CallbackKeys
-from kmflow_orchestration.runs.run_state import SUCCESSFUL, Actor, may_change
+from kmflow_orchestration.runs.run_state import SUCCESSFUL, Actor, RunStatus, may_change
 
 MAX_ANOMALIES = 50_000
 _REPLAY_WINDOW = timedelta(hours=24)
@@ -88,12 +88,13 @@ def apply_completion(
         verdict = judge(run, completion, by=by, now=clock.now())
         if verdict is Verdict.NOTHING:
             return Applied(applied=False, status=run.status)
-        kept = completion if verdict is Verdict.END else _as_told_before(run, completion)
+        ends = verdict is Verdict.END
+        kept = completion if ends else replace(completion, status=run.status)
         try:
-            runs.complete(group, run, kept, by=by, clock=clock)
+            runs.complete(group, run, kept, ends=ends, by=by, clock=clock)
         except StateConflict:
             continue
-        return Applied(applied=verdict is Verdict.END, status=kept.status)
+        return Applied(applied=ends, status=kept.status)
     raise StateConflict(f"run {profile_run_id} keeps changing", hint="send the completion again")
 
 
@@ -130,7 +131,7 @@ def judge(run: ProfileRun, completion: Completion, *, by: Actor, now: datetime) 
     Raises:
         CompletionRefused: a callback that the run does not allow.
     """
-    if may_change(run.end, completion.status, by=by):
+    if may_change(run.end, completion.status, by=by) or _is_retry(run, completion, by=by):
         _check_platform_run(run, completion)
         return Verdict.END
     if by is not Actor.CALLBACK or completion.sha256 == run.completion_sha256:
@@ -144,6 +145,12 @@ def judge(run: ProfileRun, completion: Completion, *, by: Actor, now: datetime) 
     return Verdict.REPLACE
 
 
+def _is_retry(run: ProfileRun, completion: Completion, *, by: Actor) -> bool:
+    """Whether the platform tried again after an execution whose failure it let us know."""
+    later = completion.attempt > run.attempt
+    return by is Actor.CALLBACK and run.status is RunStatus.FAILED and later
+
+
 def _check_platform_run(run: ProfileRun, completion: Completion) -> None:
     told, known = completion.databricks_run_id, run.databricks_run_id
     if told and known and told != known:
@@ -152,8 +159,3 @@ def _check_platform_run(run: ProfileRun, completion: Completion) -> None:
 
 def _refused(run: ProfileRun, message: str) -> CompletionRefused:
     return CompletionRefused(message, current_status=run.status)
-
-
-def _as_told_before(run: ProfileRun, completion: Completion) -> Completion:
-    """A replacement keeps the run's status: only what it found is told anew."""
-    return replace(completion, status=run.status)

@@ -149,7 +149,7 @@ class ProfileRunCompleteRequest(_Body):
     scores: tuple[ReportedScore, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def to_completion(self) -> Completion:
+    def to_completion(self, *, attempt: int = 1) -> Completion:
         """The completion; a count that contradicts its list is a warning, and the list wins."""
         warnings, status = list(self.warnings), self.status
         if self.anomaly_count is not None and self.anomaly_count != len(self.anomalies):
@@ -160,6 +160,7 @@ class ProfileRunCompleteRequest(_Body):
                 status = RunStatus.COMPLETED_WITH_WARNINGS
         return Completion(
             status=status,
+            attempt=attempt,
             row_count=self.row_count,
             table_count=self.table_count,
             column_count=self.column_count,

@@ -188,6 +188,17 @@ def test_a_completion_of_another_platform_run_is_refused(world):
     assert world.read(run).status == "queued"
 
 
+def test_a_later_execution_of_the_same_task_replaces_the_failure_of_an_earlier_one(world):
+    run = world.submit()
+    world.complete(run, FAILED)
+
+    assert world.complete(run, replace(DONE, attempt=2)).applied
+
+    assert (world.read(run).status, world.read(run).error_message) == ("completed", None)
+    with pytest.raises(CompletionRefused):
+        world.complete(run, replace(FAILED, attempt=3))
+
+
 def test_progress_may_be_reported_and_is_no_end(world):
     run = world.submit()
     running = replace(DONE, status=RunStatus.RUNNING)

@@ -155,7 +155,7 @@ def test_a_run_is_looked_up_in_its_own_group_only(caller, world):
     for group in ("globex", "", "../acme"):
         url = caller.settings.url(run).replace("group_id=acme", f"group_id={group}")
         answer = caller.client.post(url, json=BODY, headers=caller.headers(run))
-        assert answer.status_code == 404
+        assert answer.status_code == 404, answer.text
 
     assert world.read(run) == run
 

@@ -12,6 +12,7 @@ from kmflow_orchestration.errors import (
     CallbackRejected,
     CompletionTooLarge,
     ConfigurationError,
+    UnknownRun,
 )
 from kmflow_orchestration.metadata.profile_records import Applied
 from kmflow_orchestration.names import GroupId, is_id
@@ -47,7 +48,7 @@ async def complete_profile_run(
         return apply_completion(
             _group(group_id),
             profile_run_id,
-            completion.to_completion(),
+            completion.to_completion(attempt=_attempt(request)),
             runs=dependencies.runs,
             by=Actor.CALLBACK,
             clock=dependencies.clock,
@@ -74,9 +75,17 @@ def _authenticate(
     )
 
 
+def _attempt(request: Request) -> int:
+    """Which execution of the platform's task reports, from `Idempotency-Key: <run>:<attempt>`."""
+    text = request.headers.get("idempotency-key", "").rpartition(":")[2]
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 5 else 1
+
+
 def _group(text: str) -> GroupId:
-    """The group to look the run up in; what is no id has no runs."""
-    return GroupId(text if is_id(text) else "")
+    """The group to look the run up in. Raises UnknownRun: what is no id has no runs."""
+    if not is_id(text):
+        raise UnknownRun("no such profile run")
+    return GroupId(text)
 
 
 async def _limited_body(request: Request) -> bytes:

@@ -1,0 +1,57 @@
+"""Copies of a table group's catalog rows in the lakehouse, where jobs can read them (AD4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from kmflow_orchestration.metadata.profile_records import ProfiledTable, TableGroup
+from kmflow_orchestration.names import Namespace
+from kmflow_orchestration.storage.interfaces import Lakehouse
+from kmflow_orchestration.tables.arrow_types import arrow_schema
+from kmflow_orchestration.tables.definition import TableDefinition
+from kmflow_orchestration.tables.profiling import DQ_TABLE_GROUPS, DQ_TABLES
+
+
+def copy_catalog(
+    table_group: TableGroup,
+    tables: Sequence[ProfiledTable],
+    *,
+    lakehouse: Lakehouse,
+    namespace: Namespace,
+    at: datetime,
+) -> None:
+    """Merge the table group's row and those of its tables into `dq_table_groups` and `dq_tables`.
+
+    Raises: as `Lakehouse.merge`.
+    """
+    owner = {
+        "group_id": table_group.group_id,
+        "table_group_id": table_group.table_group_id,
+        "engagement_id": table_group.engagement_id,
+        "updated_at": at,
+    }
+    group_row = owner | {
+        "name": table_group.name,
+        "catalog_name": namespace.catalog,
+        "include_mask": table_group.include_mask,
+        "exclude_mask": table_group.exclude_mask,
+        "is_active": table_group.is_active,
+    }
+    table_rows = [
+        owner | {"schema_name": table.schema_name, "table_name": table.table_name}
+        for table in tables
+    ]
+    for definition, rows in ((DQ_TABLE_GROUPS, [group_row]), (DQ_TABLES, table_rows)):
+        if rows:
+            content = _arrow(definition, rows)
+            lakehouse.merge(namespace.dq(definition.name), content, definition.key)
+
+
+def _arrow(definition: TableDefinition, rows: list[dict[str, Any]]) -> pa.Table:
+    # Column by column, so that a column nobody fills is an error and not a NULL.
+    complete = [{name: row[name] for name in definition.column_names} for row in rows]
+    return pa.Table.from_pylist(complete, schema=arrow_schema(definition.columns))

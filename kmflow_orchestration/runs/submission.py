@@ -1,0 +1,276 @@
+"""Starting a profile run so that no fault leaves a run dangling (row E15)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from kmflow_orchestration.clock import Clock, iso
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.errors import (
+    GroupMismatch,
+    KmflowError,
+    ProfileRunError,
+    RemoteFault,
+    RunOutstanding,
+)
+from kmflow_orchestration.metadata.profile_records import ProfileRun, StateChange, TableGroup
+from kmflow_orchestration.metadata.profile_runs import ProfileRuns
+from kmflow_orchestration.metadata.run_status import SUBMISSION_LOST
+from kmflow_orchestration.metadata.table_groups import TableGroups
+from kmflow_orchestration.names import GroupId, TableGroupId
+from kmflow_orchestration.runs.callbacks import CallbackSettings
+from kmflow_orchestration.runs.catalog_copies import copy_catalog
+from kmflow_orchestration.runs.job_runner import EnsuredJob, JobRunner
+from kmflow_orchestration.runs.run_state import Actor, RunStatus
+from kmflow_orchestration.storage.interfaces import Lakehouse
+
+logger = logging.getLogger(__name__)
+
+MAX_PARAMETER_BYTES = 10_000
+# A run without a platform id is taken for lost after this.
+SUBMISSION_GRACE = timedelta(minutes=10)
+_LONGEST_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchOptions:
+    """How long a run may take, and when it is first polled for.
+
+    The first poll waits so that the callback normally wins; without callbacks it does not.
+    """
+
+    timeout_seconds: int = 7200
+    deadline_grace: timedelta = timedelta(minutes=30)
+    first_poll: timedelta = timedelta(minutes=5)
+    first_poll_without_callback: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilingLaunchResult:
+    """A started run (row E18); warnings are `code: text`."""
+
+    table_group_id: TableGroupId
+    profile_run_id: str
+    job_id: str
+    databricks_run_id: str
+    run_page_url: str
+    status: RunStatus
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Why a run is started; `partition_key` is Dagster's, when it asked."""
+
+    source: str = "manual"
+    partition_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launcher:
+    """What starting a run of one group takes; made once per group."""
+
+    runs: ProfileRuns
+    table_groups: TableGroups
+    jobs: JobRunner
+    lakehouse: Lakehouse
+    config: GroupConfig
+    callback: CallbackSettings
+    clock: Clock
+    options: LaunchOptions = field(default_factory=LaunchOptions)
+
+
+def start_profile(
+    group: GroupId,
+    table_group_id: TableGroupId,
+    *,
+    runs: ProfileRuns,
+    table_groups: TableGroups,
+    jobs: JobRunner,
+    lakehouse: Lakehouse,
+    config: GroupConfig,
+    callback: CallbackSettings,
+    clock: Clock,
+    trigger: Trigger = Trigger(),
+    options: LaunchOptions = LaunchOptions(),
+) -> ProfilingLaunchResult:
+    """Start profiling a table group; returns when the platform has the run, not when it is over.
+
+    Raises:
+        RunOutstanding: a run of the table group is not over; names it.
+        ProfileRunError: unknown or inactive table group, or one without tables.
+        GroupMismatch: the configuration is another group's.
+        RemoteFault: the workspace refused; a run that was recorded is then recorded as failed.
+    """
+    launcher = Launcher(
+        runs=runs,
+        table_groups=table_groups,
+        jobs=jobs,
+        lakehouse=lakehouse,
+        config=config,
+        callback=callback,
+        clock=clock,
+        options=options,
+    )
+    if config.group_id != group:
+        raise GroupMismatch(f"the configuration is group {config.group_id}'s, not {group}'s")
+    return _start(group, _target(group, table_group_id, launcher), launcher, trigger)
+
+
+def _target(group: GroupId, table_group_id: TableGroupId, launcher: Launcher) -> TableGroup:
+    target = launcher.table_groups.get(group, table_group_id)
+    if not target.is_active:
+        raise ProfileRunError(f"table group {table_group_id} is not active")
+    outstanding = launcher.runs.outstanding(group, table_group_id)
+    if outstanding is not None:
+        _end_if_overdue(group, outstanding, launcher)
+    return target
+
+
+def _end_if_overdue(group: GroupId, run: ProfileRun, launcher: Launcher) -> None:
+    """Raises RunOutstanding unless the run's deadline is past; then it is over (row E19)."""
+    now = launcher.clock.now()
+    if run.deadline_at > now:
+        raise RunOutstanding(
+            f"table group {run.table_group_id} has run {run.profile_run_id} outstanding",
+            profile_run_id=run.profile_run_id,
+        )
+    expired = StateChange(status=RunStatus.TIMED_OUT, reason="deadline", failure_class="timeout")
+    launcher.runs.change(group, run, expired, by=Actor.ORCHESTRATOR, at=now)
+
+
+def _start(
+    group: GroupId, target: TableGroup, launcher: Launcher, trigger: Trigger
+) -> ProfilingLaunchResult:
+    tables = launcher.table_groups.tables(group, target.table_group_id)
+    if not tables:
+        raise ProfileRunError(f"table group {target.table_group_id} has no tables yet")
+    copy_catalog(
+        target,
+        tables,
+        lakehouse=launcher.lakehouse,
+        namespace=launcher.config.namespace,
+        at=launcher.clock.now(),
+    )
+    job = launcher.jobs.ensure_job(target)
+    run = _queued_run(target, job, launcher, trigger)
+    parameters = job_parameters(run, target, launcher)
+    launcher.runs.insert_queued(group, run)
+    with _failing(group, run, launcher):
+        return _submitted(group, run, parameters, launcher)
+
+
+def _queued_run(
+    target: TableGroup, job: EnsuredJob, launcher: Launcher, trigger: Trigger
+) -> ProfileRun:
+    now, options = launcher.clock.now(), launcher.options
+    return ProfileRun(
+        profile_run_id=str(uuid4()),
+        group_id=target.group_id,
+        table_group_id=target.table_group_id,
+        status=RunStatus.QUEUED,
+        created_at=now,
+        updated_at=now,
+        deadline_at=now + timedelta(seconds=options.timeout_seconds) + options.deadline_grace,
+        timeout_seconds=options.timeout_seconds,
+        next_poll_at=now + SUBMISSION_GRACE,
+        databricks_job_id=job.job_id,
+        trigger_source=trigger.source,
+        partition_key=trigger.partition_key,
+        warnings=job.warnings,
+    )
+
+
+def job_parameters(run: ProfileRun, target: TableGroup, launcher: Launcher) -> dict[str, str]:
+    """What the job is told: all text, at most 10,000 bytes of JSON (row E17).
+
+    Raises:
+        ProfileRunError: it would be more; says how much.
+    """
+    callback, namespace = launcher.callback, launcher.config.namespace
+    parameters = {
+        "table_group_id": target.table_group_id,
+        "profile_run_id": run.profile_run_id,
+        "group_id": target.group_id,
+        "catalog": namespace.catalog,
+        "schema_name": target.schema_name,
+        "data_quality_schema": namespace.dq("").schema,
+        "callback_url": callback.url(run),
+        "callback_token": callback.token(run).reveal(),
+        "callback_behavior": "post" if callback.is_on else "skip",
+        "started_at": iso(run.created_at),
+    }
+    size = len(json.dumps(parameters).encode())
+    if size > MAX_PARAMETER_BYTES:
+        raise ProfileRunError(f"job parameters of {size} bytes, at most {MAX_PARAMETER_BYTES}")
+    return parameters
+
+
+def _submitted(
+    group: GroupId, run: ProfileRun, parameters: dict[str, str], launcher: Launcher
+) -> ProfilingLaunchResult:
+    job_id = run.databricks_job_id or ""
+    told = launcher.jobs.submit(job_id, profile_run_id=run.profile_run_id, parameters=parameters)
+    now = launcher.clock.now()
+    stored = launcher.runs.submitted(
+        group,
+        run.profile_run_id,
+        databricks_run_id=told.databricks_run_id,
+        run_page_url=told.run_page_url,
+        at=now,
+        next_poll_at=_first_poll(now, launcher),
+    )
+    if told.status is RunStatus.RUNNING and stored.status is RunStatus.QUEUED:
+        change = StateChange(status=RunStatus.RUNNING, reason="started")
+        launcher.runs.change(group, stored, change, by=Actor.ORCHESTRATOR, at=now)
+    return ProfilingLaunchResult(
+        table_group_id=run.table_group_id,
+        profile_run_id=run.profile_run_id,
+        job_id=job_id,
+        databricks_run_id=told.databricks_run_id,
+        run_page_url=told.run_page_url,
+        status=launcher.runs.get(group, run.profile_run_id).status,
+        warnings=run.warnings,
+    )
+
+
+def _first_poll(now: datetime, launcher: Launcher) -> datetime:
+    options = launcher.options
+    wait = options.first_poll if launcher.callback.is_on else options.first_poll_without_callback
+    return now + wait
+
+
+@contextmanager
+def _failing(group: GroupId, run: ProfileRun, launcher: Launcher) -> Iterator[None]:
+    """A run whose block does not end well is over, whatever stopped it, an interrupt included."""
+    fault: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        fault = error
+        raise
+    finally:
+        if fault is not None:
+            _mark_failed(group, run, launcher, fault)
+
+
+def _mark_failed(group: GroupId, run: ProfileRun, launcher: Launcher, fault: BaseException) -> None:
+    # The platform may have taken a run whose answer was lost: its callback may correct us then.
+    lost = isinstance(fault, RemoteFault) and fault.retryable
+    message = fault.message if isinstance(fault, KmflowError) else type(fault).__name__
+    change = StateChange(
+        status=RunStatus.FAILED,
+        reason="submission",
+        error_message=message[:_LONGEST_MESSAGE],
+        failure_class=SUBMISSION_LOST if lost else "submission_refused",
+    )
+    present = launcher.runs.get(group, run.profile_run_id)
+    if present.databricks_run_id is None:
+        launcher.runs.change(group, present, change, by=Actor.ORCHESTRATOR, at=launcher.clock.now())
+    logger.warning("profile run %s was not submitted: %s", run.profile_run_id, message)
