@@ -36,7 +36,7 @@ def copy_catalog(
     }
     group_row = owner | {
         "name": table_group.name,
-        "catalog_name": namespace.catalog,
+        "schema_name": table_group.schema_name,
         "include_mask": table_group.include_mask,
         "exclude_mask": table_group.exclude_mask,
         "is_active": table_group.is_active,

@@ -82,7 +82,7 @@ def test_a_start_copies_the_catalog_records_the_run_and_submits_it(world, start)
     assert run.warnings == launched.warnings == ("job_adopted",)
     (group_row,) = world.lakehouse.rows["main.acme_dq.dq_table_groups"]
     (table_row,) = world.lakehouse.rows["main.acme_dq.dq_tables"]
-    assert (group_row["table_group_id"], group_row["catalog_name"]) == ("e1", "main")
+    assert (group_row["table_group_id"], group_row["schema_name"]) == ("e1", "main_bronze")
     assert (table_row["schema_name"], table_row["table_name"]) == ("acme_bronze", "e1__loans")
 
 
