@@ -187,6 +187,10 @@ def _text(
 
 def _number(found: Mapping[str, Any]) -> dict[str, Any]:
     more: dict[str, Any] = {}
+    numbers = (found.get("value_count") or 0) - (found.get("nan_count") or 0)
+    numbers -= found.get("inf_count") or 0
+    if numbers and found.get("sum_value") is not None:
+        more["avg_value"] = found["sum_value"] / numbers
     if found.get("percentiles"):
         names = ("percentile_25", "percentile_50", "percentile_75", "percentile_95")
         more |= zip(names, found["percentiles"], strict=True)

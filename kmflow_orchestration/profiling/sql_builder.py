@@ -117,6 +117,7 @@ def _measures(
         "as": column.prefix,
         "raw": f"{column.prefix}raw",
         "x": f"{column.prefix}x",
+        "sum": _sum(column),
         **_thresholds(column.kind, reference),
     }
     measures = [f"  count({names['raw']}) AS {column.prefix}value_count"]
@@ -128,6 +129,16 @@ def _measures(
         measures.append(f"  approx_count_distinct({hashed}) AS {column.prefix}distinct_count")
     parts = _scan_parts(column.kind, exact_percentiles)
     return ",\n".join([*measures, *(part(name, **names) for name in parts)])
+
+
+def _sum(column: PlannedColumn) -> str:
+    """The sum, exact where the type is: in doubles, large values of both signs lose small ones."""
+    kind = column.kind
+    if kind.precision is None and not kind.is_floating:
+        return f"sum(CAST({column.prefix}raw AS DECIMAL(38, 0)))"
+    # A decimal's sum has ten more digits than its values: 38 is the most there are.
+    exact = kind.precision is not None and kind.precision <= 28
+    return f"sum({column.prefix}raw)" if exact else f"sum({column.prefix}x)"
 
 
 def _scan_parts(kind: ColumnKind, exact_percentiles: bool) -> Iterable[str]:

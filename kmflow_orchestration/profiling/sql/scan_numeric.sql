@@ -1,8 +1,7 @@
   min({x}) AS {as}min_value,
   max({x}) AS {as}max_value,
-  avg({x}) AS {as}avg_value,
   stddev_samp({x}) AS {as}stdev_value,
-  sum({x}) AS {as}sum_value,
+  {sum} AS {as}sum_value,
   min(CASE WHEN {x} > 0 THEN {x} END) AS {as}min_value_over_0,
   count_if({x} = 0) AS {as}zero_value_count,
   count_if({x} < 0) AS {as}negative_count
