@@ -6,6 +6,7 @@ An upload is written under another name and renamed, so that a file is whole or 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -84,6 +85,8 @@ class _Uploads:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._writers = CapacityLimiter(_WRITERS)
+        for workspace_id in services.state.workspaces():  # what a killed server left behind
+            shutil.rmtree(self._directory(workspace_id), ignore_errors=True)
 
     async def receive(self, request: Request) -> Response:
         """Take a whole body, then make the file appear. Raises WireError, ClientDisconnect."""
@@ -101,6 +104,10 @@ class _Uploads:
                 raise
         return Response(status_code=204)
 
+    def _directory(self, workspace_id: str) -> Path:
+        """Outside the Volumes, on the same file system, so that a rename is all it takes."""
+        return self._services.state.workspace_directory(workspace_id) / "uploads"
+
     async def _off_the_loop(self, work: Callable[..., _T], *args: object) -> _T:
         return await to_thread.run_sync(work, *args, limiter=self._writers)
 
@@ -112,7 +119,7 @@ class _Uploads:
             raise _already_exists("A directory of this name already exists.")
         if not overwrite and place.disk.exists():
             raise _already_exists("The file being created already exists.")
-        directory = self._services.state.workspace_directory(who.workspace_id) / "uploads"
+        directory = self._directory(who.workspace_id)
         incoming = _Incoming(place.disk, directory, overwrite=overwrite)
         incoming.write(head)
         if whole:

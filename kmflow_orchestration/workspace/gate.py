@@ -6,6 +6,7 @@ Plain ASGI instead of Starlette's middleware classes: thousands of small uploads
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import cast
@@ -24,6 +25,7 @@ from kmflow_orchestration.workspace.wire import Caller, WireError
 _LOG = logging.getLogger(__name__)
 _ORG_HEADER = "X-Databricks-Org-Id"
 _UPLOADS = {"PUT", "POST"}
+_HANG_UP_S = 5.0
 
 Hangup = Callable[[Scope, bool], None]
 """Closes the connection of a request: the second argument says whether to flush what was sent."""
@@ -86,7 +88,7 @@ class Gate:
             case "execute_then_drop":
                 await self._route(scope, receive, _nowhere)
                 exchange.drop()
-                self._hang_up(scope, False)
+                await self._leave(scope, receive, flush=False)
             case "cut_body":
                 await self._cut(cast("Fault", fault).keep_bytes, exchange, receive)
             case _:
@@ -98,11 +100,19 @@ class Gate:
         if scope["method"] in _UPLOADS:
             cut = _CutUpload(keep_bytes, receive)
             await self._route(scope, cut.receive, _nowhere)
-            self._hang_up(scope, False)
+            await self._leave(scope, receive, flush=False)
         else:
             download = _CutDownload(keep_bytes, exchange.forward)
             await self._route(scope, receive, download.send)
-            self._hang_up(scope, True)
+            await self._leave(scope, receive, flush=True)
+
+    async def _leave(self, scope: Scope, receive: Receive, *, flush: bool) -> None:
+        """Hang up and wait until that is done; uvicorn would answer 500 for us before it is."""
+        self._hang_up(scope, flush)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_HANG_UP_S):
+                while (await receive())["type"] != "http.disconnect":
+                    continue
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         guarded = _Guarded(self._router, scope)
@@ -181,7 +191,7 @@ class _CutUpload:
         message = await self._receive()
         if message["type"] == "http.request":
             body = message.get("body", b"")[: self._left]
-            self._left -= len(body) or self._left
+            self._left = self._left - len(body) if message.get("more_body") else 0
             return {"type": "http.request", "body": body, "more_body": True}
         return message
 

@@ -20,6 +20,8 @@ from kmflow_orchestration.workspace.wire import Caller
 
 _LOG = logging.getLogger(__name__)
 _JOIN_S = 15.0
+_PAUSE_STEP_S = 0.25
+"""How long a pause between attempts may keep a cancelled run waiting."""
 
 SUCCEEDED = RunState("TERMINATED", "SUCCESS", "", "SUCCESS", "SUCCESS")
 CANCELED = RunState("TERMINATED", "CANCELED", "Run cancelled.", "USER_CANCELED", "SUCCESS")
@@ -194,7 +196,9 @@ class Jobs:
         )
         if not retriable or live.interrupt or 0 <= retries <= attempt:
             return False
-        self._clock.sleep(task.get("min_retry_interval_millis", 0) / 1000)
+        again_at = self._clock.monotonic() + task.get("min_retry_interval_millis", 0) / 1000
+        while live.interrupt is None and (left := again_at - self._clock.monotonic()) > 0:
+            self._clock.sleep(min(left, _PAUSE_STEP_S))
         return live.interrupt is None
 
     def _attempt(self, live: _Live, task: Mapping[str, Any], attempt: int) -> RunState:

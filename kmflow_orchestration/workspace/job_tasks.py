@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from kmflow_orchestration.workspace.job_settings import (
     wheel_paths,
 )
 from kmflow_orchestration.workspace.services import Services
+from kmflow_orchestration.workspace.state import WorkspaceState
 from kmflow_orchestration.workspace.task_process import (
     TaskCommand,
     TaskEnd,
@@ -42,6 +44,8 @@ class TaskRunner:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        for workspace_id in services.state.workspaces():  # what a killed server left behind
+            shutil.rmtree(_runs(services.state, workspace_id), ignore_errors=True)
 
     def run(
         self, run: Run, task: Mapping[str, Any], task_run_id: int, interrupted: Callable[[], bool]
@@ -113,5 +117,9 @@ class TaskRunner:
                 "KMFLOW_VOLUMES_ROOT": str(state.volumes_root(workspace_id)),
                 "DATABRICKS_RUNTIME_VERSION": _RUNTIME,
             },
-            folder=state.workspace_directory(workspace_id) / "runs" / str(task_run_id),
+            folder=_runs(state, workspace_id) / str(task_run_id),
         )
+
+
+def _runs(state: WorkspaceState, workspace_id: str) -> Path:
+    return state.workspace_directory(workspace_id) / "runs"

@@ -25,6 +25,7 @@ from kmflow_orchestration.workspace.gate import Gate, not_found
 from kmflow_orchestration.workspace.job_runner import Jobs
 from kmflow_orchestration.workspace.request_log import RequestLog, Requests
 from kmflow_orchestration.workspace.services import Services
+from kmflow_orchestration.workspace.sql_engine import SqlEngine
 from kmflow_orchestration.workspace.state import WorkspaceState
 
 _THREADS = 200
@@ -221,6 +222,7 @@ def build_services(state: WorkspaceState) -> Services:
     services = Services(state, Faults(), RequestLog())
     services.catalog = CatalogStore(services)
     services.allowed_volumes = AllowedVolumes(services)
+    services.engine = SqlEngine(services)
     services.jobs = Jobs(services)
     return services
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
+import requests
 from databricks.sdk.errors import (
     DatabricksError,
     InternalError,
@@ -11,7 +12,7 @@ from databricks.sdk.errors import (
     PermissionDenied,
 )
 
-from kmflow_orchestration.workspace.faults import Fault, Faults
+from kmflow_orchestration.workspace.faults import Fault, FaultName, Faults
 from kmflow_orchestration_tests.embedded import GroupInRoom, Room
 from kmflow_orchestration_tests.workspace.wheel_jobs import create_job
 
@@ -70,6 +71,27 @@ def test_execute_then_drop_does_the_work_and_answers_nothing(room: Room, acme: G
     assert [each.run_id for each in client.jobs.list_runs(job_id=job_id)] == [run.run_id]
     assert room.server.requests("POST", "*/run-now").count() == 2
     assert room.server.requests("POST", "*/run-now").count(status=0) == 1
+
+
+@pytest.mark.parametrize("name", ["execute_then_drop", "cut_body"])
+def test_a_dropped_connection_is_no_error_of_the_server(
+    room: Room, acme: GroupInRoom, name: FaultName, caplog: pytest.LogCaptureFixture
+) -> None:
+    acme.upload("a.txt", b"1" * 3_000_000)
+    room.server.services.request_log.clear()
+    for method in ("GET", "PUT"):
+        room.server.faults.add(Fault(name, method, FILES, keep_bytes=2_000_000))
+        with pytest.raises((OSError, TimeoutError, requests.RequestException)):
+            _at_once(acme, method)
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
+    assert room.server.requests("*", FILES).count(status=0) == 2
+
+
+def _at_once(group: GroupInRoom, method: str) -> None:
+    """One request without the SDK, which would send it again."""
+    url = f"{group.host}/api/2.0/fs/files{group.volume}/a.txt?overwrite=true"
+    bearer = {"Authorization": f"Bearer {group.token}"}
+    requests.request(method, url, data=b"1" * 10, headers=bearer, timeout=5)
 
 
 def test_an_upload_cut_in_the_middle_leaves_nothing(room: Room, acme: GroupInRoom) -> None:
