@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -28,27 +29,14 @@ def copy_catalog(
 
     Raises: as `Lakehouse.merge`.
     """
-    owner = {
-        "group_id": table_group.group_id,
-        "table_group_id": table_group.table_group_id,
-        "engagement_id": table_group.engagement_id,
-        "updated_at": at,
-    }
-    group_row = owner | {
-        "name": table_group.name,
-        "schema_name": table_group.schema_name,
-        "include_mask": table_group.include_mask,
-        "exclude_mask": table_group.exclude_mask,
-        "is_active": table_group.is_active,
-    }
-    table_rows = [
-        owner | {"schema_name": table.schema_name, "table_name": table.table_name}
-        for table in tables
-    ]
-    for definition, rows in ((DQ_TABLE_GROUPS, [group_row]), (DQ_TABLES, table_rows)):
-        if rows:
-            content = _arrow(definition, rows)
-            lakehouse.merge(namespace.dq(definition.name), content, definition.key)
+    at_copy = {"updated_at": at}
+    rows = [asdict(table_group) | at_copy]
+    table_rows = [asdict(table) | at_copy for table in tables]
+    for definition, content in ((DQ_TABLE_GROUPS, rows), (DQ_TABLES, table_rows)):
+        if content:
+            lakehouse.merge(
+                namespace.dq(definition.name), _arrow(definition, content), definition.key
+            )
 
 
 def _arrow(definition: TableDefinition, rows: list[dict[str, Any]]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Where a group's profiling jobs run, by the one setting that decides (row B2)."""
+"""Where a group's profiling jobs run, by the one setting that decides about storage (row B2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from kmflow_orchestration.runs.databricks_jobs import DatabricksJobRunner
 from kmflow_orchestration.runs.job_registry import JobRegistry, WheelUpload
 from kmflow_orchestration.runs.job_runner import JobRunner
 from kmflow_orchestration.runs.job_settings import JobOptions
-from kmflow_orchestration.runs.local_jobs import LocalJobRunner
 
 
 def open_jobs(
@@ -24,19 +23,25 @@ def open_jobs(
     table_groups: TableGroups,
     clock: Clock,
 ) -> JobRunner:
-    """The group's job runner; nothing is sent or started yet.
+    """The group's job runner; nothing is sent, made or started yet.
 
     Raises:
         ConfigurationError: names every setting the group lacks for `databricks`.
         CredentialError: its token cannot be resolved.
     """
     if settings.storage_backend == "local":
+        # Brings the embedded engine, which a process on Databricks never needs.
+        from kmflow_orchestration.runs.local_jobs import LocalJobRunner
+
         return LocalJobRunner(
             runs_root=settings.home.resolve() / "runs" / config.group_id,
             lakehouse_root=settings.lakehouse_root(config.group_id),
             namespace=config.namespace,
         )
     calls = clients.get(config)
-    wheel = WheelUpload(VolumeFiles(calls), config.volume)
     jobs = JobsClient(calls)
-    return DatabricksJobRunner(jobs, JobRegistry(jobs, wheel, table_groups, clock, JobOptions()))
+    wheel = WheelUpload(VolumeFiles(calls), config.volume)
+    registry = JobRegistry(
+        jobs=jobs, wheel=wheel, table_groups=table_groups, clock=clock, options=JobOptions()
+    )
+    return DatabricksJobRunner(jobs, registry)
