@@ -29,7 +29,7 @@ class CountingStore(LocalStore):
         self.sent: list[str] = []
         self.confirmations = 0
         self.failing: dict[str, Exception] = {}
-        self.before_send: Callable[[EvidenceFile], None] = lambda file: None
+        self.before_send: Callable[[EvidenceFile], None] = lambda _: None
 
     def write_from(self, file: EvidenceFile) -> StorageMetadata:
         self.before_send(file)
@@ -45,12 +45,13 @@ class CountingStore(LocalStore):
 
 @dataclass
 class LandingPlace:
-    """One group's; files are dropped with an old modification time, so they are complete at once."""
+    """One group's. Files are dropped with an old modification time: complete at once."""
 
     home: Path
     clock: FakeClock
-    group: GroupId = GroupId("acme")
+    group: GroupId
     store: CountingStore = field(init=False)
+    drops: int = 0
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,9 @@ class LandingPlace:
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.encode() if isinstance(content, str) else content)
-        self.age(path, age_s)
+        # Two drops within the clock's one moment still differ, as they do on a real disk.
+        self.drops += 1
+        self.age(path, age_s + self.drops / 1000)
         return target
 
     def age(self, path: str, age_s: float) -> None:

@@ -155,8 +155,7 @@ def test_whatever_may_enter_stays_inside_its_engagement(parts: list[str]) -> Non
     path = PurePosixPath(*parts)
     try:
         engagement = check_entry(path)
-    except QuarantinedFile as refused:
-        assert refused.reason in {"no_engagement", "bad_name", "path_trick"}
+    except QuarantinedFile:
         return
     assert not path.is_absolute()
     assert ".." not in path.parts

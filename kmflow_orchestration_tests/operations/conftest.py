@@ -1,53 +1,7 @@
-"""Fixtures of the operations' tests: a group with real tables, an engagement of its own each."""
+"""Fixtures of the operations' tests: landing places, as the intake tests have them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import count
+from kmflow_orchestration_tests.intake.conftest import acme, empty_control_database, new_place
 
-import pytest
-
-from kmflow_orchestration.clock import SystemClock
-from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
-from kmflow_orchestration.storage.own_tables import OwnTables
-from kmflow_orchestration.tables.medallion import (
-    BRONZE_INGESTION_LOG,
-    SILVER_EVIDENCE_FRAGMENTS,
-)
-from kmflow_orchestration_tests.intake.conftest import empty_control_database, new_place
-from kmflow_orchestration_tests.intake.landing_place import LandingPlace
-from kmflow_orchestration_tests.operations.dataset_world import DatasetWorld
-
-__all__ = ["empty_control_database", "new_place"]
-
-_ENGAGEMENTS = count(1)
-
-
-@pytest.fixture(scope="session")
-def acme_config() -> GroupConfig:
-    return GroupConfig(group_id=GroupId("acme"), version=1, catalog="kmflow", schema="acme")
-
-
-@pytest.fixture(scope="session")
-def acme_lakehouse(
-    tmp_path_factory: pytest.TempPathFactory, acme_config: GroupConfig
-) -> Iterator[LocalLakehouse]:
-    own = OwnTables(acme_config.group_id, acme_config.namespace)
-    lakehouse = LocalLakehouse(own, tmp_path_factory.mktemp("lakehouse"), clock=SystemClock())
-    for definition in (BRONZE_INGESTION_LOG, SILVER_EVIDENCE_FRAGMENTS):
-        table = acme_config.namespace.layer(definition.layer, definition.name)
-        lakehouse.ensure_table(table, definition)
-    yield lakehouse
-    lakehouse.close()
-
-
-@pytest.fixture
-def world(
-    new_place: Callable[[str], LandingPlace],
-    acme_lakehouse: LocalLakehouse,
-    acme_config: GroupConfig,
-) -> DatasetWorld:
-    """An engagement nobody used before: tests share the tables' home, never a table."""
-    return DatasetWorld(new_place("acme"), acme_lakehouse, acme_config, f"e{next(_ENGAGEMENTS)}")
+__all__ = ["acme", "empty_control_database", "new_place"]
