@@ -192,5 +192,9 @@ def widened(values: Values, wanted: pa.DataType) -> Values:
         return values
     if values.null_count == len(values):
         return pa.array([None] * len(values), wanted)
-    wider: Values = pc.cast(values, wanted)
+    kinds = pa.types
+    # Arrow asks for 19 digits whatever an integer holds, and rounds decimals on the way to doubles.
+    is_by_text = kinds.is_decimal(values.type) or kinds.is_decimal(wanted)
+    through = pc.cast(values, pa.string()) if is_by_text else values
+    wider: Values = pc.cast(through, wanted)
     return wider

@@ -10,7 +10,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
@@ -75,7 +74,6 @@ class PublishedDatasets:
     quarantined: tuple[QuarantinedItem, ...] = ()
     receipts: tuple[ItemReceipt, ...] = ()
     warnings: tuple[ItemWarning, ...] = ()
-    seconds: float = 0.0
 
     @property
     def rows_written(self) -> int:
@@ -123,7 +121,6 @@ def publish_datasets(
     lakehouse: Lakehouse,
     registry: DatasetTables,
     config: GroupConfig,
-    clock: Clock,
     workers: int,
     work_dir: Path,
 ) -> PublishedDatasets:
@@ -138,7 +135,6 @@ def publish_datasets(
         StorageUnavailable: stored bytes could not be read.
         RemoteFault: a statement failed after our own retries.
     """
-    started = clock.monotonic()
     published = PublishedDatasets(group, day)
     for batch in ledger.batches(group, day, Step.DATASETS):
         folder = work_dir / batch.batch_id
@@ -156,7 +152,7 @@ def publish_datasets(
         write_ingestion_log(batch, log_items, lakehouse=lakehouse, config=config)
         ledger.finish_step(group, batch.batch_id, Step.DATASETS)
         published += _summary(group, batch, items, converted, tables)
-    return replace(published, seconds=clock.monotonic() - started)
+    return published
 
 
 def _source(item: Item) -> StoredSource:

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
-from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.chunking import Chunk, chunks
 from kmflow_orchestration.converters.detection import detect
@@ -36,7 +35,7 @@ _SCHEMA = arrow_schema(SILVER_EVIDENCE_FRAGMENTS.columns)
 
 @dataclass(frozen=True, slots=True)
 class PublishedFragments:
-    """What silver got of one day's text: fragments, documents with any, characters, seconds."""
+    """What silver got of one day's text: fragments, documents with any, characters."""
 
     group: GroupId
     day: date
@@ -44,7 +43,6 @@ class PublishedFragments:
     fragments: int = 0
     documents: int = 0
     characters: int = 0
-    seconds: float = 0.0
 
 
 def publish_fragments(
@@ -55,7 +53,6 @@ def publish_fragments(
     store: StorageBackend,
     lakehouse: Lakehouse,
     config: GroupConfig,
-    clock: Clock,
 ) -> PublishedFragments:
     """Write the text of a day's batches; a repeated call writes the same rows.
 
@@ -65,7 +62,6 @@ def publish_fragments(
         StorageUnavailable: stored bytes could not be read.
         RemoteFault: a statement failed after our own retries.
     """
-    started = clock.monotonic()
     table = config.namespace.silver(SILVER_EVIDENCE_FRAGMENTS.name)
     batches = ledger.batches(group, day, Step.FRAGMENTS)
     tally = _Tally()
@@ -82,7 +78,6 @@ def publish_fragments(
         tally.fragments,
         tally.documents,
         tally.characters,
-        clock.monotonic() - started,
     )
 
 

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+
+import openpyxl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.spreadsheet import SheetTable, SpreadsheetConverter
+from kmflow_orchestration.converters.spreadsheet_values import as_text, observed_cell_type
+from kmflow_orchestration.converters.type_lattice import STRING
+from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration_tests.converters.conftest import Writes
+from kmflow_orchestration_tests.converters.reading import all_values, rows, types
+
+Row = Sequence[object]
+Opens = Callable[..., Sequence[SheetTable]]
+
+
+def workbook(**sheets: Sequence[Row]) -> bytes:
+    buffer = io.BytesIO()
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title, content in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in content:
+            sheet.append(row)
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def tables(source: Writes) -> Opens:
+    def open_workbook(**sheets: Sequence[Row]) -> Sequence[SheetTable]:
+        return SpreadsheetConverter().open_tables(source(workbook(**sheets), "book.xlsx"))
+
+    return open_workbook
+
+
+def test_every_sheet_is_a_table_with_its_types(tables: Opens) -> None:
+    loans, flags = tables(
+        Loans=[["id", "amount", "due"], [1, 1.5, date(2026, 11, 20)], [2, 3, date(2026, 1, 2)]],
+        Flags=[["is_open"], [True], [False]],
+    )
+
+    assert (loans.part, flags.part) == ("Loans", "Flags")
+    assert types(loans) == {"id": "BIGINT", "amount": "DOUBLE", "due": "DATE"}
+    assert rows(loans) == [(1, 1.5, date(2026, 11, 20)), (2, 3.0, date(2026, 1, 2))]
+    assert rows(flags) == [(True,), (False,)]
+
+
+def test_the_first_row_with_a_value_is_the_header(tables: Opens) -> None:
+    (table,) = tables(S=[[], [None, None], [None, "a", "b"], [], [None, 1, 2]])
+
+    assert [(row["_source_row"], row["a"], row["b"]) for row in all_values(table)] == [(5, 1, 2)]
+    assert (table.receipt.rows_read, table.receipt.rows_skipped) == (2, 1)
+
+
+def test_text_cells_stay_text_and_mixed_columns_too(tables: Opens) -> None:
+    (table,) = tables(S=[["code", "mixed"], ["007", 1], ["8", "x"], ["9", 2.5]])
+
+    assert types(table) == {"code": "STRING", "mixed": "STRING"}
+    assert rows(table) == [("007", "1"), ("8", "x"), ("9", "2.5")]
+
+
+def test_dates_with_and_without_time_become_timestamps(tables: Opens) -> None:
+    (table,) = tables(S=[["at"], [date(2026, 11, 20)], [datetime(2026, 11, 20, 10, 30)]])
+
+    assert rows(table) == [
+        (datetime(2026, 11, 20, tzinfo=UTC),),
+        (datetime(2026, 11, 20, 10, 30, tzinfo=UTC),),
+    ]
+
+
+def test_error_cells_are_null_and_counted(tables: Opens) -> None:
+    (table,) = tables(S=[["a", "b"], ["#N/A", 1], [2, "#DIV/0!"]])
+
+    assert rows(table) == [(None, 1), (2, None)]
+    assert [warning.message[:2] for warning in table.warnings] == ["2 "]
+
+
+def test_empty_sheets_are_skipped_with_a_reason(tables: Opens) -> None:
+    (table,) = tables(Cover=[], S=[["a"], [1]])
+
+    assert [(warning.code, warning.location) for warning in table.warnings] == [
+        ("sheet_skipped", "sheet Cover")
+    ]
+
+
+def test_a_sheet_with_a_header_alone_has_no_rows(tables: Opens) -> None:
+    (table,) = tables(S=[["a", "b"]])
+
+    assert (types(table), rows(table)) == ({"a": "STRING", "b": "STRING"}, [])
+
+
+def test_values_without_a_header_are_kept(tables: Opens) -> None:
+    (table,) = tables(S=[["a"], [1, None, "note"]])
+
+    assert rows(table) == [(1, "note")]
+    assert [fact.name for fact in table.facts] == ["a", "column_2"]
+
+
+def test_a_workbook_without_any_value_is_refused(tables: Opens) -> None:
+    with pytest.raises(CorruptInput) as error:
+        tables(S=[])
+
+    assert error.value.reason == "no_header"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_truncated_workbook_is_corrupt(source: Writes, share: float) -> None:
+    whole = workbook(S=[["a"], *([n] for n in range(500))])
+
+    with pytest.raises(CorruptInput) as error:
+        SpreadsheetConverter().open_tables(source(whole[: int(len(whole) * share)], "b.xlsx"))
+
+    assert error.value.reason == "corrupt"
+
+
+def test_a_workbook_that_swells_beyond_measure_is_refused(source: Writes) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(10_001):
+            archive.writestr(f"xl/{number}", "")
+
+    with pytest.raises(CorruptInput) as error:
+        SpreadsheetConverter().open_tables(source(buffer.getvalue(), "b.xlsx"))
+
+    assert error.value.reason == "too_large_inside"
+
+
+def test_a_column_can_be_read_as_text(tables: Opens) -> None:
+    (table,) = tables(S=[["a", "b"], [1, date(2026, 11, 20)], [2.5, None]])
+
+    assert rows(table, {"a": STRING, "b": STRING}) == [("1", "2026-11-20"), ("2.5", None)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "sql", "text"),
+    [
+        (1.0, "BIGINT", "1"),
+        (-3.0, "BIGINT", "-3"),
+        (1e15, "DOUBLE", "1000000000000000.0"),
+        (0.1, "DOUBLE", "0.1"),
+        (True, "BOOLEAN", "true"),
+        (time(3, 4, 5), "STRING", "03:04:05"),
+        (timedelta(hours=30, seconds=5), "STRING", "30:00:05"),
+        (-timedelta(seconds=1, microseconds=5), "STRING", "-00:00:01.000005"),
+    ],
+)
+def test_cells_have_one_type_and_one_text(cell: object, sql: str, text: str) -> None:
+    assert (observed_cell_type(cell).sql, as_text(cell)) == (sql, text)
+
+
+rounded = st.floats(-1e9, 1e9).map(lambda value: float(f"{value:.12g}"))
+cells = st.none() | st.integers(-(10**14), 10**14) | rounded | st.booleans()
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.just("x"), cells, cells), min_size=1, max_size=6))
+def test_any_sheet_comes_back_with_its_values(tmp_path, content) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "any.xlsx"
+    path.write_bytes(workbook(S=[["key", "a", "b"], *content]))
+    (table,) = SpreadsheetConverter().open_tables(Source(path, "any.xlsx"))
+
+    for found, row in zip(rows(table), content, strict=True):
+        for value, cell in zip(found, row, strict=True):
+            assert value == (as_text(cell) if isinstance(value, str) else cell)

@@ -1,0 +1,115 @@
+"""A group from landing to its dataset tables, all parts of it real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+from kmflow_orchestration.metadata.engine import open_engine, open_sessions
+from kmflow_orchestration.names import EngagementId, TableName
+from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
+from kmflow_orchestration.operations.silver_fragments import PublishedFragments, publish_fragments
+from kmflow_orchestration.storage.interfaces import Lakehouse
+from kmflow_orchestration_tests.intake.landing_place import LandingPlace
+
+Sheets = dict[str, list[list[object]]]
+
+
+@dataclass
+class DatasetWorld:
+    """One engagement of a group; its tables lie in a lakehouse other tests use as well."""
+
+    place: LandingPlace
+    lakehouse: Lakehouse
+    config: GroupConfig
+    engagement: str
+
+    def __post_init__(self) -> None:
+        engine = open_engine(f"sqlite:///{self.place.home / 'control.db'}")
+        self.registry = DatasetTables(open_sessions(engine))
+
+    def drop(self, name: str, content: str | bytes) -> None:
+        self.place.drop(f"{self.engagement}/{name}", content)
+
+    def drop_workbook(self, name: str, sheets: Sheets) -> None:
+        path = self.place.home / "workbook.xlsx"
+        write_workbook(path, sheets)
+        self.drop(name, path.read_bytes())
+
+    def arrive(self, **files: str) -> PublishedDatasets:
+        """Drop CSV files, take them in as one batch, publish it."""
+        for name, content in files.items():
+            self.drop(f"{name}.csv", content)
+        return self.take_in()
+
+    def take_in(self, **changes: Any) -> PublishedDatasets:
+        self.place.look()
+        self.place.store_day(max_size_bytes=1 << 20)
+        return self.publish(**changes)
+
+    def publish(self, **changes: Any) -> PublishedDatasets:
+        arguments: dict[str, Any] = {
+            "ledger": self.place.ledger,
+            "store": self.place.store,
+            "lakehouse": self.lakehouse,
+            "registry": self.registry,
+            "config": self.config,
+            "workers": 0,
+            "work_dir": self.place.home / "work",
+        }
+        return publish_datasets(self.place.group, self.today, **{**arguments, **changes})
+
+    def publish_fragments(self) -> PublishedFragments:
+        return publish_fragments(
+            self.place.group,
+            self.today,
+            ledger=self.place.ledger,
+            store=self.place.store,
+            lakehouse=self.lakehouse,
+            config=self.config,
+        )
+
+    @property
+    def today(self) -> date:
+        return self.place.today
+
+    @property
+    def tables(self) -> list[str]:
+        """Dataset names, without the engagement in front."""
+        names = self.registry.tables(self.place.group, EngagementId(self.engagement))
+        return [name.removeprefix(f"{self.engagement}__") for name in names]
+
+    def table(self, dataset: str) -> TableName:
+        return self.config.namespace.bronze(f"{self.engagement}__{dataset}")
+
+    def types(self, dataset: str) -> dict[str, str]:
+        """Types of the data columns."""
+        columns = self.lakehouse.columns(self.table(dataset)) or ()
+        return {
+            column.name: column.type.upper()
+            for column in columns
+            if not column.name.startswith("_") and not column.name.endswith("_id")
+        }
+
+    def rows(self, dataset: str, *names: str) -> list[tuple[object, ...]]:
+        """Values of some columns, sorted by their texts."""
+        table = self.lakehouse.query(f"SELECT * FROM {self.table(dataset).sql}")
+        columns = [table.column(name).to_pylist() for name in names]
+        return sorted(zip(*columns, strict=True), key=str)
+
+
+def write_workbook(path: Path, sheets: Sheets) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    book.close()

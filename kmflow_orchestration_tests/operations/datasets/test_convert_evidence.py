@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from kmflow_orchestration.converters.staging import Outcome
+from kmflow_orchestration.converters.type_lattice import STRING
+from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.operations.convert_evidence import CRASHED, StoredSource, convert_items
+from kmflow_orchestration.storage.local_store import LocalStore
+from kmflow_orchestration_tests.fakes import FakeClock
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: FakeClock) -> LocalStore:
+    return LocalStore("acme", tmp_path / "store", clock=clock)
+
+
+def stored(store: LocalStore, name: str, content: bytes, **types: object) -> StoredSource:
+    path = store.write("e1", name, content).path
+    return StoredSource(name, name, path, types={"": types} if types else {})  # type: ignore[dict-item]
+
+
+@pytest.mark.slow
+def test_files_convert_in_other_processes_each_with_its_own_outcome(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    sources = [
+        stored(store, "a.csv", b"id,x\n1,1.50\n"),
+        stored(store, "b.xlsx", b"PK\x03\x04 no workbook"),
+        stored(store, "c.pdf", b"%PDF-1.7\n"),
+        stored(store, "d.txt", b"Some words.\n"),
+    ]
+
+    found = convert_items(sources, store, workers=2, work_dir=tmp_path / "work")
+
+    assert {name: item.outcome for name, item in found.items()} == {
+        "a.csv": Outcome.CONVERTED,
+        "b.xlsx": Outcome.QUARANTINED,
+        "c.pdf": Outcome.NO_CONVERTER,
+        "d.txt": Outcome.CONVERTED,
+    }
+    assert pq.read_table(found["a.csv"].tables[0].path).column("x").to_pylist()[0] == 1.5
+    assert not list((tmp_path / "work").rglob("source"))
+
+
+def test_a_column_is_staged_as_the_text_it_was_asked_for(store: LocalStore, tmp_path: Path) -> None:
+    source = stored(store, "a.csv", b"id,x\n1,1.50\n", x=STRING)
+
+    found = convert_items([source], store, workers=0, work_dir=tmp_path / "work")
+
+    (table,) = found["a.csv"].tables
+    assert pq.read_table(table.path).column("x").to_pylist() == ["1.50"]
+    assert table.facts[1].type.sql == "DECIMAL(18,2)"
+
+
+def test_missing_bytes_stop_the_work_and_blame_no_file(store: LocalStore, tmp_path: Path) -> None:
+    source = stored(store, "a.csv", b"id\n1\n")
+    store.delete(source.stored_path)
+
+    with pytest.raises(StorageUnavailable):
+        convert_items([source], store, workers=0, work_dir=tmp_path / "work")
+
+
+@pytest.mark.slow
+def test_a_file_that_kills_its_process_is_quarantined_alone(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kmflow_orchestration.operations.convert_evidence.stage_item", _dies_of_bad_files
+    )
+    sources = [stored(store, name, b"id\n1\n") for name in ("a.csv", "bad.csv", "c.csv")]
+
+    found = convert_items(sources, store, workers=2, work_dir=tmp_path / "work")
+
+    assert {name: item.code for name, item in found.items()} == {
+        "a.csv": "",
+        "bad.csv": CRASHED,
+        "c.csv": "",
+    }
+
+
+def _dies_of_bad_files(task):  # type: ignore[no-untyped-def]
+    import os
+
+    from kmflow_orchestration.converters.staging import stage_item
+
+    if task.item_id == "bad.csv":
+        os._exit(9)
+    return stage_item(task)

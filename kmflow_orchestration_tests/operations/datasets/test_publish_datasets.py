@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from kmflow_orchestration.intake.ledger import State
+from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
+
+
+def test_a_csv_becomes_a_typed_table_with_provenance(world: DatasetWorld) -> None:
+    published = world.arrive(
+        loans="id,amount,due,paid\n1,1.50,2026-11-20,true\n2,,2026-11-21,false\n"
+    )
+
+    assert world.types("loans") == {
+        "id": "BIGINT",
+        "amount": "DECIMAL(18,2)",
+        "due": "DATE",
+        "paid": "BOOLEAN",
+    }
+    assert world.rows("loans", "id", "amount", "due", "_source_row") == [
+        (1, Decimal("1.50"), date(2026, 11, 20), 2),
+        (2, None, date(2026, 11, 21), 3),
+    ]
+    item = world.place.item("loans.csv")
+    assert world.rows("loans", "group_id", "engagement_id", "_evidence_id", "_received_on")[0] == (
+        "acme",
+        world.engagement,
+        item.item_id,
+        world.today,
+    )
+    assert (item.state, item.converter_version) == (State.CONVERTED, "delimited:1")
+    assert (published.converted, published.rows_written, published.receipts[0].adds_up) == (
+        1,
+        2,
+        True,
+    )
+
+
+def test_a_second_call_writes_the_same_rows(world: DatasetWorld) -> None:
+    world.arrive(loans="id,amount\n1,1.5\n2,2.25\n")
+    before = world.rows("loans", "id", "amount", "_evidence_id", "_source_row")
+
+    again = world.publish()
+
+    assert world.rows("loans", "id", "amount", "_evidence_id", "_source_row") == before
+    assert [table.rebuilt for table in again.tables] == [False]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_order_of_arrival_decides_nothing(world: DatasetWorld, first: int) -> None:
+    files = ["id,amount\n1,5\n", "id,amount,note\n2,7.25,x\n"]
+    world.arrive(loans_1=files[first])
+    published = world.arrive(loans_2=files[1 - first])
+
+    assert world.types("loans") == {
+        "id": "BIGINT",
+        "amount": "DECIMAL(18,2)",
+        "note": "STRING",
+    }
+    assert world.rows("loans", "id", "amount", "note") == [
+        (1, Decimal("5.00"), None),
+        (2, Decimal("7.25"), "x"),
+    ]
+    assert (published.tables[0].rebuilt, published.tables[0].rows_total) == (first == 0, 2)
+
+
+def test_one_misfit_makes_a_column_the_exact_text_of_its_sources(world: DatasetWorld) -> None:
+    world.arrive(loans_1="id,amount,at\n1,1.50,2026-11-20T10:00:00+02:00\n")
+
+    published = world.arrive(loans_2="id,amount,at\n2,n/a,soon\n")
+
+    assert world.rows("loans", "id", "amount", "at") == [
+        (1, "1.50", "2026-11-20T10:00:00+02:00"),
+        (2, "n/a", "soon"),
+    ]
+    assert published.tables[0].rebuilt
+
+
+def test_text_in_the_same_batch_is_read_again_too(world: DatasetWorld) -> None:
+    world.arrive(loans_1="id,amount\n1,1.50\n", loans_2="id,amount\n2,n/a\n")
+
+    assert world.rows("loans", "id", "amount") == [(1, "1.50"), (2, "n/a")]
+
+
+def test_a_superseded_file_leaves_its_tables_and_types_narrow_again(world: DatasetWorld) -> None:
+    world.arrive(loans="id,amount\n1,x\n")
+    world.arrive(loans="id,amount\n1,2.5\n2,3.5\n")
+
+    assert world.types("loans") == {"id": "BIGINT", "amount": "DECIMAL(18,1)"}
+    assert world.rows("loans", "id", "amount") == [(1, Decimal("2.5")), (2, Decimal("3.5"))]
+
+
+def test_a_sheet_that_the_new_version_lacks_leaves_an_empty_table(world: DatasetWorld) -> None:
+    world.drop_workbook("book.xlsx", {"A": [["x"], [1]], "B": [["y"], [2]]})
+    world.take_in()
+    world.drop_workbook("book.xlsx", {"A": [["x"], [3]]})
+    world.take_in()
+
+    assert world.tables == ["book__a", "book__b"]
+    assert world.rows("book__a", "x", "_source_part") == [(3, "A")]
+    assert world.rows("book__b", "y") == []
+
+
+def test_content_that_returns_comes_back_once(world: DatasetWorld) -> None:
+    for content in ("id\n1\n", "id\n2\n", "id\n1\n"):
+        world.arrive(loans=content)
+
+    assert world.rows("loans", "id") == [(1,)]
+
+
+def test_a_second_drop_of_the_day_keeps_the_first_drops_rows(world: DatasetWorld) -> None:
+    world.arrive(loans_1="id\n1\n")
+    published = world.arrive(loans_2="id\n2\n")
+
+    assert world.rows("loans", "id") == [(1,), (2,)]
+    assert (published.rows_written, published.tables[0].rows_total) == (1, 2)
+
+
+def test_a_replay_of_old_batches_changes_no_table(world: DatasetWorld) -> None:
+    world.arrive(loans="id\n1\n")
+    world.arrive(loans="id\n2\n")
+    world.arrive(loans_2="id\nx\n")
+    before = world.rows("loans", "id", "_evidence_id", "_source_row")
+
+    world.publish()
+
+    assert world.rows("loans", "id", "_evidence_id", "_source_row") == before
+
+
+def test_a_broken_file_is_quarantined_and_its_neighbours_go_on(world: DatasetWorld) -> None:
+    world.drop_workbook("book.xlsx", {"A": [["x"], [1]]})
+    whole = (world.place.root / world.engagement / "book.xlsx").read_bytes()
+    world.drop("book.xlsx", whole[: len(whole) // 2])
+    world.drop("report.pdf", b"%PDF-1.7\nnothing reads this yet\n")
+
+    published = world.arrive(loans="id\n1\n")
+
+    assert [(item.file_name, item.code) for item in published.quarantined] == [
+        ("book.xlsx", "corrupt")
+    ]
+    assert world.place.item("book.xlsx").state is State.QUARANTINED
+    assert (published.converted, published.no_converter) == (1, 1)
+    assert world.place.item("report.pdf").no_converter
+    assert world.tables == ["loans"]
+
+
+def test_surplus_fields_are_rescued_and_counted(world: DatasetWorld) -> None:
+    published = world.arrive(loans='a,b\n1,2,3,"x,y"\n4\n')
+
+    assert world.rows("loans", "a", "b", "_rescued_data") == [
+        (1, 2, '["3", "x,y"]'),
+        (4, None, None),
+    ]
+    assert published.rows_rescued == 1
+
+
+def test_dates_widen_to_timestamps_across_files(world: DatasetWorld) -> None:
+    world.arrive(log_1="at\n2026-11-20\n")
+    world.arrive(log_2="at\n2026-11-20 10:00:00\n")
+
+    assert world.rows("log", "at") == [
+        (datetime(2026, 11, 20, tzinfo=UTC),),
+        (datetime(2026, 11, 20, 10, tzinfo=UTC),),
+    ]
+
+
+class Interrupted(Exception):
+    """A run that dies."""
+
+
+@pytest.mark.parametrize("statement", ["replace", "rebuild"])
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+def test_a_run_that_dies_at_a_write_ends_like_an_undisturbed_one(
+    world: DatasetWorld, monkeypatch: pytest.MonkeyPatch, statement: str, is_done: bool
+) -> None:
+    world.arrive(loans_1="id,amount\n1,1.50\n")
+    second = "id,amount\n2,n/a\n" if statement == "rebuild" else "id,amount\n2,2.50\n"
+    real = getattr(world.lakehouse, statement)
+
+    def dying(*args: object, **kwargs: object) -> int:
+        if is_done:
+            real(*args, **kwargs)
+        raise Interrupted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.lakehouse, statement, dying)
+        with pytest.raises(Interrupted):
+            world.arrive(loans_2=second)
+    world.publish()
+
+    amounts = ["1.50", "n/a"] if statement == "rebuild" else [Decimal("1.50"), Decimal("2.50")]
+    assert world.rows("loans", "id", "amount") == list(zip([1, 2], amounts, strict=True))
+    assert not any((world.place.home / "work").iterdir())
