@@ -284,6 +284,7 @@ class CatalogStore:
     def _make(
         self, caller: Caller, kind: str, parts: tuple[str, ...], *, comment: str
     ) -> Securable:
+        _check_name(parts[-1])
         made = Securable(
             workspace_id=caller.workspace_id,
             kind=kind,
@@ -297,7 +298,6 @@ class CatalogStore:
         return made
 
     def _insert(self, made: Securable) -> None:
-        _check_name(made.name)
         row = (
             *(made.workspace_id, made.kind, made.full_name, made.full_name.rpartition(".")[0]),
             *(made.id, made.owner, made.comment, made.created_ms, json.dumps(dict(made.facts))),

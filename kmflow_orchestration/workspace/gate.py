@@ -18,12 +18,14 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kmflow_orchestration.workspace.faults import Fault
-from kmflow_orchestration.workspace.request_log import Request
+from kmflow_orchestration.workspace.request_log import Request, RequestLog
 from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.wire import Caller, WireError
 
 _LOG = logging.getLogger(__name__)
 _ORG_HEADER = "X-Databricks-Org-Id"
+# Host metadata, and links whose secret is their own credential.
+_OPEN = ("/.well-known/", "/external-results/")
 _UPLOADS = {"PUT", "POST"}
 _HANG_UP_S = 5.0
 
@@ -43,7 +45,7 @@ class Gate:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        exchange = _Exchange(scope, send)
+        exchange = _Exchange(scope, send, self._services.request_log)
         try:
             caller = self._authenticated(scope)
         except WireError as error:
@@ -53,10 +55,10 @@ class Gate:
             scope["state"] = {**scope.get("state", {}), "caller": caller}
             fault = self._fault(scope, caller)
             await self._serve(fault, exchange, receive)
-        self._services.request_log.record(exchange.logged())
+        exchange.note(0)  # in case nobody waited for an answer
 
     def _authenticated(self, scope: Scope) -> Caller | None:
-        if scope["path"].startswith("/.well-known/"):
+        if scope["path"].startswith(_OPEN):
             return None
         scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -87,7 +89,7 @@ class Gate:
                 await self._route(scope, receive, send)
             case "execute_then_drop":
                 await self._route(scope, receive, _nowhere)
-                exchange.drop()
+                exchange.note(0)
                 await self._leave(scope, receive, flush=False)
             case "cut_body":
                 await self._cut(cast("Fault", fault).keep_bytes, exchange, receive)
@@ -95,7 +97,7 @@ class Gate:
                 await self._route(scope, receive, send)
 
     async def _cut(self, keep_bytes: int, exchange: _Exchange, receive: Receive) -> None:
-        exchange.drop()
+        exchange.note(0)
         scope = exchange.scope
         if scope["method"] in _UPLOADS:
             cut = _CutUpload(keep_bytes, receive)
@@ -120,18 +122,20 @@ class Gate:
 
 
 class _Exchange:
-    """One request and what was answered: adds the organisation header, remembers the status."""
+    """One request and its answer: adds the organisation header, notes the status in the log."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, log: RequestLog) -> None:
         self.scope = scope
         self.caller: Caller | None = None
         self._send = send
-        self._status = 0
+        self._log = log
+        self._noted = False
 
     async def send(self, message: Message) -> None:
         """Pass an answer on to the client."""
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            # Before the client has it, so that whoever counts next counts this one too.
+            self.note(message["status"])
         await self.forward(message)
 
     async def forward(self, message: Message) -> None:
@@ -140,14 +144,12 @@ class _Exchange:
             MutableHeaders(scope=message)[_ORG_HEADER] = self.caller.workspace_id
         await self._send(message)
 
-    def drop(self) -> None:
-        """Note that the client gets no (whole) answer."""
-        self._status = 0
-
-    def logged(self) -> Request:
-        """The request as the log keeps it."""
-        principal = self.caller.principal if self.caller else ""
-        return Request(self.scope["method"], self.scope["path"], principal, self._status)
+    def note(self, status: int) -> None:
+        """Log the request, once; status 0 says that the client gets no (whole) answer."""
+        if not self._noted:
+            self._noted = True
+            principal = self.caller.principal if self.caller else ""
+            self._log.record(Request(self.scope["method"], self.scope["path"], principal, status))
 
 
 class _Guarded:

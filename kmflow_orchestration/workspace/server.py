@@ -17,7 +17,16 @@ from starlette.types import Scope
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.errors import KmflowError
-from kmflow_orchestration.workspace import faults_api, files, identity_api, jobs
+from kmflow_orchestration.workspace import (
+    faults_api,
+    files,
+    identity_api,
+    jobs,
+    permissions_api,
+    statements,
+    unity_catalog,
+    warehouses,
+)
 from kmflow_orchestration.workspace.allowed_volumes import AllowedVolumes
 from kmflow_orchestration.workspace.catalog_store import CatalogStore
 from kmflow_orchestration.workspace.faults import Faults
@@ -27,6 +36,8 @@ from kmflow_orchestration.workspace.request_log import RequestLog, Requests
 from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.sql_engine import SqlEngine
 from kmflow_orchestration.workspace.state import WorkspaceState
+from kmflow_orchestration.workspace.statements import Statements
+from kmflow_orchestration.workspace.warehouses import Warehouses
 
 _THREADS = 200
 """Requests that may block at the same time: statements wait up to 50 s, uploads come by 32."""
@@ -223,12 +234,23 @@ def build_services(state: WorkspaceState) -> Services:
     services.catalog = CatalogStore(services)
     services.allowed_volumes = AllowedVolumes(services)
     services.engine = SqlEngine(services)
+    services.warehouses = Warehouses(services)
+    services.statements = Statements(services)
     services.jobs = Jobs(services)
     return services
 
 
 def _routes(services: Services) -> list[Route]:
-    modules = (identity_api, faults_api, files, jobs)
+    modules = (
+        identity_api,
+        faults_api,
+        files,
+        jobs,
+        warehouses,
+        statements,
+        unity_catalog,
+        permissions_api,
+    )
     return [route for module in modules for route in module.routes(services)]
 
 

@@ -87,6 +87,8 @@ class _Words:
         parts = [self.identifier()]
         while self.take("."):
             parts.append(self.identifier())
+        if any("." in part for part in parts):
+            raise SqlError("UNSUPPORTED_FEATURE", "A dot inside a name is not supported.")
         return tuple(parts)
 
     def text(self) -> str:

@@ -12,6 +12,16 @@ from kmflow_orchestration.workspace.sql_errors import SqlError
 from kmflow_orchestration.workspace.sql_plans import TableFacts
 from kmflow_orchestration.workspace.sql_tables import unsupported
 
+_TYPE = exp.DataType.Type
+_STORABLE = frozenset(
+    {
+        *(_TYPE.TEXT, _TYPE.VARCHAR, _TYPE.CHAR, _TYPE.BINARY, _TYPE.BOOLEAN),
+        *(_TYPE.BIGINT, _TYPE.INT, _TYPE.SMALLINT, _TYPE.TINYINT),
+        *(_TYPE.DOUBLE, _TYPE.FLOAT, _TYPE.DECIMAL),
+        *(_TYPE.DATE, _TYPE.TIMESTAMP, _TYPE.TIMESTAMPTZ, _TYPE.TIMESTAMPLTZ, _TYPE.TIMESTAMPNTZ),
+        *(_TYPE.ARRAY, _TYPE.MAP, _TYPE.STRUCT),
+    }
+)
 _BAD_IN_NAMES = frozenset(" ,;{}()\n\t=")
 
 
@@ -133,8 +143,11 @@ def _column(definition: exp.ColumnDef) -> Column:
             "PARSE_SYNTAX_ERROR", f"Syntax error: column `{definition.name}` has no type."
         )
     kind = definition.kind.sql("databricks")
+    refused = SqlError("UNSUPPORTED_DATATYPE", f'Unsupported data type "{definition.kind}".')
+    if any(part.this not in _STORABLE for part in definition.kind.find_all(exp.DataType)):
+        raise refused  # sqlglot would write UUID, JSON and others as STRING
     try:
         delta_json(kind)
     except ValueError as error:
-        raise SqlError("UNSUPPORTED_DATATYPE", f'Unsupported data type "{kind}".') from error
+        raise refused from error
     return Column(definition.name, kind, nullable, comment)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from kmflow_orchestration.sail.commits import last_version, metrics
 from kmflow_orchestration.sail.faults import SailError, SailUnavailable
 from kmflow_orchestration.sail.tables import (
     Column,

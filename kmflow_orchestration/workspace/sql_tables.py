@@ -221,6 +221,10 @@ def _path_format(table: exp.Table) -> str | None:
 
 def _check_function(table: exp.Table) -> None:
     function = table.this
+    if not isinstance(function, exp.Func):
+        raise SqlError(
+            "PARSE_SYNTAX_ERROR", f"Syntax error: {table.sql('databricks')} is no table."
+        )
     name = function.name if isinstance(function, exp.Anonymous) else function.sql_name()
     if str(name).lower() not in _TABLE_FUNCTIONS:
         raise SqlError(

@@ -25,6 +25,18 @@ _UNREAD = frozenset(
 )
 
 
+# After one of these sqlglot takes all the rest for one text.
+_SWALLOWING = frozenset(
+    {
+        TokenType.SHOW,
+        TokenType.COMMAND,
+        TokenType.EXECUTE,
+        TokenType.FETCH,
+        TokenType.RENAME,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A typed parameter of the Statement Execution API; `value` None is NULL."""
@@ -38,8 +50,7 @@ def tokens_of(text: str) -> list[Token]:
     """The statement's tokens. Raises SqlError."""
     try:
         tokens = list(DIALECT.tokenize(text))
-        if len(tokens) == 2 and text[tokens[1].start : tokens[1].start + 1] not in {"'", '"'}:
-            # After SHOW and its like sqlglot takes all the rest for one text.
+        if tokens and tokens[0].token_type in _SWALLOWING:
             at = tokens[0].end + 1
             tokens[1:] = DIALECT.tokenize(" " * at + text[at:])
     except SqlglotError as error:
@@ -133,13 +144,20 @@ def _named(words: list[str]) -> list[str]:
             and window[2][:1] in {"'", '"'}
         ):
             spelt = tokens_of(window[2])[0].text
-            parts = [token.text for token in tokens_of(spelt) if token.text != "."]
-            out.append(" " + ".".join(quoted(part) for part in parts))
+            out.append(f" {_spelt_name(spelt)}")
             index += 4
             continue
         out.append(words[index])
         index += 1
     return out
+
+
+def _spelt_name(spelt: str) -> str:
+    parts = tokens_of(spelt)
+    names, dots = parts[::2], parts[1::2]
+    if len(parts) % 2 == 0 or any(dot.text != "." for dot in dots):
+        raise syntax_error(f"{spelt!r} is no identifier.", spelt)
+    return ".".join(quoted(name.text) for name in names)
 
 
 def _as_literal(parameter: Parameter) -> str:

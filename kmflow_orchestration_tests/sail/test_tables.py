@@ -102,7 +102,7 @@ def test_a_parquet_file_becomes_rows_with_statistics(session, table):
     parquet(
         table / "part-1.parquet",
         id=pa.array([1, 2, 3], pa.int64()),
-        name=["a", None, "b" * 40],
+        name=["a", None, "b" * 41],
         amount=pa.array([Decimal("1.50"), None, Decimal("9.00")], pa.decimal128(18, 2)),
         at=pa.array([moment] * 3, pa.timestamp("us", "UTC")),
         day=[date(2026, 1, 1)] * 3,

@@ -58,7 +58,7 @@ REFUSALS = {
     "copy into": ("COPY INTO t FROM '/etc' FILEFORMAT = CSV", "UNSUPPORTED_FEATURE"),
     "vacuum": ("VACUUM t", "UNSUPPORTED_FEATURE"),
     "optimize": ("OPTIMIZE t", "UNSUPPORTED_FEATURE"),
-    "overwrite of a directory": ("INSERT OVERWRITE DIRECTORY '/tmp/x' SELECT 1", "PARSE_SYNTAX_ERROR"),
+    "overwrite of a directory": ("INSERT OVERWRITE DIRECTORY '/tmp/x' SELECT 1", "UNSUPPORTED_FEATURE"),
     "write to a path": ("INSERT INTO parquet.`/tmp/x` SELECT 1", "UNSUPPORTED_FEATURE"),
     "show functions": ("SHOW FUNCTIONS", "UNSUPPORTED_FEATURE"),
     "unbound parameter": ("SELECT :nope", "UNBOUND_SQL_PARAMETER"),
