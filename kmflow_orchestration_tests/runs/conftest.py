@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from kmflow_orchestration_tests.embedded import Room, embedded_server, room
+from kmflow_orchestration_tests.embedded_groups import GroupsInRoom
 from kmflow_orchestration_tests.runs.profile_world import ProfileWorld
+
+__all__ = ["embedded_server", "room"]
 
 
 @pytest.fixture
@@ -14,3 +18,10 @@ def world(tmp_path) -> Iterator[ProfileWorld]:
     made = ProfileWorld(tmp_path / "control.db")
     yield made
     made.engine.dispose()
+
+
+@pytest.fixture
+def groups(room: Room, world: ProfileWorld) -> Iterator[GroupsInRoom]:
+    opened = GroupsInRoom(room, world.clock)
+    yield opened
+    opened.close()
