@@ -48,9 +48,11 @@ class SailHost:
 
     def _enter(self) -> SailSession:
         with self._condition:
-            if self._is_due():
-                self._condition.wait_for(lambda: self._users == 0)
-                self._stop()
+            while self._is_due():
+                if self._users == 0:
+                    self._stop()
+                else:
+                    self._condition.wait()
             if self._session is None:
                 self._server = SailServer(catalogs=(self._catalog,))
                 self._session = SailSession(self._server.address)

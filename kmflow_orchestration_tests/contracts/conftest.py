@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from kmflow_orchestration.clock import SystemClock
+from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.names import GroupId, VolumePath
+from kmflow_orchestration.storage.choose import open_lakehouse
 from kmflow_orchestration.storage.interfaces import EvidenceFile, Lakehouse, StorageBackend
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.storage.local_store import LocalStore
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.storage.volume_store import VolumeStore
-from kmflow_orchestration_tests.embedded import Room, embedded_server, room
+from kmflow_orchestration.workspace.server import EmbeddedWorkspace
+from kmflow_orchestration_tests.embedded import Room, embedded_server, fresh_room, room
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom, group_config
 from kmflow_orchestration_tests.evidence_samples import evidence_file
 from kmflow_orchestration_tests.fakes import FakeClock
@@ -50,15 +53,29 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> S
     return VolumeStore("acme", groups.config("acme").volume, files, clock=clock)
 
 
-@pytest.fixture(scope="session", params=["local"])
+@pytest.fixture(scope="session", params=["local", "databricks"])
 def lakehouses(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Lakehouse]]:
     """The lakehouses of groups acme and globex; tests use tables of their own names."""
-    opened = _local(tmp_path_factory.mktemp("lakehouse"))
+    if request.param == "local":
+        opened = _local(tmp_path_factory.mktemp("lakehouse"))
+    else:
+        server: EmbeddedWorkspace = request.getfixturevalue("embedded_server")
+        opened = _databricks(GroupsInRoom(fresh_room(server)))
     yield opened
     for lakehouse in opened.values():
         lakehouse.close()
+
+
+def _databricks(groups: GroupsInRoom) -> dict[str, Lakehouse]:
+    settings = load_settings(storage_backend="databricks")
+    return {
+        group: open_lakehouse(
+            settings, groups.config(group), clients=groups.clients, clock=groups.clock
+        )
+        for group in ("acme", "globex")
+    }
 
 
 def _local(root: Path) -> dict[str, Lakehouse]:
