@@ -57,7 +57,9 @@ def part(name: str, **values: str) -> str:
 @cache
 def _text(name: str) -> str:
     place = files("kmflow_orchestration.profiling") / "sql" / f"{name}.sql"
-    return place.read_text(encoding="utf-8")
+    lines = place.read_text(encoding="utf-8").splitlines(keepends=True)
+    # Comments are for readers here; a statement carries them once per column otherwise.
+    return "".join(line for line in lines if not line.lstrip().startswith("--"))
 
 
 def row_count_sql(relation: str) -> str:

@@ -95,9 +95,10 @@ class _Scan:
         size: int,
         build: Callable[[Sequence[PlannedColumn]], str],
     ) -> Iterator[Row]:
-        """Rows of the statements that serve these columns, `size` at a time."""
-        for start in range(0, len(columns), size):
-            yield from self._batch(columns[start : start + size], build)
+        """Rows of the statements that serve these columns, `size` at a time; failed ones rest."""
+        sound = [column for column in columns if not self.measured[column.ordinal].error]
+        for start in range(0, len(sound), size):
+            yield from self._batch(sound[start : start + size], build)
 
     def _batch(
         self,

@@ -202,7 +202,7 @@ def test_a_column_that_cannot_be_read_carries_the_error_and_the_others_their_mea
             raise StatementFailed("no such file")
         return engine.query(sql)
 
-    engine._spark.sql("SELECT 1 AS a, 2 AS bad, 3 AS c").createOrReplaceTempView("partly")
+    engine._spark.sql("SELECT 1 AS a, 2 AS bad, '3' AS c").createOrReplaceTempView("partly")
     source = SourceTable("partly", "s", "t", (("a", "int"), ("bad", "int"), ("c", "string")))
     found = profile_table(failing, source, reference=RUN_START, engine="test").columns
 

@@ -13,6 +13,7 @@ from kmflow_orchestration.profiling.stored_results import (
     stored_profiles,
     stored_results_sql,
 )
+from kmflow_orchestration.profiling.table_profile import DEFAULT_LIMITS, PlanLimits
 from kmflow_orchestration.tables.profiling import (
     DQ_DATA_TABLE_CHARS,
     DQ_PROFILE_ANOMALY_RESULTS,
@@ -115,6 +116,24 @@ def test_no_selected_table_an_unknown_table_group_and_only_unreadable_tables_fai
     with pytest.raises(ProfileRunError, match="no table could be read"):
         run_profile(world.spark, world.parameters, clock, progress=progress)
     assert progress.counts() == {"table_count": 1, "column_count": 1, "row_count": 0}
+
+
+CONSTANTS = (
+    "'x' AS a, 7 AS n, 1.5D AS d, 1.25BD AS m, DATE '2020-01-01' AS day, true AS b, "
+    "TIMESTAMP '2020-01-01 00:00:00' AS at, CAST(NULL AS STRING) AS nothing, '' AS empty"
+)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("limits", [DEFAULT_LIMITS, PlanLimits(exact_rows=0)])
+def test_columns_of_one_single_value_are_read_from_delta_tables(world, clock, rows, limits):
+    world.add_table("constants", f"SELECT {CONSTANTS} FROM range({rows})")
+
+    outcome = run_profile(world.spark, world.parameters, clock, limits=limits)
+
+    assert [column.query_error for column in outcome.profiles] == [None] * 9
+    assert {column.value_count for column in outcome.profiles} == {rows, 0}
+    assert {column.distinct_count for column in outcome.profiles} == {1, 0}
 
 
 def test_an_empty_table_completes_without_a_score(world, clock):

@@ -46,7 +46,7 @@ def statements():
     yield f"INSERT INTO {relation} REPLACE WHERE `profile_run_id` = 'x' SELECT `a` FROM `v`"
 
 
-@pytest.mark.parametrize("statement", statements())
+@pytest.mark.parametrize("statement", [*statements()])
 def test_statement_parses_as_databricks_sql(statement):
     assert len(sqlglot.parse(statement, dialect="databricks")) == 1
 

@@ -1,0 +1,144 @@
+"""The job as a platform runs it: arguments in, results in tables, completion posted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.profiling.job import run_job
+from kmflow_orchestration.profiling.job_parameters import parse_parameters, read_arguments
+from kmflow_orchestration.tables.profiling import DQ_PROFILE_RESULTS
+from kmflow_orchestration_tests.profiling.receiver import RunningReceiver
+
+NAMES = ("group_id", "table_group_id", "profile_run_id", "catalog", "data_quality_schema")
+
+
+@pytest.fixture
+def receiver():
+    with RunningReceiver() as running:
+        yield running
+
+
+def arguments(world, receiver, **more: str) -> list[str]:
+    values = {name: getattr(world.parameters, name) for name in NAMES}
+    values |= {"callback_url": receiver.url, "callback_token": "v1.9.secret"} | more
+    return [f"--{name}={value}" for name, value in values.items()]
+
+
+def in_child(world, sail_server, argv) -> subprocess.CompletedProcess[str]:
+    """Run the entry point in the session the world made, as a job task does."""
+    session = f"sc://{sail_server.address}/;session_id={world.spark.session_id}"
+    session += f";user_id={world.spark.client._user_id}" if world.spark.client._user_id else ""
+    return subprocess.run(
+        [sys.executable, "-m", "kmflow_orchestration.profiling.job", *argv],
+        env={**os.environ, "SPARK_REMOTE": session},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_child_process_profiles_stores_and_reports(world, sail_server, receiver):
+    world.add_table("clients", "SELECT ' SECRETNAME' AS first_name, 7 AS amount")
+
+    done = in_child(world, sail_server, arguments(world, receiver, databricks_run_id="42"))
+
+    assert done.returncode == 0, done.stderr
+    (body,) = receiver.bodies
+    assert (body["status"], body["databricks_run_id"]) == ("completed", "42")
+    assert (body["row_count"], body["table_count"], body["column_count"]) == (1, 1, 2)
+    assert [one["anomaly_type"] for one in body["anomalies"]] == ["Leading_Spaces"]
+    assert body["dq_score_profiling"] == pytest.approx(1 - 0.66 / 2)
+    assert len(world.rows(DQ_PROFILE_RESULTS)) == 2
+    for text in (done.stdout, done.stderr, json.dumps(body)):
+        assert "SECRETNAME" not in text
+        assert "v1.9.secret" not in text
+
+
+@pytest.mark.slow
+def test_a_child_that_fails_reports_why_and_ends_with_an_error(world, sail_server, receiver):
+    done = in_child(world, sail_server, arguments(world, receiver))
+
+    assert done.returncode != 0
+    assert receiver.bodies[0]["status"] == "failed"
+    assert "no_tables_selected" in receiver.bodies[0]["error_message"]
+
+
+def test_missing_parameters_are_all_named_and_reported(receiver, clock):
+    with pytest.raises(ConfigurationError) as caught:
+        run_job([f"--callback_url={receiver.url}", "--group_id=acme"], {}, clock)
+
+    assert caught.value.fields == (
+        "table_group_id", "profile_run_id", "catalog", "data_quality_schema",
+    )  # fmt: skip
+    assert receiver.bodies[0]["status"] == "failed"
+
+
+def test_skipped_callbacks_and_absent_addresses_send_nothing(receiver, clock):
+    with pytest.raises(ConfigurationError):
+        run_job([f"--callback_url={receiver.url}", "--callback_behavior=skip"], {}, clock)
+    with pytest.raises(ConfigurationError):
+        run_job([], {}, clock)
+    assert receiver.bodies == []
+
+
+def test_an_unsafe_callback_address_does_not_hide_the_failure(clock):
+    with pytest.raises(ConfigurationError, match="missing or wrong job parameters"):
+        run_job(["--callback_url=http://example.com"], {}, clock)
+
+
+def test_environment_variables_are_the_fallback_and_unresolved_references_are_absent():
+    argv = ["--group_id=acme", "--catalog={{job.parameters.catalog}}", "--later=1", "noise"]
+    found = read_arguments(argv, {"GROUP_ID": "other", "TABLE_GROUP_ID": "e1", "CATALOG": ""})
+
+    assert found == {"group_id": "acme", "table_group_id": "e1"}
+
+
+def test_parameters_never_show_the_token():
+    values = dict.fromkeys(NAMES, "x") | {"callback_token": "hush", "started_at": "2026-01-01"}
+    parameters = parse_parameters(values)
+
+    assert "hush" not in repr(parameters)
+    assert parameters.started_at.isoformat() == "2026-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("started_at", "soon"), ("attempt", "-1"), ("callback_behavior", "shout")],
+)
+def test_a_wrong_value_is_named(name, value):
+    with pytest.raises(ConfigurationError) as caught:
+        parse_parameters(dict.fromkeys(NAMES, "x") | {name: value})
+    assert caught.value.fields == (name,)
+
+
+def test_the_schema_s_default_is_beside_the_base_schema():
+    values = dict.fromkeys(NAMES[:-1], "x") | {"schema_name": "acme"}
+
+    assert parse_parameters(values).data_quality_schema == "acme_dq"
+
+
+def test_a_write_conflict_is_repeated_and_a_lasting_fault_ends_the_run(world, clock):
+    from kmflow_orchestration.errors import StatementFailed
+    from kmflow_orchestration.profiling.spark_engine import SparkEngine
+
+    engine = SparkEngine(world.spark, clock, on_databricks=False)
+    missing = dataclasses.replace(world.parameters, data_quality_schema="nowhere")
+    table = missing.result_table(DQ_PROFILE_RESULTS)
+
+    with pytest.raises(StatementFailed):
+        engine.replace_run(table, DQ_PROFILE_RESULTS, "run", [])
+    assert len(clock.slept) == 4
+
+    on_databricks = SparkEngine(world.spark, clock, on_databricks=True)
+    with pytest.raises(StatementFailed):
+        on_databricks.replace_run(table, DQ_PROFILE_RESULTS, "run", [])
+    assert len(clock.slept) == 4
