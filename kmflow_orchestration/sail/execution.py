@@ -94,14 +94,13 @@ class SailSession:
         ]
         return tables[0] if tables else pa.table({})
 
-    def cancel(self, operation_id: str) -> None:
-        """Release whoever waits for this statement, with SailCancelled; unknown ids do nothing.
+    def cancel(self, operation_id: str) -> bool:
+        """Release whoever waits for this statement, with SailCancelled; whether it was running.
 
         A server that is deep in a computation may finish it; only stopping it ends it for certain.
         """
         call = self._calls.get(operation_id)
-        if call is not None:
-            call.cancel()
+        return call is not None and bool(call.cancel())
 
     def close(self) -> None:
         """Close the connection; running statements end with SailUnavailable."""

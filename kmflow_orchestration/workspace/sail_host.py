@@ -36,6 +36,7 @@ class SailHost:
         self._session: SailSession | None = None
         self._registered: dict[str, str] = {}
         self._users = 0
+        self._worn_out = False
 
     @property
     def server(self) -> SailServer | None:
@@ -71,13 +72,18 @@ class SailHost:
             if self._server is not None:
                 self._server.stop()
             self._session, self._server = None, None
+            self._worn_out = False
             self._registered.clear()
 
     def cancel(self, operation_id: str) -> None:
-        """End a statement that was started with this operation id; another id does nothing."""
+        """End a statement that was started with this operation id; another id does nothing.
+
+        Its caller is released at once. The engine may compute on, so it is ended as soon as
+        nobody else uses it.
+        """
         session = self._session
-        if session is not None:
-            session.cancel(operation_id)
+        if session is not None and session.cancel(operation_id):
+            self._worn_out = True
 
     def forget(self, table: Securable) -> None:
         """Take a dropped table's name back."""
@@ -110,5 +116,7 @@ class SailHost:
     def _recycle(self) -> None:
         # Sail's SQL parser leaks; only a restart gives memory back, and it costs 0.1 s.
         limit = self._allowed_rss_bytes // _RECYCLE_SHARE
-        if self._users == 0 and self._server is not None and self._server.rss_bytes() > limit:
-            self.stop()
+        if self._users == 0 and self._server is not None:
+            self._worn_out = self._worn_out or self._server.rss_bytes() > limit
+            if self._worn_out:
+                self.stop()

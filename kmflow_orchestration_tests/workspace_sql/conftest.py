@@ -20,6 +20,7 @@ from kmflow_orchestration.workspace.sql_errors import SqlError
 from kmflow_orchestration.workspace.sql_text import Parameter
 from kmflow_orchestration.workspace.state import WorkspaceState
 from kmflow_orchestration.workspace.wire import Caller
+from kmflow_orchestration_tests.embedded import embedded_server, room
 from kmflow_orchestration_tests.fakes import FakeClock
 
 NUMBERS = itertools.count(1)
@@ -102,3 +103,6 @@ def owner_of(root: Session, principal: str, schema: str) -> Session:
         f" ON SCHEMA {schema} TO {principal}"
     )
     return replace(root.as_(principal), schema=schema)
+
+
+__all__ = ["embedded_server", "room"]

@@ -41,7 +41,9 @@ READS = {
     "union": "SELECT k FROM mine UNION ALL SELECT k FROM {secret}",
     "cte": "WITH q AS (SELECT * FROM {secret}) SELECT * FROM q",
     "cte of its name": "WITH secret AS (SELECT * FROM {secret}) SELECT * FROM secret",
-    "cte hiding": "WITH x AS (SELECT * FROM (WITH q AS (SELECT 1) SELECT * FROM a.secret)) SELECT * FROM x",
+    "cte hiding": (
+        "WITH x AS (SELECT * FROM (WITH q AS (SELECT 1) SELECT * FROM a.secret)) SELECT * FROM x"
+    ),
     "order by": "SELECT * FROM mine ORDER BY (SELECT max(k) FROM {secret})",
     "version": "SELECT * FROM {secret} VERSION AS OF 1",
     "ctas": "CREATE TABLE copy AS SELECT * FROM {secret}",

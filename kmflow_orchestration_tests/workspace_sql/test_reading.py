@@ -77,7 +77,9 @@ def test_a_parameter_is_a_value_and_never_text_of_the_statement(t):
     assert len(t.rows("SELECT * FROM t")) == 2
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(text=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
 def test_texts_and_names_pass_through_unchanged(t, text):
     named = quoted(f"c{text}")

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import uuid
+
 import pytest
 
 from kmflow_orchestration.names import TableName
 from kmflow_orchestration.workspace.grants import TABLE
+from kmflow_orchestration.workspace.sql_engine import Request
+from kmflow_orchestration.workspace.sql_errors import SqlError, from_sail
 
 
 @pytest.fixture
@@ -58,7 +65,8 @@ def test_a_second_create_if_not_exists_changes_nothing(t):
 def test_a_table_made_by_a_query_may_be_replaced_by_one_of_other_columns(t):
     t.run("CREATE TABLE u AS SELECT k, upper(v) AS w FROM t")
     t.run(
-        "CREATE OR REPLACE TABLE u COMMENT 'n' AS WITH q AS (SELECT * FROM u) SELECT w, 1 AS n FROM q"
+        "CREATE OR REPLACE TABLE u COMMENT 'n' AS"
+        " WITH q AS (SELECT * FROM u) SELECT w, 1 AS n FROM q"
     )
     assert sorted(t.rows("SELECT w, n FROM u")) == [("A", 1), ("B", 1)]
     t.run("CREATE OR REPLACE TABLE u (z STRING)")
@@ -103,7 +111,8 @@ def test_inserts_of_too_many_or_too_few_columns_are_refused(t):
 def test_replace_where_swaps_matching_rows_in_one_commit(t):
     for _ in range(2):
         t.run(
-            "INSERT INTO t REPLACE WHERE (v = 'a' OR k IN (7, 8)) SELECT 7, 'new', NULL FROM t LIMIT 1"
+            "INSERT INTO t REPLACE WHERE (v = 'a' OR k IN (7, 8))"
+            " SELECT 7, 'new', NULL FROM t LIMIT 1"
         )
     assert sorted(t.rows("SELECT k, v FROM t")) == [(2, "b"), (7, "new")]
     t.run("INSERT INTO t REPLACE WHERE k = 7 SELECT * FROM t WHERE FALSE")
@@ -137,9 +146,6 @@ def test_a_dropped_table_made_again_is_empty(t):
 
 
 def test_tables_of_a_workspace_survive_the_death_of_its_engine(t):
-    import os
-    import signal
-
     server = t.services.engine.host(t.caller.workspace_id).server
     os.kill(server.pid, signal.SIGKILL)
     server._child.wait()
@@ -155,3 +161,55 @@ def test_properties_are_kept(t):
     table = t.services.catalog.get(t.caller.workspace_id, TABLE, f"{t.catalog}.s.t")
     assert table.facts["properties"] == {"delta.enableChangeDataFeed": "true"}
     t.run("INSERT INTO t VALUES (5, 'still writable', NULL)")
+
+
+def test_writers_of_one_table_wait_for_each_other(t):
+    problems: list[Exception] = []
+
+    def merge(number: int) -> None:
+        try:
+            t.run(
+                f"MERGE INTO t USING (SELECT {number}L AS k, 'm' AS v, NULL AS d) s ON t.k = s.k"
+                " WHEN MATCHED THEN UPDATE SET v = s.v WHEN NOT MATCHED THEN INSERT *"
+            )
+        except SqlError as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=merge, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert t.rows("SELECT count(*) FROM t WHERE v = 'm'") == [(8,)]
+
+
+def test_a_lost_commit_has_databricks_own_code():
+    for text in (
+        "error in Delta Lake: Failed to commit transaction: 0",
+        "Missing commit file: expected version 0, found 8",
+    ):
+        error = from_sail(text)
+        assert (error.error_class, error.sqlstate) == ("DELTA_CONCURRENT_APPEND", "2D521")
+
+
+def test_an_engine_that_takes_too_much_memory_is_renewed(t):
+    host = t.services.engine.host(t.caller.workspace_id)
+    t.rows("SELECT * FROM t")
+    before, host._allowed_rss_bytes = host._allowed_rss_bytes, 1
+    t.rows("SELECT * FROM t")
+    assert host.server is None
+    host._allowed_rss_bytes = before
+    assert len(t.rows("SELECT * FROM t")) == 2
+
+
+def test_a_cancelled_statement_frees_the_engine(t):
+    host = t.services.engine.host(t.caller.workspace_id)
+    operation_id = str(uuid.uuid4())
+    endless = "SELECT count(*) FROM range(9000000000) WHERE id % 7 = 3"
+    request = Request(t.caller, endless, operation_id)
+    threading.Timer(0.2, host.cancel, [operation_id]).start()
+    with pytest.raises(SqlError):
+        t.services.engine.run(request)
+    assert host.server is None
+    assert len(t.rows("SELECT * FROM t")) == 2
