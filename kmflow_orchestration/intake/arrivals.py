@@ -33,7 +33,7 @@ _LONGEST_CURSOR = 16_384
 class SweepCursor:
     """Where a sweep stands: behind folder `after`, or at rest until `due_at` (seconds since 1970).
 
-    `spent_s` is the time the present sweep has taken so far.
+    `spent_s` is the time in seconds the present sweep has taken so far.
     """
 
     after: str | None = None

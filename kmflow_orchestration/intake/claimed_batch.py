@@ -229,7 +229,7 @@ class ClaimedBatch:
             tables.batches.let_go(self.group, self._claim, stored_at=now)
             batch = tables.batches.get(self.group, self.batch_id)
             has_work = bool(batch and batch.replaced_item_ids)
-            if not has_work and not tables.items.of_batch(self.group, self.batch_id):
+            if not has_work and not tables.items.has_any(self.group, self.batch_id):
                 tables.batches.finish(self.group, self.batch_id, Step, now)
         self._is_finished = True
 

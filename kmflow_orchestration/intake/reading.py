@@ -91,6 +91,9 @@ def _hash(stream: BinaryIO, size_bytes: int) -> str:
 
 
 def _side_file(root: Path, path: str) -> SideFile:
+    # Most files have none: found out without resolving every folder on the way.
+    if not os.path.lexists(f"{root}/{path}{side_files.SUFFIX}"):
+        return SideFile()
     try:
         with _opened(real_path(root, path + side_files.SUFFIX)) as stream:
             return side_files.parse(stream.read(side_files.MAX_BYTES + 1))

@@ -57,6 +57,11 @@ class EvidenceItems:
         )
         return [_item(row) for row in self._session.scalars(query)]
 
+    def has_any(self, group: GroupId, batch_id: str) -> bool:
+        """Whether a batch has items."""
+        query = select(Row.id).where(Row.group_id == group, Row.batch_id == batch_id).limit(1)
+        return self._session.scalar(query) is not None
+
     def add(self, group: GroupId, items: Iterable[Item], now: datetime) -> None:
         """Insert new items."""
         rows = [_row(group, item, now) for item in items]
