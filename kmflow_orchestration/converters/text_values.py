@@ -42,6 +42,7 @@ _TIMESTAMP = _CLOCK + r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 _SPARE_ZEROS = r"(\.[0-9]{6})0+"
 # A zone may push the first and last year out of what a timestamp holds.
 _FIRST_YEAR, _LAST_YEAR = "0002", "9998"
+_DATE_LENGTH, _MICROSECOND_LENGTH = len("2026-11-20"), len("2026-11-20T10:00:00.123456")
 _LONG_DIGITS = 18
 _PROBE = 64
 
@@ -174,13 +175,18 @@ def typed_values(values: pa.StringArray, wanted: ColumnType) -> Values:
 
 
 def _as_timestamps(values: pa.StringArray, wanted: ColumnType) -> Values:
-    trimmed = pc.replace_substring_regex(values, _SPARE_ZEROS, r"\1")
-    midnight = "T00:00Z" if wanted.kind is Kind.TIMESTAMP else "T00:00"
-    is_date = pc.equal(pc.binary_length(trimmed), 10)
-    full = pc.if_else(is_date, pc.binary_join_element_wise(trimmed, midnight, ""), trimmed)
+    is_zoned = wanted.kind is Kind.TIMESTAMP
+    lengths = pc.binary_length(values)
+    bounds = pc.min_max(lengths).as_py()
+    full = values
+    if (bounds["max"] or 0) > _MICROSECOND_LENGTH:
+        full = pc.replace_substring_regex(full, _SPARE_ZEROS, r"\1")
+    if bounds["min"] == _DATE_LENGTH:
+        midnight = pc.binary_join_element_wise(full, "T00:00Z" if is_zoned else "T00:00", "")
+        full = pc.if_else(pc.equal(lengths, _DATE_LENGTH), midnight, full)
     moments: Values = (
         pc.cast(full, wanted.arrow)
-        if wanted.kind is Kind.TIMESTAMP
+        if is_zoned
         else pc.assume_timezone(pc.cast(full, pa.timestamp("us")), "UTC")
     )
     return moments

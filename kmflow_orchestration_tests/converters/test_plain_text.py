@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,7 +80,7 @@ def test_long_text_is_cut_with_an_overlap_under_its_heading() -> None:
     assert len(found) > 5
     assert all(chunk.text.startswith("H\n\n") for chunk in found)
     assert all(30 * 4 <= len(chunk.text) <= 512 * 4 for chunk in found)
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in pairwise(found):
         overlap = second.text.split("\n\n")[1]
         assert first.text.endswith(overlap)
         assert len(overlap) <= 50 * 4

@@ -69,7 +69,9 @@ def test_text_cells_stay_text_and_mixed_columns_too(tables: Opens) -> None:
 
 
 def test_dates_with_and_without_time_become_timestamps(tables: Opens) -> None:
-    (table,) = tables(S=[["at"], [date(2026, 11, 20)], [datetime(2026, 11, 20, 10, 30)]])
+    (table,) = tables(
+        S=[["at"], [date(2026, 11, 20)], [datetime.fromisoformat("2026-11-20T10:30")]]
+    )
 
     assert rows(table) == [
         (datetime(2026, 11, 20, tzinfo=UTC),),
