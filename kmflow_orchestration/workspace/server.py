@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import socket
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -131,7 +132,7 @@ class _Running:
 
     def __init__(self, directory: Path, clock: Clock, port: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as opened:
+        with contextlib.ExitStack() as opened:
             lock = _locked(directory)
             opened.callback(lock.release)
             listener = opened.enter_context(_listening(port))
@@ -310,10 +311,24 @@ def run(
     clock: Clock | None = None,
     on_start: Callable[[EmbeddedWorkspace], None],
 ) -> None:
-    """Serve until interrupted; `on_start` gets the running server, to seed and to print it."""
-    with EmbeddedWorkspace(directory, clock=clock, port=port) as workspace:
+    """Serve until interrupted (SIGINT, SIGTERM) or stopped by another thread.
+
+    `on_start` gets the running server, to seed it and to print its address.
+    """
+    with _terminable(), EmbeddedWorkspace(directory, clock=clock, port=port) as workspace:
         on_start(workspace)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             workspace.wait()
-        except KeyboardInterrupt:
-            return
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends like SIGINT, with jobs and engine stopped; only a main thread may say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

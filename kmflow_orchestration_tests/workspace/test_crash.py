@@ -75,10 +75,13 @@ def test_a_killed_server_takes_its_jobs_along_and_knows_it_later(
         assert list(tmp_path.glob("workspaces/*/runs/*")) == []
 
 
-def test_a_server_ends_when_it_is_interrupted(tmp_path: Path, seeded: GroupInRoom) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+def test_a_server_ends_when_it_is_told(
+    tmp_path: Path, seeded: GroupInRoom, end: signal.Signals
+) -> None:
     with served(tmp_path) as (process, url):
         at(url, seeded).upload("a.txt", b"1")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         assert process.wait(10) == 0
 
 
