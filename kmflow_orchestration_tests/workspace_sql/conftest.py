@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kmflow_orchestration.workspace.catalog_store import CatalogStore
@@ -75,24 +76,22 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.fixture
 def root(services: Services) -> Session:
     """The administrator, in a catalog of the test's own with a schema `s`."""
+    return fresh_root(services)
+
+
+@pytest.fixture(scope="module")
+def shared_root(services: Services) -> Session:
+    """The administrator, in a catalog that the tests of one file share and leave as it was."""
+    return fresh_root(services)
+
+
+def fresh_root(services: Services) -> Session:
     workspace_id = next(iter(services.state.workspaces()))
     catalog = f"c{next(NUMBERS)}"
     session = Session(services, Caller(workspace_id, "root"), catalog)
     session.run(f"CREATE CATALOG {catalog}")
     session.run(f"CREATE SCHEMA {catalog}.s")
     return session
-
-
-@pytest.fixture
-def ada(root: Session) -> Session:
-    """Somebody who may make things in her own schema `a` and knows nothing of others."""
-    return owner_of(root, "ada", "a")
-
-
-@pytest.fixture
-def bob(root: Session) -> Session:
-    """Ada's neighbour, in schema `b` of the same catalog."""
-    return owner_of(root, "bob", "b")
 
 
 def owner_of(root: Session, principal: str, schema: str) -> Session:
@@ -106,3 +105,22 @@ def owner_of(root: Session, principal: str, schema: str) -> Session:
 
 
 __all__ = ["embedded_server", "room"]
+
+
+def secret_of(ada: Session) -> str:
+    """Full name of a table of Ada's with one row; beside it a Volume `vault` with files."""
+    ada.run("CREATE TABLE secret (k INT, v STRING)")
+    ada.run("INSERT INTO secret VALUES (1, 'hidden')")
+    ada.run("CREATE VOLUME vault")
+    folder = ada.services.catalog.volume_directory(ada.caller, ada.catalog, "a", "vault")
+    pq.write_table(pa.table({"k": [1]}), folder / "rows.parquet")
+    (folder / "rows.csv").write_text("1\n")
+    (folder / "rows.json").write_text('{"k": 1}\n')
+    return f"{ada.catalog}.a.secret"
+
+
+def with_own_table(bob: Session) -> Session:
+    """Bob, owner of a table `mine` with one row."""
+    bob.run("CREATE TABLE mine (k INT, v STRING)")
+    bob.run("INSERT INTO mine VALUES (5, 'own')")
+    return bob

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
+from kmflow_orchestration_tests.workspace_sql.conftest import (
+    owner_of,
+    secret_of,
+    with_own_table,
+)
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
+def ada(shared_root):
+    return owner_of(shared_root, "ada", "a")
+
+
+@pytest.fixture(scope="module")
 def secret(ada):
-    """A table and a Volume of Ada's, with a row and a file."""
-    ada.run("CREATE TABLE secret (k INT, v STRING)")
-    ada.run("INSERT INTO secret VALUES (1, 'hidden')")
-    ada.run("CREATE VOLUME vault")
-    folder = ada.services.catalog.volume_directory(ada.caller, ada.catalog, "a", "vault")
-    pq.write_table(pa.table({"k": [1]}), folder / "rows.parquet")
-    (folder / "rows.csv").write_text("1\n")
-    (folder / "rows.json").write_text('{"k": 1}\n')
-    return f"{ada.catalog}.a.secret"
+    return secret_of(ada)
 
 
-@pytest.fixture
-def mine(bob):
-    bob.run("CREATE TABLE mine (k INT, v STRING)")
-    bob.run("INSERT INTO mine VALUES (5, 'own')")
-    return bob
+@pytest.fixture(scope="module")
+def mine(shared_root):
+    return with_own_table(owner_of(shared_root, "bob", "b"))
 
 
 READS = {
@@ -115,37 +114,3 @@ def test_lists_show_only_what_one_may_use(secret, mine, ada):
     assert mine.refused("SHOW VOLUMES IN a").error_class == "INSUFFICIENT_PERMISSIONS"
     assert ada.rows("SHOW VOLUMES") == [("a", "vault")]
     assert (mine.catalog,) in mine.rows("SHOW CATALOGS")
-
-
-def test_a_grant_opens_exactly_what_it_names(secret, mine, ada):
-    ada.run(f"GRANT SELECT ON TABLE {secret} TO bob")
-    assert "USE SCHEMA" in mine.refused(f"SELECT * FROM {secret}").text
-    mine.as_("root").run("GRANT USE SCHEMA ON SCHEMA a TO bob")
-    assert mine.rows(f"SELECT v FROM {secret}") == [("hidden",)]
-    assert "MODIFY" in mine.refused(f"DELETE FROM {secret}").text
-    ada.run(f"REVOKE SELECT ON TABLE {secret} FROM bob")
-    assert "does not have SELECT on Table" in mine.refused(f"SELECT * FROM {secret}").text
-
-
-def test_reading_a_volume_takes_read_volume(secret, mine):
-    root = mine.as_("root")
-    root.run("GRANT USE SCHEMA, READ VOLUME ON SCHEMA a TO bob")
-    path = f"/Volumes/{mine.catalog}/a/vault"
-    assert mine.rows(f"SELECT k FROM parquet.`{path}/rows.parquet`") == [(1,)]
-    assert mine.rows(f"SELECT x.k FROM json.`{path}/rows.json` AS x") == [(1,)]
-    assert mine.refused(f"SELECT * FROM parquet.`{path}/nope`").error_class == "PATH_NOT_FOUND"
-
-
-def test_grants_can_be_shown(secret, ada, mine):
-    ada.run(f"GRANT SELECT ON TABLE {secret} TO bob")
-    assert ("bob", "SELECT", "TABLE", secret) in ada.rows(f"SHOW GRANTS ON TABLE {secret}")
-    assert mine.rows(f"SHOW GRANTS ON {secret}") == [("bob", "SELECT", "TABLE", secret)]
-    assert ada.rows(f"SHOW GRANTS `bob` ON TABLE {secret}") == [("bob", "SELECT", "TABLE", secret)]
-
-
-def test_what_cannot_be_granted_is_refused(secret, ada):
-    refused = ada.refused(f"GRANT READ VOLUME ON TABLE {secret} TO bob")
-    assert "not applicable" in refused.text
-    assert ada.refused(f"GRANT SELECT ON TABLE {secret} TO nobody").error_class == (
-        "PRINCIPAL_NOT_FOUND"
-    )

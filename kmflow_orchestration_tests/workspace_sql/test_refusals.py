@@ -74,8 +74,17 @@ REFUSALS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def t(shared_root):
+    return with_table(shared_root)
+
+
 @pytest.fixture
-def t(root):
+def own(root):
+    return with_table(root)
+
+
+def with_table(root):
     root.run("CREATE TABLE t (k INT NOT NULL, v STRING)")
     root.run("INSERT INTO t VALUES (1, 'x')")
     root.run("CREATE VOLUME v")
@@ -99,9 +108,9 @@ def test_a_link_does_not_lead_out_of_its_volume(t):
     (folder / "out").unlink()
 
 
-def test_a_schema_with_tables_is_dropped_only_with_cascade(t):
-    assert t.refused(f"DROP SCHEMA {t.catalog}.s").error_class == "SCHEMA_NOT_EMPTY"
-    t.run(f"DROP SCHEMA {t.catalog}.s CASCADE")
-    assert t.refused("SELECT * FROM t").error_class == "TABLE_OR_VIEW_NOT_FOUND"
-    t.run("DROP SCHEMA IF EXISTS s")
-    t.run(f"DROP CATALOG {t.catalog}")
+def test_a_schema_with_tables_is_dropped_only_with_cascade(own):
+    assert own.refused(f"DROP SCHEMA {own.catalog}.s").error_class == "SCHEMA_NOT_EMPTY"
+    own.run(f"DROP SCHEMA {own.catalog}.s CASCADE")
+    assert own.refused("SELECT * FROM t").error_class == "TABLE_OR_VIEW_NOT_FOUND"
+    own.run("DROP SCHEMA IF EXISTS s")
+    own.run(f"DROP CATALOG {own.catalog}")
