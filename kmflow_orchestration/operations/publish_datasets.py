@@ -13,6 +13,7 @@ from typing import Any
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
+from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
@@ -142,6 +143,7 @@ def publish_datasets(
             items = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
             sources = [_source(item) for item in items]
             converted = convert_items(sources, store, workers=workers, work_dir=folder)
+            _check_bytes(items, converted)
             _quarantine(group, ledger, converted)
             writer = DatasetWriter(group, store, lakehouse, registry, config, workers, folder)
             tables = writer.write(batch, items, converted)
@@ -157,6 +159,17 @@ def publish_datasets(
 
 def _source(item: Item) -> StoredSource:
     return StoredSource(item.item_id, item.file_name, item.stored_path, item.media_type)
+
+
+def _check_bytes(items: Sequence[Item], converted: Mapping[str, ConvertedItem]) -> None:
+    """What was converted is what intake hashed: a damaged store must not become a table."""
+    for item in items:
+        for table in converted[item.item_id].tables:
+            if table.receipt.content_hash != item.content_hash:
+                raise StorageUnavailable(
+                    f"{item.stored_path} does not hold what was stored",
+                    hint="restore the file, or drop it into landing again under another name",
+                )
 
 
 def _quarantine(group: GroupId, ledger: Ledger, converted: Mapping[str, ConvertedItem]) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.intake.ledger import State
 from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
 
@@ -165,6 +166,18 @@ def test_dates_widen_to_timestamps_across_files(world: DatasetWorld) -> None:
         (datetime(2026, 11, 20, tzinfo=UTC),),
         (datetime(2026, 11, 20, 10, tzinfo=UTC),),
     ]
+
+
+def test_stored_bytes_that_changed_become_no_table(world: DatasetWorld) -> None:
+    world.arrive(loans="id\n1\n")
+    stored = world.place.store.local_path(world.place.item("loans.csv").stored_path)
+    stored.chmod(0o644)
+    stored.write_text("id\n9\n")
+
+    with pytest.raises(StorageUnavailable, match="does not hold"):
+        world.publish()
+
+    assert world.rows("loans", "id") == [(1,)]
 
 
 class Interrupted(Exception):
