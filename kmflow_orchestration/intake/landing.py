@@ -17,10 +17,20 @@ from kmflow_orchestration.intake.entry_rules import (
     PATH_TRICK,
     UNREADABLE,
     check_entry,
+    engagement_of,
     is_ignored,
 )
 from kmflow_orchestration.metadata.intake_records import FolderLook, Seen
 from kmflow_orchestration.names import is_id
+
+__all__ = [
+    "engagement_of",
+    "folder_mtime_ns",
+    "inode_of",
+    "look_below",
+    "real_path",
+    "scan",
+]
 
 # A folder changed this recently may change again within the same tick of the file system's clock.
 _RACY_NS = 2_000_000_000
@@ -53,11 +63,6 @@ def scan(root: Path, *, now_ns: int, after: str | None = None) -> Iterator[Folde
         pending.extend(
             child for child in reversed(listing.children) if _is_due(_parts(child), resume)
         )
-
-
-def look_at(root: Path, folder: str, *, now_ns: int) -> FolderLook:
-    """Look at one folder. Raises StorageUnavailable when it is the root and cannot be read."""
-    return _Place(root, now_ns).list(folder).look
 
 
 def look_below(root: Path, folder: str, *, now_ns: int, known: frozenset[str]) -> list[FolderLook]:

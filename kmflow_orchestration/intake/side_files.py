@@ -15,6 +15,8 @@ from kmflow_orchestration.metadata.intake_records import SideFile
 SUFFIX = ".meta.yaml"
 MAX_BYTES = 16_384
 _LONGEST = 255
+# The parser takes quadratic time over nested brackets; an honest side file has none.
+_MOST_BRACKETS = 100
 
 
 def parse(content: bytes) -> SideFile:
@@ -23,6 +25,8 @@ def parse(content: bytes) -> SideFile:
 
     if len(content) > MAX_BYTES:
         return SideFile(warnings=(f"side file is larger than {MAX_BYTES} bytes",))
+    if content.count(b"[") + content.count(b"{") > _MOST_BRACKETS:
+        return SideFile(warnings=("side file is no YAML: too many brackets",))
     try:
         fields = yaml.safe_load(content)
     # Besides its own errors, PyYAML lets those of the values it builds through: a date such as

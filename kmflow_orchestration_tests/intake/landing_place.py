@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -86,7 +86,7 @@ class LandingPlace:
     def look(self) -> Observation:
         return sweep_all(self.group, self.root, ledger=self.ledger, clock=self.clock)
 
-    def store_day(self, **changes: object) -> StoredBatch | None:
+    def store_day(self, *, day: date | None = None, **changes: object) -> StoredBatch | None:
         arguments: dict[str, object] = {
             "ledger": self.ledger,
             "store": self.store,
@@ -96,7 +96,7 @@ class LandingPlace:
             "workers": 2,
             "holder": this_process(),
         }
-        return store_batch(self.group, self.today, **{**arguments, **changes})  # type: ignore[arg-type]
+        return store_batch(self.group, day or self.today, **{**arguments, **changes})  # type: ignore[arg-type]
 
     def take_in(self) -> StoredBatch | None:
         """Look, then store what is due today."""
@@ -104,13 +104,17 @@ class LandingPlace:
         return self.store_day()
 
     def items(self) -> list[Item]:
-        """All items of today's batches and of earlier days'."""
-        found: list[Item] = []
-        days = {self.today, date(2026, 11, 20)}
-        for day in sorted(days):
-            for batch in self.ledger.stored_batches(self.group, day):
-                found += self.ledger.items(self.group, batch.batch_id)
-        return found
+        """All items of today's batches and of the first day's."""
+        return self.all_items({self.today, date(2026, 11, 20)})
+
+    def all_items(self, days: Iterable[date]) -> list[Item]:
+        """All items of these days' batches."""
+        return [
+            item
+            for day in sorted(days)
+            for batch in self.ledger.stored_batches(self.group, day)
+            for item in self.ledger.items(self.group, batch.batch_id)
+        ]
 
     def item(self, name: str, *, state: State | None = None) -> Item:
         found = [

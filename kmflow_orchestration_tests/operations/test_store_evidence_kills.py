@@ -134,7 +134,7 @@ def store_killed_at_upload(place: LandingPlace, number: int) -> None:
 @pytest.mark.parametrize(
     ("killed", "step"),
     [
-        (store_killed_at_statement, 4),
+        (store_killed_at_statement, 3),
         (store_killed_at_commit, 1),
         (store_killed_at_progress, 1),
         (store_killed_at_upload, 1),
