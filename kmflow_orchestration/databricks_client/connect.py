@@ -39,7 +39,11 @@ def connect(
     """
     check_connection(config)
     sdk = _sdk()
-    from kmflow_orchestration.databricks_client.transport import OneAttemptClock, Transport
+    from kmflow_orchestration.databricks_client.transport import (
+        OneAttemptClock,
+        Transport,
+        settle,
+    )
 
     if config.token is None:
         raise ConfigurationError("the group has no token", fields=("token",))
@@ -59,6 +63,7 @@ def connect(
     session = client.api_client._api_client._session  # noqa: SLF001
     session.mount("https://", transport)
     session.mount("http://", transport)
+    settle(session, config.workspace_url)
     return WorkspaceCalls(
         client, transport=transport, retrier=Retrier(clock), http_timeout_s=http_timeout_s
     )

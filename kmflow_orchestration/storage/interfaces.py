@@ -139,6 +139,11 @@ class Lakehouse(Protocol):
         `matching` maps a text column to values; a row matches if any column holds any of its
         values. Every added row must itself match. `rows` may be empty (then `schema` or the
         table's own columns decide). Columns of the table that `rows` lack become NULL.
+
+        Raises:
+            ValueError: nothing was written: a column the table has not, a value its column's type
+                does not hold exactly, NULL where none may stand, or a row that does not match.
+            RemoteNotFound: there is no such table.
         """
         ...
 

@@ -42,6 +42,16 @@ def test_environment_and_profiles_of_the_sdk_take_no_part(
     assert calls.client.config.client_id is None
 
 
+def test_certificates_of_the_company_are_trusted(
+    groups: GroupsInRoom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "company.pem"))
+
+    session = groups.calls("acme").client.api_client._api_client._session
+
+    assert session.verify == str(tmp_path / "company.pem")
+
+
 def test_a_wrong_token_is_refused_once_and_not_shown(
     groups: GroupsInRoom, clock: FakeClock
 ) -> None:
