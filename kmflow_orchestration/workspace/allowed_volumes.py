@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from kmflow_orchestration.workspace.catalog_store import CatalogStore
+from kmflow_orchestration.workspace.foundation import Foundation
 from kmflow_orchestration.workspace.wire import Caller
-
-if TYPE_CHECKING:  # the services build this part
-    from kmflow_orchestration.workspace.services import Services
 
 
 class AllowedVolumes:
@@ -18,9 +16,9 @@ class AllowedVolumes:
     so answers are kept until any row of the database changes.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Foundation, catalog: CatalogStore) -> None:
         self._database = services.state.database
-        self._catalog = services.catalog
+        self._catalog = catalog
         self._changes = -1
         self._roots: dict[tuple[Caller, tuple[str, str, str], str], Path] = {}
 

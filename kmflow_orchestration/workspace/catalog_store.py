@@ -12,11 +12,12 @@ import shutil
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kmflow_orchestration.names import TableName, is_identifier
+from kmflow_orchestration.names import TableName
+from kmflow_orchestration.workspace.foundation import Foundation
 from kmflow_orchestration.workspace.grants import (
     CATALOG,
     METASTORE,
@@ -30,10 +31,8 @@ from kmflow_orchestration.workspace.grants import (
     denied,
     privilege_name,
 )
+from kmflow_orchestration.workspace.securables import Securable, check_name, securable
 from kmflow_orchestration.workspace.wire import Caller, WireError
-
-if TYPE_CHECKING:  # the services build this part
-    from kmflow_orchestration.workspace.services import Services
 
 _DDL = """
 CREATE TABLE IF NOT EXISTS securables (
@@ -52,38 +51,13 @@ CREATE INDEX IF NOT EXISTS securables_by_parent ON securables (workspace_id, kin
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Securable:
-    """A catalog, schema, table or Volume; `created_ms` is milliseconds since 1970.
-
-    `facts` of a table: primary_key, constraint, cluster_by, properties.
-    """
-
-    workspace_id: str
-    kind: str
-    full_name: str
-    id: str
-    owner: str
-    comment: str
-    created_ms: int
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return self.full_name.rpartition(".")[2]
-
-    @property
-    def parts(self) -> list[str]:
-        return self.full_name.split(".")
-
-
 class CatalogStore:
     """What exists in each workspace, and who may use it.
 
     Methods with a caller check his privileges; names in any case are taken.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Foundation) -> None:
         self._state = services.state
         self._database = services.state.database
         self._database.ensure(_DDL)
@@ -171,7 +145,7 @@ class CatalogStore:
             "SELECT * FROM securables WHERE workspace_id = ? AND kind = ? AND full_name = ?",
             (workspace_id, kind, full_name.lower()),
         )
-        return _securable(rows[0]) if rows else None
+        return securable(rows[0]) if rows else None
 
     def get(self, workspace_id: str, kind: str, full_name: str) -> Securable:
         """A securable by its full name. Raises WireError 404."""
@@ -191,7 +165,7 @@ class CatalogStore:
             " ORDER BY full_name",
             (workspace_id, kind, parent.lower()),
         )
-        return [_securable(row) for row in rows]
+        return [securable(row) for row in rows]
 
     def visible(self, caller: Caller, kind: str, parent: str = "") -> list[Securable]:
         """Those children the caller may use at all."""
@@ -269,7 +243,7 @@ class CatalogStore:
         )
         return [
             (TableName(*table.parts), self.directory_of(table))
-            for table in map(_securable, rows)
+            for table in map(securable, rows)
             if all(
                 self.grants.missing(caller, privilege, TABLE, table.full_name) is None
                 for privilege in privileges
@@ -284,7 +258,7 @@ class CatalogStore:
     def _make(
         self, caller: Caller, kind: str, parts: tuple[str, ...], *, comment: str
     ) -> Securable:
-        _check_name(parts[-1])
+        check_name(parts[-1])
         made = Securable(
             workspace_id=caller.workspace_id,
             kind=kind,
@@ -338,43 +312,3 @@ _SEEING: Mapping[str, tuple[str, ...]] = {
     TABLE: ("SELECT", "MODIFY"),
     VOLUME: ("READ_VOLUME", "WRITE_VOLUME"),
 }
-
-
-def new_table(caller: Caller, table: TableName) -> Securable:
-    """A table of the caller that is not in the catalog yet, with an id and so a directory.
-
-    Raises:
-        WireError: no valid name.
-    """
-    _check_name(table.name)
-    return Securable(
-        workspace_id=caller.workspace_id,
-        kind=TABLE,
-        full_name=table.text.lower(),
-        id=str(uuid.uuid4()),
-        owner=caller.principal,
-        comment="",
-        created_ms=0,
-    )
-
-
-def _check_name(name: str) -> None:
-    if not is_identifier(name):
-        raise WireError(
-            400,
-            "INVALID_PARAMETER_VALUE",
-            f"{name!r} is not a valid name. Only letters, digits, '-' and '_' are allowed",
-        )
-
-
-def _securable(row: sqlite3.Row) -> Securable:
-    return Securable(
-        workspace_id=row["workspace_id"],
-        kind=row["kind"],
-        full_name=row["full_name"],
-        id=row["id"],
-        owner=row["owner"],
-        comment=row["comment"],
-        created_ms=row["created_ms"],
-        facts=json.loads(row["facts"]),
-    )

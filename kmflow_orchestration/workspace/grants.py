@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from kmflow_orchestration.workspace.state import WorkspaceState
 from kmflow_orchestration.workspace.wire import Caller, WireError
-
-if TYPE_CHECKING:  # the catalog store builds this part
-    from kmflow_orchestration.workspace.state import WorkspaceState
 
 METASTORE, CATALOG, SCHEMA, TABLE, VOLUME = "METASTORE", "CATALOG", "SCHEMA", "TABLE", "VOLUME"
 METASTORE_NAME = "metastore"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from kmflow_orchestration.workspace.catalog_services import CatalogServices
 from kmflow_orchestration.workspace.job_records import Job, Run, RunState, TaskOutput
 from kmflow_orchestration.workspace.job_settings import ordered_waves
 from kmflow_orchestration.workspace.job_store import JobStore
 from kmflow_orchestration.workspace.job_tasks import LibraryFault, TaskRunner
-from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.task_process import TaskEnd
 from kmflow_orchestration.workspace.wire import Caller
 
@@ -57,7 +57,7 @@ class _Live:
 class Jobs:
     """Everything that happens to runs after they were asked for."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: CatalogServices) -> None:
         self._services = services
         self._clock = services.state.clock
         self.store = JobStore(services.state)

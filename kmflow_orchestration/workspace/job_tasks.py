@@ -9,13 +9,13 @@ from typing import Any
 
 from kmflow_orchestration.sail.faults import SailError, SailUnavailable
 from kmflow_orchestration.sail.spark_child import SparkForChild
+from kmflow_orchestration.workspace.catalog_services import CatalogServices
 from kmflow_orchestration.workspace.job_records import Run, RunState
 from kmflow_orchestration.workspace.job_settings import (
     job_parameters,
     task_arguments,
     wheel_paths,
 )
-from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.state import WorkspaceState
 from kmflow_orchestration.workspace.task_process import (
     TaskCommand,
@@ -42,7 +42,7 @@ class LibraryFault(Exception):
 class TaskRunner:
     """Runs wheel tasks as their job's creator."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: CatalogServices) -> None:
         self._services = services
         for workspace_id in services.state.workspaces():  # what a killed server left behind
             shutil.rmtree(_runs(services.state, workspace_id), ignore_errors=True)

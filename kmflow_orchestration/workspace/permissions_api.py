@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.routing import Route
 
@@ -14,10 +14,8 @@ from kmflow_orchestration.workspace.grants import (
     denied,
     privileges_of,
 )
+from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.wire import Call, WireError, endpoint
-
-if TYPE_CHECKING:  # the services build the parts
-    from kmflow_orchestration.workspace.services import Services
 
 _ROOT = "/api/2.1/unity-catalog"
 _KINDS = frozenset({"METASTORE", "CATALOG", "SCHEMA", "TABLE", "VOLUME"})

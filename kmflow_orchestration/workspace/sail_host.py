@@ -14,7 +14,7 @@ from kmflow_orchestration.names import quoted
 from kmflow_orchestration.sail.execution import SailSession
 from kmflow_orchestration.sail.process import DEFAULT_ALLOWED_RSS_BYTES, SailServer
 from kmflow_orchestration.sail.tables import create_schema, register, sail_name, unregister
-from kmflow_orchestration.workspace.catalog_store import Securable
+from kmflow_orchestration.workspace.securables import Securable
 
 # Half of what the server may take: the other half is for the statement that comes next.
 _RECYCLE_SHARE = 2

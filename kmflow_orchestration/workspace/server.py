@@ -233,7 +233,7 @@ def build_services(state: WorkspaceState) -> Services:
     """All parts of a server, wired."""
     services = Services(state, Faults(), RequestLog())
     services.catalog = CatalogStore(services)
-    services.allowed_volumes = AllowedVolumes(services)
+    services.allowed_volumes = AllowedVolumes(services, services.catalog)
     services.engine = SqlEngine(services)
     services.warehouses = Warehouses(services)
     services.statements = Statements(services)
@@ -247,12 +247,14 @@ def _routes(services: Services) -> list[Route]:
         faults_api,
         files,
         jobs,
-        warehouses,
-        statements,
         unity_catalog,
         permissions_api,
     )
-    return [route for module in modules for route in module.routes(services)]
+    return [
+        *(route for module in modules for route in module.routes(services)),
+        *warehouses.routes(services.warehouses),
+        *statements.routes(services.statements),
+    ]
 
 
 def _config(gate: Gate, connections: Connections) -> uvicorn.Config:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import pyarrow as pa
 
 from kmflow_orchestration.sail.tables import Column
-from kmflow_orchestration.workspace.catalog_store import CatalogStore, Securable
+from kmflow_orchestration.workspace.catalog_store import CatalogStore
 from kmflow_orchestration.workspace.grants import METASTORE, METASTORE_NAME, Grant, denied, spoken
+from kmflow_orchestration.workspace.securables import Securable
 from kmflow_orchestration.workspace.sql_catalog_syntax import CatalogStatement
 from kmflow_orchestration.workspace.sql_errors import from_wire
 from kmflow_orchestration.workspace.sql_tables import Scope

@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -24,9 +24,10 @@ from kmflow_orchestration.sail.tables import (
     overwrite,
     read_columns,
 )
-from kmflow_orchestration.workspace.catalog_store import Securable, new_table
+from kmflow_orchestration.workspace.catalog_services import CatalogServices
 from kmflow_orchestration.workspace.grants import TABLE, denied
 from kmflow_orchestration.workspace.sail_host import SailHost
+from kmflow_orchestration.workspace.securables import Securable, new_table
 from kmflow_orchestration.workspace.sql_catalog import NOTHING, carry_out, described
 from kmflow_orchestration.workspace.sql_catalog_syntax import CatalogStatement
 from kmflow_orchestration.workspace.sql_create_table import check_clustering, check_names
@@ -46,9 +47,6 @@ from kmflow_orchestration.workspace.sql_router import route
 from kmflow_orchestration.workspace.sql_tables import Scope
 from kmflow_orchestration.workspace.sql_text import Parameter
 from kmflow_orchestration.workspace.wire import Caller, WireError
-
-if TYPE_CHECKING:  # the services build this part
-    from kmflow_orchestration.workspace.services import Services
 
 DEFAULT_CATALOG = "main"
 DEFAULT_SCHEMA = "default"
@@ -81,7 +79,7 @@ class Answer:
 class SqlEngine:
     """Runs statements for callers of all workspaces."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: CatalogServices) -> None:
         self._catalog = services.catalog
         self._hosts: dict[str, SailHost] = {}
         self._lock = threading.Lock()

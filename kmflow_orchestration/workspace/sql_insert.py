@@ -19,7 +19,8 @@ def insert_sql(plan: Insertion, columns: Sequence[Column], given: Sequence[str])
     target = sail_name(*plan.target.parts)
     head = f"INSERT {'OVERWRITE' if plan.overwrite else 'INTO'} {target}"
     if plan.replace_where is not None:
-        head = f"{head} REPLACE WHERE {plan.replace_where}"
+        # Sail takes NULL for a match, Databricks does not.
+        head = f"{head} REPLACE WHERE ({plan.replace_where}) IS TRUE"
     if plan.columns is None and not plan.by_name:
         _check_arity(plan, given, [column.name for column in columns])
         return f"{head} {plan.source}"

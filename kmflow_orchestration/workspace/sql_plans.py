@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kmflow_orchestration.names import TableName
 from kmflow_orchestration.sail.tables import Column
-from kmflow_orchestration.workspace.catalog_store import Securable
+from kmflow_orchestration.workspace.securables import Securable
 from kmflow_orchestration.workspace.sql_catalog_syntax import CatalogStatement
 
 

@@ -14,7 +14,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
 from kmflow_orchestration.sail.tables import Column
-from kmflow_orchestration.workspace.catalog_store import CatalogStore, Securable
+from kmflow_orchestration.workspace.catalog_store import CatalogStore
+from kmflow_orchestration.workspace.securables import Securable
 from kmflow_orchestration.workspace.sql_catalog_syntax import read_catalog_statement
 from kmflow_orchestration.workspace.sql_create_table import table_facts, typed_columns
 from kmflow_orchestration.workspace.sql_errors import SqlError

@@ -16,8 +16,9 @@ from sqlglot import exp
 from kmflow_orchestration.errors import UnsafePath
 from kmflow_orchestration.names import TableName, VolumePath, quoted
 from kmflow_orchestration.sail.tables import sail_name
-from kmflow_orchestration.workspace.catalog_store import CatalogStore, Securable
+from kmflow_orchestration.workspace.catalog_store import CatalogStore
 from kmflow_orchestration.workspace.grants import SCHEMA, TABLE
+from kmflow_orchestration.workspace.securables import Securable
 from kmflow_orchestration.workspace.sql_errors import SqlError, from_wire
 from kmflow_orchestration.workspace.wire import Caller, WireError
 

@@ -5,14 +5,13 @@ A statement that fails is an answer like any other: HTTP 200 with the state FAIL
 
 from __future__ import annotations
 
-import re
 import shutil
 import threading
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import FileResponse, Response
@@ -24,7 +23,15 @@ from kmflow_orchestration.workspace.sql_engine import (
     Request,
 )
 from kmflow_orchestration.workspace.sql_errors import SqlError
-from kmflow_orchestration.workspace.sql_text import Parameter
+from kmflow_orchestration.workspace.sql_services import SqlServices
+from kmflow_orchestration.workspace.statement_request import (
+    disposition_of,
+    invalid,
+    limit_of,
+    parameters_of,
+    text_of,
+    wait_s,
+)
 from kmflow_orchestration.workspace.statement_results import (
     Limits,
     Links,
@@ -34,9 +41,6 @@ from kmflow_orchestration.workspace.statement_results import (
     gather_inline,
 )
 from kmflow_orchestration.workspace.wire import Call, Caller, WireError, endpoint
-
-if TYPE_CHECKING:  # the services build this part
-    from kmflow_orchestration.workspace.services import Services
 
 _ROOT = "/api/2.0/sql/statements"
 _THREADS = 64
@@ -75,7 +79,7 @@ class _Statement:
 class Statements:
     """Statements of all workspaces; only the principal who made one can see it."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: SqlServices) -> None:
         self._services = services
         self._lock = threading.Lock()
         self._statements: dict[str, _Statement] = {}
@@ -87,13 +91,13 @@ class Statements:
 
     def submit(self, caller: Caller, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Start a statement and wait for it as long as the request says. Raises WireError."""
-        wait_s = _wait_s(body)
+        seconds = wait_s(body)
         statement = self._accepted(caller, body)
         with self._lock:
             self._statements[statement.id] = statement
             self._forget_old()
         self._pool.submit(self._run, statement)
-        over = statement.finished.wait(wait_s)
+        over = statement.finished.wait(seconds)
         if not over and body.get("on_wait_timeout") == "CANCEL":
             self._cancel(statement)
         return self._described(statement)
@@ -124,23 +128,23 @@ class Statements:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _accepted(self, caller: Caller, body: Mapping[str, Any]) -> _Statement:
-        warehouse_id = _text(body, "warehouse_id")
+        warehouse_id = text_of(body, "warehouse_id")
         try:
             self._services.warehouses.start(caller.workspace_id, warehouse_id)
         except WireError as error:
-            raise _invalid(f"{warehouse_id} is not a valid endpoint id.") from error
+            raise invalid(f"{warehouse_id} is not a valid endpoint id.") from error
         statement_id = str(uuid.uuid4())
         return _Statement(
             id=statement_id,
             caller=caller,
             warehouse_id=warehouse_id,
-            disposition=_disposition(body),
-            limits=Limits(_limit(body, "row_limit"), _limit(body, "byte_limit")),
+            disposition=disposition_of(body),
+            limits=Limits(limit_of(body, "row_limit"), limit_of(body, "byte_limit")),
             request=Request(
                 caller=caller,
-                sql=_text(body, "statement"),
+                sql=text_of(body, "statement"),
                 operation_id=statement_id,
-                parameters=_parameters(body),
+                parameters=parameters_of(body),
                 catalog=str(body.get("catalog") or DEFAULT_CATALOG),
                 schema=str(body.get("schema") or DEFAULT_SCHEMA),
             ),
@@ -221,7 +225,7 @@ class Statements:
     def _chunk(self, statement: _Statement, result: Result, index: int) -> Mapping[str, Any]:
         count = 1 if result.file is not None else len(result.chunks)
         if not 0 <= index < count:
-            raise _invalid(f"Chunk index {index} is out of range: the result has {count} chunks.")
+            raise invalid(f"Chunk index {index} is out of range: the result has {count} chunks.")
         if result.file is not None:
             return {"external_links": [self._link(result)]}
         chunk = result.chunks[index]
@@ -253,24 +257,24 @@ class Statements:
         }
 
 
-def routes(services: Services) -> list[Route]:
+def routes(statements: Statements) -> list[Route]:
     """The statements' endpoints, and the place external links point to."""
 
     def submitted(call: Call) -> Mapping[str, Any]:
-        return services.statements.submit(call.caller, call.body)
+        return statements.submit(call.caller, call.body)
 
     def got(call: Call) -> Mapping[str, Any]:
-        return services.statements.get(call.caller, call.path["id"])
+        return statements.get(call.caller, call.path["id"])
 
     def chunk(call: Call) -> Mapping[str, Any]:
-        return services.statements.chunk(call.caller, call.path["id"], int(call.path["index"]))
+        return statements.chunk(call.caller, call.path["id"], int(call.path["index"]))
 
     def cancelled(call: Call) -> Mapping[str, Any]:
-        services.statements.cancel(call.caller, call.path["id"])
+        statements.cancel(call.caller, call.path["id"])
         return {}
 
     async def external(request: HttpRequest) -> Response:
-        file = services.statements.links.file(request.path_params["secret"])
+        file = statements.links.file(request.path_params["secret"])
         return FileResponse(file, media_type="application/vnd.apache.arrow.stream")
 
     return [
@@ -282,57 +286,3 @@ def routes(services: Services) -> list[Route]:
         Route(f"{_ROOT}/{{id}}/cancel", endpoint(cancelled), methods=["POST"]),
         Route("/external-results/{secret}", external, methods=["GET"]),
     ]
-
-
-def _wait_s(body: Mapping[str, Any]) -> int:
-    text = str(body.get("wait_timeout") or "10s")
-    found = re.fullmatch(r"(\d+)s", text)
-    if found is None or not (int(found[1]) == 0 or 5 <= int(found[1]) <= 50):
-        raise _invalid("wait_timeout must be 0 seconds or between 5 and 50 seconds.")
-    if int(found[1]) == 0 and body.get("on_wait_timeout") == "CANCEL":
-        raise _invalid("wait_timeout 0s cannot be used with on_wait_timeout CANCEL.")
-    if body.get("on_wait_timeout") not in {None, "CONTINUE", "CANCEL"}:
-        raise _invalid("on_wait_timeout must be CONTINUE or CANCEL.")
-    return int(found[1])
-
-
-def _disposition(body: Mapping[str, Any]) -> str:
-    disposition = str(body.get("disposition") or "INLINE")
-    form = str(body.get("format") or "JSON_ARRAY")
-    if (disposition, form) not in {("INLINE", "JSON_ARRAY"), ("EXTERNAL_LINKS", "ARROW_STREAM")}:
-        raise _invalid(
-            f"The format {form} with the disposition {disposition} is not supported:"
-            " INLINE takes JSON_ARRAY, EXTERNAL_LINKS takes ARROW_STREAM."
-        )
-    return disposition
-
-
-def _parameters(body: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    found = []
-    for item in body.get("parameters") or ():
-        if not isinstance(item, Mapping) or not item.get("name"):
-            raise _invalid("A parameter must have a name.")
-        value = item.get("value")
-        kind = str(item.get("type") or "STRING")
-        found.append(Parameter(str(item["name"]), None if value is None else str(value), kind))
-    return tuple(found)
-
-
-def _limit(body: Mapping[str, Any], name: str) -> int | None:
-    value = body.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, int) or value <= 0:
-        raise _invalid(f"{name} must be a positive number.")
-    return value
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise _invalid(f"{name} is missing.")
-    return value
-
-
-def _invalid(message: str) -> WireError:
-    return WireError(400, "INVALID_PARAMETER_VALUE", message)

@@ -9,18 +9,17 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kmflow_orchestration.sail.types import delta_json
-from kmflow_orchestration.workspace.catalog_store import CatalogStore, Securable
+from kmflow_orchestration.workspace.catalog_store import CatalogStore
 from kmflow_orchestration.workspace.grants import CATALOG, SCHEMA, TABLE, VOLUME, denied
+from kmflow_orchestration.workspace.securables import Securable
+from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.wire import Call, Caller, Handler, WireError, endpoint
-
-if TYPE_CHECKING:  # the services build the parts
-    from kmflow_orchestration.workspace.services import Services
 
 _ROOT = "/api/2.1/unity-catalog"
 _PAGE = 100

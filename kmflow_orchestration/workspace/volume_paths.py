@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kmflow_orchestration.errors import UnsafePath
 from kmflow_orchestration.names import VolumePath
-from kmflow_orchestration.workspace.services import Services
+from kmflow_orchestration.workspace.catalog_services import CatalogServices
 from kmflow_orchestration.workspace.wire import Caller, WireError
 
 READ = "READ_VOLUME"
@@ -24,7 +24,7 @@ class Place:
     root: Path
 
 
-def volume_place(services: Services, caller: Caller, path: str, privilege: str) -> Place:
+def volume_place(services: CatalogServices, caller: Caller, path: str, privilege: str) -> Place:
     """Where a `/Volumes/…` path lies on disk, for a caller who holds the privilege.
 
     Raises:

@@ -10,14 +10,12 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.routing import Route
 
+from kmflow_orchestration.workspace.foundation import Foundation
 from kmflow_orchestration.workspace.wire import Call, WireError, endpoint
-
-if TYPE_CHECKING:  # the services build this part
-    from kmflow_orchestration.workspace.services import Services
 
 _NAME = "Embedded Warehouse"
 
@@ -33,7 +31,7 @@ class _Warehouse:
 class Warehouses:
     """The warehouses of all workspaces. A restarted server finds them stopped."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Foundation) -> None:
         self._services = services
         self._clock = services.state.clock
         self._lock = threading.Lock()
@@ -97,23 +95,23 @@ class Warehouses:
             return self._by_workspace.setdefault(workspace_id, _Warehouse(warehouse_id))
 
 
-def routes(services: Services) -> list[Route]:
+def routes(warehouses: Warehouses) -> list[Route]:
     """List, get, start and stop."""
 
     def listed(call: Call) -> Mapping[str, Any]:
         workspace_id = call.caller.workspace_id
-        warehouse_id = services.warehouses.default_id(workspace_id)
-        return {"warehouses": [services.warehouses.described(workspace_id, warehouse_id)]}
+        warehouse_id = warehouses.default_id(workspace_id)
+        return {"warehouses": [warehouses.described(workspace_id, warehouse_id)]}
 
     def got(call: Call) -> Mapping[str, Any]:
-        return services.warehouses.described(call.caller.workspace_id, call.path["id"])
+        return warehouses.described(call.caller.workspace_id, call.path["id"])
 
     def started(call: Call) -> Mapping[str, Any]:
-        services.warehouses.start(call.caller.workspace_id, call.path["id"])
+        warehouses.start(call.caller.workspace_id, call.path["id"])
         return {}
 
     def stopped(call: Call) -> Mapping[str, Any]:
-        services.warehouses.stop(call.caller.workspace_id, call.path["id"])
+        warehouses.stop(call.caller.workspace_id, call.path["id"])
         return {}
 
     root = "/api/2.0/sql/warehouses"
