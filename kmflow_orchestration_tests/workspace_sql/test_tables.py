@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from kmflow_orchestration.names import TableName
+from kmflow_orchestration.tables.medallion import MEDALLION_TABLES
 from kmflow_orchestration.workspace.grants import TABLE
 from kmflow_orchestration.workspace.sql_engine import Request
 from kmflow_orchestration.workspace.sql_errors import SqlError, from_sail
@@ -213,3 +214,21 @@ def test_a_cancelled_statement_frees_the_engine(t):
         t.services.engine.run(request)
     assert host.server is None
     assert len(t.rows("SELECT * FROM t")) == 2
+
+
+def test_replace_where_leaves_rows_for_which_its_predicate_is_null(t):
+    t.run("INSERT INTO t VALUES (5, NULL, NULL)")
+    t.run("INSERT INTO t REPLACE WHERE v = 'a' SELECT 9, 'a', NULL")
+    assert sorted(t.rows("SELECT k FROM t")) == [(2,), (5,), (9,)]
+
+
+@pytest.mark.parametrize("definition", MEDALLION_TABLES, ids=lambda definition: definition.name)
+def test_every_table_we_ship_can_be_made(root, definition):
+    table = TableName(root.catalog, "s", definition.name)
+    root.run(definition.create_sql(table))
+    columns = root.services.engine.columns_of(
+        root.services.catalog.get(root.caller.workspace_id, TABLE, table.text)
+    )
+    assert [(c.name, c.nullable) for c in columns] == [
+        (c.name, c.nullable) for c in definition.columns
+    ]
