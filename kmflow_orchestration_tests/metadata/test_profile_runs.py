@@ -124,14 +124,29 @@ def test_tables_first_changed_by_several_threads_are_recorded_once(world):
     assert [table.table_name for table in world.table_groups.tables(ACME, E1)] == ["e1__loans"]
 
 
-def test_missed_ticks_of_a_cron_are_one(world):
-    noon = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
-    assert world.table_groups.due_by_cron(ACME, world.clock.now()) == []
+def due(world, at):
+    return [one.table_group_id for one in world.table_groups.due_by_cron(ACME, at)]
 
-    assert [one.table_group_id for one in world.table_groups.due_by_cron(ACME, noon)] == ["e1"]
+
+def test_a_new_table_group_is_due_at_once_and_missed_ticks_are_one(world):
+    noon = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+    assert due(world, world.clock.now()) == ["e1"]
+    world.table_groups.ticked(ACME, E1, world.clock.now())
+    assert due(world, world.clock.now()) == []
+
+    assert due(world, noon) == ["e1"]
     world.table_groups.ticked(ACME, E1, noon)
 
-    assert world.table_groups.due_by_cron(ACME, noon + timedelta(hours=1)) == []
+    assert due(world, noon + timedelta(hours=1)) == []
+
+
+def test_a_tick_is_in_the_zone_of_its_table_group(world):
+    zurich = replace(world.table_group, cron="0 3 * * *", time_zone="Europe/Zurich")
+    world.table_groups.save(ACME, zurich)
+    world.table_groups.ticked(ACME, E1, datetime(2026, 7, 1, 0, 0, tzinfo=UTC))
+
+    assert due(world, datetime(2026, 7, 1, 0, 59, tzinfo=UTC)) == []
+    assert due(world, datetime(2026, 7, 1, 1, 0, tzinfo=UTC)) == ["e1"]
 
 
 def test_only_one_run_of_a_table_group_is_outstanding(world):
