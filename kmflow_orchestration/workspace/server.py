@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import socket
@@ -14,7 +13,6 @@ from typing import Any, Self
 
 import uvicorn
 from starlette.routing import Route, Router
-from starlette.types import Scope
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.errors import KmflowError
@@ -30,6 +28,7 @@ from kmflow_orchestration.workspace import (
 )
 from kmflow_orchestration.workspace.allowed_volumes import AllowedVolumes
 from kmflow_orchestration.workspace.catalog_store import CatalogStore
+from kmflow_orchestration.workspace.connections import Connections
 from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.gate import Gate, not_found
 from kmflow_orchestration.workspace.job_runner import Jobs
@@ -183,50 +182,6 @@ class _Server(uvicorn.Server):
         current_default_thread_limiter().total_tokens = _THREADS
         await super().startup(sockets)
         self.ready.set()
-
-
-class Connections:
-    """Open client connections by the client's address, so that a fault can cut one."""
-
-    def __init__(self) -> None:
-        self._transports: dict[tuple[str, int], asyncio.Transport] = {}
-
-    def protocol(self) -> type[asyncio.Protocol]:
-        """uvicorn's protocol, the quicker one when installed, that registers its connection."""
-        transports = self._transports
-        base = _http_protocol()
-
-        class Registered(base):  # type: ignore[misc, valid-type]
-            def connection_made(self, transport: asyncio.Transport) -> None:
-                self.peer = transport.get_extra_info("peername")[:2]
-                transports[self.peer] = transport
-                super().connection_made(transport)
-
-            def connection_lost(self, exc: Exception | None) -> None:
-                transports.pop(self.peer, None)
-                super().connection_lost(exc)
-
-        return Registered
-
-    def hang_up(self, scope: Scope, flush: bool) -> None:
-        """Close the connection a request came by, at once or after what was sent so far."""
-        transport = self._transports.get(tuple(scope["client"]))
-        if transport is None:
-            return
-        if flush:
-            transport.close()
-        else:
-            transport.abort()
-
-
-def _http_protocol() -> Any:
-    try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-    except ImportError:
-        from uvicorn.protocols.http.h11_impl import H11Protocol
-
-        return H11Protocol
-    return HttpToolsProtocol
 
 
 def build_services(state: WorkspaceState) -> Services:
