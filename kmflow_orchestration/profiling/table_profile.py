@@ -43,7 +43,7 @@ class PlanLimits:
     exact_percentile_rows: int = 100_000
     grouped_distinct: int = 100_000
     listed_distinct: int = 1_000
-    sample_rows: int = 1_000_000
+    sample_rows: int = 100_000
     scan_columns: int = 40
     value_columns: int = 10
 
