@@ -110,10 +110,15 @@ class _Comparing:
         gone = tuple(
             known.path
             for known in self._known.values()
-            if known.state is State.WAITING and known.path not in self._seen
+            if known.path not in self._seen and _is_forgotten(known)
         )
         changes = Changes(tuple(self._files), tuple(self._ripe), gone)
         return Comparison(changes, Observation(seen=len(self._seen), **self._counts))
+
+
+def _is_forgotten(known: KnownFile) -> bool:
+    # A file that never was complete, or a folder (its path ends so) that can be read by now.
+    return known.state is State.WAITING or known.path.endswith("/")
 
 
 def _nanoseconds(moment: datetime) -> int:

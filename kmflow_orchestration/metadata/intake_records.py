@@ -217,7 +217,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a look changes: files, waiting files now complete, waiting files now gone."""
+    """What a look changes: files, waiting files now complete, entries to be forgotten."""
 
     files: tuple[FileChange, ...] = ()
     ripe: tuple[str, ...] = ()

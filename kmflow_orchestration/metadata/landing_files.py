@@ -37,6 +37,7 @@ from kmflow_orchestration.metadata.intake_tables import LandingFileRow as Row
 from kmflow_orchestration.metadata.intake_tables import LandingFolderRow as Folder
 from kmflow_orchestration.names import GroupId
 
+_FORGETTABLE = (State.WAITING, State.QUARANTINED)
 # A size no file has: whatever appears at the path again counts as changed.
 _NO_SIZE = -1
 
@@ -117,7 +118,7 @@ class LandingFiles:
             self._session.execute(_CHANGE, old)
         self._set(group, changes.ripe, State.WAITING, state=State.PENDING)
         for paths in slices(changes.gone):
-            gone = (Row.group_id == group, Row.path.in_(paths), Row.state == State.WAITING)
+            gone = (Row.group_id == group, Row.path.in_(paths), Row.state.in_(_FORGETTABLE))
             self._session.execute(delete(Row).where(*gone, Row.item_id.is_(None)))
             self._session.execute(
                 update(Row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from kmflow_orchestration.intake.ledger import Observation
+from kmflow_orchestration.metadata.intake_records import FolderLook, Seen
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
 
@@ -123,3 +124,21 @@ def test_a_file_seen_near_midnight_belongs_to_its_utc_day(acme: LandingPlace) ->
     acme.look()
     assert [due.day for due in acme.ledger.due_days(acme.group)] == [first_seen_on]
     assert acme.today > first_seen_on
+
+
+def test_a_folder_that_could_not_be_read_is_told_until_it_can(acme: LandingPlace) -> None:
+    acme.drop("e1/shut/a.csv", "x")
+    refused = Seen(
+        path="e1/shut/",
+        folder="e1/shut",
+        engagement_id="e1",
+        size_bytes=0,
+        mtime_ns=0,
+        inode=0,
+        problem="unreadable",
+        message="Permission denied",
+    )
+    acme.ledger.observe(acme.group, [FolderLook("e1/shut", 0, (refused,), "e1")])
+    assert [one.path for one in acme.ledger.quarantined(acme.group)] == ["e1/shut/"]
+    assert acme.look().pending == 1
+    assert acme.ledger.quarantined(acme.group) == []
