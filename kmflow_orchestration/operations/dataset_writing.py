@@ -93,7 +93,7 @@ class DatasetWriter:
         self.registry.record(self.group, parts)
         work = _Work(batch, staged, frozenset(gone))
         names = {part.table_name for part in parts} | set(gone.values())
-        written = tuple(self._write_table(name, work) for name in sorted(names))
+        written = tuple(self._settled_table(name, work) for name in sorted(names))
         self.registry.remove(self.group, gone)
         return written
 
@@ -131,9 +131,24 @@ class DatasetWriter:
         known = self.registry.of_items(self.group, {*batch.replaced_item_ids, *converted})
         return {part.key: part.table_name for part in known if part.key not in staged}
 
-    def _write_table(self, name: str, work: _Work) -> WrittenTable:
+    def _settled_table(self, name: str, work: _Work) -> WrittenTable:
+        """Writes a table until no other run, of another day, has added to it meanwhile.
+
+        A rebuild writes the rows of every day: one that did not know of the other run's parts
+        would have taken their rows away.
+        """
+        must_rebuild = False
+        while True:
+            known = self.registry.of_table(self.group, name)
+            written = self._write_table(name, known, work, must_rebuild=must_rebuild)
+            if self.registry.of_table(self.group, name) == known:
+                return written
+            must_rebuild = written.rebuilt
+
+    def _write_table(
+        self, name: str, known: Sequence[DatasetPart], work: _Work, *, must_rebuild: bool
+    ) -> WrittenTable:
         table = self.config.namespace.bronze(name)
-        known = self.registry.of_table(self.group, name)
         live = [part for part in known if part.key not in work.gone]
         actual = self.lakehouse.columns(table)
         columns = table_columns(live) if live else actual
@@ -142,7 +157,10 @@ class DatasetWriter:
             columns, rows, fits = (), 0, True
         else:
             mine = [part for part in live if part.batch_id == work.batch.batch_id]
-            fits = len(mine) == len(live) if actual is None else have_same_types(columns, actual)
+            is_right = (
+                len(mine) == len(live) if actual is None else have_same_types(columns, actual)
+            )
+            fits = is_right and not must_rebuild
             with self._staged(mine if fits else live, needed_types(live), work) as staged:
                 write = self._replace if fits else self._rebuild
                 rows = write(table, columns, rows_of(staged, columns), work)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -178,6 +179,27 @@ def test_stored_bytes_that_changed_become_no_table(world: DatasetWorld) -> None:
         world.publish()
 
     assert world.rows("loans", "id") == [(1,)]
+
+
+def test_a_rebuild_takes_in_what_another_run_added_meanwhile(
+    world: DatasetWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.arrive(loans_1="id\n1\n")
+    real, recorded = world.lakehouse.rebuild, []
+
+    def overtaken(*args: object, **kwargs: object) -> int:
+        if not recorded:
+            (part,) = world.registry.of_items(
+                world.place.group, [world.place.item("loans_1.csv").item_id]
+            )
+            recorded.append(replace(part, item_id="of-another-day", batch_id="another"))
+            world.registry.record(world.place.group, recorded)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(world.lakehouse, "rebuild", overtaken)
+    world.arrive(loans_2="id\nx\n")
+
+    assert world.rows("loans", "id") == [("1",), ("1",), ("x",)]
 
 
 class Interrupted(Exception):
