@@ -109,6 +109,10 @@ def _refuse_constructs(tree: exp.Expression) -> None:
     for kind, what in _REFUSED_CONSTRUCTS.items():
         if tree.find(kind) is not None:
             raise unsupported(what)
+    for inner in tree.find_all(exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop):
+        # The branches of a MERGE are such statements too; others would escape the check for MODIFY.
+        if inner is not tree and not isinstance(inner.parent, exp.When):
+            raise unsupported("A change inside another statement")
 
 
 # Sail would run, or try to run, each of these.

@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kmflow_orchestration.workspace.sql_errors import SqlError
+from kmflow_orchestration.workspace.sql_router import route
+from kmflow_orchestration.workspace.sql_tables import Scope
+from kmflow_orchestration.workspace.wire import Caller
 
 REFUSALS = {
     "several statements": ("SELECT 1; SELECT 2", "PARSE_SYNTAX_ERROR"),
@@ -50,6 +59,7 @@ REFUSALS = {
     "a temporary view": ("CREATE TEMPORARY VIEW v AS SELECT * FROM t", "UNSUPPORTED_FEATURE"),
     "a global view": ("CREATE GLOBAL TEMPORARY VIEW v AS SELECT 1", "UNSUPPORTED_FEATURE"),
     "a function": ("CREATE FUNCTION f() RETURNS INT RETURN 1", "UNSUPPORTED_FEATURE"),
+    "a change inside a query": ("WITH x AS (DELETE FROM t) SELECT 1", "UNSUPPORTED_FEATURE"),
     "use": ("USE SCHEMA x", "UNSUPPORTED_FEATURE"),
     "set": ("SET spark.sql.warehouse.dir = '/'", "UNSUPPORTED_FEATURE"),
     "explain": ("EXPLAIN SELECT 1", "UNSUPPORTED_FEATURE"),
@@ -114,3 +124,69 @@ def test_a_schema_with_tables_is_dropped_only_with_cascade(own):
     assert own.refused("SELECT * FROM t").error_class == "TABLE_OR_VIEW_NOT_FOUND"
     own.run("DROP SCHEMA IF EXISTS s")
     own.run(f"DROP CATALOG {own.catalog}")
+
+
+WORDS = st.sampled_from(
+    [
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "t",
+        "k",
+        "v",
+        "*",
+        "(",
+        ")",
+        ",",
+        ";",
+        ".",
+        "'x'",
+        "`y`",
+        "1",
+        "AS",
+        "WITH",
+        "INSERT",
+        "INTO",
+        "VALUES",
+        "TABLE",
+        "CREATE",
+        "DROP",
+        "SHOW",
+        "GRANT",
+        "ON",
+        "TO",
+        "DESCRIBE",
+        "UPDATE",
+        "SET",
+        "=",
+        "MERGE",
+        "USING",
+        "DELETE",
+        "ALTER",
+        "ADD",
+        "COLUMNS",
+        "IDENTIFIER",
+        ":p",
+        "parquet.`/Volumes/a/b/c`",
+        "EXISTS",
+        "IF",
+        "NOT",
+        "SCHEMA",
+        "VOLUME",
+        "IN",
+        "REPLACE",
+        "BY",
+        "NAME",
+        "--",
+        "/*",
+        "*/",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(words=st.lists(WORDS, min_size=1, max_size=12))
+def test_any_text_is_a_plan_or_a_refusal(services, words):
+    caller = Caller(next(iter(services.state.workspaces())), "bob")
+    with contextlib.suppress(SqlError):
+        route(" ".join(words), (), catalog=services.catalog, scope=Scope(caller, "c0", "s"))
