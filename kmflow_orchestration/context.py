@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -26,12 +27,16 @@ from kmflow_orchestration.metadata.profile_completions import ProfileFindings
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
 from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import GroupId, TableGroupId, TableName
+from kmflow_orchestration.operations.changed_tables import note_changed_tables
 from kmflow_orchestration.runs.callback_tokens import CallbackKeys
 from kmflow_orchestration.runs.callbacks import CallbackSettings
+from kmflow_orchestration.runs.stored_results import stored_completion
+from kmflow_orchestration.runs.submission import LaunchOptions
 from kmflow_orchestration.storage.choose import open_lakehouse, open_storage
 
 if TYPE_CHECKING:
-    from kmflow_orchestration.metadata.profile_records import ProfileRun
+    from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun
+    from kmflow_orchestration.operations.dataset_writing import WrittenTable
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 
@@ -229,7 +234,18 @@ class GroupContext:
             "registry": self._context.datasets,
             "workers": self._context.settings.conversion_workers,
             "work_dir": self._work_dir,
+            "on_written": self._note_changed_tables,
         }
+
+    def _note_changed_tables(self, batch_id: str, tables: tuple[WrittenTable, ...]) -> None:
+        note_changed_tables(
+            self.id,
+            batch_id,
+            tables,
+            table_groups=self._context.table_groups,
+            at=self._context.clock.now(),
+            cron=self._context.settings.profile_cron,
+        )
 
     def profiling(self) -> dict[str, Any]:
         """Arguments of `start_profile` besides group and table group."""
@@ -241,7 +257,14 @@ class GroupContext:
             "config": self.config,
             "callback": self._context.callback,
             "clock": self._context.clock,
+            "options": self._launch_options,
         }
+
+    @property
+    def _launch_options(self) -> LaunchOptions:
+        first = timedelta(seconds=self._context.settings.profile_first_poll_s)
+        alone = min(first, timedelta(minutes=1))
+        return LaunchOptions(first_poll=first, first_poll_without_callback=alone)
 
     def judging(self) -> dict[str, Any]:
         """Arguments of `judge_again` besides group and run."""
@@ -250,6 +273,10 @@ class GroupContext:
             "lakehouse": self.lakehouse,
             "config": self.config,
         }
+
+    def stored_completion(self, run: ProfileRun) -> Completion | None:
+        """What a run left in the lakehouse, for polling; None when nothing is there."""
+        return stored_completion(run, lakehouse=self.lakehouse, namespace=self.config.namespace)
 
     def profile_run(self, profile_run_id: str) -> ProfileRun:
         """One of this group's profile runs. Raises UnknownRun."""

@@ -1,6 +1,5 @@
 """Bronze: evidence as received, and its tables typed as their own values prove."""
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -100,20 +99,19 @@ def bronze_datasets(
 
 def _datasets_day(group: GroupContext, day: date) -> DayReport:
     published = publish_datasets(group.id, day, **group.converting())
-    rows = {written.table.name: float(written.rows_total) for written in published.tables}
+    rows = {written.name: float(written.rows_total) for written in published.tables}
     return DayReport(
         {
             "dagster/row_count": published.rows_written,
             "tables": len(rows),
-            "tables_rebuilt": sum(written.was_rebuilt for written in published.tables),
-            "files_without_converter": len(published.no_converter),
+            "tables_rebuilt": sum(written.rebuilt for written in published.tables),
+            "files_converted": published.converted,
+            "files_without_converter": published.no_converter,
             "files_quarantined": len(published.quarantined),
-            "rows_rescued": sum(
-                _count(receipt, "rows_rescued") for receipt in _receipts(published)
-            ),
+            "rows_rescued": published.rows_rescued,
             "warnings": [f"{w.file_name}: {w.warning.message}" for w in published.warnings[:50]],
             "rows_by_table": bars("Rows by table", rows),
-            "receipts": dg.MetadataValue.json(_receipts(published)[:100]),
+            "receipts": dg.MetadataValue.json([r.summary() for r in published.receipts[:100]]),
             **_largest_table(group, published),
         },
         checks=(_no_loss(published),),
@@ -125,31 +123,17 @@ def _largest_table(group: GroupContext, published: PublishedDatasets) -> dict[st
     largest = max(published.tables, key=lambda one: one.rows_total, default=None)
     if largest is None:
         return {}
-    columns = group.lakehouse.columns(largest.table) or ()
     rows = first_rows(largest.table, published.batches, lakehouse=group.lakehouse)
     return {
         "preview_of": largest.table.text,
         "preview": preview(rows),
-        "dagster/column_schema": column_schema([(one.name, one.type) for one in columns]),
+        "dagster/column_schema": column_schema(largest.columns),
         **group.links(largest.table),
     }
 
 
-def _receipts(published: PublishedDatasets) -> list[dict[str, Any]]:
-    return [dict(receipt) for _, receipt in sorted(published.receipts.items())]
-
-
-def _count(receipt: Mapping[str, Any], name: str) -> int:
-    return int(receipt.get(name, 0))
-
-
 def _no_loss(published: PublishedDatasets) -> dg.AssetCheckResult:
-    lost = [
-        f"{item} {part}".strip()
-        for (item, part), receipt in sorted(published.receipts.items())
-        if _count(receipt, "rows_read")
-        != sum(_count(receipt, f"rows_{kind}") for kind in ("written", "rejected", "skipped"))
-    ]
+    lost = [receipt.source for receipt in published.receipts if not receipt.adds_up]
     quarantined = [f"{item.file_name}: {item.code}" for item in published.quarantined]
     return dg.AssetCheckResult(
         check_name=NOTHING_LOST.name,

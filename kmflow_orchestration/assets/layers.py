@@ -1,6 +1,12 @@
 """Words every asset declaration shares: owners, the pool, retries, automation."""
 
+import warnings
+
 import dagster as dg
+
+# Multi-dimensional mappings, backfill policies and code references are beta in 1.13, on which we
+# are pinned; every start would print a dozen lines about it.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 DATA_OWNER = "team:evidence"
 QUALITY_OWNER = "team:data-quality"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 EXTRA_HINT = 'pip install "kmflow_orchestration[all]"'
 CONFIGURATION_PROBLEM = 3
+USAGE = 2
 INTERRUPTED = 130
 
 
@@ -25,19 +26,26 @@ def run() -> None:
 
 
 def _run() -> int:
-    import click
     import typer
 
+    # Typer brings its own copy of Click and exports only this leaf of its usage errors.
+    usage_error = typer.BadParameter.__mro__[1]
     command = typer.main.get_command(build_app())
     try:
         return int(command.main(standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except usage_error as error:
+        return _misused(error)
+    except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except KmflowError as error:
         return _refused(error)
+
+
+def _misused(error: BaseException) -> int:
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+    return int(getattr(error, "exit_code", USAGE))
 
 
 def build_app() -> typer.Typer:

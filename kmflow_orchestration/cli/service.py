@@ -16,11 +16,21 @@ def _family() -> None:
 
 @app.command()
 def run() -> None:
-    """Serve completions and health until interrupted; address from KMFLOW_SERVICE_HOST and _PORT."""
+    """Serve completions and health, on KMFLOW_SERVICE_HOST and _PORT; Ctrl-C stops it."""
     from kmflow_orchestration.cli.open_context import open_context
-    from kmflow_orchestration.service.server import serve
+    from kmflow_orchestration.service.app import create_app
+    from kmflow_orchestration.service.dependencies import ServiceDependencies
+    from kmflow_orchestration.service.server import ServiceServer
 
     with open_context() as context:
         settings = context.settings
-        say(f"service on http://{settings.service_host}:{settings.service_port}/api/v1/health")
-        serve(context, host=settings.service_host, port=settings.service_port)
+        dependencies = ServiceDependencies(
+            runs=context.profile_runs,
+            keys=context.callback.keys,
+            storage=settings.storage_backend,
+            clock=context.clock,
+        )
+        app = create_app(dependencies)
+        with ServiceServer(app, host=settings.service_host, port=settings.service_port) as server:
+            say(f"service on {server.url}/api/v1/health")
+            server.wait()

@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     profile_cron: str = Field("0 3 * * *", validation_alias="KMFLOW_PROFILE_CRON")
     """When an engagement's own table group is profiled, in UTC, unless it says otherwise."""
 
+    profile_first_poll_s: int = Field(300, ge=1, validation_alias="KMFLOW_PROFILE_FIRST_POLL_S")
+    """Seconds a profile run's callback has before its job is asked; at most 60 without one."""
+
     service_host: str = Field("127.0.0.1", validation_alias="KMFLOW_SERVICE_HOST")
     service_port: int = Field(8350, ge=0, le=65535, validation_alias="KMFLOW_SERVICE_PORT")
 

@@ -44,11 +44,12 @@ class Home:
         """A secret of this machine: made once, readable by its owner only."""
         path = self.root / "secrets" / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            with path.open("x", opener=_private, encoding="ascii") as file:
-                file.write(secrets.token_urlsafe(32))
-        except FileExistsError:
-            pass
+        if not path.exists():
+            # Whole or absent: a killed process must not leave an empty secret behind.
+            scratch = path.with_suffix(".new")
+            scratch.touch(mode=0o600)
+            scratch.write_text(secrets.token_urlsafe(32), encoding="ascii")
+            scratch.replace(path)
         return path
 
     def port(self, name: str) -> int:
@@ -79,12 +80,6 @@ def instance_settings() -> str:
         return packaged.read_text(encoding="utf-8")
     beside = Path(str(resources.files(PACKAGE))).parent / "dagster.yaml"
     return beside.read_text(encoding="utf-8")
-
-
-def _private(path: str, flags: int) -> int:
-    import os
-
-    return os.open(path, flags, mode=0o600)
 
 
 def _is_free(port: int) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
@@ -44,7 +43,7 @@ class LocalDaemon:
     instance: dg.DagsterInstance
     cursor_file: Path
     on_run: Callable[[RunOutcome], None] = lambda _: None
-    resources: Mapping[str, Any] = field(default_factory=dict)
+    outcomes: list[RunOutcome] = field(default_factory=list)
     _cursors: dict[str, str | None] = field(default_factory=dict)
 
     def bury_dead_runs(self) -> int:
@@ -81,7 +80,7 @@ class LocalDaemon:
             instance=self.instance,
             cursor=self._cursors.get(name),
             definitions=self.definitions,
-            resources=dict(self.resources),
+            resources=dict(self.definitions.resources or {}),
         )
         with context:
             data = sensor(context)
@@ -90,12 +89,23 @@ class LocalDaemon:
         if data.cursor is not None:
             self._cursors[name] = data.cursor
         for request in data.dynamic_partitions_requests or []:
-            if isinstance(request, dg.AddDynamicPartitionsRequest):
-                self.instance.add_dynamic_partitions(
-                    request.partitions_def_name, list(request.partition_keys)
-                )
+            self._change_partitions(request)
         wanted = [request for request in data.run_requests or [] if self._is_new(name, request)]
         return [self._run(request, name) for request in wanted]
+
+    def _change_partitions(
+        self, request: dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest
+    ) -> None:
+        if isinstance(request, dg.AddDynamicPartitionsRequest):
+            keys = list(request.partition_keys)
+            self.instance.add_dynamic_partitions(request.partitions_def_name, keys)
+        else:
+            for key in request.partition_keys:
+                self.instance.delete_dynamic_partition(request.partitions_def_name, key)
+
+    def materialize(self, assets: Sequence[dg.AssetKey], partition: str) -> RunOutcome:
+        """What a person's click on "Materialize" does."""
+        return self._execute(assets, partition, {})
 
     def _is_new(self, sensor: str, request: dg.RunRequest) -> bool:
         if not request.run_key:
@@ -141,7 +151,7 @@ class LocalDaemon:
     def _execute(
         self, assets: Sequence[dg.AssetKey], partition: str, tags: Mapping[str, str]
     ) -> RunOutcome:
-        job = self.definitions.get_implicit_global_asset_job_def()
+        job = self.definitions.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             instance=self.instance,
             asset_selection=list(assets),
@@ -159,5 +169,6 @@ class LocalDaemon:
             result.success,
             "; ".join(texts)[:2000],
         )
+        self.outcomes.append(outcome)
         self.on_run(outcome)
         return outcome

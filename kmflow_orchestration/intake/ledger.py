@@ -121,7 +121,7 @@ class Ledger:
     # What there is to do, and who does it
 
     def due_days(self, group: GroupId) -> list[DueDay]:
-        """Days with files to store (uploads due for another try included) or a batch half-way."""
+        """Days with files to store (uploads due again included) or a batch half-way through intake."""
         with reading(self._sessions) as tables:
             pending = tables.files.due_by_day(group, self._clock.now())
             unfinished = tables.batches.unfinished_days(group)
@@ -130,6 +130,11 @@ class Ledger:
             DueDay(day, runs.get(day, 0) + 1, pending.get(day, 0), day in unfinished)
             for day in sorted({*pending, *unfinished})
         ]
+
+    def late_days(self, group: GroupId, converted_before: datetime) -> list[date]:
+        """Days whose silver steps are missing although they were converted before that time."""
+        with reading(self._sessions) as tables:
+            return sorted(tables.batches.late_days(group, converted_before))
 
     def run_requested(self, group: GroupId, day: date) -> None:
         """Count a run of a day that was asked for: the next one gets another run key.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy import Table, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.errors import StateConflict
@@ -242,7 +242,8 @@ _SCORED = (
         _C.group_id == bindparam("g"),
         _C.id == bindparam("i"),
         _C.batch_id == bindparam("b"),
-        _C.state.in_(LIVE),
+        # Not `in_`, which cannot be used for many rows at once.
+        or_(*(_C.state == state for state in sorted(LIVE))),
         _C.scores_at.is_(None),
     )
     .values(

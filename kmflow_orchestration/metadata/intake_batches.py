@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, text, update
+from sqlalchemy import ColumnElement, insert, or_, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,15 @@ from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow as ItemR
 from kmflow_orchestration.metadata.intake_tables import IntakeBatchRow as Row
 from kmflow_orchestration.metadata.intake_tables import IntakeDayRow as Day
 from kmflow_orchestration.names import GroupId
+
+
+# One run takes a batch through the first; automation follows with the second.
+INTAKE_STEPS = (Step.STORED, Step.BRONZE, Step.DATASETS)
+SILVER_STEPS = (Step.FRAGMENTS, Step.QUALITY)
+
+
+def _lacking(steps: Iterable[Step]) -> ColumnElement[bool]:
+    return or_(*(getattr(Row, f"{step}_at").is_(None) for step in steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +204,15 @@ class IntakeBatches:
         return found
 
     def unfinished_days(self, group: GroupId) -> set[date]:
-        """Days with a batch that is open or lacks a later step."""
-        query = select(Row.day).where(
-            Row.group_id == group,
-            or_(*(getattr(Row, f"{step}_at").is_(None) for step in Step)),
-        )
+        """Days with a batch that is open or lacks a step of the intake run."""
+        return self._days(group, _lacking(INTAKE_STEPS))
+
+    def late_days(self, group: GroupId, converted_before: datetime) -> set[date]:
+        """Days with a batch that was converted long ago and still lacks a silver step."""
+        return self._days(group, Row.datasets_at < converted_before, _lacking(SILVER_STEPS))
+
+    def _days(self, group: GroupId, *conditions: ColumnElement[bool]) -> set[date]:
+        query = select(Row.day).where(Row.group_id == group, *conditions)
         return set(self._session.scalars(query.distinct()))
 
     def runs(self, group: GroupId) -> dict[date, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,8 @@ from kmflow_orchestration.operations.convert_evidence import StoredSource, conve
 from kmflow_orchestration.operations.dataset_writing import DatasetWriter, WrittenTable
 from kmflow_orchestration.operations.publish_bronze import write_ingestion_log
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+
+OnWritten = Callable[[str, tuple[WrittenTable, ...]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def publish_datasets(
     config: GroupConfig,
     workers: int,
     work_dir: Path,
+    on_written: OnWritten,
 ) -> PublishedDatasets:
     """Convert a day's batches and write their dataset tables; a repeated call writes the same.
 
@@ -131,6 +134,8 @@ def publish_datasets(
     arrival decides nothing. What cannot be converted is quarantined and leaves its batch. Each
     batch is finished by itself: a fault leaves it, and those after it, for the next call.
     `work_dir` holds a copy and a staging file of what is being converted, and is emptied again.
+    `on_written` hears which tables a batch changed before the batch is finished, and nothing of a
+    replay, which changes none.
 
     Raises:
         StorageUnavailable: stored bytes could not be read.
@@ -152,6 +157,8 @@ def publish_datasets(
         _mark_converted(group, ledger, converted)
         log_items = ledger.items(group, batch.batch_id)
         write_ingestion_log(batch, log_items, lakehouse=lakehouse, config=config)
+        if not batch.is_finished(Step.DATASETS):
+            on_written(batch.batch_id, tables)
         ledger.finish_step(group, batch.batch_id, Step.DATASETS)
         published += _summary(group, batch, items, converted, tables)
     return published

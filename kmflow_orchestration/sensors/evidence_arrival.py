@@ -10,10 +10,11 @@ from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.intake.arrivals import Look, look
 from kmflow_orchestration.intake.ledger import DueDay
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.partitions.keys import GROUP_TAG, GROUPS, day_key, split_days
+from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key, split_days
 from kmflow_orchestration.resources.asset_keys import INTAKE
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.fairness import in_turns
+from kmflow_orchestration.sensors.partition_sync import partition_requests
 from kmflow_orchestration.sensors.run_keys import has_active_run
 
 MAX_REQUESTS = 20
@@ -46,7 +47,7 @@ def evidence_arrival(
     context.log.info("; ".join(told))
     return dg.SensorResult(
         run_requests=fair,
-        dynamic_partitions_requests=_missing_groups(context.instance, opened),
+        dynamic_partitions_requests=partition_requests(context.instance, opened),
         cursor=json.dumps(cursors, sort_keys=True),
         skip_reason=None if fair else "; ".join(told) or "there is no group",
     )
@@ -109,11 +110,3 @@ def _sentence(group: str, seen: Look, requested: int, skipped: list[str]) -> str
     }
     told = ", ".join(f"{count} {name}" for name, count in counts.items())
     return f"{group}: {told}" + (f", skipped ({'; '.join(skipped)})" if skipped else "")
-
-
-def _missing_groups(
-    instance: dg.DagsterInstance, opened: Context
-) -> list[dg.AddDynamicPartitionsRequest]:
-    known = set(instance.get_dynamic_partitions(GROUPS.name or ""))
-    missing = [group for group in opened.group_configs.groups() if group not in known]
-    return [GROUPS.build_add_request(missing)] if missing else []

@@ -7,6 +7,7 @@ from kmflow_orchestration.partitions.keys import GROUP_TAG, table_group_key
 from kmflow_orchestration.resources.asset_keys import PROFILE_RUN
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.fairness import in_turns
+from kmflow_orchestration.sensors.partition_sync import partition_requests
 from kmflow_orchestration.sensors.run_keys import next_run_key
 
 MAX_REQUESTS = 20
@@ -30,10 +31,13 @@ def profiling_cron(context: dg.SensorEvaluationContext, kmflow: ContextResource)
     requests = in_turns(due, MAX_REQUESTS)
     if unchanged:
         context.log.info("no table changed since the last run: %s", ", ".join(unchanged))
-    if not requests:
-        reason = f"unchanged: {', '.join(unchanged)}" if unchanged else "no schedule is due"
-        return dg.SensorResult(skip_reason=reason)
-    return dg.SensorResult(run_requests=requests)
+    quiet = f"unchanged: {', '.join(unchanged)}" if unchanged else "no schedule is due"
+    return dg.SensorResult(
+        run_requests=requests,
+        # A table group's key must be there in the tick that asks for its first profile.
+        dynamic_partitions_requests=partition_requests(context.instance, opened),
+        skip_reason=None if requests else quiet,
+    )
 
 
 def _request(instance: dg.DagsterInstance, group: GroupId, table_group: str) -> dg.RunRequest:

@@ -70,6 +70,11 @@ class ServiceServer:
             raise ConfigurationError(f"the service did not start on {self.url}")
         return self
 
+    def wait(self) -> None:
+        """Block until interrupted."""
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(0.5)
+
     def stop(self) -> None:
         """Finish open requests and end; a second call does nothing."""
         if self._server is not None and self._thread is not None:

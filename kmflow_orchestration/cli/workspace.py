@@ -1,0 +1,38 @@
+"""`kmflow workspace`: the embedded Databricks workspace on its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kmflow_orchestration.cli.output import answer, say
+
+app = typer.Typer(help="The embedded Databricks workspace.", no_args_is_help=True)
+
+
+@app.callback()
+def _family() -> None:
+    """The embedded Databricks workspace."""
+
+
+@app.command()
+def serve(
+    directory: Annotated[Path, typer.Option("--dir", help="Folder of the workspace's state.")],
+    *,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+) -> None:
+    """Serve a workspace on loopback and print a .databrickscfg for it; Ctrl-C stops it."""
+    from kmflow_orchestration.workspace.own_token import own_token
+    from kmflow_orchestration.workspace.seeding import seed_workspace
+    from kmflow_orchestration.workspace.server import EmbeddedWorkspace, databrickscfg, run
+
+    token = own_token(directory)
+
+    def tell(workspace: EmbeddedWorkspace) -> None:
+        seed_workspace(workspace, "default", admin_token=token)
+        answer.print(databrickscfg(workspace.url, {"DEFAULT": token}), markup=False, soft_wrap=True)
+        say(f"embedded workspace on {workspace.url}, state in {directory}")
+
+    run(directory, port=port, on_start=tell)
