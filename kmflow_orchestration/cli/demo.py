@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -45,6 +46,8 @@ def demo(
     from kmflow_orchestration.demo.run_demo import run_demo
     from kmflow_orchestration.demo.sandbox import Sandbox
 
+    # Dagster's own log is in its event storage; here it would bury the story.
+    logging.getLogger("dagster").setLevel(logging.ERROR)
     home = Home.at(directory or load_settings().home)
     with Sandbox(home, backend.value) as sandbox, _Shown() as shown:
         report = run_demo(sandbox, shown.listener)

@@ -75,7 +75,7 @@ class LocalDaemon:
 
     def tick(self, name: str) -> list[RunOutcome]:
         """One tick of a sensor, and the runs it requests."""
-        sensor = self.definitions.get_sensor_def(name)
+        sensor = self.definitions.resolve_sensor_def(name)
         context = dg.build_sensor_context(
             instance=self.instance,
             cursor=self._cursors.get(name),

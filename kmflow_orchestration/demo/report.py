@@ -117,6 +117,6 @@ def _worst(scores: list[Score]) -> list[Score]:
 def _group_score(scores: list[Score]) -> float | None:
     """1 - affected / data points over all table groups (scoring, rule 5)."""
     columns = [s for s in scores if s.scope == "column" and not s.dimension]
-    points = sum(s.record_count or 0 for s in columns)
-    affected = sum(s.affected or 0 for s in columns)
+    points = sum(s.record_count or 0 for s in columns if s.score is not None)
+    affected = sum((1 - s.score) * (s.record_count or 0) for s in columns if s.score is not None)
     return round(1 - affected / points, 4) if points else None

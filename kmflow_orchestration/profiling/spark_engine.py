@@ -72,6 +72,8 @@ class SparkEngine:
     ) -> None:
         """Make these rows the table's only rows of the run, in one statement that can be repeated.
 
+        A run's first write only adds: unlike a replacement, it never collides with another run's.
+
         Raises:
             StatementFailed: a fault that repeating does not heal, or five failures.
         """
@@ -111,9 +113,11 @@ class SparkEngine:
             else quoted(name)
             for name in definition.column_names
         )
+        of_run = f"{quoted(RUN_COLUMN)} = {literal(profile_run_id)}"
+        found = self._spark.sql(f"SELECT 1 FROM {table.sql} WHERE {of_run} LIMIT 1").collect()
+        replacing = f" REPLACE WHERE {of_run}" if found else ""
         self._spark.sql(
-            f"INSERT INTO {table.sql} REPLACE WHERE {quoted(RUN_COLUMN)} = "
-            f"{literal(profile_run_id)} SELECT {selected} FROM {quoted(view)}"
+            f"INSERT INTO {table.sql}{replacing} SELECT {selected} FROM {quoted(view)}"
         ).collect()
         self._spark.catalog.dropTempView(view)
 
