@@ -35,7 +35,7 @@ def run(_options: argparse.Namespace) -> Section:
     load, peer = statistics.median(ours), statistics.median(bare)
     return Section(
         title="Definitions load",
-        about=f"Median of {RUNS} fresh processes, interpreter start included, nothing set, no network.",
+        about=f"Median of {RUNS} fresh processes, interpreter start included, nothing set.",
         command="make bench ARGS=definitions",
         columns=("case", "seconds", "ratio"),
         rows=(

@@ -282,6 +282,11 @@ class GroupContext:
         """One of this group's profile runs. Raises UnknownRun."""
         return self._context.profile_runs.get(self.id, profile_run_id)
 
+    def profile_materialized(self, run: ProfileRun) -> None:
+        """Note that a finished run was taken over by Dagster."""
+        at = self._context.clock.now()
+        self._context.profile_runs.materialized(self.id, run.profile_run_id, at=at)
+
     def latest_profile_run(self, table_group: TableGroupId) -> ProfileRun | None:
         """The newest completed profile run of a table group."""
         return self._context.profile_runs.latest_completed(self.id, table_group)

@@ -91,6 +91,7 @@ def profile_results(
     group, run = finished_run(context, kmflow)
     with failing_as_dagster():
         rows = stored_rows(run, lakehouse=group.lakehouse, config=group.config)
+        group.profile_materialized(run)
     return dg.MaterializeResult(metadata=results_metadata(group, run, rows))
 
 

@@ -29,7 +29,7 @@ def _run() -> int:
     import typer
 
     # Typer brings its own copy of Click and exports only this leaf of its usage errors.
-    usage_error = typer.BadParameter.__mro__[1]
+    usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     command = typer.main.get_command(build_app())
     try:
         return int(command.main(standalone_mode=False) or 0)

@@ -121,7 +121,7 @@ class Ledger:
     # What there is to do, and who does it
 
     def due_days(self, group: GroupId) -> list[DueDay]:
-        """Days with files to store (uploads due again included) or a batch half-way through intake."""
+        """Days with files to store (uploads due again included) or a batch half-way in."""
         with reading(self._sessions) as tables:
             pending = tables.files.due_by_day(group, self._clock.now())
             unfinished = tables.batches.unfinished_days(group)

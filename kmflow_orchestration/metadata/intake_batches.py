@@ -21,7 +21,6 @@ from kmflow_orchestration.metadata.intake_tables import IntakeBatchRow as Row
 from kmflow_orchestration.metadata.intake_tables import IntakeDayRow as Day
 from kmflow_orchestration.names import GroupId
 
-
 # One run takes a batch through the first; automation follows with the second.
 INTAKE_STEPS = (Step.STORED, Step.BRONZE, Step.DATASETS)
 SILVER_STEPS = (Step.FRAGMENTS, Step.QUALITY)

@@ -39,11 +39,8 @@ def profile_completion(
             else:
                 _report_failure(context.instance, run)
                 _taken_over(opened, group, run)
+    # Its run marks a profile as taken over; until then the run key keeps repeats harmless.
     requests = in_turns(waiting, MAX_REQUESTS)
-    for request in requests:
-        group_id = GroupId(request.tags[GROUP_TAG])
-        run = opened.profile_runs.get(group_id, request.tags[PROFILE_RUN_TAG])
-        _taken_over(opened, group_id, run)
     if not requests:
         return dg.SensorResult(skip_reason="no profile run ended since the last tick")
     return dg.SensorResult(run_requests=requests)
