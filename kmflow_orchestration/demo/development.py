@@ -46,7 +46,7 @@ class Development:
             environment = self._environment()
             address = ["-h", "127.0.0.1", "-p", str(self._port)]
             self._start("dagster_webserver", "-m", MODULE, *address, environment=environment)
-            self._start("dagster", "_daemon", environment=environment)
+            self._start("dagster._daemon", "run", "-m", MODULE, environment=environment)
             self._opened = opening.pop_all()
         return self
 
