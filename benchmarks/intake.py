@@ -1,0 +1,195 @@
+"""Intake of one partition's files: a real Dagster run against a loop over the SDK.
+
+The embedded workspace runs in a process of its own, each case in a fresh one, all on the same
+files. A delay on every upload stands for the distance of a real workspace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.intake_case import Case, Measured, run_case
+from benchmarks.report import Section
+from benchmarks.workspace_server import WorkspaceServer
+
+FILE_BYTES = 50 * 1024
+SERIAL_FILES = 500
+CONNECTIONS = 32
+LATENCIES_S = (0.0, 0.05)
+ENGAGEMENTS = 5
+UPLOAD = "PUT /api/2.0/fs/files/…/evidence_store"
+STATEMENT = "POST /api/2.0/sql/statements"
+ENOUGH_FILES = 10_000
+COLUMNS = (
+    "delay of an upload",
+    "case",
+    "files",
+    "seconds",
+    "files/s",
+    "× serial",
+    "share of 32 connections",
+    "CPU ms/file",
+    "peak MB",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All cases at one latency, and the requests of each by endpoint."""
+
+    latency_s: float
+    cases: dict[str, Measured]
+    requests: dict[str, dict[str, int]]
+
+    def ratio(self, way: str) -> float:
+        """How many times the files per second of the serial loop."""
+        return self.cases[way].files_per_s / self.cases["serial_sdk"].files_per_s
+
+    def share(self, way: str) -> float | None:
+        """Of what so many connections could do if only the latency took time."""
+        if not self.latency_s:
+            return None
+        return self.cases[way].files_per_s / (CONNECTIONS / self.latency_s)
+
+    @property
+    def orchestration_ms(self) -> float:
+        """What Dagster adds, per file."""
+        run, bare = self.cases["dagster"], self.cases["operations"]
+        return (run.seconds - bare.seconds) * 1000 / run.files
+
+
+def run(options: argparse.Namespace) -> Section:
+    with tempfile.TemporaryDirectory(prefix="kmflow-bench-") as folder:
+        place = Path(folder)
+        _write_files(place / "landing", options.files)
+        with WorkspaceServer(place / "workspace") as server:
+            outcomes = [
+                _measured(server, place, files=options.files, latency_s=latency_s)
+                for latency_s in LATENCIES_S
+            ]
+    return _section(outcomes, options.files)
+
+
+def _write_files(landing: Path, count: int) -> None:
+    print(f"    {count} files of {FILE_BYTES // 1024} KB", flush=True)
+    for number in range(count):
+        folder = landing / f"engagement-{number % ENGAGEMENTS}"
+        folder.mkdir(parents=True, exist_ok=True)
+        # Random content, so that no two files are duplicates of each other.
+        (folder / f"evidence-{number:06}.bin").write_bytes(os.urandom(FILE_BYTES))
+
+
+def _measured(server: WorkspaceServer, place: Path, *, files: int, latency_s: float) -> Outcome:
+    cases: dict[str, Measured] = {}
+    requests: dict[str, dict[str, int]] = {}
+    for way in ("operations", "dagster", "serial_sdk"):
+        name = f"{way}_{latency_s * 1000:.0f}ms"
+        case = Case(
+            way=way,
+            group=name,
+            url=server.url,
+            token=server.add_group(name),
+            warehouse_id=server.warehouse_id,
+            home=str(place / name),
+            landing=str(place / "landing"),
+            files=min(files, SERIAL_FILES) if way == "serial_sdk" else files,
+        )
+        server.delay_uploads(latency_s)
+        cases[way] = run_case(case, on_ready=lambda name=name: server.requests(name))
+        requests[way] = server.requests(name)
+        print(f"    {latency_s * 1000:.0f} ms, {way}: {_told(cases[way])}", flush=True)
+    return Outcome(latency_s, cases, requests)
+
+
+def _told(measured: Measured) -> str:
+    stages = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in measured.stages.items())
+    told = f"{measured.seconds:.2f} s, {measured.files_per_s:.0f} files/s"
+    return f"{told} ({stages})" if stages else told
+
+
+def _section(outcomes: list[Outcome], files: int) -> Section:
+    return Section(
+        title="Intake of one partition",
+        about=_ABOUT.format(files=files, kb=FILE_BYTES // 1024, serial=SERIAL_FILES),
+        command=f"make bench ARGS='intake --files {files}'",
+        columns=COLUMNS,
+        rows=tuple(row for outcome in outcomes for row in _rows(outcome)),
+        verdicts=(*_verdicts(outcomes), *_requests(outcomes)),
+    )
+
+
+_ABOUT = """\
+{files} files of {kb} KB of one group and day, from the landing folder to a stored, confirmed and \
+recorded state and the rows of `evidence_metadata` and `bronze_evidence_raw`: a Dagster run of \
+`evidence_files` and `bronze_evidence` (in-process executor, instance in SQLite), the same operations \
+called without Dagster, and a loop over the SDK's `files.upload` ({serial} files), which stores and \
+does nothing else. The embedded workspace is a process of its own on the same machine; the delay is \
+injected into every upload. Seconds of our cases are those of the whole run, its imports included."""
+
+
+def _rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    names = {
+        "serial_sdk": "serial SDK loop",
+        "operations": "operations called directly",
+        "dagster": "Dagster run",
+    }
+    rows = []
+    for way, name in names.items():
+        found, share = outcome.cases[way], outcome.share(way)
+        rows.append(
+            (
+                f"{outcome.latency_s * 1000:.0f} ms",
+                name,
+                f"{found.files}",
+                f"{found.seconds:.2f}",
+                f"{found.files_per_s:.0f}",
+                f"{outcome.ratio(way):.2f}",
+                "" if share is None else f"{share:.0%}",
+                f"{found.cpu_s * 1000 / found.files:.2f}",
+                f"{found.peak_mb:.0f}",
+            )
+        )
+    return rows
+
+
+def _verdicts(outcomes: list[Outcome]) -> list[str]:
+    near, far = outcomes
+    run = far.cases["dagster"]
+    peak = max(outcome.cases["dagster"].peak_mb for outcome in outcomes)
+    statements = max(outcome.requests["dagster"].get(STATEMENT, 0) for outcome in outcomes)
+    share = far.share("dagster") or 0.0
+    orchestration = [outcome.orchestration_ms for outcome in outcomes]
+    return [
+        _verdict(
+            "at 50 ms ≥ 20 × the serial loop",
+            far.ratio("dagster") >= 20,
+            f"{far.ratio('dagster'):.1f} ×",
+        ),
+        _verdict("at 50 ms ≥ 80 % of 32 connections", share >= 0.8, f"{share:.0%}"),
+        f"at 0 ms (reported, no goal): {near.ratio('dagster'):.2f} × the serial loop",
+        _verdict(
+            "orchestration ≤ 1 ms a file",
+            max(orchestration) <= 1,
+            ", ".join(f"{ms:.3f} ms" for ms in orchestration),
+        ),
+        _verdict("our process < 500 MB", peak < 500, f"{peak:.0f} MB"),
+        _verdict("≤ 10 statements in all", statements <= 10, f"{statements}"),
+    ]
+
+
+def _verdict(goal: str, reached: bool, found: str) -> str:
+    return f"goal {goal}: {'reached' if reached else 'MISSED'} ({found})"
+
+
+def _requests(outcomes: list[Outcome]) -> list[str]:
+    return [
+        f"requests of the Dagster run at {outcome.latency_s * 1000:.0f} ms: "
+        + ", ".join(
+            f"{count} × `{name}`" for name, count in sorted(outcome.requests["dagster"].items())
+        )
+        for outcome in outcomes
+    ]
