@@ -62,6 +62,23 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
             self._bind(checked)
         return self.context.group(checked)
 
+    def databricks_client(self, group: str) -> Any:
+        """The group's workspace as dagster-databricks' own client resource, for your own assets.
+
+        It holds no token: each request resolves the group's reference.
+
+        Raises:
+            ConfigurationError: the group has no workspace, or its address is refused.
+        """
+        from dagster_databricks import DatabricksClientResource  # loads pyspark: two seconds
+
+        from kmflow_orchestration.databricks_client.token_strategy import token_strategy
+
+        config = self.for_group(group).config
+        return DatabricksClientResource(
+            host=config.workspace_url, credentials_strategy=token_strategy(config)
+        )
+
     def _bind(self, group: GroupId) -> None:
         if self._group is None:
             self._group = group
