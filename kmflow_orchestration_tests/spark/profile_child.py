@@ -19,13 +19,14 @@ from kmflow_orchestration_tests.spark.comparison import profiles_of
 def main() -> None:
     request, answer = Path(sys.argv[1]), Path(sys.argv[2])
     requests: list[dict[str, Any]] = pickle.loads(request.read_bytes())  # noqa: S301 - our own file
-    spark = _session()
+    spark = classic_session()
     engine = SparkEngine(spark, FakeClock(), on_databricks=False)
     answer.write_bytes(pickle.dumps([profiles_of(engine, spark, **one) for one in requests]))
     spark.stop()
 
 
-def _session() -> Any:
+def classic_session() -> Any:
+    """Apache Spark in this process, small and quiet."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[2]").appName("kmflow-comparison")
