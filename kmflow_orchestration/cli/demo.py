@@ -135,4 +135,4 @@ def _tell_group(group: GroupReport) -> None:
     )
     answer.print(f"{len(group.issues)} issues; quality score [bold]{group.score}[/bold]")
     for name, place in group.places.items():
-        answer.print(f"  {name}: {place}", soft_wrap=True)
+        answer.print(f"  {name}: {place}", markup=False, soft_wrap=True)

@@ -15,7 +15,7 @@ def dev(
     *,
     directory: DirOption = None,
     backend: BackendOption = DemoBackend.databricks,
-    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
     with_evidence: Annotated[
         bool, typer.Option("--evidence/--no-evidence", help="Drop the demo's first files.")
     ] = True,

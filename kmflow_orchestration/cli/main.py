@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kmflow_orchestration.errors import KmflowError
@@ -11,34 +12,42 @@ if TYPE_CHECKING:
     import typer
 
 EXTRA_HINT = 'pip install "kmflow_orchestration[all]"'
-CONFIGURATION_PROBLEM = 3
+FAILED = 1
 USAGE = 2
+CONFIGURATION_PROBLEM = 3
 INTERRUPTED = 130
 
 
 def run() -> None:
     """Entry point of the `kmflow` command."""
+    sys.exit(main())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """One command of these arguments, by default the process's; its exit code."""
     try:
-        sys.exit(_run())
+        return _outcome(arguments)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"kmflow: {error.name} is not installed; {EXTRA_HINT}\n")
-        sys.exit(CONFIGURATION_PROBLEM)
+        return CONFIGURATION_PROBLEM
 
 
-def _run() -> int:
+def _outcome(arguments: Sequence[str] | None) -> int:
     import typer
 
     # Typer brings its own copy of Click and exports only this leaf of its usage errors.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     command = typer.main.get_command(build_app())
     try:
-        return int(command.main(standalone_mode=False) or 0)
+        return int(command.main(arguments, prog_name="kmflow", standalone_mode=False) or 0)
     except usage_error as error:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except KmflowError as error:
         return _refused(error)
+    except OSError as error:
+        return _stopped_by_system(error)
 
 
 def _misused(error: BaseException) -> int:
@@ -85,9 +94,16 @@ def _version(*, version: bool = False) -> None:
 
 
 def _refused(error: KmflowError) -> int:
-    from kmflow_orchestration.cli.output import console
+    from kmflow_orchestration.cli.output import complain
 
-    console.print(f"{error.code}: {error.message}", style="red", markup=False)
-    if error.hint:
-        console.print(f"  → {error.hint}", markup=False)
+    complain(f"{error.code}: {error.message}", hint=error.hint)
     return error.exit_code
+
+
+def _stopped_by_system(error: OSError) -> int:
+    """A full disk, a folder that may not be written, a reader of our output that went away."""
+    from kmflow_orchestration.cli.output import complain
+
+    where = f"{error.filename}: " if error.filename else ""
+    complain(f"{where}{error.strerror or type(error).__name__}")
+    return FAILED

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -18,28 +19,34 @@ console = Console(stderr=True, highlight=False)
 answer = Console(highlight=False)
 
 
-def show_json(value: Any) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+def show_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on stdout."""
+    show_text(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+
+
+def show_text(text: str) -> None:
+    """A text for programs, such as SQL or YAML: as it is, whatever the terminal's width."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def show_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people."""
+    """A table for people; cells stand as they are, brackets too."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     answer.print(table)
-
-
-def show_facts(facts: Mapping[str, object]) -> None:
-    """Names and values, one a line."""
-    width = max((len(name) for name in facts), default=0)
-    for name, value in facts.items():
-        answer.print(f"[bold]{name.ljust(width)}[/bold]  {value}")
 
 
 def say(sentence: str) -> None:
     """A sentence for people, on stderr."""
-    console.print(sentence)
+    console.print(sentence, markup=False, soft_wrap=True)
+
+
+def complain(problem: str, *, hint: str = "") -> None:
+    """What went wrong and, on a line of its own, what to do; on stderr."""
+    console.print(problem, style="red", markup=False, soft_wrap=True)
+    if hint:
+        console.print(f"  → {hint}", markup=False, soft_wrap=True)

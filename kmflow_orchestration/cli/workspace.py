@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kmflow_orchestration.cli.output import answer, say
+from kmflow_orchestration.cli.output import say, show_text
 
 app = typer.Typer(help="The embedded Databricks workspace.", no_args_is_help=True)
+
+_ADDRESS_FAULTS = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 
 
 @app.callback()
@@ -21,9 +24,12 @@ def _family() -> None:
 def serve(
     directory: Annotated[Path, typer.Option("--dir", help="Folder of the workspace's state.")],
     *,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
+    ] = 0,
 ) -> None:
     """Serve a workspace on loopback and print a .databrickscfg for it; Ctrl-C stops it."""
+    from kmflow_orchestration.errors import ConfigurationError
     from kmflow_orchestration.workspace.own_token import own_token
     from kmflow_orchestration.workspace.seeding import seed_workspace
     from kmflow_orchestration.workspace.server import EmbeddedWorkspace, databrickscfg, run
@@ -32,7 +38,16 @@ def serve(
 
     def tell(workspace: EmbeddedWorkspace) -> None:
         seed_workspace(workspace, "default", admin_token=token)
-        answer.print(databrickscfg(workspace.url, {"DEFAULT": token}), markup=False, soft_wrap=True)
+        show_text(databrickscfg(workspace.url, {"DEFAULT": token}))
         say(f"embedded workspace on {workspace.url}, state in {directory}")
 
-    run(directory, port=port, on_start=tell)
+    try:
+        run(directory, port=port, on_start=tell)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _ADDRESS_FAULTS:
+            raise
+        raise ConfigurationError(
+            f"cannot listen on port {port}: {error.strerror}",
+            fields=("port",),
+            hint="give another --port, or none to take a free one",
+        ) from error

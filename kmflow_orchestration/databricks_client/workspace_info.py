@@ -15,14 +15,17 @@ class Principal:
     display_name: str
 
 
-def current_principal(calls: WorkspaceCalls) -> Principal:
+def current_principal(calls: WorkspaceCalls, *, is_patient: bool = True) -> Principal:
     """Ask the workspace who we are; the cheapest proof that host and token fit together.
+
+    `is_patient=False` asks once: somebody waits for the answer.
 
     Raises:
         AccessRefused: the token is not accepted.
+        RemoteFault: nobody answers, or not well.
     """
     endpoint = "/api/2.0/preview/scim/v2/Me"
-    answer = calls.do("GET", endpoint)
+    answer = calls.do("GET", endpoint, repeatable=is_patient)
     return Principal(
         required(answer, "userName", f"GET {endpoint}"), str(answer.get("displayName") or "")
     )

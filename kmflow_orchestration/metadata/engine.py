@@ -8,13 +8,15 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, create_engine, event
+from alembic.util.exc import CommandError
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import ConfigurationError, StorageUnavailable
 from kmflow_orchestration.metadata.group_guard import refuse_missing_group
 
 SessionFactory = sessionmaker[Session]
@@ -28,9 +30,9 @@ def open_engine(url: str) -> Engine:
     statement with an empty group raises MissingGroup before it is sent (row A4).
 
     Raises:
-        ConfigurationError: a database that is neither SQLite nor PostgreSQL.
+        ConfigurationError: no address, or a database that is neither SQLite nor PostgreSQL.
     """
-    parsed = make_url(url)
+    parsed = _parsed(url)
     if parsed.get_backend_name() not in _SUPPORTED:
         raise ConfigurationError(
             f"the control database cannot be {parsed.get_backend_name()}",
@@ -44,6 +46,18 @@ def open_engine(url: str) -> Engine:
     engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": 30})
     event.listen(engine, "connect", _prepare_sqlite)
     return _guarded(engine)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # Neither text nor cause is shown: the address may hold a password.
+        raise ConfigurationError(
+            "the control database's address cannot be read",
+            fields=("KMFLOW_DATABASE_URL",),
+            hint="use sqlite:///path or postgresql://…",
+        ) from None
 
 
 def _guarded(engine: Engine) -> Engine:
@@ -72,12 +86,29 @@ def transaction(sessions: SessionFactory) -> Iterator[Session]:
 
 
 def migrate(engine: Engine) -> str:
-    """Bring the schema to the newest revision and return it; a second call does nothing."""
+    """Bring the schema to the newest revision and return it; a second call does nothing.
+
+    Raises:
+        ConfigurationError: the database was made by a newer version of this software.
+        StorageUnavailable: the database does not answer.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise ConfigurationError(
+            f"the control database does not fit this version: {error}",
+            fields=("KMFLOW_DATABASE_URL",),
+            hint="it was made by a newer version: upgrade kmflow_orchestration",
+        ) from error
+    except DatabaseError as error:
+        raise StorageUnavailable(
+            f"the control database does not answer: {error.orig}",
+            hint="check KMFLOW_DATABASE_URL and KMFLOW_HOME, then try again",
+        ) from error
     return newest_revision()
 
 

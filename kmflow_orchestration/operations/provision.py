@@ -190,7 +190,7 @@ def _reason(thing: _Thing, error: KmflowError, calls: WorkspaceCalls | None) -> 
 
 def _needed(thing: _Thing) -> tuple[str, str]:
     """Privileges that making an object needs, and on what."""
-    parent = ".".join(quoted(part) for part in thing.parent.split("."))
+    parent = ".".join(quoted(part) for part in thing.parent.split(".") if part)
     return {
         "catalog": ("CREATE CATALOG", "METASTORE"),
         "schema": ("USE CATALOG, CREATE SCHEMA", f"CATALOG {parent}"),

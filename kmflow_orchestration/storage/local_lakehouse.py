@@ -21,6 +21,7 @@ from kmflow_orchestration.errors import (
     RemoteNotFound,
     StatementFailed,
     StorageUnavailable,
+    UnsafePath,
 )
 from kmflow_orchestration.names import TableName, check_path_part
 from kmflow_orchestration.sail.execution import SailSession
@@ -162,10 +163,13 @@ class LocalLakehouse:
 
         Raises:
             GroupMismatch: it is another group's.
-            UnsafePath: its name cannot be a folder's.
+            UnsafePath: its name cannot be a folder's, or a symbolic link leads out of the root.
         """
         self._own.check(table)
-        return self._root / check_path_part(table.schema) / check_path_part(table.name)
+        directory = self._root / check_path_part(table.schema) / check_path_part(table.name)
+        if not directory.resolve().is_relative_to(self._root.resolve()):
+            raise UnsafePath(f"table {table} lies outside its group's folder")
+        return directory
 
     @contextmanager
     def _session_for(self, sql: str) -> Iterator[SailSession]:

@@ -10,13 +10,34 @@ from kmflow_orchestration.names import GroupId, Namespace, TableName
 
 _PART = r"(?:`((?:[^`]|``)+)`|([A-Za-z_][A-Za-z0-9_-]*))"
 _NAME = re.compile(rf"{_PART}\s*\.\s*{_PART}\s*\.\s*{_PART}")
-# A path in the place of a table, or of a table's files: Sail would open any file of the host.
-_PATH = re.compile(r"\.\s*`[^`]*[/\\][^`]*`|\bLOCATION\s*''", re.IGNORECASE)
-# Texts and comments may say anything; a back-ticked name is kept as it is.
-_QUOTED = re.compile(
-    r"""(?P<name>`(?:[^`]|``)*`)|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*\"|--[^\n]*|/\*.*?\*/""",
-    re.DOTALL,
+# Ways to name files in a statement: Sail would open any file of the host.
+_FILES = re.compile(
+    r"""
+    \.\s*`[^`]*[/\\][^`]*`                        # parquet.`/a/path`
+    | (?:\b(?:FROM|JOIN|INTO|UPDATE|TABLE|USING)|,)\s*
+      `?(?:arrow|avro|binaryfile|csv|delta|iceberg|jdbc|json|orc|parquet|socket|text|xml)`?\s*\.\s*`
+      [^`]*`(?!\s*\.)                               # text.`..`
+    | \bLOCATION\s*''
+    | \bOPTIONS\s*\(                                # USING parquet OPTIONS (path '…')
+    | \bOVERWRITE\s+(?:LOCAL\s+)?DIRECTORY\b
+    | \bLOAD\s+DATA\b
+    | \bIDENTIFIER\s*\(                             # a name, or a path, inside a text
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
+_PLACE = re.compile(
+    rf"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|USING)\s+{_PART}\s*\.\s*{_PART}\s*\.\s*{_PART}",
+    re.IGNORECASE,
+)
+# Texts and comments may say anything; a back-ticked name is kept as it is. A raw text comes
+# first: a back-slash does not escape its end.
+_QUOTED = re.compile(
+    r"""(?P<name>`(?:[^`]|``)*`)|\br(?:'[^']*'|"[^"]*")"""
+    r"""|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*\"|--[^\n]*|/\*.*?\*/""",
+    re.DOTALL | re.IGNORECASE,
+)
+# What there is, as far as the asker may see it: the workspace filters it by grants.
+_CATALOG_VIEWS = "information_schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +71,26 @@ class OwnTables:
         """This group's tables that a statement names in full.
 
         Raises:
-            GroupMismatch: the statement names files.
+            GroupMismatch: the statement names files, or a table of another group.
         """
         bare = _QUOTED.sub(lambda match: match["name"] or "''", sql)
-        if _PATH.search(bare):
+        if _FILES.search(bare):
             raise GroupMismatch("a statement may name tables, never files")
-        names = (TableName(*_parts(match)) for match in _NAME.finditer(bare))
+        for match in _PLACE.finditer(bare):
+            self._check_place(TableName(*_parts(match)))
+        names = {TableName(*_parts(match)) for match in _NAME.finditer(bare)}
+        for table in names:
+            # Elsewhere three parts may also be a field of a column; our catalog tells them apart.
+            if table.catalog.casefold() == self.namespace.catalog.casefold():
+                self._check_place(table)
         return frozenset(table for table in names if self.holds(table))
+
+    def _check_place(self, table: TableName) -> None:
+        """Platforms do not heed case in names, so neither does the boundary."""
+        schemas = {schema.casefold() for schema in (*self.namespace.schemas, _CATALOG_VIEWS)}
+        catalog = self.namespace.catalog.casefold()
+        if table.catalog.casefold() != catalog or table.schema.casefold() not in schemas:
+            raise GroupMismatch(f"table {table} does not belong to group {self.group_id}")
 
 
 def _parts(match: re.Match[str]) -> tuple[str, str, str]:
