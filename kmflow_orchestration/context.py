@@ -30,6 +30,7 @@ from kmflow_orchestration.names import GroupId, TableGroupId, TableName
 from kmflow_orchestration.operations.changed_tables import note_changed_tables
 from kmflow_orchestration.runs.callback_tokens import CallbackKeys
 from kmflow_orchestration.runs.callbacks import CallbackSettings
+from kmflow_orchestration.runs.reconciliation import BACKOFF, PollingOptions
 from kmflow_orchestration.runs.stored_results import stored_completion
 from kmflow_orchestration.runs.submission import LaunchOptions
 from kmflow_orchestration.storage.choose import open_lakehouse, open_storage
@@ -111,6 +112,12 @@ class Context:
         reference = self.settings.callback_key
         keys = None if reference is None else CallbackKeys.of(reference.resolve())
         return CallbackSettings(self.settings.callback_base_url, keys)
+
+    @property
+    def polling(self) -> PollingOptions:
+        """How outstanding profile runs are looked at."""
+        longest = timedelta(seconds=self.settings.profile_longest_poll_s)
+        return PollingOptions(backoff=tuple(min(one, longest) for one in BACKOFF))
 
     def group(self, group: GroupId) -> GroupContext:
         """The context of one group, made anew when its configuration changed.

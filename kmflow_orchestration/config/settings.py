@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     profile_first_poll_s: int = Field(300, ge=1, validation_alias="KMFLOW_PROFILE_FIRST_POLL_S")
     """Seconds a profile run's callback has before its job is asked; at most 60 without one."""
 
+    profile_retry_pause_s: int = Field(60, ge=0, validation_alias="KMFLOW_PROFILE_RETRY_PAUSE_S")
+    """Seconds between a profile job's failed task and its one retry."""
+
+    profile_longest_poll_s: int = Field(600, ge=1, validation_alias="KMFLOW_PROFILE_LONGEST_POLL_S")
+    """Looks at an outstanding run grow rarer up to this many seconds."""
+
     service_host: str = Field("127.0.0.1", validation_alias="KMFLOW_SERVICE_HOST")
     service_port: int = Field(8350, ge=0, le=65535, validation_alias="KMFLOW_SERVICE_PORT")
 

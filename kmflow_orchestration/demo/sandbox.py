@@ -44,6 +44,8 @@ def demo_settings(home: Home, backend: Backend) -> dict[str, str]:
         "service_port": str(home.port("service")),
         "quiet_period_s": "0.2",
         "profile_first_poll_s": "15",
+        "profile_longest_poll_s": "15",
+        "profile_retry_pause_s": "1",
     }
 
 
@@ -72,6 +74,7 @@ class Sandbox:
                 self.workspace = opening.enter_context(server)
                 seed(self.workspace, self.home)
             self._save_groups()
+            self._take_over()
             opening.enter_context(self._service())
             self._opened = opening.pop_all()
         return self
@@ -85,6 +88,12 @@ class Sandbox:
         for values in groups:
             save_if_changed(values, configs=self.context.group_configs, author=AUTHOR)
             landing_root(self.home, values.group_id).mkdir(parents=True, exist_ok=True)
+
+    def _take_over(self) -> None:
+        """Nobody else works in this home: what waits for a process waits for a dead one."""
+        for group in self.groups:
+            self.context.profile_runs.look_at_once(group, at=self.context.clock.now())
+            self.context.table_groups.free_job_creations(group)
 
     def _service(self) -> ServiceServer:
         dependencies = ServiceDependencies(

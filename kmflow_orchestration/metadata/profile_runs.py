@@ -165,6 +165,14 @@ class ProfileRuns:
             poll_count=ProfileRow.poll_count + 1,
         )
 
+    def look_at_once(self, group: GroupId, *, at: datetime) -> None:
+        """Make all outstanding runs due: whoever waited for them is known to be gone."""
+        statement = update(ProfileRow).where(
+            ProfileRow.group_id == group, ProfileRow.status.in_(OUTSTANDING)
+        )
+        with guarded(self.sessions) as session:
+            session.execute(statement.values(next_poll_at=at))
+
     def note(
         self,
         group: GroupId,

@@ -246,6 +246,14 @@ class TableGroups:
             result = session.execute(statement.values(profiling_job_updated_at=now))
             return bool(result.rowcount)  # type: ignore[attr-defined]
 
+    def free_job_creations(self, group: GroupId) -> None:
+        """Free claims whose holders are known to be dead, before their lease is over."""
+        statement = update(TableGroupRow).where(
+            TableGroupRow.group_id == group, TableGroupRow.profiling_job_id.is_(None)
+        )
+        with guarded(self.sessions) as session:
+            session.execute(statement.values(profiling_job_updated_at=None))
+
     def record_job(
         self,
         group: GroupId,

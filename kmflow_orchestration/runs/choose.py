@@ -41,7 +41,8 @@ def open_jobs(
     calls = clients.get(config)
     jobs = JobsClient(calls)
     wheel = WheelUpload(VolumeFiles(calls), config.volume)
+    options = JobOptions(retry_pause_s=settings.profile_retry_pause_s)
     registry = JobRegistry(
-        jobs=jobs, wheel=wheel, table_groups=table_groups, clock=clock, options=JobOptions()
+        jobs=jobs, wheel=wheel, table_groups=table_groups, clock=clock, options=options
     )
     return DatabricksJobRunner(jobs, registry)

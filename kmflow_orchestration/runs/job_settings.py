@@ -25,12 +25,13 @@ class JobOptions:
     """What a process may choose about its jobs.
 
     `timeout_seconds` bounds a run; `environment_version` is the serverless environment, of which
-    3 comes with a Python our wheel runs on.
+    3 comes with a Python our wheel runs on; `retry_pause_s` lies before the one retry.
     """
 
     name_prefix: str = "kmflow-profile"
     timeout_seconds: int = 7200
     environment_version: str = "3"
+    retry_pause_s: int = 60
 
 
 def job_name(table_group: TableGroup, options: JobOptions) -> str:
@@ -70,7 +71,7 @@ def job_settings(
                 },
                 "environment_key": _ENVIRONMENT,
                 "max_retries": 1,
-                "min_retry_interval_millis": 60_000,
+                "min_retry_interval_millis": options.retry_pause_s * 1000,
                 "retry_on_timeout": False,
             }
         ],

@@ -36,6 +36,7 @@ from kmflow_orchestration.runs.run_state import (
 logger = logging.getLogger(__name__)
 
 ResultsReader = Callable[[ProfileRun], Completion | None]
+BACKOFF = tuple(timedelta(minutes=wait) for wait in (1, 2, 4, 10))
 _LONGEST_MESSAGE = 2000
 
 
@@ -46,7 +47,7 @@ class PollingOptions:
     runs_per_tick: int = 500
     workers: int = 16
     budget_s: float = 45.0
-    backoff: tuple[timedelta, ...] = tuple(timedelta(minutes=wait) for wait in (1, 2, 4, 10))
+    backoff: tuple[timedelta, ...] = BACKOFF
     results_grace: timedelta = timedelta(minutes=10)
 
 

@@ -27,7 +27,10 @@ def profile_completion(
     """Poll runs that no callback ended, and take over every run that is over, once."""
     opened = kmflow.context
     for outcome in poll_outstanding(
-        _polled(context, opened), runs=opened.profile_runs, clock=opened.clock
+        _polled(context, opened),
+        runs=opened.profile_runs,
+        clock=opened.clock,
+        options=opened.polling,
     ):
         if outcome.error:
             context.log.warning("%s/%s: %s", outcome.group, outcome.profile_run_id, outcome.error)

@@ -14,7 +14,7 @@ from kmflow_orchestration.workspace.catalog_services import CatalogServices
 from kmflow_orchestration.workspace.job_records import Job, Run, RunState, TaskOutput
 from kmflow_orchestration.workspace.job_settings import ordered_waves
 from kmflow_orchestration.workspace.job_store import JobStore
-from kmflow_orchestration.workspace.job_tasks import LibraryFault, TaskRunner
+from kmflow_orchestration.workspace.job_tasks import LibraryFault, TaskAttempt, TaskRunner
 from kmflow_orchestration.workspace.task_process import TaskEnd
 from kmflow_orchestration.workspace.wire import Caller
 
@@ -209,7 +209,7 @@ class Jobs:
         self.store.set_task_state(task_run_id, RUNNING)
         late = self._deadline(live, deadline)
         try:
-            outcome = self._tasks.run(live.run, task, task_run_id, late)
+            outcome = self._tasks.run(live.run, task, TaskAttempt(task_run_id, attempt + 1), late)
             self.store.set_output(task_run_id, outcome.output)
             end = (live.interrupt or TIMED_OUT) if outcome.interrupted else _end_of(outcome)
         except LibraryFault as fault:

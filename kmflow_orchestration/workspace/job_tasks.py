@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from kmflow_orchestration.workspace.wire import Caller, WireError
 
 _RUNTIME = "client.4"
 """What a serverless environment of version 4 has in DATABRICKS_RUNTIME_VERSION."""
+Interrupted = Callable[[], bool]
 _TABLE_PRIVILEGES = ("SELECT", "MODIFY")
 
 
@@ -39,6 +41,14 @@ class LibraryFault(Exception):
         self.end = RunState("INTERNAL_ERROR", "FAILED", message, code, "CLIENT_ERROR")
 
 
+@dataclass(frozen=True, slots=True)
+class TaskAttempt:
+    """One execution of a task; `execution_count` is 1 on the first try."""
+
+    task_run_id: int
+    execution_count: int
+
+
 class TaskRunner:
     """Runs wheel tasks as their job's creator."""
 
@@ -48,7 +58,7 @@ class TaskRunner:
             shutil.rmtree(_runs(services.state, workspace_id), ignore_errors=True)
 
     def run(
-        self, run: Run, task: Mapping[str, Any], task_run_id: int, interrupted: Callable[[], bool]
+        self, run: Run, task: Mapping[str, Any], attempt: TaskAttempt, interrupted: Interrupted
     ) -> TaskEnd:
         """One attempt, to its end.
 
@@ -58,7 +68,7 @@ class TaskRunner:
         wheels = [self._wheel(run.run_as, path) for path in wheel_paths(run.settings, task)]
         try:
             with self._spark(run.run_as) as spark:
-                command = self._command(run, task, task_run_id, wheels, spark.environment)
+                command = self._command(run, task, attempt, wheels, spark.environment)
                 return run_task(command, interrupted)
         except UnusableWheel as error:
             raise LibraryFault(f"Library installation failed: {error}") from error
@@ -92,7 +102,7 @@ class TaskRunner:
         self,
         run: Run,
         task: Mapping[str, Any],
-        task_run_id: int,
+        attempt: TaskAttempt,
         wheels: list[Path],
         spark: Mapping[str, str],
     ) -> TaskCommand:
@@ -104,7 +114,8 @@ class TaskRunner:
             "job.name": str(run.settings["name"]),
             "job.run_id": str(run.run_id),
             "task.name": str(task["task_key"]),
-            "task.run_id": str(task_run_id),
+            "task.run_id": str(attempt.task_run_id),
+            "task.execution_count": str(attempt.execution_count),
         }
         wheel_task = task["python_wheel_task"]
         return TaskCommand(
@@ -117,7 +128,7 @@ class TaskRunner:
                 "KMFLOW_VOLUMES_ROOT": str(state.volumes_root(workspace_id)),
                 "DATABRICKS_RUNTIME_VERSION": _RUNTIME,
             },
-            folder=_runs(state, workspace_id) / str(task_run_id),
+            folder=_runs(state, workspace_id) / str(attempt.task_run_id),
         )
 
 
