@@ -1,15 +1,18 @@
 """Store the open batch of a group's day: every file exactly once (design AD3, AD5).
 
-Three passes over the batch: read and hash its files, store the content that is stored nowhere yet,
-record what each file turned out to be. Only the last writes outcomes, in transactions that decide
-and write at once. So a run that dies leaves files that are still claimed: the next run reads them
-again, finds by one listing per folder what was stored already, and comes to the same end.
+Three steps for the files of each engagement: read and hash them, store the content that is stored
+nowhere yet, record what each file turned out to be. Only the last writes outcomes, in transactions
+that decide and write at once. So a run that dies leaves files that are still claimed: the next
+run reads them again, finds by one listing per folder what was stored already, and comes to the same
+end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -22,20 +25,17 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.intake.claimed_batch import ClaimedBatch, ReadFile
 from kmflow_orchestration.intake.claims import RunIsOver
-from kmflow_orchestration.intake.decisions import Arrival, Decision, Kind
+from kmflow_orchestration.intake.decisions import Decision, Kind
 from kmflow_orchestration.intake.entry_rules import PATH_TRICK
 from kmflow_orchestration.intake.ledger import Holder, Item, Ledger, Quarantine
-from kmflow_orchestration.intake.reading import Content, FileChanged, read_content
+from kmflow_orchestration.intake.reading import FileChanged
 from kmflow_orchestration.metadata.intake_records import LandingFile
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.batch_lots import Lot, lots_of, wanted_files
+from kmflow_orchestration.operations.lot_reading import LotReader, OnProgress
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend, StorageMetadata
 
-# What a progress callback hears: the stage (read, stored, recorded) and how many files are done.
-OnProgress = Callable[[str, int], None]
-
-# Reading is mostly the interpreter's own work: more threads only take turns.
-_READERS = 4
 # Files whose outcomes go into one transaction: small enough that others get their turn to write.
 _RECORDED_AT_ONCE = 500
 # So many failures in a row mean that the store is away: the rest is not even tried.
@@ -126,11 +126,12 @@ def store_batch(
     with ledger.claimed_batch(group, day, holder, run_is_over=run_is_over) as batch:
         if batch is None:
             return None
-        storing = _Storing(batch, store, on_progress or _silent)
-        read = storing.read(landing_root, max_size_bytes=max_size_bytes, workers=workers)
-        if batch.is_resumed:
-            storing.find_stored(read, clock)
-        storing.store_and_record(read, workers=workers)
+        tell = on_progress or _silent
+        reader = LotReader(
+            batch, store, landing_root, max_size_bytes, on_progress=tell, clock=clock
+        )
+        storing = _Storing(batch, store, reader, tell)
+        storing.run(workers=workers)
         batch.finish()
     return storing.result(seconds=clock.monotonic() - begun)
 
@@ -142,130 +143,72 @@ def _silent(stage: str, done: int) -> None:
 class _Storing:
     """One run over one batch; collects what happened."""
 
-    def __init__(self, batch: ClaimedBatch, store: StorageBackend, on_progress: OnProgress) -> None:
+    def __init__(
+        self,
+        batch: ClaimedBatch,
+        store: StorageBackend,
+        reader: LotReader,
+        on_progress: OnProgress,
+    ) -> None:
         self._batch = batch
         self._store = store
+        self._reader = reader
         self._on_progress = on_progress
-        self._evidence: dict[str, EvidenceFile] = {}
-        self._confirmed: set[str] = set()
+        self._sending = _Sending(store, reader.evidence)
+        self._stored = 0
         self._recorded: list[tuple[Decision, Item]] = []
         self._superseded: set[str] = set()
         self._quarantined: list[Quarantine] = []
         self._failed: list[FailedUpload] = []
         self._waiting: list[str] = []
 
-    def read(self, root: Path, *, max_size_bytes: int, workers: int) -> list[ReadFile]:
-        """Read every file of the batch; those that cannot enter leave it."""
+    def run(self, *, workers: int) -> None:
+        """Read, store and record every file, an engagement's at a time."""
+        lots = lots_of(self._batch.files())
+        unsettled = {id(lot): lot for lot in lots}
+        with closing(wanted_files(lots, self._reader.read)) as wanted:
+            for (lot, file), outcome in side_by_side(self._send, wanted, workers=workers):
+                self._take(lot, file, outcome)
+                if lot.is_sent:
+                    self._settle(unsettled.pop(id(lot)), workers)
+        for lot in unsettled.values():  # of these nothing had to be sent
+            self._settle(lot, workers)
 
-        def attempt(file: LandingFile) -> Content | KmflowError | FileChanged | OSError:
-            try:
-                return read_content(root, file, max_size_bytes=max_size_bytes)
-            except (KmflowError, FileChanged, OSError) as error:
-                return error
+    def _send(self, one: tuple[Lot, ReadFile]) -> StorageMetadata | KmflowError | OSError:
+        return self._sending.attempt(one[1])
 
-        read: list[ReadFile] = []
-        refused: list[tuple[LandingFile, Exception]] = []
-        files = self._batch.files()
-        for file, found in side_by_side(attempt, files, workers=min(workers, _READERS)):
-            try:
-                if isinstance(found, Exception):
-                    refused.append((file, found))
-                else:
-                    read.append(self._arrived(file, found))
-            except UnsafePath as error:
-                refused.append((file, error))
-            self._on_progress("read", len(read) + len(refused))
-        self._refuse(refused)
-        return sorted(read, key=lambda one: one.arrival.order)
+    def _take(self, lot: Lot, file: ReadFile, outcome: StorageMetadata | Exception) -> None:
+        lot.take(file, outcome)
+        self._stored += 1
+        self._on_progress("stored", self._stored)
 
-    def _arrived(self, file: LandingFile, content: Content) -> ReadFile:
-        arrival = Arrival.of(
-            self._batch.group,
-            file.engagement_id,
-            file.path,
-            content_hash=content.content_hash,
-            first_seen_at=file.first_seen_at,
-        )
-        evidence = EvidenceFile(
-            source=content.source,
-            engagement_id=file.engagement_id,
-            received_on=file.received_on,
-            item_id=arrival.item_id,
-            file_name=arrival.file_name,
-            content_hash=arrival.content_hash,
-            size_bytes=file.size_bytes,
-        )
-        place = replace(
-            arrival, stored_path=self._store.path_of(evidence), backend=self._store.name
-        )
-        self._evidence[file.path] = evidence
-        return ReadFile(file, place, content.side)
-
-    def find_stored(self, files: Sequence[ReadFile], clock: Clock) -> None:
-        """Find what an earlier run of this batch stored before it died.
-
-        A stored path names the content and a file is whole or absent: there in full size is done.
-        """
-        now = clock.now()
-        wanted = [
-            StorageMetadata(
-                file.arrival.stored_path, now, file.arrival.content_hash, file.file.size_bytes
-            )
-            for file in self._batch.needing_bytes(files)
-        ]
-        self._confirm(wanted, files)
-
-    def store_and_record(self, files: Sequence[ReadFile], *, workers: int) -> None:
-        """Store what is stored nowhere and record all files.
+    def _settle(self, lot: Lot, workers: int) -> None:
+        """Confirm what was sent and record the whole lot.
 
         More than one round is rare: when an original could not be stored, its duplicates need
         their bytes stored after all.
         """
-        left = list(files)
+        left = self._confirmed_and_recorded(lot, lot.read)
         while left:
-            wanted = [
-                file
-                for file in self._batch.needing_bytes(left)
-                if file.arrival.item_id not in self._confirmed
-            ]
-            dropped = self._store_all(wanted, workers)
-            left = self._record([file for file in left if file.file.path not in dropped])
+            lot.want(self._batch.needing_bytes(left))
+            sent = side_by_side(self._sending.attempt, lot.wanted, workers=workers)
+            for file, outcome in sent:
+                self._take(lot, file, outcome)
+            left = self._confirmed_and_recorded(lot, left)
 
-    def _store_all(self, wanted: Sequence[ReadFile], workers: int) -> set[str]:
-        """Store and confirm files; paths of those that left the batch."""
-        written: list[StorageMetadata] = []
-        refused: list[tuple[LandingFile, Exception]] = []
-        sending = _Sending(self._store, self._evidence)
-        for file, outcome in side_by_side(sending.attempt, wanted, workers=workers):
-            if isinstance(outcome, Exception):
-                refused.append((file.file, outcome))
-            else:
-                written.append(outcome)
-            self._on_progress("stored", len(written) + len(refused))
-        self._confirm(written, wanted)
-        out = {file.path for file, _ in refused}
-        refused += [
-            (file.file, StorageUnavailable("stored, but not there afterwards"))
-            for file in wanted
-            if file.file.path not in out and file.arrival.item_id not in self._confirmed
-        ]
+    def _confirmed_and_recorded(self, lot: Lot, files: Sequence[ReadFile]) -> list[ReadFile]:
+        """Record files; those that need bytes nobody has sent yet."""
+        lot.confirm(self._store)
+        refused = lot.take_refused()
         self._refuse(refused)
-        return {file.path for file, _ in refused}
+        out = {file.path for file, _ in refused}
+        return self._record([file for file in files if file.file.path not in out], lot.confirmed)
 
-    def _confirm(self, written: Sequence[StorageMetadata], files: Sequence[ReadFile]) -> None:
-        there = self._store.confirm(written) if written else frozenset()
-        claimed = {one.path for one in written}
-        self._confirmed |= {
-            file.arrival.item_id
-            for file in files
-            if file.arrival.stored_path in there and file.arrival.stored_path in claimed
-        }
-
-    def _record(self, files: Sequence[ReadFile]) -> list[ReadFile]:
+    def _record(self, files: Sequence[ReadFile], confirmed: AbstractSet[str]) -> list[ReadFile]:
         left: list[ReadFile] = []
         for start in range(0, len(files), _RECORDED_AT_ONCE):
             some = files[start : start + _RECORDED_AT_ONCE]
-            recorded = self._batch.record(some, self._confirmed)
+            recorded = self._batch.record(some, confirmed)
             self._recorded += recorded.decisions
             self._superseded |= recorded.superseded
             left += recorded.left
