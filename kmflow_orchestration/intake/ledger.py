@@ -131,10 +131,12 @@ class Ledger:
             for day in sorted({*pending, *unfinished})
         ]
 
-    def late_days(self, group: GroupId, converted_before: datetime) -> list[date]:
+    def late_days(self, group: GroupId, converted_before: datetime) -> list[DueDay]:
         """Days whose silver steps are missing although they were converted before that time."""
         with reading(self._sessions) as tables:
-            return sorted(tables.batches.late_days(group, converted_before))
+            late = tables.batches.late_days(group, converted_before)
+            runs = tables.batches.runs(group)
+        return [DueDay(day, runs.get(day, 0) + 1, 0, unfinished=True) for day in sorted(late)]
 
     def run_requested(self, group: GroupId, day: date) -> None:
         """Count a run of a day that was asked for: the next one gets another run key.

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from kmflow_orchestration.resources.asset_keys import INTAKE, PROFILE_OUTCOME, PROFILE_RUN
+from kmflow_orchestration.resources.asset_keys import INTAKE, PROFILE_OUTCOME, PROFILE_RUN, SILVER
 from kmflow_orchestration.sensors.evidence_arrival import evidence_arrival
 from kmflow_orchestration.sensors.profile_completion import profile_completion
 from kmflow_orchestration.sensors.profiling_cron import profiling_cron
@@ -19,7 +19,9 @@ def build_sensors(*, running: bool) -> list[dg.SensorDefinition]:
     status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
     common: dict[str, Any] = {"minimum_interval_seconds": TICK_S, "default_status": status}
     return [
-        dg.sensor(name="evidence_arrival", asset_selection=INTAKE, **common)(evidence_arrival),
+        dg.sensor(name="evidence_arrival", asset_selection=[*INTAKE, *SILVER], **common)(
+            evidence_arrival
+        ),
         dg.sensor(name="profiling_cron", asset_selection=[PROFILE_RUN], **common)(profiling_cron),
         dg.sensor(name="profile_completion", asset_selection=PROFILE_OUTCOME, **common)(
             profile_completion

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 
 import dagster as dg
 
@@ -11,13 +12,16 @@ from kmflow_orchestration.intake.arrivals import Look, look
 from kmflow_orchestration.intake.ledger import DueDay
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key, split_days
-from kmflow_orchestration.resources.asset_keys import INTAKE
+from kmflow_orchestration.resources.asset_keys import INTAKE, SILVER
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.fairness import in_turns
 from kmflow_orchestration.sensors.partition_sync import partition_requests
-from kmflow_orchestration.sensors.run_keys import has_active_run
+from kmflow_orchestration.sensors.run_keys import has_active_run, has_run_since
 
 MAX_REQUESTS = 20
+# Automation follows an intake run within a tick or two; what is missing after this long failed.
+# A run that fails for ever is asked for again as seldom.
+SILVER_GRACE = timedelta(minutes=10)
 
 
 def evidence_arrival(
@@ -75,20 +79,36 @@ def _requests(
     """Requests for the group's due days, and the days that are skipped with a reason."""
     requests: list[dg.RunRequest] = []
     skipped: list[str] = []
-    for due in opened.ledger.due_days(group):
-        key = day_key(group, due.day)
-        if has_active_run(instance, key):
-            skipped.append(f"{due.day}: a run is under way")
+    due = {one.day: one for one in opened.ledger.due_days(group)}
+    for day, one in due.items():
+        if has_active_run(instance, day_key(group, day)):
+            skipped.append(f"{day}: a run is under way")
         else:
-            requests.append(_request(group, due, key))
+            requests.append(_request(group, one, INTAKE))
+    # A day that is due gets its silver steps by the automation that follows its run.
+    late = _late_silver(instance, opened, group)
+    requests += [_request(group, one, SILVER, kind="silver:") for one in late if one.day not in due]
     return requests, skipped
 
 
-def _request(group: GroupId, due: DueDay, key: dg.MultiPartitionKey) -> dg.RunRequest:
+def _late_silver(instance: dg.DagsterInstance, opened: Context, group: GroupId) -> list[DueDay]:
+    """Days whose silver run failed and that no run has worked on for a while."""
+    before = opened.clock.now() - SILVER_GRACE
+    return [
+        late
+        for late in opened.ledger.late_days(group, before)
+        if not has_active_run(instance, day_key(group, late.day))
+        and not has_run_since(instance, day_key(group, late.day), before)
+    ]
+
+
+def _request(
+    group: GroupId, due: DueDay, assets: list[dg.AssetKey], *, kind: str = ""
+) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=f"{group}:{due.day.isoformat()}:{due.next_batch_no}",
-        partition_key=key,
-        asset_selection=INTAKE,
+        run_key=f"{group}:{due.day.isoformat()}:{kind}{due.next_batch_no}",
+        partition_key=day_key(group, due.day),
+        asset_selection=assets,
         tags={GROUP_TAG: group, "kmflow/pending_files": str(due.pending)},
     )
 

@@ -1,5 +1,7 @@
 """Which runs a partition already has: run keys that make repeats harmless (AD7)."""
 
+from datetime import datetime
+
 import dagster as dg
 
 ACTIVE = [
@@ -15,6 +17,12 @@ PARTITION_TAG = "dagster/partition"
 def has_active_run(instance: dg.DagsterInstance, partition: str) -> bool:
     """Whether a run of this partition is queued or under way."""
     filters = dg.RunsFilter(tags={PARTITION_TAG: partition}, statuses=ACTIVE)
+    return instance.get_runs_count(filters) > 0
+
+
+def has_run_since(instance: dg.DagsterInstance, partition: str, moment: datetime) -> bool:
+    """Whether a run of this partition was created after a moment, whatever became of it."""
+    filters = dg.RunsFilter(tags={PARTITION_TAG: partition}, created_after=moment)
     return instance.get_runs_count(filters) > 0
 
 

@@ -78,18 +78,53 @@ def test_one_group_can_change_nothing_of_another(acme: LandingPlace) -> None:
     assert acme.item("a.csv") == before
 
 
-def test_a_day_is_due_until_its_last_step_is_finished(acme: LandingPlace) -> None:
+def test_a_day_is_due_until_its_run_is_through(acme: LandingPlace) -> None:
     acme.drop("e1/a.csv", "x")
     acme.look()
     (due,) = acme.ledger.due_days(acme.group)
     assert (due.day, due.pending, due.unfinished, due.next_batch_no) == (acme.today, 1, False, 1)
 
     batch = acme.store_day().batch_id
-    for step in Step:
+    for step in (Step.BRONZE, Step.DATASETS):
         (due,) = acme.ledger.due_days(acme.group)
         assert (due.pending, due.unfinished, due.next_batch_no) == (0, True, 2)
         acme.ledger.finish_step(acme.group, batch, step)
     assert acme.ledger.due_days(acme.group) == []
+
+
+def test_a_day_is_late_until_its_last_silver_step_is_finished(acme: LandingPlace) -> None:
+    batch = converted(acme)
+    acme.clock.advance(60)
+    acme.ledger.run_requested(acme.group, acme.today)
+
+    for step in (Step.FRAGMENTS, Step.QUALITY):
+        (late,) = acme.ledger.late_days(acme.group, acme.clock.now())
+        assert (late.day, late.pending, late.next_batch_no) == (acme.today, 0, 3)
+        acme.ledger.finish_step(acme.group, batch, step)
+    assert acme.ledger.late_days(acme.group, acme.clock.now()) == []
+
+
+def test_a_day_that_is_not_converted_for_long_is_not_late(acme: LandingPlace) -> None:
+    converted(acme)
+    acme.drop("e1/b.csv", "y")
+    acme.take_in()
+
+    assert acme.ledger.late_days(acme.group, acme.clock.now()) == []
+    acme.clock.advance(1)
+    assert [late.day for late in acme.ledger.late_days(acme.group, acme.clock.now())] == [
+        acme.today
+    ]
+    assert acme.ledger.late_days(GroupId("globex"), acme.clock.now()) == []
+
+
+def converted(place: LandingPlace) -> str:
+    """Take in a file and convert it just now; its batch."""
+    place.drop("e1/a.csv", "x")
+    stored = place.take_in()
+    assert stored is not None
+    for step in (Step.BRONZE, Step.DATASETS):
+        place.ledger.finish_step(place.group, stored.batch_id, step)
+    return stored.batch_id
 
 
 def test_a_step_gets_unfinished_batches_or_else_all_of_them(acme: LandingPlace) -> None:
