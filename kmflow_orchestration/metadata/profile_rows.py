@@ -71,12 +71,18 @@ def _merged(known: Sequence[str], added: Sequence[str]) -> list[str]:
 
 
 def add_event(
-    session: Session, run: ProfileRun, change: StateChange | None, *, by: Actor, at: datetime
+    session: Session,
+    group: GroupId,
+    run: ProfileRun,
+    change: StateChange | None,
+    *,
+    by: Actor,
+    at: datetime,
 ) -> None:
     """Append a change of a run to its events; None for its first."""
     session.add(
         RunEventRow(
-            group_id=run.group_id,
+            group_id=group,
             profile_run_id=run.profile_run_id,
             from_status=None if change is None else run.status,
             to_status=run.status if change is None else change.status,

@@ -57,7 +57,7 @@ class ProfileRuns:
             with guarded(self.sessions) as session:
                 session.add(row)
                 session.flush()
-                add_event(session, run, None, by=Actor.ORCHESTRATOR, at=run.created_at)
+                add_event(session, group, run, None, by=Actor.ORCHESTRATOR, at=run.created_at)
         except IntegrityError as error:
             other = self.outstanding(group, run.table_group_id)
             if other is None:
@@ -107,7 +107,7 @@ class ProfileRuns:
             if not self._compare_and_set(session, group, run, values):
                 return False
             if moves:
-                add_event(session, run, change, by=by, at=at)
+                add_event(session, group, run, change, by=by, at=at)
         return moves
 
     def complete(
@@ -151,7 +151,7 @@ class ProfileRuns:
             add_operation(session, group, run.profile_run_id, operation)
             if ends:
                 change = StateChange(status=completion.status, reason=f"completed by {by}")
-                add_event(session, run, change, by=by, at=started_at)
+                add_event(session, group, run, change, by=by, at=started_at)
 
     def polled(
         self, group: GroupId, profile_run_id: str, *, at: datetime, next_poll_at: datetime

@@ -144,7 +144,7 @@ def external(desk: Desk, sql: str) -> StatementResponse:
 
 
 def test_an_external_result_is_one_arrow_stream_that_needs_no_credentials(acme):
-    answer = external(acme, "SELECT id, CAST(id AS STRING) AS t FROM range(20000)")
+    answer = external(acme, "SELECT id, CAST(id AS STRING) AS t FROM range(20000) ORDER BY id")
     [link] = answer.result.external_links
     assert link.row_count == 20000
     assert fetch(link.external_link)["t"][-1].as_py() == "19999"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.engine import open_engine, open_sessions
 from kmflow_orchestration.names import EngagementId, TableName
+from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
 from kmflow_orchestration.operations.silver_fragments import PublishedFragments, publish_fragments
 from kmflow_orchestration.storage.interfaces import Lakehouse
@@ -31,6 +33,7 @@ class DatasetWorld:
     engagement: str
 
     def __post_init__(self) -> None:
+        self.heard: list[tuple[str, tuple[str, ...]]] = []
         engine = open_engine(f"sqlite:///{self.place.home / 'control.db'}")
         self.registry = DatasetTables(open_sessions(engine))
 
@@ -62,8 +65,13 @@ class DatasetWorld:
             "config": self.config,
             "workers": 0,
             "work_dir": self.place.home / "work",
+            "on_written": self._hear,
         }
         return publish_datasets(self.place.group, self.today, **{**arguments, **changes})
+
+    def _hear(self, batch_id: str, tables: tuple[WrittenTable, ...]) -> None:
+        prefix = f"{self.engagement}__"
+        self.heard.append((batch_id, tuple(one.name.removeprefix(prefix) for one in tables)))
 
     def publish_fragments(self) -> PublishedFragments:
         return publish_fragments(
@@ -102,6 +110,36 @@ class DatasetWorld:
         table = self.lakehouse.query(f"SELECT * FROM {self.table(dataset).sql}")
         columns = [table.column(name).to_pylist() for name in names]
         return sorted(zip(*columns, strict=True), key=str)
+
+
+class WatchedLakehouse:
+    """A lakehouse with something happening before or after one kind of write."""
+
+    def __init__(
+        self,
+        real: Lakehouse,
+        statement: str,
+        *,
+        before: Callable[[], None] = lambda: None,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._real = real
+        self._statement = statement
+        self._before = before
+        self._after = after
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._real, name)
+        return self._around(real) if name == self._statement else real
+
+    def _around(self, write: Callable[..., int]) -> Callable[..., int]:
+        def watched(*args: object, **kwargs: object) -> int:
+            self._before()
+            rows = write(*args, **kwargs)
+            self._after()
+            return rows
+
+        return watched
 
 
 def write_workbook(path: Path, sheets: Sheets) -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -66,14 +70,17 @@ def test_missing_bytes_stop_the_work_and_blame_no_file(store: LocalStore, tmp_pa
 
 @pytest.mark.slow
 def test_a_file_that_kills_its_process_is_quarantined_alone(
-    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: LocalStore, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(
-        "kmflow_orchestration.operations.convert_evidence.stage_item", _dies_of_bad_files
-    )
-    sources = [stored(store, name, b"id\n1\n") for name in ("a.csv", "bad.csv", "c.csv")]
+    big = b"id,amount\n" + b"1,2.50\n" * 400_000
+    sources = [
+        stored(store, name, big if name == "bad.csv" else b"id\n1\n")
+        for name in ("a.csv", "bad.csv", "c.csv")
+    ]
+    work = tmp_path / "work"
 
-    found = convert_items(sources, store, workers=2, work_dir=tmp_path / "work")
+    with killing_whoever_reads(work / "bad.csv" / "source"):
+        found = convert_items(sources, store, workers=2, work_dir=work)
 
     assert {name: item.code for name, item in found.items()} == {
         "a.csv": "",
@@ -82,11 +89,22 @@ def test_a_file_that_kills_its_process_is_quarantined_alone(
     }
 
 
-def _dies_of_bad_files(task):  # type: ignore[no-untyped-def]
-    import os
+@contextmanager
+def killing_whoever_reads(path: Path) -> Iterator[None]:
+    """Kill -9 every child process that has this file open, as the kernel does out of memory."""
+    is_over = threading.Event()
 
-    from kmflow_orchestration.converters.staging import stage_item
+    def hunt() -> None:
+        while not is_over.wait(0.005):
+            for child in psutil.Process().children():
+                with suppress(psutil.Error):
+                    if any(one.path == str(path) for one in child.open_files()):
+                        child.kill()
 
-    if task.item_id == "bad.csv":
-        os._exit(9)
-    return stage_item(task)
+    hunter = threading.Thread(target=hunt)
+    hunter.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        hunter.join()

@@ -1,14 +1,27 @@
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
+from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import StorageUnavailable
-from kmflow_orchestration.intake.ledger import State
-from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
+from kmflow_orchestration.intake.ledger import State, Step
+from kmflow_orchestration.metadata.dataset_tables import DatasetPart
+from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
+from kmflow_orchestration.storage.own_tables import OwnTables
+from kmflow_orchestration_tests.fakes import FakeClock
+from kmflow_orchestration_tests.intake.landing_place import LandingPlace
+from kmflow_orchestration_tests.operations.datasets.dataset_world import (
+    DatasetWorld,
+    WatchedLakehouse,
+)
 
 
 def test_a_csv_becomes_a_typed_table_with_provenance(world: DatasetWorld) -> None:
@@ -181,23 +194,19 @@ def test_stored_bytes_that_changed_become_no_table(world: DatasetWorld) -> None:
     assert world.rows("loans", "id") == [(1,)]
 
 
-def test_a_rebuild_takes_in_what_another_run_added_meanwhile(
-    world: DatasetWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rebuild_takes_in_what_another_run_added_meanwhile(world: DatasetWorld) -> None:
     world.arrive(loans_1="id\n1\n")
-    real, recorded = world.lakehouse.rebuild, []
+    recorded: list[DatasetPart] = []
 
-    def overtaken(*args: object, **kwargs: object) -> int:
+    def overtake() -> None:
         if not recorded:
-            (part,) = world.registry.of_items(
-                world.place.group, [world.place.item("loans_1.csv").item_id]
-            )
+            item = world.place.item("loans_1.csv").item_id
+            (part,) = world.registry.of_items(world.place.group, [item])
             recorded.append(replace(part, item_id="of-another-day", batch_id="another"))
             world.registry.record(world.place.group, recorded)
-        return real(*args, **kwargs)
 
-    monkeypatch.setattr(world.lakehouse, "rebuild", overtaken)
-    world.arrive(loans_2="id\nx\n")
+    world.drop("loans_2.csv", "id\nx\n")
+    world.take_in(lakehouse=WatchedLakehouse(world.lakehouse, "rebuild", before=overtake))
 
     assert world.rows("loans", "id") == [("1",), ("1",), ("x",)]
 
@@ -206,26 +215,99 @@ class Interrupted(Exception):
     """A run that dies."""
 
 
+def die(*_: object) -> None:
+    raise Interrupted
+
+
 @pytest.mark.parametrize("statement", ["replace", "rebuild"])
-@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_that_dies_at_a_write_ends_like_an_undisturbed_one(
-    world: DatasetWorld, monkeypatch: pytest.MonkeyPatch, statement: str, is_done: bool
+    world: DatasetWorld, statement: str, moment: str
 ) -> None:
     world.arrive(loans_1="id,amount\n1,1.50\n")
-    second = "id,amount\n2,n/a\n" if statement == "rebuild" else "id,amount\n2,2.50\n"
-    real = getattr(world.lakehouse, statement)
-
-    def dying(*args: object, **kwargs: object) -> int:
-        if is_done:
-            real(*args, **kwargs)
-        raise Interrupted
-
-    with monkeypatch.context() as patched:
-        patched.setattr(world.lakehouse, statement, dying)
-        with pytest.raises(Interrupted):
-            world.arrive(loans_2=second)
+    world.drop(
+        "loans_2.csv",
+        "id,amount\n2,n/a\n" if statement == "rebuild" else "id,amount\n2,2.50\n",
+    )
+    with pytest.raises(Interrupted):
+        world.take_in(lakehouse=WatchedLakehouse(world.lakehouse, statement, **{moment: die}))
     world.publish()
 
     amounts = ["1.50", "n/a"] if statement == "rebuild" else [Decimal("1.50"), Decimal("2.50")]
     assert world.rows("loans", "id", "amount") == list(zip([1, 2], amounts, strict=True))
     assert not any((world.place.home / "work").iterdir())
+
+
+def test_what_a_batch_changed_is_told_before_it_is_finished(world: DatasetWorld) -> None:
+    unfinished: list[bool] = []
+
+    def ask(batch_id: str, _tables: object) -> None:
+        (batch,) = world.place.ledger.stored_batches(world.place.group, world.today)
+        assert batch.batch_id == batch_id
+        unfinished.append(not batch.is_finished(Step.DATASETS))
+
+    world.drop("loans.csv", "id\n1\n")
+    world.take_in(on_written=ask)
+
+    assert unfinished == [True]
+
+
+def test_each_batch_tells_of_its_own_tables_once(world: DatasetWorld) -> None:
+    world.arrive(loans="id\n1\n", rates="rate\n0.5\n")
+    world.arrive(loans="id\n2\n")
+
+    first, second = world.place.ledger.stored_batches(world.place.group, world.today)
+    assert world.heard == [
+        (first.batch_id, ("loans", "rates")),
+        (second.batch_id, ("loans",)),
+    ]
+
+
+def test_a_replay_tells_of_nothing(world: DatasetWorld) -> None:
+    world.arrive(loans="id\n1\n")
+    world.heard.clear()
+
+    assert [table.name for table in world.publish().tables]
+    assert world.heard == []
+
+
+def test_a_run_that_dies_before_it_told_tells_at_the_next_call(world: DatasetWorld) -> None:
+    world.drop("loans.csv", "id\n1\n")
+    with pytest.raises(Interrupted):
+        world.take_in(on_written=die)
+
+    world.publish()
+
+    assert [tables for _, tables in world.heard] == [("loans",)]
+    assert world.rows("loans", "id") == [(1,)]
+
+
+@pytest.mark.slow
+def test_a_process_killed_between_write_and_finish_tells_at_the_next_call(
+    world: DatasetWorld, dataset_lakehouse: LocalLakehouse
+) -> None:
+    world.drop("loans.csv", "id\n1\n")
+    place = world.place
+    where = (place.home, place.clock, dataset_lakehouse.directory(world.table("loans")).parents[1])
+    # Spawned: a forked child would inherit the threads of the engine's client, but not run them.
+    child = get_context("spawn").Process(
+        target=take_in_until_killed, args=(*where, world.config, world.engagement)
+    )
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+
+    world.publish()
+
+    assert [tables for _, tables in world.heard] == [("loans",)]
+    assert world.rows("loans", "id") == [(1,)]
+
+
+def take_in_until_killed(
+    home: Path, clock: FakeClock, root: Path, config: GroupConfig, engagement: str
+) -> None:
+    own = OwnTables(config.group_id, config.namespace)
+    lakehouse = LocalLakehouse(own, root, clock=clock)
+    place = LandingPlace(home, clock, config.group_id)
+    world = DatasetWorld(place, lakehouse, config, engagement)
+    world.take_in(on_written=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
