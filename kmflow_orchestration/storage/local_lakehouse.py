@@ -23,7 +23,7 @@ from kmflow_orchestration.errors import (
     StorageUnavailable,
     UnsafePath,
 )
-from kmflow_orchestration.names import TableName, check_path_part
+from kmflow_orchestration.names import TableName
 from kmflow_orchestration.sail.execution import SailSession
 from kmflow_orchestration.sail.faults import SailUnavailable
 from kmflow_orchestration.sail.parquet_commits import (
@@ -166,7 +166,7 @@ class LocalLakehouse:
             UnsafePath: its name cannot be a folder's, or a symbolic link leads out of the root.
         """
         self._own.check(table)
-        directory = self._root / check_path_part(table.schema) / check_path_part(table.name)
+        directory = self._root / table.schema / table.name
         if not directory.resolve().is_relative_to(self._root.resolve()):
             raise UnsafePath(f"table {table} lies outside its group's folder")
         return directory

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from kmflow_orchestration.errors import GroupMismatch
-from kmflow_orchestration.names import GroupId, Namespace, TableName
+from kmflow_orchestration.names import GroupId, Namespace, TableName, check_path_part
 
 _PART = r"(?:`((?:[^`]|``)+)`|([A-Za-z_][A-Za-z0-9_-]*))"
 _NAME = re.compile(rf"{_PART}\s*\.\s*{_PART}\s*\.\s*{_PART}")
@@ -33,7 +33,7 @@ _PLACE = re.compile(
 # first: a back-slash does not escape its end.
 _QUOTED = re.compile(
     r"""(?P<name>`(?:[^`]|``)*`)|\br(?:'[^']*'|"[^"]*")"""
-    r"""|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*\"|--[^\n]*|/\*.*?\*/""",
+    r"""|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*\"|(?P<comment>--[^\n]*|/\*.*?\*/)""",
     re.DOTALL | re.IGNORECASE,
 )
 # What there is, as far as the asker may see it: the workspace filters it by grants.
@@ -48,9 +48,15 @@ class OwnTables:
     namespace: Namespace
 
     def check(self, table: TableName) -> TableName:
-        """The table itself. Raises GroupMismatch when it is not this group's."""
+        """The table itself.
+
+        Raises:
+            GroupMismatch: it is not this group's.
+            UnsafePath: its name cannot be a folder's, which no platform takes either.
+        """
         if not self.holds(table):
             raise GroupMismatch(f"table {table} does not belong to group {self.group_id}")
+        check_path_part(table.name)
         return table
 
     def holds(self, table: TableName) -> bool:
@@ -73,7 +79,7 @@ class OwnTables:
         Raises:
             GroupMismatch: the statement names files, or a table of another group.
         """
-        bare = _QUOTED.sub(lambda match: match["name"] or "''", sql)
+        bare = _QUOTED.sub(_bare, sql)
         if _FILES.search(bare):
             raise GroupMismatch("a statement may name tables, never files")
         for match in _PLACE.finditer(bare):
@@ -91,6 +97,10 @@ class OwnTables:
         catalog = self.namespace.catalog.casefold()
         if table.catalog.casefold() != catalog or table.schema.casefold() not in schemas:
             raise GroupMismatch(f"table {table} does not belong to group {self.group_id}")
+
+
+def _bare(match: re.Match[str]) -> str:
+    return " " if match["comment"] else match["name"] or "''"
 
 
 def _parts(match: re.Match[str]) -> tuple[str, str, str]:
