@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from kmflow_orchestration.assets.days import DayReport, materialize_days
+from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_days
 from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
 from kmflow_orchestration.assets.reconciliation import evidence_matches_bronze
 from kmflow_orchestration.assets.rendering import bars, column_schema, preview
@@ -54,10 +54,8 @@ NOTHING_LOST = dg.AssetCheckSpec(
     },
     description="One row per stored evidence item, with its metadata row.",
 )
-def bronze_evidence(
-    context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult:
-    return materialize_days(context, kmflow, _bronze_day)
+def bronze_evidence(context: dg.AssetExecutionContext, kmflow: ContextResource) -> DayEvents:
+    yield from materialize_days(context, kmflow, _bronze_day)
 
 
 def _bronze_day(group: GroupContext, day: date) -> DayReport:
@@ -91,10 +89,8 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
     retry_policy=TRANSIENT_RETRY,
     description="Structured evidence as typed tables, one per dataset of an engagement.",
 )
-def bronze_datasets(
-    context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult:
-    return materialize_days(context, kmflow, _datasets_day)
+def bronze_datasets(context: dg.AssetExecutionContext, kmflow: ContextResource) -> DayEvents:
+    yield from materialize_days(context, kmflow, _datasets_day)
 
 
 def _datasets_day(group: GroupContext, day: date) -> DayReport:

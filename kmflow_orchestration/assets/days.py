@@ -4,13 +4,14 @@ A run over several days gives each day its own metadata. If some days fail, thos
 are recorded, the step fails with the others named, and nothing is lost.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from kmflow_orchestration.assets.failures import failing_as_dagster
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.partitions.keys import day_key, split_days
@@ -26,18 +27,20 @@ class DayReport:
 
 
 DayWork = Callable[[GroupContext, date], DayReport]
+DayEvents = Iterator[dg.AssetMaterialization | dg.MaterializeResult]
 
 
 def materialize_days(
     context: dg.AssetExecutionContext, kmflow: ContextResource, work: DayWork
-) -> dg.MaterializeResult:
+) -> DayEvents:
     """Do `work` for each day of the run's one group.
 
     Raises:
         dg.Failure: some day failed; retried by Dagster only if trying again can help all of them.
     """
-    target = split_days(context.partition_keys)
-    group = kmflow.for_group(target.group)
+    with failing_as_dagster():
+        target = split_days(context.partition_keys)
+        group = kmflow.for_group(target.group)
     reports: dict[date, DayReport] = {}
     failures: dict[date, KmflowError] = {}
     for day in target.days:
@@ -47,23 +50,22 @@ def materialize_days(
             context.log.warning("%s %s failed: %s", target.group, day, error)
             failures[day] = error
     if failures:
-        _record(context, target.group, reports)
+        # Yielded, not logged: what a step has logged is lost when it fails.
+        yield from _records(context, target.group, reports)
         raise _failure(target.group, failures)
     for day, report in reports.items():
         context.add_asset_metadata(report.metadata, partition_key=day_key(target.group, day))
-    return dg.MaterializeResult(check_results=_joined(reports.values()))
+    yield dg.MaterializeResult(check_results=_joined(reports.values()))
 
 
-def _record(
+def _records(
     context: dg.AssetExecutionContext, group: str, reports: Mapping[date, DayReport]
-) -> None:
+) -> Iterator[dg.AssetMaterialization]:
     for day, report in reports.items():
-        context.log_event(
-            dg.AssetMaterialization(
-                asset_key=context.asset_key,
-                partition=day_key(group, day),
-                metadata=dict(report.metadata),
-            )
+        yield dg.AssetMaterialization(
+            asset_key=context.asset_key,
+            partition=day_key(group, day),
+            metadata=dict(report.metadata),
         )
 
 

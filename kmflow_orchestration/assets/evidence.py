@@ -4,7 +4,7 @@ from datetime import date
 
 import dagster as dg
 
-from kmflow_orchestration.assets.days import DayReport, materialize_days
+from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_days
 from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
 from kmflow_orchestration.assets.rendering import bars
 from kmflow_orchestration.context import GroupContext
@@ -33,10 +33,8 @@ ALL_ENTERED = dg.AssetCheckSpec(
     check_specs=[ALL_ENTERED],
     description="Files of a group's day, hashed, stored in the group's place and confirmed.",
 )
-def evidence_files(
-    context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult:
-    return materialize_days(context, kmflow, _store_day)
+def evidence_files(context: dg.AssetExecutionContext, kmflow: ContextResource) -> DayEvents:
+    yield from materialize_days(context, kmflow, _store_day)
 
 
 def _store_day(group: GroupContext, day: date) -> DayReport:

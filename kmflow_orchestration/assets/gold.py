@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from kmflow_orchestration.assets.failures import failing_as_dagster
 from kmflow_orchestration.assets.layers import (
     FOLLOW_UPSTREAM,
     QUALITY_OWNER,
@@ -42,8 +43,9 @@ from kmflow_orchestration.tables.medallion import GOLD_QUALITY_SCORE_HISTORY
 def gold_quality_score_history(
     context: dg.AssetExecutionContext, kmflow: ContextResource
 ) -> dg.MaterializeResult:
-    group = kmflow.for_group(group_id(context.partition_key))
-    published = publish_score_history(group.id, lakehouse=group.lakehouse, config=group.config)
+    with failing_as_dagster():
+        group = kmflow.for_group(group_id(context.partition_key))
+        published = publish_score_history(group.id, lakehouse=group.lakehouse, config=group.config)
     table = group.config.namespace.gold(GOLD_QUALITY_SCORE_HISTORY.name)
     points = [(point.as_of_date, point.composite) for point in published.trend]
     return dg.MaterializeResult(

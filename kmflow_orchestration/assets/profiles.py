@@ -13,6 +13,7 @@ from kmflow_orchestration.assets.profile_reports import (
     rule_specs,
     scores_metadata,
 )
+from kmflow_orchestration.assets.rendering import column_schema
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.errors import RunOutstanding, UnknownRun
 from kmflow_orchestration.metadata.profile_records import ProfileRun
@@ -24,11 +25,13 @@ from kmflow_orchestration.resources.asset_keys import (
     LAYER_PROFILES,
     PROFILE_RESULTS,
     PROFILE_RUN,
+    PROFILE_RUN_SUCCEEDED,
     PROFILE_RUN_TAG,
     QUALITY_SCORES,
 )
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.runs.submission import ProfilingLaunchResult, Trigger, start_profile
+from kmflow_orchestration.tables.profiling import DQ_PROFILE_RESULTS
 
 COMMON: dict[str, Any] = {
     "partitions_def": GROUP_BY_TABLE_GROUP,
@@ -38,6 +41,11 @@ COMMON: dict[str, Any] = {
     "pool": WORKSPACE_POOL,
     "retry_policy": TRANSIENT_RETRY,
 }
+RUN_SUCCEEDED = dg.AssetCheckSpec(
+    name=PROFILE_RUN_SUCCEEDED,
+    asset=PROFILE_RESULTS,
+    description="The newest profiling job ended well and its results are stored.",
+)
 # A profile reads whatever its group's days have brought: days and table groups are two ways to cut.
 OF_THE_GROUP = dg.MultiPartitionMapping(
     {"group": dg.DimensionPartitionMapping("group", dg.IdentityPartitionMapping())}
@@ -52,10 +60,10 @@ OF_THE_GROUP = dg.MultiPartitionMapping(
     **COMMON,
 )
 def profile_run(context: dg.AssetExecutionContext, kmflow: ContextResource) -> dg.MaterializeResult:
-    group_id, table_group_id = split_table_group(context.partition_key)
-    group = kmflow.for_group(group_id)
     trigger = Trigger(source="dagster", partition_key=context.partition_key)
     with failing_as_dagster():
+        group_id, table_group_id = split_table_group(context.partition_key)
+        group = kmflow.for_group(group_id)
         try:
             launched = start_profile(group.id, table_group_id, trigger=trigger, **group.profiling())
         except RunOutstanding as outstanding:
@@ -82,6 +90,12 @@ def _launched(launched: ProfilingLaunchResult) -> dict[str, Any]:
     key=PROFILE_RESULTS,
     deps=[PROFILE_RUN],
     kinds={"databricks", "delta"},
+    check_specs=[RUN_SUCCEEDED],
+    metadata={
+        "dagster/column_schema": column_schema(
+            [(column.name, column.type) for column in DQ_PROFILE_RESULTS.columns]
+        )
+    },
     description="What the job measured of every column, stored before it was counted.",
     **COMMON,
 )
@@ -92,7 +106,17 @@ def profile_results(
     with failing_as_dagster():
         rows = stored_rows(run, lakehouse=group.lakehouse, config=group.config)
         group.profile_materialized(run)
-    return dg.MaterializeResult(metadata=results_metadata(group, run, rows))
+    return dg.MaterializeResult(
+        metadata=results_metadata(group, run, rows),
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=PROFILE_RUN_SUCCEEDED,
+                asset_key=PROFILE_RESULTS,
+                passed=True,
+                metadata={"profile_run_id": run.profile_run_id, "status": str(run.status)},
+            )
+        ],
+    )
 
 
 @dg.asset(
@@ -134,10 +158,10 @@ def finished_run(
     context: dg.AssetExecutionContext, kmflow: ContextResource
 ) -> tuple[GroupContext, ProfileRun]:
     """The group and the completed run a step is about: the tagged one, else the newest."""
-    group_id, table_group_id = split_table_group(context.partition_key)
-    group = kmflow.for_group(group_id)
     tagged = context.run.tags.get(PROFILE_RUN_TAG)
     with failing_as_dagster():
+        group_id, table_group_id = split_table_group(context.partition_key)
+        group = kmflow.for_group(group_id)
         run = group.profile_run(tagged) if tagged else group.latest_profile_run(table_group_id)
         if run is None:
             raise UnknownRun(

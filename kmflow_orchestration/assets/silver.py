@@ -4,7 +4,7 @@ from datetime import date
 
 import dagster as dg
 
-from kmflow_orchestration.assets.days import DayReport, materialize_days
+from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_days
 from kmflow_orchestration.assets.layers import (
     DATA_OWNER,
     FOLLOW_UPSTREAM,
@@ -53,8 +53,8 @@ from kmflow_orchestration.tables.medallion import (
 )
 def silver_evidence_fragments(
     context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult:
-    return materialize_days(context, kmflow, _fragments_day)
+) -> DayEvents:
+    yield from materialize_days(context, kmflow, _fragments_day)
 
 
 def _fragments_day(group: GroupContext, day: date) -> DayReport:
@@ -91,10 +91,8 @@ def _fragments_day(group: GroupContext, day: date) -> DayReport:
     },
     description="Quality of each item in four dimensions, as of its first publication.",
 )
-def silver_quality_events(
-    context: dg.AssetExecutionContext, kmflow: ContextResource
-) -> dg.MaterializeResult:
-    return materialize_days(context, kmflow, _quality_day)
+def silver_quality_events(context: dg.AssetExecutionContext, kmflow: ContextResource) -> DayEvents:
+    yield from materialize_days(context, kmflow, _quality_day)
 
 
 def _quality_day(group: GroupContext, day: date) -> DayReport:

@@ -24,5 +24,8 @@ INTAKE = [EVIDENCE_FILES, BRONZE_EVIDENCE, BRONZE_DATASETS]
 SILVER = [SILVER_FRAGMENTS, SILVER_QUALITY]
 PROFILE_OUTCOME = [PROFILE_RESULTS, HYGIENE_ISSUES, QUALITY_SCORES]
 
+# The check that a profile run ended well; a run that did not answers it without a materialization.
+PROFILE_RUN_SUCCEEDED = "profile_run_succeeded"
+
 # The profile run a completion's Dagster run is about.
 PROFILE_RUN_TAG = "kmflow/profile_run_id"

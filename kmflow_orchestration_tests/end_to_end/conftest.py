@@ -1,0 +1,19 @@
+"""Whole set-ups, one per module and backend: opening one costs a second or more."""
+
+from __future__ import annotations
+
+import pytest
+
+from kmflow_orchestration_tests.end_to_end.world import opened_world
+
+
+@pytest.fixture(scope="module")
+def local_world(tmp_path_factory):
+    with opened_world(tmp_path_factory.mktemp("local"), "local") as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def workspace_world(tmp_path_factory):
+    with opened_world(tmp_path_factory.mktemp("workspace"), "databricks") as world:
+        yield world
