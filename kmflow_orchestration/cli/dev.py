@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kmflow_orchestration.cli.demo import BackendOption, DemoBackend, DirOption
 from kmflow_orchestration.cli.output import answer, say
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.demo.development import Development
 
 
 def dev(
@@ -22,16 +25,25 @@ def dev(
 ) -> None:
     """Everything live: drop a file into a landing folder and see it arrive. Ctrl-C stops all."""
     from kmflow_orchestration.config.settings import load_settings
-    from kmflow_orchestration.demo.development import Development
+    from kmflow_orchestration.demo.development import Development, stoppable
     from kmflow_orchestration.demo.home import Home
 
     home = Home.at(directory or load_settings().home)
-    say("starting (about ten seconds)")
-    with Development(home, backend.value, port=port, with_evidence=with_evidence) as running:
-        for name, address in running.addresses.items():
-            answer.print(f"{name.ljust(16)} {address}", soft_wrap=True)
-        say("drop files into <landing>/<engagement>/…; Ctrl-C stops everything")
-        running.wait()
+    development = Development(home, backend.value, port=port, with_evidence=with_evidence)
+    with stoppable():
+        try:
+            say("starting (about twenty seconds)")
+            with development as running:
+                _tell(running)
+                running.wait()
+        except KeyboardInterrupt:
+            say("stopped")
+
+
+def _tell(running: Development) -> None:
+    for name, address in running.addresses.items():
+        answer.print(f"{name.ljust(16)} {address}", soft_wrap=True)
+    say("drop files into <landing>/<engagement>/…; Ctrl-C stops everything")
 
 
 __all__ = ["Path", "dev"]

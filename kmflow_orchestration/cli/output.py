@@ -34,7 +34,7 @@ def show_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[object
     """A table for people; cells stand as they are, brackets too."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     answer.print(table)

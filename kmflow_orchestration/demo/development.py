@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
-import time
-from contextlib import ExitStack
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from types import FrameType, TracebackType
 from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
 
 from kmflow_orchestration.config.settings import Settings
 from kmflow_orchestration.demo.evidence import first_drop
 from kmflow_orchestration.demo.groups import landing_root
 from kmflow_orchestration.demo.home import Home
 from kmflow_orchestration.demo.sandbox import Backend, Sandbox
-from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.errors import ConfigurationError, KmflowError
 
 MODULE = "kmflow_orchestration.definitions"
 # A look every other minute is live enough, and leaves the machine to its user.
 PROFILE_CRON = "*/2 * * * *"
 STOP_S = 20.0
+START_S = 90.0
+LOOK_S = 0.5
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Within it the first SIGINT or SIGTERM is a KeyboardInterrupt, and further ones nothing.
+
+    A shell that starts us with `&` has SIGINT ignored; and who is impatient must not cut short
+    the ending of our children.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in _STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in _STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Development:
@@ -36,6 +64,7 @@ class Development:
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
+        _check_free(self._port)
         with ExitStack() as opening:
             opening.enter_context(self._sandbox)
             opening.callback(self._stop_children)
@@ -47,6 +76,7 @@ class Development:
             address = ["-h", "127.0.0.1", "-p", str(self._port)]
             self._start("dagster_webserver", "-m", MODULE, *address, environment=environment)
             self._start("dagster._daemon", "run", "-m", MODULE, environment=environment)
+            self._await_answer()
             self._opened = opening.pop_all()
         return self
 
@@ -67,10 +97,34 @@ class Development:
         Raises:
             KmflowError: one of the processes ended by itself.
         """
-        while all(child.poll() is None for child in self._children):
-            time.sleep(0.5)
+        while True:
+            self._check_children()
+            self._sandbox.context.clock.sleep(LOOK_S)
+
+    def _await_answer(self) -> None:
+        """Until the webserver answers: an address that is told can be opened."""
+        clock = self._sandbox.context.clock
+        give_up_at = clock.monotonic() + START_S
+        while clock.monotonic() < give_up_at:
+            self._check_children()
+            with (
+                suppress(URLError, OSError),
+                urlopen(f"{self.addresses['Dagster']}/server_info", timeout=5),  # noqa: S310 - http
+            ):
+                return
+            clock.sleep(LOOK_S)
+        raise KmflowError(
+            f"the Dagster webserver did not answer within {START_S:.0f} s",
+            hint=f"its log is in {self._sandbox.home.dagster}",
+        )
+
+    def _check_children(self) -> None:
         codes = [str(child.returncode) for child in self._children if child.poll() is not None]
-        raise KmflowError(f"a Dagster process ended by itself (exit {', '.join(codes)})")
+        if codes:
+            raise KmflowError(
+                f"a Dagster process ended by itself (exit {', '.join(codes)})",
+                hint=f"its log is in {self._sandbox.home.dagster}",
+            )
 
     def _environment(self) -> dict[str, str]:
         """Our settings for the children, as references; nothing of this process's own is lost."""
@@ -101,10 +155,12 @@ class Development:
         for child in self._children:
             child.terminate()
         for child in self._children:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 child.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
+            # What it started itself, such as its code server and runs, is of its process group.
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
 
     def __exit__(
         self,
@@ -113,3 +169,17 @@ class Development:
         trace: TracebackType | None,
     ) -> None:
         self._opened.close()
+
+
+def _check_free(port: int) -> None:
+    """Raises ConfigurationError when somebody else listens on the port."""
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot listen on port {port}: {error.strerror}",
+                fields=("--port",),
+                hint="stop what runs there, or give another --port",
+            ) from error

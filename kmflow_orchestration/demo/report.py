@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmflow_orchestration.context import Context, GroupContext
+from kmflow_orchestration.metadata.intake_records import Quarantine
 from kmflow_orchestration.metadata.profile_records import Anomaly, ProfileRun, Score
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.read_tables import row_counts
@@ -23,7 +24,7 @@ class GroupReport:
     files_new: int
     duplicates: int
     superseded: int
-    quarantined: tuple[tuple[str, str], ...]
+    quarantined: tuple[Quarantine, ...]
     tables: Mapping[str, int]
     profile_runs: tuple[ProfileRun, ...]
     issues: tuple[Anomaly, ...]
@@ -36,7 +37,9 @@ class GroupReport:
             "files_stored": self.files_stored,
             "files_new": self.files_new,
             "files_quarantined": len(self.quarantined),
-            "quarantined": [{"path": path, "code": code} for path, code in self.quarantined],
+            "quarantined": [
+                {"path": one.path, "code": one.code, "why": one.message} for one in self.quarantined
+            ],
             "duplicates": self.duplicates,
             "superseded": self.superseded,
             "tables": {name: {"rows": rows} for name, rows in self.tables.items()},
@@ -82,7 +85,7 @@ def report_group(context: Context, group: GroupId, *, items_before: int) -> Grou
         files_new=evidence_items(context, group) - items_before,
         duplicates=summary.duplicates,
         superseded=summary.superseded,
-        quarantined=tuple((q.path, q.code) for q in summary.quarantined),
+        quarantined=summary.quarantined,
         tables=row_counts(group, lakehouse=one.lakehouse, config=one.config),
         profile_runs=tuple(context.profile_runs.latest(group, limit=500)),
         issues=tuple(
@@ -92,20 +95,27 @@ def report_group(context: Context, group: GroupId, *, items_before: int) -> Grou
         ),
         worst_columns=tuple(_worst(scores)),
         score=_group_score(scores),
-        places={
-            "landing": str(one.landing_root),
-            "evidence": one.config.volume.text
-            if one.store.name == "databricks"
-            else one.store.name,
-            "tables": f"{one.config.catalog}.{one.config.schema}_*",
-        },
+        places=_places(context, one),
     )
 
 
-def _evidence_place(context: Context, group: GroupContext) -> str:
+def _places(context: Context, group: GroupContext) -> Mapping[str, str]:
+    settings, config = context.settings, group.config
+    home = settings.home.resolve()
+    names = f"{config.catalog}.{config.schema}, …_bronze, …_silver, …_gold, …_dq"
     if group.store.name == "local":
-        return str(context.settings.evidence_root(group.id))
-    return group.config.volume.text
+        evidence = str(settings.evidence_root(group.id))
+        tables = f"{names} in {settings.lakehouse_root(group.id)}"
+    else:
+        evidence = f"{config.volume.text} at {config.workspace_url}"
+        tables = f"{names} at {config.workspace_url}"
+    return {
+        "landing": str(group.landing_root),
+        "evidence": evidence,
+        "tables": tables,
+        "control database": str(home / "control.db"),
+        "Dagster instance": str(home / "dagster"),
+    }
 
 
 def _worst(scores: list[Score]) -> list[Score]:

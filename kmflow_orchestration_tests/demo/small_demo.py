@@ -28,6 +28,7 @@ OF_THE_RUN = {
     "processed_at",
     "computed_at",
     "materialized_at",
+    "duration_ms",
 }
 VENDORS = "vendor_id,vendor_name,email,since\n" + "".join(
     f"{n},Vendor {n},office{n}@vendor{n}.example,2024-01-{n % 27 + 1:02}\n" for n in range(1, 41)

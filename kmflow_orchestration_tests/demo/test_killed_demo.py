@@ -1,0 +1,77 @@
+"""A demo that is killed and repeated ends like one that was left alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kmflow_orchestration_tests.demo import small_demo
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+# Once while files are taken in, once while profiles are under way, once between the drops' runs.
+KILL_AT = ("drop 1: intake", "profile_run", "drop 2: intake")
+
+
+def started(home: Path, backend: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", small_demo.__name__, str(home), backend],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def killed_at(home: Path, backend: str, words: str) -> None:
+    """Start a demo and kill it as soon as it says these words."""
+    demo = started(home, backend)
+    assert demo.stderr is not None
+    assert any(words in line for line in demo.stderr), f"it never said {words!r}"
+    demo.kill()
+    demo.communicate()
+
+
+def ended(home: Path, backend: str) -> dict[str, Any]:
+    """What a demo says that is left to its end."""
+    demo = started(home, backend)
+    said, errors = demo.communicate(timeout=240)
+    assert demo.returncode == 0, errors[-3000:]
+    report: dict[str, Any] = json.loads(said)
+    assert (report["failed_runs"], report["settled"]) == ([], True)
+    return report
+
+
+def state(report: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same, however often the demo was killed on the way."""
+    same = ("files_stored", "files_quarantined", "duplicates", "superseded", "tables", "issues")
+    return {
+        group: {name: found[name] for name in (*same, "score", "worst_columns")}
+        | {"contents": report["contents"][group], "last": found["profile_runs"][0]["status"]}
+        for group, found in report["groups"].items()
+    }
+
+
+@pytest.mark.parametrize("backend", ["local", "databricks"])
+def test_a_demo_killed_and_repeated_ends_like_an_undisturbed_one(tmp_path, backend):
+    undisturbed = ended(tmp_path / "undisturbed", backend)
+    for words in KILL_AT:
+        killed_at(tmp_path / "killed", backend, words)
+
+    assert state(ended(tmp_path / "killed", backend)) == state(undisturbed)
+
+
+def test_a_second_run_stores_nothing_and_changes_nothing(tmp_path):
+    first = ended(tmp_path, "local")
+    again = ended(tmp_path, "local")
+
+    assert {group: found["files_new"] for group, found in again["groups"].items()} == {
+        "acme": 0,
+        "globex": 0,
+    }
+    assert again["dagster_runs"] == 0
+    assert again["contents"] == first["contents"]
+    assert again["groups"]["acme"]["profile_runs"] == first["groups"]["acme"]["profile_runs"]
