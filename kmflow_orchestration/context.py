@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -284,6 +284,11 @@ class GroupContext:
     def stored_completion(self, run: ProfileRun) -> Completion | None:
         """What a run left in the lakehouse, for polling; None when nothing is there."""
         return stored_completion(run, lakehouse=self.lakehouse, namespace=self.config.namespace)
+
+    def refused(self, day: date, *, stored: bool) -> list[str]:
+        """Quarantined files of a day as `path: code`: before storing, or those that are stored."""
+        found = self._context.ledger.quarantined(self.id, day)
+        return [f"{one.path}: {one.code}" for one in found if bool(one.item_id) is stored]
 
     def profile_run(self, profile_run_id: str) -> ProfileRun:
         """One of this group's profile runs. Raises UnknownRun."""

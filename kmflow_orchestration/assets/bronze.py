@@ -110,7 +110,7 @@ def _datasets_day(group: GroupContext, day: date) -> DayReport:
             "receipts": dg.MetadataValue.json([r.summary() for r in published.receipts[:100]]),
             **_largest_table(group, published),
         },
-        checks=(_no_loss(published),),
+        checks=(_no_loss(published, group.refused(day, stored=True)),),
     )
 
 
@@ -128,9 +128,8 @@ def _largest_table(group: GroupContext, published: PublishedDatasets) -> dict[st
     }
 
 
-def _no_loss(published: PublishedDatasets) -> dg.AssetCheckResult:
+def _no_loss(published: PublishedDatasets, quarantined: list[str]) -> dg.AssetCheckResult:
     lost = [receipt.source for receipt in published.receipts if not receipt.adds_up]
-    quarantined = [f"{item.file_name}: {item.code}" for item in published.quarantined]
     return dg.AssetCheckResult(
         check_name=NOTHING_LOST.name,
         asset_key=NOTHING_LOST.asset_key,

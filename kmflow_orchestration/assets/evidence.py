@@ -44,11 +44,12 @@ def _store_day(group: GroupContext, day: date) -> DayReport:
         batches.append(stored)
         if stored.failed:
             break  # what failed is for the next tick
-    return DayReport(_metadata(group, day, batches), checks=(_all_entered(batches),))
+    return DayReport(_metadata(group, day, batches), checks=(_all_entered(group, day, batches),))
 
 
-def _all_entered(batches: list[StoredBatch]) -> dg.AssetCheckResult:
-    refused = [f"{one.path}: {one.code}" for batch in batches for one in batch.quarantined]
+def _all_entered(group: GroupContext, day: date, batches: list[StoredBatch]) -> dg.AssetCheckResult:
+    # Asked of the ledger: a file refused by an earlier run of the day is still not in.
+    refused = group.refused(day, stored=False)
     failed = [f"{one.landing_path}: {one.code}" for batch in batches for one in batch.failed]
     return dg.AssetCheckResult(
         check_name=ALL_ENTERED.name,

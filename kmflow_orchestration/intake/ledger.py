@@ -292,10 +292,12 @@ class Ledger:
                 group, engagement, category, status=status, created_at=self._clock.now()
             )
 
-    def quarantined(self, group: GroupId) -> list[Quarantine]:
-        """All refused files, before storing and at conversion, by path."""
+    def quarantined(self, group: GroupId, day: date | None = None) -> list[Quarantine]:
+        """Refused files by path, of one day when asked so; those with an item at conversion."""
         with reading(self._sessions) as tables:
-            return sorted(tables.files.quarantined(group) + tables.items.quarantined(group))
+            return sorted(
+                tables.files.quarantined(group, day) + tables.items.quarantined(group, day)
+            )
 
     def summary(self, group: GroupId) -> IntakeSummary:
         """Where the group's evidence stands."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, func, insert, or_, select, update
+from sqlalchemy import Table, bindparam, func, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.errors import StateConflict
@@ -190,11 +190,12 @@ class EvidenceItems:
         )
         return {(name, kind): count for name, kind, count in self._session.execute(query)}
 
-    def quarantined(self, group: GroupId) -> list[Quarantine]:
-        """Items that were refused at conversion, by landing path."""
+    def quarantined(self, group: GroupId, day: date | None = None) -> list[Quarantine]:
+        """Items that were refused at conversion, by landing path, of one day when asked so."""
         query = (
             select(Row)
             .where(Row.group_id == group, Row.state == State.QUARANTINED)
+            .where(true() if day is None else Row.received_on == day)
             .order_by(Row.landing_path, Row.id)
         )
         return [

@@ -18,6 +18,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.orm import Session
@@ -208,11 +209,12 @@ class LandingFiles:
         query = select(Row.state, func.count()).where(Row.group_id == group).group_by(Row.state)
         return {State(state): count for state, count in self._session.execute(query)}
 
-    def quarantined(self, group: GroupId) -> list[Quarantine]:
-        """Files that were refused before storing, by path."""
+    def quarantined(self, group: GroupId, day: date | None = None) -> list[Quarantine]:
+        """Files that were refused before storing, by path, of one day when asked so."""
         query = (
             select(Row.path, Row.code, Row.message)
             .where(Row.group_id == group, Row.state == State.QUARANTINED)
+            .where(true() if day is None else Row.received_on == day)
             .order_by(Row.path)
         )
         return [Quarantine(path, code, text) for path, code, text in self._session.execute(query)]

@@ -119,6 +119,16 @@ def test_a_refused_file_is_a_warning_that_names_it(world):
     assert _first_check(world, "all_files_entered", "globex").passed
 
 
+def test_a_refused_file_is_still_named_when_the_day_is_run_again(world):
+    result = world.run([keys.EVIDENCE_FILES, keys.BRONZE_DATASETS], partition=today_key("acme"))
+    checks = {one.check_name: one for one in result.get_asset_check_evaluations()}
+
+    assert result.success
+    assert "nothing.csv" in str(checks["all_files_entered"].metadata["quarantined"].value)
+    assert "broken.xlsx" in str(checks["no_loss"].metadata["quarantined"].value)
+    assert [one.passed for one in checks.values()] == [False, False]
+
+
 def test_a_file_that_cannot_be_converted_is_a_warning_of_no_loss(world):
     lost = _first_check(world, "no_loss", "acme")
 
