@@ -12,6 +12,9 @@ from kmflow_orchestration.resources import asset_keys as keys
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.end_to_end.world import failure_of, retries_of
 
+# One world per module: its tests stay together in one worker.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("end_to_end_day_ranges")]
+
 EVIDENCE = [keys.EVIDENCE_FILES]
 DAYS = [date(2026, 11, 16), date(2026, 11, 17), date(2026, 11, 18)]
 BATCH_OF_A_FOLDER = "/api/2.0/fs/directories/*{day}*"

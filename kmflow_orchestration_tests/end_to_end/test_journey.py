@@ -8,6 +8,9 @@ from kmflow_orchestration.profiling.hygiene_rules import RULES
 from kmflow_orchestration.resources import asset_keys as keys
 from kmflow_orchestration_tests.end_to_end.world import today_key
 
+# One world per module: its tests stay together in one worker.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("end_to_end_journey")]
+
 MARK = "Zylphora"
 ROWS = "\n".join(
     f"{number},{MARK} {number},{'N/A' if number < 30 else 'open'},{number * 1.5},,{number}"
