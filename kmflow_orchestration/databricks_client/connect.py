@@ -13,7 +13,7 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.workspace_urls import is_loopback
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.retries import Retrier
-from kmflow_orchestration.errors import ConfigurationError, MissingDependency
+from kmflow_orchestration.errors import ConfigurationError, CredentialError, MissingDependency
 
 # Its loop would otherwise run for 300 s; see transport.OneAttemptClock.
 _SDK_RETRY_S = 1
@@ -42,14 +42,12 @@ def connect(
     from kmflow_orchestration.databricks_client.transport import (
         OneAttemptClock,
         Transport,
-        settle,
+        UploadSession,
     )
 
-    if config.token is None:
-        raise ConfigurationError("the group has no token", fields=("token",))
     settings = _own_settings_only(sdk)(
         host=config.workspace_url,
-        token=config.token.resolve(environment).reveal(),
+        token=_token(config, environment),
         auth_type="pat",
         retry_timeout_seconds=_SDK_RETRY_S,
         http_timeout_seconds=http_timeout_s,
@@ -59,14 +57,31 @@ def connect(
     )
     client = sdk.WorkspaceClient(config=settings)
     transport = Transport(connections, clock)
-    # The SDK sizes only its https pool, and offers no other way in.
-    session = client.api_client._api_client._session  # noqa: SLF001
-    session.mount("https://", transport)
-    session.mount("http://", transport)
-    settle(session, config.workspace_url)
+    sending = client.api_client._api_client  # noqa: SLF001 - the SDK offers no other way in
+    session = UploadSession(transport, config.workspace_url)
+    session.auth = sending._session.auth  # noqa: SLF001
+    sending._session = session  # noqa: SLF001
     return WorkspaceCalls(
         client, transport=transport, retrier=Retrier(clock), http_timeout_s=http_timeout_s
     )
+
+
+def _token(config: GroupConfig, environment: Mapping[str, str] | None) -> str:
+    """The token, in a form that can stand in a header: Python shows a bad header with its value.
+
+    Raises:
+        ConfigurationError: the group has none.
+        CredentialError: it cannot be resolved, or holds what no token holds.
+    """
+    if config.token is None:
+        raise ConfigurationError("the group has no token", fields=("token",))
+    token = config.token.resolve(environment).reveal()
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise CredentialError(
+            f"{config.token} holds blanks, line breaks or other characters that no token has",
+            hint="keep the bare token there, without `Bearer`",
+        )
+    return token
 
 
 def check_connection(config: GroupConfig) -> None:
