@@ -31,6 +31,8 @@ def world(workspace_world):
         files = {f"e1/{day}-{n}.md": f"# Day {day} {n}\n".encode() for n in range(number)}
         workspace_world.drop("acme", files)
         workspace_world.seen_on(day, "acme")
+    stored = workspace_world.run(EVIDENCE, days=(_key(DAYS[0]), _key(DAYS[2])))
+    assert stored.success
     return workspace_world
 
 
@@ -51,23 +53,28 @@ def _counts(result, name):
 def test_a_range_gives_each_day_its_own_record_and_one_failed_day_does_not_stop_the_others(
     world, faults
 ):
-    folder = BATCH_OF_A_FOLDER.format(day=DAYS[1])
+    days = [date(2026, 11, number) for number in (3, 4, 5)]
+    for number, day in enumerate(days, start=1):
+        files = {f"e2/{day}-{n}.md": f"# {day} {n}\n".encode() for n in range(number)}
+        world.drop("acme", files)
+        world.seen_on(day, "acme")
+    folder = BATCH_OF_A_FOLDER.format(day=days[1])
     faults.add(
         Fault("fail_times", path=folder, times=99, status=403, error_code="PERMISSION_DENIED")
     )
 
-    broken = world.run(EVIDENCE, days=(_key(DAYS[0]), _key(DAYS[2])))
+    broken = world.run(EVIDENCE, days=(_key(days[0]), _key(days[2])))
 
     assert not broken.success
-    assert "1 day(s) failed. 2026-11-17: [KM-ACCESS-001]" in failure_of(broken)
-    assert _counts(broken, "files_stored") == {_key(DAYS[0]): 1, _key(DAYS[2]): 3}
+    assert "1 day(s) failed. 2026-11-04: [KM-ACCESS-001]" in failure_of(broken)
+    assert _counts(broken, "files_stored") == {_key(days[0]): 1, _key(days[2]): 3}
     assert retries_of(broken) == 0
 
     faults.clear()
-    healed = world.run(EVIDENCE, days=(_key(DAYS[0]), _key(DAYS[2])))
+    healed = world.run(EVIDENCE, days=(_key(days[0]), _key(days[2])))
 
     assert healed.success
-    assert _counts(healed, "files_stored") == {_key(DAYS[0]): 0, _key(DAYS[1]): 2, _key(DAYS[2]): 0}
+    assert _counts(healed, "files_stored") == {_key(days[0]): 0, _key(days[1]): 2, _key(days[2]): 0}
 
 
 def test_bronze_of_a_range_equals_the_evidence_and_a_run_without_tag_is_tagged(world):
