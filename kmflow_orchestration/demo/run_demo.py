@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
 from kmflow_orchestration.context import Context
 from kmflow_orchestration.definitions import build_definitions
 from kmflow_orchestration.demo.evidence import first_drop, second_drop
 from kmflow_orchestration.demo.groups import landing_root
+from kmflow_orchestration.demo.home import Home
 from kmflow_orchestration.demo.local_daemon import LocalDaemon, RunOutcome
 from kmflow_orchestration.demo.report import GroupReport, evidence_items, report_group
 from kmflow_orchestration.demo.sandbox import Sandbox
@@ -127,7 +130,7 @@ def run_demo(
     """Run the demo in an opened sandbox; a repeat stores nothing new and changes no table."""
     clock = sandbox.context.clock
     begun = clock.monotonic()
-    with dg.DagsterInstance.from_config(str(sandbox.home.prepare_dagster())) as instance:
+    with open_instance(sandbox.home) as instance:
         demo = _Demo(sandbox, _daemon(sandbox, instance, listener), listener)
         demo.daemon.bury_dead_runs()
         before = {group: evidence_items(sandbox.context, group) for group in sandbox.groups}
@@ -142,6 +145,18 @@ def run_demo(
         groups = _reports(sandbox, before)
     seconds = clock.monotonic() - begun
     return DemoReport(seconds, tuple(groups), tuple(demo.daemon.outcomes), settled)
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The home's Dagster instance, without capture of what steps print.
+
+    Capturing takes over this process's own output, which the progress is written to, and costs two
+    processes for each run.
+    """
+    quiet = {"module": NoOpComputeLogManager.__module__, "class": NoOpComputeLogManager.__name__}
+    home.prepare_dagster()
+    ref = InstanceRef.from_dir(str(home.dagster), overrides={"compute_logs": quiet})
+    return dg.DagsterInstance.from_ref(ref)
 
 
 def _daemon(sandbox: Sandbox, instance: dg.DagsterInstance, listener: Listener) -> LocalDaemon:

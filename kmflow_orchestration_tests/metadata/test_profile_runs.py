@@ -251,6 +251,29 @@ def test_only_one_of_several_may_create_the_job_until_its_lease_is_over(world):
     assert claim()
 
 
+def test_a_claim_of_a_dead_process_is_freed_before_its_lease_is_over(world):
+    lease = timedelta(minutes=5)
+    now = world.clock.now()
+    assert world.table_groups.claim_job_creation(ACME, E1, now=now, lease=lease)
+
+    world.table_groups.free_job_creations(GLOBEX)
+    assert not world.table_groups.claim_job_creation(ACME, E1, now=now, lease=lease)
+    world.table_groups.free_job_creations(ACME)
+
+    assert world.table_groups.claim_job_creation(ACME, E1, now=now, lease=lease)
+
+
+def test_runs_whose_waiter_died_are_looked_at_at_once(world):
+    run = world.submit()
+    now = world.clock.now()
+
+    world.runs.look_at_once(GLOBEX, at=now)
+    assert world.runs.due(ACME, now) == []
+    world.runs.look_at_once(ACME, at=now)
+
+    assert [one.profile_run_id for one in world.runs.due(ACME, now)] == [run.profile_run_id]
+
+
 def test_a_database_without_tables_is_our_own_error(world):
     Base.metadata.drop_all(world.engine)
 

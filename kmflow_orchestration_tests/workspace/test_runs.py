@@ -249,6 +249,16 @@ def test_a_failed_task_is_tried_again_after_its_pause(timed: Room, clock: FakeCl
     assert sum(clock.slept) == pytest.approx(120)
 
 
+def test_a_task_is_told_which_try_it_is(timed: Room) -> None:
+    acme = timed.group("acme")
+    source = "import sys\ndef main(): assert sys.argv[1] == '--attempt=2', sys.argv"
+    told = ["--attempt={{task.execution_count}}"]
+    job_id = create_job(acme, source, wheel_task(max_retries=3, parameters=told))
+    run = finished(acme, job_id)
+    assert run.state.result_state is jobs.RunResultState.SUCCESS
+    assert run.tasks[0].attempt_number == 1
+
+
 def test_tasks_run_in_order_and_stop_after_a_failure(acme: GroupInRoom) -> None:
     after = [jobs.TaskDependency("first")]
     source = "import sys\ndef main(): assert sys.argv[1] != 'bad'"
