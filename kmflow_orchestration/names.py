@@ -207,6 +207,7 @@ class VolumePath:
         return self.text
 
 
+_SEPARATOR_OR_CONTROL = re.compile(r"[/\\\x00-\x1f\x7f]")
 _ENCODED_SEPARATOR = re.compile(r"%(2f|5c|00)", re.IGNORECASE)
 
 
@@ -219,7 +220,7 @@ def check_path_part(part: str) -> str:
     """
     if part in {"", ".", ".."}:
         raise UnsafePath(f"{part!r} cannot be part of a path")
-    if "/" in part or "\\" in part or any(ord(char) < 32 or ord(char) == 127 for char in part):
+    if _SEPARATOR_OR_CONTROL.search(part):
         raise UnsafePath(f"{part!r} holds a separator or control character")
     if _ENCODED_SEPARATOR.search(part):
         raise UnsafePath(f"{part!r} holds an encoded separator")

@@ -66,7 +66,8 @@ class EvidenceItems:
         """Insert new items."""
         rows = [_row(group, item, now) for item in items]
         if rows:
-            self._session.execute(insert(Row), rows)
+            # Into the table: by way of the mapped class every row is taken apart once more.
+            self._session.execute(insert(_ITEMS), rows)
 
     def change(self, group: GroupId, items: Iterable[Item], now: datetime) -> None:
         """Write what a decision changed of known items: state, links and batch."""

@@ -33,6 +33,7 @@ from kmflow_orchestration.metadata.intake_records import LandingFile
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_lots import Lot, lots_of, wanted_files
 from kmflow_orchestration.operations.lot_reading import LotReader, OnProgress
+from kmflow_orchestration.operations.quiet_collector import quiet_collector
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend, StorageMetadata
 
@@ -131,7 +132,8 @@ def store_batch(
             batch, store, landing_root, max_size_bytes, on_progress=tell, clock=clock
         )
         storing = _Storing(batch, store, reader, tell)
-        storing.run(workers=workers)
+        with quiet_collector():
+            storing.run(workers=workers)
         batch.finish()
     return storing.result(seconds=clock.monotonic() - begun)
 

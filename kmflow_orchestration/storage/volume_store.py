@@ -49,7 +49,10 @@ class VolumeStore:
         self._clock = clock
 
     def path_of(self, file: EvidenceFile) -> str:
-        return self._volume.joined(*evidence_parts(file)).text
+        return self._place_of(file).text
+
+    def _place_of(self, file: EvidenceFile) -> VolumePath:
+        return self._volume.joined(*evidence_parts(file))
 
     def write(
         self,
@@ -60,16 +63,20 @@ class VolumeStore:
     ) -> StorageMetadata:
         new = NewEvidence(self.group_id, engagement_id, file_name, content)
         file = new.file(utc_day(self._clock.now()))
-        return self._stored(file, lambda: io.BytesIO(content), text_values(metadata))
+        place = self._place_of(file)
+        return self._stored(place, file, lambda: io.BytesIO(content), text_values(metadata))
 
     def write_from(self, file: EvidenceFile) -> StorageMetadata:
-        self.path_of(file)  # a name that cannot be stored is refused before anything is read
-        return self._stored(file, opener(file), {})
+        place = self._place_of(file)  # a bad name is refused before anything is read
+        return self._stored(place, file, opener(file), {})
 
     def _stored(
-        self, file: EvidenceFile, content: Callable[[], BinaryIO], extra: Mapping[str, str]
+        self,
+        path: VolumePath,
+        file: EvidenceFile,
+        content: Callable[[], BinaryIO],
+        extra: Mapping[str, str],
     ) -> StorageMetadata:
-        path = self._checked(self.path_of(file))
         with _faults(path.text):
             try:
                 self._files.upload(path, content)
