@@ -8,7 +8,7 @@ import dagster as dg
 from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_days
 from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
 from kmflow_orchestration.assets.reconciliation import evidence_matches_bronze
-from kmflow_orchestration.assets.rendering import bars, column_schema, preview
+from kmflow_orchestration.assets.rendering import bars, column_schema, preview, urls
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
@@ -69,7 +69,7 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
             "batches": len(published.batches),
             "table": table.text,
             "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
-            **group.links(table),
+            **urls(group.links(table)),
         },
         checks=(check,),
     )
@@ -124,7 +124,7 @@ def _largest_table(group: GroupContext, published: PublishedDatasets) -> dict[st
         "preview_of": largest.table.text,
         "preview": preview(rows),
         "dagster/column_schema": column_schema(largest.columns),
-        **group.links(largest.table),
+        **urls(group.links(largest.table)),
     }
 
 

@@ -6,7 +6,7 @@ import dagster as dg
 
 from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_days
 from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
-from kmflow_orchestration.assets.rendering import bars
+from kmflow_orchestration.assets.rendering import bars, urls
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations.store_evidence import StoredBatch, store_batch
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
@@ -79,7 +79,7 @@ def _metadata(
         "group": group.id,
         "storage_backend": group.store.name,
         "files": bars("Files by what became of them", counts),
-        **group.links(),
+        **urls(group.links()),
     }
 
 

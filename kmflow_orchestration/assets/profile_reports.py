@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from kmflow_orchestration.assets.rendering import bars, line, preview
+from kmflow_orchestration.assets.rendering import bars, line, preview, urls
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.metadata.profile_records import Anomaly, ProfileRun
 from kmflow_orchestration.operations.read_profile import JudgedProfile
@@ -33,7 +33,7 @@ def results_metadata(group: GroupContext, run: ProfileRun, rows: pa.Table) -> di
         "null_share": bars("Share of NULL by column, %", _null_shares(rows), unit=" %"),
         "preview": preview(rows.select(["general_type", *SHOWN_MEASURES])),
         **({"run_page": dg.MetadataValue.url(run.run_page_url)} if run.run_page_url else {}),
-        **group.links(table),
+        **urls(group.links(table)),
     }
 
 
@@ -105,10 +105,13 @@ def _check_name(rule: Rule) -> str:
 
 def scores_metadata(trend: Sequence[tuple[str, float]], judged: JudgedProfile) -> dict[str, Any]:
     """The score, the worst columns, and how the score went over the last runs."""
-    worst = {f"{one.table_name}.{one.column_name}": one.score for one in judged.worst_columns()}
+    worst = {
+        f"{one.table_name}.{one.column_name}": round(one.score or 0, 4)
+        for one in judged.worst_columns()
+    }
     score = judged.score
     return {
-        **({"score": score} if score is not None else {}),
+        **({"score": round(score, 4)} if score is not None else {}),
         "profile_run_id": judged.run.profile_run_id,
         "issues": len(judged.anomalies),
         "worst_columns": dg.MetadataValue.json(worst),

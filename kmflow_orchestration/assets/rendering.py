@@ -56,6 +56,11 @@ def column_schema(columns: Sequence[tuple[str, str]]) -> dg.TableSchema:
     return dg.TableSchema(columns=[dg.TableColumn(name, kind) for name, kind in columns])
 
 
+def urls(links: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+    """Addresses that can be clicked."""
+    return {name: dg.MetadataValue.url(address) for name, address in links.items()}
+
+
 def bars(title: str, values: Mapping[str, float], *, unit: str = "") -> dg.MetadataValue:
     """A horizontal bar for each name, in the order given; at most 20 of them."""
     shown = dict(list(values.items())[:20])

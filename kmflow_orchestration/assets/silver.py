@@ -12,7 +12,7 @@ from kmflow_orchestration.assets.layers import (
     TRANSIENT_RETRY,
     WORKSPACE_POOL,
 )
-from kmflow_orchestration.assets.rendering import bars, column_schema, preview
+from kmflow_orchestration.assets.rendering import bars, column_schema, preview, urls
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations.publish_quality import publish_quality
 from kmflow_orchestration.operations.read_tables import first_rows
@@ -67,7 +67,7 @@ def _fragments_day(group: GroupContext, day: date) -> DayReport:
             "characters": published.characters,
             "table": table.text,
             "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
-            **group.links(table),
+            **urls(group.links(table)),
         }
     )
 
@@ -110,7 +110,7 @@ def _quality_day(group: GroupContext, day: date) -> DayReport:
             "table": table.text,
             "composite_by_category": bars("Mean composite score by category", means),
             "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
-            **group.links(table),
+            **urls(group.links(table)),
         }
     )
 

@@ -10,6 +10,7 @@ from kmflow_orchestration.partitions.keys import GROUP_TAG, table_group_key
 from kmflow_orchestration.resources.asset_keys import (
     PROFILE_OUTCOME,
     PROFILE_RESULTS,
+    PROFILE_RUN_SUCCEEDED,
     PROFILE_RUN_TAG,
 )
 from kmflow_orchestration.resources.context_resource import ContextResource
@@ -18,7 +19,6 @@ from kmflow_orchestration.runs.run_state import SUCCESSFUL
 from kmflow_orchestration.sensors.fairness import in_turns
 
 MAX_REQUESTS = 50
-RUN_SUCCEEDED = "profile_run_succeeded"
 
 
 def profile_completion(
@@ -86,7 +86,7 @@ def _report_failure(instance: dg.DagsterInstance, run: ProfileRun) -> None:
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
             asset_key=PROFILE_RESULTS,
-            check_name=RUN_SUCCEEDED,
+            check_name=PROFILE_RUN_SUCCEEDED,
             passed=False,
             metadata={name: dg.MetadataValue.text(value) for name, value in facts.items()},
             severity=dg.AssetCheckSeverity.ERROR,
