@@ -100,7 +100,7 @@ def test_these_checks_and_no_others_are_declared(nodes):
 
 
 def test_the_completion_sensor_answers_a_declared_check():
-    assert profile_completion.RUN_SUCCEEDED in CHECKS["profiles/profile_results"]
+    assert profile_completion.PROFILE_RUN_SUCCEEDED in CHECKS["profiles/profile_results"]
 
 
 @pytest.mark.parametrize("key", DEPENDENCIES)
