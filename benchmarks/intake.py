@@ -127,9 +127,9 @@ _ABOUT = (
     "`bronze_evidence_raw`: a Dagster run of `evidence_files` and `bronze_evidence` (in-process "
     "executor, instance in SQLite, 32 upload threads), the same operations called without Dagster, "
     "and a loop over the SDK's `files.upload` ({serial} files), which stores and does nothing "
-    "else. The embedded workspace is a process of its own on the same machine and shares its cores; "
-    "the delay is injected into every upload. Our seconds are those of the whole run. The share is "
-    "of what 32 connections could do if only the delay took time."
+    "else. The embedded workspace is a process of its own on the same machine and shares its "
+    "cores; the delay is injected into every upload. Our seconds are those of the whole run. "
+    "The share is of what 32 connections could do if only the delay took time."
 )
 
 
