@@ -117,7 +117,7 @@ def _section(outcomes: list[Outcome], files: int) -> Section:
         command=f"make bench ARGS='intake --files {files}'",
         columns=COLUMNS,
         rows=tuple(row for outcome in outcomes for row in _rows(outcome)),
-        verdicts=(*_verdicts(outcomes), *_requests(outcomes)),
+        verdicts=(*_verdicts(outcomes), *_requests(outcomes), _load()),
     )
 
 
@@ -194,3 +194,11 @@ def _requests(outcomes: list[Outcome]) -> list[str]:
         )
         for outcome in outcomes
     ]
+
+
+def _load() -> str:
+    # Our client and server alone keep about one and a half cores busy.
+    return (
+        f"load average of the last five minutes: {os.getloadavg()[1]:.1f}, {os.cpu_count()} cores "
+        "(about 1.5 is the benchmark's own; more means that it shared the machine)"
+    )
