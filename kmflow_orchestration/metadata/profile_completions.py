@@ -11,10 +11,16 @@ from uuid import uuid4
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from kmflow_orchestration.errors import UnknownRun
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.profile_records import Anomaly, Completion, Operation, Score
-from kmflow_orchestration.metadata.profiling_tables import AnomalyRow, OperationRow, ScoreRow
+from kmflow_orchestration.metadata.profiling_tables import (
+    AnomalyRow,
+    OperationRow,
+    ProfileRow,
+    ScoreRow,
+)
 from kmflow_orchestration.names import GroupId
 
 
@@ -84,8 +90,16 @@ class ProfileFindings:
         """Make a run's findings those of a completion, such as one by today's rules; rows written.
 
         What a person decided about an anomaly stays with it.
+
+        Raises:
+            UnknownRun: the group has no such run; nothing was written.
         """
+        query = select(ProfileRow.profile_run_id).where(
+            ProfileRow.group_id == group, ProfileRow.profile_run_id == profile_run_id
+        )
         with guarded(self.sessions) as session:
+            if session.scalar(query) is None:
+                raise UnknownRun(f"group {group} has no profile run {profile_run_id}")
             return replace_findings(session, group, profile_run_id, completion)
 
     def scores(
