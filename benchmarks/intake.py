@@ -55,6 +55,12 @@ class Outcome:
         return self.cases[way].files_per_s / (CONNECTIONS / self.latency_s)
 
     @property
+    def storing_share(self) -> float:
+        """The same of the storing stage alone, without the tables that follow."""
+        bare = self.cases["operations"]
+        return bare.files / bare.stages["store"] / (CONNECTIONS / self.latency_s)
+
+    @property
     def orchestration_ms(self) -> float:
         """What Dagster adds, per file."""
         run, bare = self.cases["dagster"], self.cases["operations"]
@@ -170,7 +176,12 @@ def _verdicts(outcomes: list[Outcome]) -> list[str]:
             far.ratio("dagster") >= 20,
             f"{far.ratio('dagster'):.1f} times",
         ),
-        _verdict("at 50 ms ≥ 80 % of 32 connections", share >= 0.8, f"{share:.0%}"),
+        _verdict(
+            "at 50 ms ≥ 80 % of 32 connections",
+            share >= 0.8,
+            f"{share:.0%} over the whole run; {far.storing_share:.0%} while storing, which is "
+            "reading, hashing, uploading, confirming and recording",
+        ),
         f"at 0 ms (reported, no goal): {near.ratio('dagster'):.2f} times the serial loop",
         _verdict(
             "orchestration ≤ 1 ms a file",
