@@ -23,9 +23,6 @@ class UnityCatalog:
     def catalog_exists(self, catalog: str) -> bool:
         return self._exists(f"catalogs/{quote(catalog, safe='')}")
 
-    def schema_exists(self, catalog: str, schema: str) -> bool:
-        return self._exists(f"schemas/{quote(f'{catalog}.{schema}', safe='')}")
-
     def schemas(self, catalog: str) -> frozenset[str]:
         """Names of a catalog's schemas; none when there is no such catalog."""
         return self._names("schemas", {"catalog_name": catalog})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 import socket
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+from kmflow_orchestration.workspace.own_token import own_secret
 
 PACKAGE = "kmflow_orchestration"
 
@@ -44,13 +45,7 @@ class Home:
         """A secret of this machine: made once, readable by its owner only."""
         path = self.root / "secrets" / name
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not path.exists():
-            # Whole or absent: a killed process must not leave an empty secret behind.
-            scratch = path.with_suffix(".new")
-            scratch.touch(mode=0o600)
-            scratch.write_text(secrets.token_urlsafe(32), encoding="ascii")
-            scratch.replace(path)
-        return path
+        return own_secret(path)
 
     def port(self, name: str) -> int:
         """The same free port each time, so that a group's workspace address stays what it was."""

@@ -1,4 +1,4 @@
-"""The administrator's token of a workspace served on its own: made once, kept beside its state."""
+"""Secrets of this machine: made once, whole or absent, readable by their owner only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ import secrets
 from pathlib import Path
 
 
-def own_token(directory: Path) -> str:
-    """The token in `<directory>/admin.token` (mode 0600); made on first use."""
-    path = directory / "admin.token"
-    directory.mkdir(parents=True, exist_ok=True)
+def own_secret(path: Path) -> Path:
+    """The file of a random secret (mode 0600), made on first use; its folder must exist."""
     if not path.exists():
+        # A killed process must not leave an empty secret behind.
         scratch = path.with_suffix(".new")
         scratch.touch(mode=0o600)
         scratch.write_text(secrets.token_urlsafe(32), encoding="ascii")
         scratch.replace(path)
-    return path.read_text(encoding="ascii")
+    return path
+
+
+def own_token(directory: Path) -> str:
+    """The administrator's token of a workspace served on its own, kept beside its state."""
+    directory.mkdir(parents=True, exist_ok=True)
+    return own_secret(directory / "admin.token").read_text(encoding="ascii")

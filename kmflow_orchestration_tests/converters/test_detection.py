@@ -118,14 +118,17 @@ class Rival(DelimitedConverter):
     name = "rival"
 
 
+class StrongerRival(Rival):
+    priority = 1
+
+
 def test_two_converters_for_one_suffix_need_different_priorities() -> None:
     with pytest.raises(ConfigurationError, match=r"\.csv"):
         ConverterRegistry((DelimitedConverter(), Rival()))
 
 
-def test_the_higher_priority_takes_the_suffix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Rival, "priority", 1)
-    registry = ConverterRegistry((DelimitedConverter(), Rival()))
+def test_the_higher_priority_takes_the_suffix() -> None:
+    registry = ConverterRegistry((DelimitedConverter(), StrongerRival()))
 
     claimed = registry.for_suffix(".CSV")
     assert claimed is not None
