@@ -29,8 +29,10 @@ def dev(
     from kmflow_orchestration.demo.home import Home
 
     home = Home.at(directory or load_settings().home)
-    development = Development(home, backend.value, port=port, with_evidence=with_evidence)
-    with stoppable():
+    with stoppable() as interruption:
+        development = Development(
+            home, backend.value, interruption, port=port, with_evidence=with_evidence
+        )
         try:
             say("starting (about twenty seconds)")
             with development as running:

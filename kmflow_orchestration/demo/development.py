@@ -30,22 +30,50 @@ LOOK_S = 0.5
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Within it the first SIGINT or SIGTERM is a KeyboardInterrupt, and further ones nothing.
+class Interruption:
+    """SIGINT and SIGTERM as one KeyboardInterrupt, raised where nothing is half made.
 
-    A shell that starts us with `&` has SIGINT ignored; and who is impatient must not cut short
-    the ending of our children.
+    A signal that came in the middle of starting a process would leave that process to nobody.
+    Only the first signal counts: who is impatient must not cut short the ending of our children.
+    It is not ignored by the system's means, because children would inherit that.
     """
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in _STOPPING:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self._is_postponed = False
+        self._is_due = True
+        self._came = False
 
-    before = {number: signal.signal(number, stop) for number in _STOPPING}
+    def on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """The handler of both signals."""
+        self._came = True
+        self._raise_once()
+
+    @contextmanager
+    def postponed(self) -> Iterator[None]:
+        """Within it a signal waits until the end of the block."""
+        self._is_postponed = True
+        try:
+            yield
+        finally:
+            self._is_postponed = False
+        self._raise_once()
+
+    def _raise_once(self) -> None:
+        if self._came and self._is_due and not self._is_postponed:
+            self._is_due = False
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def stoppable() -> Iterator[Interruption]:
+    """Within it the first SIGINT or SIGTERM is a KeyboardInterrupt, and further ones nothing.
+
+    A shell that starts us with `&` has SIGINT ignored.
+    """
+    interruption = Interruption()
+    before = {number: signal.signal(number, interruption.on_signal) for number in _STOPPING}
     try:
-        yield
+        yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -55,9 +83,16 @@ class Development:
     """Embedded workspace and service in threads, webserver and daemon as children; a context."""
 
     def __init__(
-        self, home: Home, backend: Backend, *, port: int, with_evidence: bool = True
+        self,
+        home: Home,
+        backend: Backend,
+        interruption: Interruption,
+        *,
+        port: int,
+        with_evidence: bool = True,
     ) -> None:
         self._sandbox = Sandbox(home, backend)
+        self._interruption = interruption
         self._port = port
         self._with_evidence = with_evidence
         self._children: list[subprocess.Popen[bytes]] = []
@@ -66,7 +101,8 @@ class Development:
     def __enter__(self) -> Self:
         _check_free(self._port)
         with ExitStack() as opening:
-            opening.enter_context(self._sandbox)
+            with self._interruption.postponed():
+                opening.enter_context(self._sandbox)
             opening.callback(self._stop_children)
             self._sandbox.provision()
             if self._with_evidence:
@@ -139,7 +175,7 @@ class Development:
 
     def _start(self, *arguments: str, environment: dict[str, str]) -> None:
         log = self._sandbox.home.dagster / f"{arguments[0]}.log"
-        with log.open("ab") as output:
+        with self._interruption.postponed(), log.open("ab") as output:
             self._children.append(
                 subprocess.Popen(  # noqa: S603  (our own interpreter and modules)
                     [sys.executable, "-m", *arguments],

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from kmflow_orchestration.cli.main import main
+from kmflow_orchestration.demo.development import stoppable
 
 pytestmark = pytest.mark.slow
 RUN = "from kmflow_orchestration.cli.main import run; run()"
@@ -63,6 +64,26 @@ def test_it_answers_and_takes_all_its_children_along_when_interrupted(tmp_path):
     assert (running.returncode, rest.strip().splitlines()[-1:]) == (0, ["stopped"])
     assert len(children) >= 3
     assert psutil.wait_procs(children, timeout=5)[1] == []
+
+
+def test_a_signal_waits_until_what_is_begun_is_done():
+    done = []
+
+    def begin() -> None:
+        with stoppable() as interruption, interruption.postponed():
+            signal.raise_signal(signal.SIGTERM)
+            done.append("begun")
+
+    with pytest.raises(KeyboardInterrupt):
+        begin()
+    assert done == ["begun"]
+
+
+def test_a_second_signal_does_not_cut_the_ending_short():
+    with stoppable():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_a_terminated_start_leaves_no_process_behind(tmp_path):
