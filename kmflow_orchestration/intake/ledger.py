@@ -222,6 +222,11 @@ class Ledger:
         with reading(self._sessions) as tables:
             return tables.items.of_batch(group, batch)
 
+    def count_items(self, group: GroupId, batches: Sequence[str]) -> int:
+        """Number of stored items of some batches."""
+        with reading(self._sessions) as tables:
+            return tables.items.count_of_batches(group, batches)
+
     def find_items(self, group: GroupId, item_ids: Iterable[str]) -> dict[str, Item]:
         """The items that exist among these ids."""
         with reading(self._sessions) as tables:

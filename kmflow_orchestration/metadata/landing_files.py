@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +21,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy import Row as RowOf
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.clock import utc_day
@@ -157,11 +158,12 @@ class LandingFiles:
     def claimed(self, group: GroupId, batch_id: str) -> list[LandingFile]:
         """Files of a batch that have no outcome yet, in the order of arrival."""
         query = (
-            select(Row)
-            .where(Row.group_id == group, Row.batch_id == batch_id, Row.state == State.CLAIMED)
-            .order_by(Row.first_seen_at, Row.path)
+            # Rows of the table, not objects of the mapped class: those take five times as long.
+            select(_FILES)
+            .where(_C.group_id == group, _C.batch_id == batch_id, _C.state == State.CLAIMED)
+            .order_by(_C.first_seen_at, _C.path)
         )
-        return [_landing_file(row) for row in self._session.scalars(query)]
+        return [_landing_file(row) for row in self._session.execute(query)]
 
     def sources(
         self, group: GroupId, *, paths: Sequence[str] = (), item_ids: Sequence[str] = ()
@@ -274,7 +276,7 @@ def _changed(group: GroupId, change: FileChange, now: datetime) -> dict[str, obj
     return {"g": group, "p": change.seen.path, **look}
 
 
-def _landing_file(row: Row) -> LandingFile:
+def _landing_file(row: RowOf[Any]) -> LandingFile:
     return LandingFile(
         path=row.path,
         engagement_id=row.engagement_id,

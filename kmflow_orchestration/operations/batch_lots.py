@@ -2,12 +2,13 @@
 
 Nothing about one engagement's files depends on another's: neither what they turn out to be nor the
 folder they are stored in. So while the uploads of one lot are under way, the next is read and the
-one before is confirmed and recorded, and the connections never wait for the ledger.
+one before is confirmed and recorded, and the connections never wait for the ledger. A lot is read
+in portions, so that neither do they wait for the first lot to be read to its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -22,21 +23,29 @@ class Lot:
     """The files of one engagement on their way. Mutable: it collects what becomes of them.
 
     `wanted` are those whose bytes have to be stored, `confirmed` the ids of items whose bytes are
-    there, `refused` what did not get through, each with its reason.
+    there, `refused` what did not get through, each with its reason. `is_read` once `read` and
+    `wanted` are complete.
     """
 
     files: Sequence[LandingFile]
     read: list[ReadFile] = field(default_factory=list)
-    wanted: Sequence[ReadFile] = ()
+    is_read: bool = False
+    wanted: list[ReadFile] = field(default_factory=list)
     confirmed: set[str] = field(default_factory=set)
     refused: list[tuple[LandingFile, Exception]] = field(default_factory=list)
     _written: list[StorageMetadata] = field(default_factory=list)
     _attempts: int = 0
 
-    def want(self, files: Sequence[ReadFile]) -> None:
-        """Files to be sent next, less those whose bytes are known to be there."""
-        self.wanted = [file for file in files if file.arrival.item_id not in self.confirmed]
-        self._written, self._attempts = [], 0
+    def want(self, files: Sequence[ReadFile]) -> list[ReadFile]:
+        """Files to be sent next, less those whose bytes are known to be there; which they are."""
+        wanted = [file for file in files if file.arrival.item_id not in self.confirmed]
+        self.wanted += wanted
+        return wanted
+
+    def want_again(self, files: Sequence[ReadFile]) -> None:
+        """Another round, of these files alone."""
+        self.wanted, self._written, self._attempts = [], [], 0
+        self.want(files)
 
     def take(self, file: ReadFile, outcome: StorageMetadata | Exception) -> None:
         """What became of one wanted file."""
@@ -48,8 +57,8 @@ class Lot:
 
     @property
     def is_sent(self) -> bool:
-        """Whether every wanted file was tried."""
-        return self._attempts == len(self.wanted)
+        """Whether every wanted file was tried, and there will be no others."""
+        return self.is_read and self._attempts == len(self.wanted)
 
     def confirm(self, store: StorageBackend) -> None:
         """Ask the store for what was written; what is not there was not stored after all."""
@@ -88,16 +97,16 @@ def lots_of(files: Sequence[LandingFile]) -> list[Lot]:
 
 
 def wanted_files(
-    lots: Sequence[Lot], read: Callable[[Lot], None]
+    lots: Sequence[Lot], read: Callable[[Lot], Iterator[Sequence[ReadFile]]]
 ) -> Generator[tuple[Lot, ReadFile], None, None]:
-    """Every file to be stored, lot by lot; a lot is read while the one before is given out.
+    """Every file to be stored, lot by lot; a portion is read while the one before is given out.
 
-    What `read` raises is raised here.
+    `read` gives a lot's files to be stored in portions. What it raises is raised here.
     """
+    portions = ((lot, portion) for lot in lots for portion in read(lot))
     with ThreadPoolExecutor(1, thread_name_prefix="reading") as reader:
-        coming = [reader.submit(read, lot) for lot in lots[:1]]
-        for lot, following in zip(lots, [*lots[1:], None], strict=False):
-            coming.pop().result()
-            if following is not None:
-                coming.append(reader.submit(read, following))
-            yield from ((lot, file) for file in lot.wanted)
+        coming = reader.submit(next, portions, None)
+        while (portion := coming.result()) is not None:
+            coming = reader.submit(next, portions, None)
+            lot, files = portion
+            yield from ((lot, file) for file in files)

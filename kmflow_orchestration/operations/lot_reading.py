@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,8 @@ OnProgress = Callable[[str, int], None]
 
 # Reading is mostly the interpreter's own work: more threads only take turns.
 _READERS = 4
+# A few rounds of all connections: what is read ahead is soon given out.
+_PORTION = 256
 
 
 class LotReader:
@@ -46,8 +48,28 @@ class LotReader:
         self._clock = clock
         self._count = 0
 
-    def read(self, lot: Lot) -> None:
-        """Read every file of a lot and find out which have to be stored."""
+    def read(self, lot: Lot) -> Iterator[Sequence[ReadFile]]:
+        """Read every file of a lot; portion by portion, those that have to be stored.
+
+        The files of a lot are in the order of arrival, so the first of several with one content
+        is in the earliest portion. A batch that is taken up again is read in one portion: what is
+        stored already is found by one listing.
+        """
+        seen = set[str]()
+        size = len(lot.files) if self._batch.is_resumed else _PORTION
+        for start in range(0, len(lot.files), size):
+            read = self._read(lot, lot.files[start : start + size])
+            wanted = self._batch.needing_bytes(read)
+            if self._batch.is_resumed:
+                self._find_stored(lot, wanted)
+            new = [file for file in wanted if file.arrival.content_hash not in seen]
+            seen |= {file.arrival.content_hash for file in read}
+            portion = lot.want(new)
+            lot.is_read = start + size >= len(lot.files)
+            yield portion
+
+    def _read(self, lot: Lot, files: Sequence[LandingFile]) -> list[ReadFile]:
+        """Files that could be read, in the order of arrival; the others are the lot's refused."""
 
         def attempt(file: LandingFile) -> Content | KmflowError | FileChanged | OSError:
             try:
@@ -55,21 +77,20 @@ class LotReader:
             except (KmflowError, FileChanged, OSError) as error:
                 return error
 
-        for file, found in side_by_side(attempt, lot.files, workers=_READERS):
+        read = list[ReadFile]()
+        for file, found in side_by_side(attempt, files, workers=_READERS):
             try:
                 if isinstance(found, Exception):
                     lot.refused.append((file, found))
                 else:
-                    lot.read.append(self._arrived(file, found))
+                    read.append(self._arrived(file, found))
             except UnsafePath as error:
                 lot.refused.append((file, error))
             self._count += 1
             self._on_progress("read", self._count)
-        lot.read.sort(key=lambda one: one.arrival.order)
-        wanted = self._batch.needing_bytes(lot.read)
-        if self._batch.is_resumed:
-            self._find_stored(lot, wanted)
-        lot.want(wanted)
+        read.sort(key=lambda one: one.arrival.order)
+        lot.read += read
+        return read
 
     def _arrived(self, file: LandingFile, content: Content) -> ReadFile:
         arrival = Arrival.of(

@@ -15,6 +15,7 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.identity import bronze_id, ingestion_log_id
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables import medallion
 
@@ -47,18 +48,28 @@ def publish_bronze(
     batches = ledger.batches(group, day, Step.BRONZE)
     for batch in batches:
         items = ledger.items(group, batch.batch_id)
-        lakehouse.merge(
-            config.namespace.base(medallion.EVIDENCE_METADATA.name), _metadata_rows(items), ["id"]
-        )
-        lakehouse.replace(
-            config.namespace.bronze(medallion.BRONZE_EVIDENCE_RAW.name),
-            _bronze_rows(items),
-            matching=_batch_or_moved(batch),
-        )
+        _write_both(batch, items, lakehouse=lakehouse, config=config)
         ledger.finish_step(group, batch.batch_id, Step.BRONZE)
         rows += len(items)
         size_bytes += sum(item.size_bytes for item in items)
     return PublishedBronze(group, day, tuple(b.batch_id for b in batches), rows, size_bytes)
+
+
+def _write_both(
+    batch: Batch, items: Sequence[Item], *, lakehouse: Lakehouse, config: GroupConfig
+) -> None:
+    """Metadata and bronze rows, side by side: neither table knows of the other."""
+
+    def merge_metadata() -> None:
+        table = config.namespace.base(medallion.EVIDENCE_METADATA.name)
+        lakehouse.merge(table, _metadata_rows(items), ["id"])
+
+    def replace_bronze() -> None:
+        table = config.namespace.bronze(medallion.BRONZE_EVIDENCE_RAW.name)
+        lakehouse.replace(table, _bronze_rows(items), matching=_batch_or_moved(batch))
+
+    for _ in side_by_side(lambda write: write(), (merge_metadata, replace_bronze), workers=2):
+        pass
 
 
 def write_ingestion_log(

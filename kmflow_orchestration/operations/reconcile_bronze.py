@@ -36,7 +36,7 @@ def reconcile_bronze(
 ) -> BronzeReconciliation:
     """Compare a day. Raises RemoteFault if the tables cannot be asked: that is no agreement."""
     batches = [batch.batch_id for batch in ledger.stored_batches(group, day)]
-    expected = sum(len(ledger.items(group, batch)) for batch in batches)
+    expected = ledger.count_items(group, batches)
     found = lakehouse.query(reconciliation_sql(config, batches), {"group_id": group})
     return BronzeReconciliation(ledger_items=expected, **found.to_pylist()[0])
 

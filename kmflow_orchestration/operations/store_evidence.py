@@ -192,7 +192,7 @@ class _Storing:
         """
         left = self._confirmed_and_recorded(lot, lot.read)
         while left:
-            lot.want(self._batch.needing_bytes(left))
+            lot.want_again(self._batch.needing_bytes(left))
             sent = side_by_side(self._sending.attempt, lot.wanted, workers=workers)
             for file, outcome in sent:
                 self._take(lot, file, outcome)
