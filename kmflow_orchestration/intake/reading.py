@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.intake import side_files
@@ -15,6 +16,8 @@ from kmflow_orchestration.intake.landing import inode_of, real_path
 from kmflow_orchestration.metadata.intake_records import LandingFile, SideFile
 
 _CHUNK = 1 << 20
+# Up to here the bytes read for the hash are handed on: opening a file twice costs more.
+KEPT_BYTES = 1 << 20
 
 
 class FileChanged(Exception):
@@ -23,11 +26,15 @@ class FileChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Where a landing file really lies, the SHA-256 of its bytes, and its side file."""
+    """Where a landing file really lies, the SHA-256 of its bytes, and its side file.
+
+    `kept` are the very bytes that were hashed, of a file up to `KEPT_BYTES`.
+    """
 
     source: Path
     content_hash: str
     side: SideFile
+    kept: bytes | None = field(default=None, repr=False)
 
 
 def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Content:
@@ -40,22 +47,28 @@ def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Conte
     """
     try:
         source = real_path(root, file.path)
-        with _opened(source) as stream:
-            _check(os.fstat(stream.fileno()), file, max_size_bytes)
-            content_hash = _hash(stream, file.size_bytes)
-            _same(os.fstat(stream.fileno()), file)
+        with _opened(source) as opened:
+            _check(os.fstat(opened), file, max_size_bytes)
+            content_hash, kept = _hash(opened, file.size_bytes)
+            _same(os.fstat(opened), file)
     except FileNotFoundError as error:
         raise QuarantinedFile(f"{file.path} is gone", reason=VANISHED) from error
     except (PermissionError, IsADirectoryError) as error:
         raise QuarantinedFile(f"{file.path}: {error.strerror}", reason=UNREADABLE) from error
-    return Content(source, content_hash, _side_file(root, file.path))
+    return Content(source, content_hash, _side_file(root, file.path), kept)
 
 
-def _opened(source: Path) -> BinaryIO:
+@contextmanager
+def _opened(source: Path) -> Iterator[int]:
+    """A file's descriptor: of thousands of small files a stream's own calls are felt."""
     # The path is resolved: a link in its place by now was put there after the check. Without
     # O_NONBLOCK a pipe put there would hold us up for ever.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    return os.fdopen(os.open(source, flags), "rb", buffering=0)
+    opened = os.open(source, flags)
+    try:
+        yield opened
+    finally:
+        os.close(opened)
 
 
 def _check(found: os.stat_result, file: LandingFile, max_size_bytes: int) -> None:
@@ -79,15 +92,21 @@ def _same(found: os.stat_result, file: LandingFile) -> None:
         raise FileChanged(file.path)
 
 
-def _hash(stream: BinaryIO, size_bytes: int) -> str:
+def _hash(opened: int, size_bytes: int) -> tuple[str, bytes | None]:
+    if size_bytes <= KEPT_BYTES:
+        # One byte more than it should have tells whether it grew.
+        content = os.read(opened, size_bytes + 1)
+        if len(content) != size_bytes:
+            raise FileChanged
+        return hashlib.sha256(content).hexdigest(), content
     digest = hashlib.sha256()
     length = 0
-    while chunk := stream.read(_CHUNK):
+    while chunk := os.read(opened, _CHUNK):
         digest.update(chunk)
         length += len(chunk)
     if length != size_bytes:
         raise FileChanged
-    return digest.hexdigest()
+    return digest.hexdigest(), None
 
 
 def _side_file(root: Path, path: str) -> SideFile:
@@ -95,8 +114,8 @@ def _side_file(root: Path, path: str) -> SideFile:
     if not os.path.lexists(f"{root}/{path}{side_files.SUFFIX}"):
         return SideFile()
     try:
-        with _opened(real_path(root, path + side_files.SUFFIX)) as stream:
-            return side_files.parse(stream.read(side_files.MAX_BYTES + 1))
+        with _opened(real_path(root, path + side_files.SUFFIX)) as opened:
+            return side_files.parse(os.read(opened, side_files.MAX_BYTES + 1))
     except FileNotFoundError:
         return SideFile()
     except QuarantinedFile as error:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import KmflowError, UnsafePath
 from kmflow_orchestration.intake.claimed_batch import ClaimedBatch, ReadFile
 from kmflow_orchestration.intake.decisions import Arrival
-from kmflow_orchestration.intake.reading import Content, FileChanged, read_content
+from kmflow_orchestration.intake.reading import KEPT_BYTES, Content, FileChanged, read_content
 from kmflow_orchestration.metadata.intake_records import LandingFile
 from kmflow_orchestration.operations.batch_lots import Lot
 from kmflow_orchestration.operations.side_by_side import side_by_side
@@ -20,14 +21,17 @@ from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend
 # It hears of reading in another thread.
 OnProgress = Callable[[str, int], None]
 
-# Reading is mostly the interpreter's own work: more threads only take turns.
+# Reading is mostly the interpreter's own work: more threads only take turns. For small files even
+# the second costs more than it gives.
 _READERS = 4
 # A few rounds of all connections: what is read ahead is soon given out.
 _PORTION = 256
+# Bytes of a portion that are kept until they are sent; at most three portions are under way.
+_KEPT_BYTES = 16 << 20
 
 
 class LotReader:
-    """Reads lots of one batch; `evidence` is what to send, by landing path."""
+    """Reads lots of one batch, and hands out what to send of each file."""
 
     def __init__(
         self,
@@ -39,7 +43,8 @@ class LotReader:
         on_progress: OnProgress,
         clock: Clock,
     ) -> None:
-        self.evidence: dict[str, EvidenceFile] = {}
+        self._evidence: dict[str, EvidenceFile] = {}
+        self._kept: dict[str, bytes] = {}
         self._batch = batch
         self._store = store
         self._landing = landing
@@ -65,8 +70,22 @@ class LotReader:
             new = [file for file in wanted if file.arrival.content_hash not in seen]
             seen |= {file.arrival.content_hash for file in read}
             portion = lot.want(new)
+            self._forget(read, but=portion)
             lot.is_read = start + size >= len(lot.files)
             yield portion
+
+    def evidence_of(self, file: ReadFile) -> EvidenceFile:
+        """What to send of a file that was read; bytes that were kept are handed out once."""
+        path = file.file.path
+        evidence, kept = self._evidence[path], self._kept.pop(path, None)
+        return evidence if kept is None else replace(evidence, content=kept)
+
+    def _forget(self, files: Sequence[ReadFile], *, but: Sequence[ReadFile]) -> None:
+        """Drop the kept bytes of files that are not sent."""
+        sent = {file.file.path for file in but}
+        for file in files:
+            if file.file.path not in sent:
+                self._kept.pop(file.file.path, None)
 
     def _read(self, lot: Lot, files: Sequence[LandingFile]) -> list[ReadFile]:
         """Files that could be read, in the order of arrival; the others are the lot's refused."""
@@ -77,13 +96,18 @@ class LotReader:
             except (KmflowError, FileChanged, OSError) as error:
                 return error
 
-        read = list[ReadFile]()
-        for file, found in side_by_side(attempt, files, workers=_READERS):
+        large = [file for file in files if file.size_bytes > KEPT_BYTES]
+        small = ((file, attempt(file)) for file in files if file.size_bytes <= KEPT_BYTES)
+        read, room = list[ReadFile](), _KEPT_BYTES
+        for file, found in chain(small, side_by_side(attempt, large, workers=_READERS)):
             try:
                 if isinstance(found, Exception):
                     lot.refused.append((file, found))
                 else:
                     read.append(self._arrived(file, found))
+                    if found.kept is not None and room >= file.size_bytes:
+                        self._kept[file.path] = found.kept
+                        room -= file.size_bytes
             except UnsafePath as error:
                 lot.refused.append((file, error))
             self._count += 1
@@ -112,7 +136,7 @@ class LotReader:
         place = replace(
             arrival, stored_path=self._store.path_of(evidence), backend=self._store.name
         )
-        self.evidence[file.path] = evidence
+        self._evidence[file.path] = evidence
         return ReadFile(file, place, content.side)
 
     def _find_stored(self, lot: Lot, wanted: Sequence[ReadFile]) -> None:

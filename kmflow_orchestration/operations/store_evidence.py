@@ -9,7 +9,7 @@ end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ from kmflow_orchestration.operations.batch_lots import Lot, lots_of, wanted_file
 from kmflow_orchestration.operations.lot_reading import LotReader, OnProgress
 from kmflow_orchestration.operations.quiet_collector import quiet_collector
 from kmflow_orchestration.operations.side_by_side import side_by_side
-from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend, StorageMetadata
+from kmflow_orchestration.storage.interfaces import StorageBackend, StorageMetadata
 
 # Files whose outcomes go into one transaction: small enough that others get their turn to write.
 _RECORDED_AT_ONCE = 500
@@ -156,7 +156,7 @@ class _Storing:
         self._store = store
         self._reader = reader
         self._on_progress = on_progress
-        self._sending = _Sending(store, reader.evidence)
+        self._sending = _Sending(store, reader)
         self._stored = 0
         self._recorded: list[tuple[Decision, Item]] = []
         self._superseded: set[str] = set()
@@ -261,19 +261,21 @@ class _Storing:
 class _Sending:
     """Stores single files; gives up on the rest once the store seems to be away."""
 
-    def __init__(self, store: StorageBackend, evidence: Mapping[str, EvidenceFile]) -> None:
+    def __init__(self, store: StorageBackend, reader: LotReader) -> None:
         self._store = store
-        self._evidence = evidence
+        self._reader = reader
         self._failures_in_a_row = 0
 
     def attempt(self, file: ReadFile) -> StorageMetadata | KmflowError | OSError:
+        # Also of a file that is not tried: its bytes must not stay.
+        evidence = self._reader.evidence_of(file)
         if self._failures_in_a_row >= _HOPELESS:
             return StorageUnavailable(
                 f"not tried: {_HOPELESS} files in a row could not be stored",
                 hint="tried again later",
             )
         try:
-            stored = self._store.write_from(self._evidence[file.file.path])
+            stored = self._store.write_from(evidence)
         except QuarantinedFile as error:
             return error
         except (KmflowError, OSError) as error:

@@ -29,7 +29,10 @@ class StorageMetadata:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
-    """One file to store: where its bytes are and what decides its stored path (design AD5)."""
+    """One file to store: where its bytes are and what decides its stored path (design AD5).
+
+    `content` are its bytes, when whoever hashed them kept them; they are then not read again.
+    """
 
     source: Path
     engagement_id: str
@@ -38,6 +41,7 @@ class EvidenceFile:
     file_name: str
     content_hash: str
     size_bytes: int
+    content: bytes | None = field(default=None, repr=False)
 
 
 @runtime_checkable

@@ -86,14 +86,16 @@ def open_source(source: Path) -> BinaryIO:
 def opener(file: EvidenceFile) -> Callable[[], BinaryIO]:
     """A function that gives the file's verified bytes from the start, as often as asked.
 
-    Small files are read here, once; larger ones at every call.
+    Small files are read here, once, unless their bytes are at hand; larger ones at every call.
 
     Raises:
         QuarantinedFile: `changed` or `unreadable`.
     """
-    if file.size_bytes > SMALL_BYTES:
-        return lambda: VerifiedFile(file)  # type: ignore[return-value]
-    content = read_verified(file)
+    content = file.content
+    if content is None:
+        if file.size_bytes > SMALL_BYTES:
+            return lambda: VerifiedFile(file)  # type: ignore[return-value]
+        content = read_verified(file)
     return lambda: io.BytesIO(content)
 
 
@@ -111,6 +113,9 @@ def read_verified(file: EvidenceFile) -> bytes:
 
 def chunks(file: EvidenceFile) -> Iterator[bytes]:
     """Verified bytes, a megabyte at a time. Raises QuarantinedFile `changed` or `unreadable`."""
+    if file.content is not None:
+        yield file.content
+        return
     with VerifiedFile(file) as stream:
         if file.size_bytes == 0:
             return

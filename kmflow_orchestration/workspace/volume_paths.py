@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +43,25 @@ def volume_place(services: CatalogServices, caller: Caller, path: str, privilege
 
 def _contained(root: Path, parts: tuple[str, ...]) -> Path:
     """The place below root, whatever symbolic links lie on the way."""
-    real_root = os.path.realpath(root)
-    target = os.path.realpath(os.path.join(real_root, *parts))  # noqa: PTH118 - hot path
+    place = os.path.join(root, *parts)  # noqa: PTH118 - hot path
+    if not _has_links(str(root), parts):
+        return Path(place)
+    real_root, target = os.path.realpath(root), os.path.realpath(place)
     if target != real_root and not target.startswith(real_root + os.sep):
         raise _invalid("The path leaves its Volume.")
     return Path(target)
+
+
+def _has_links(root: str, parts: tuple[str, ...]) -> bool:
+    """Whether a symbolic link lies between the root and the place; below what is absent, none."""
+    for part in parts:
+        root = f"{root}{os.sep}{part}"
+        try:
+            if stat.S_ISLNK(os.lstat(root).st_mode):
+                return True
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return False
 
 
 def _invalid(message: str) -> WireError:

@@ -20,6 +20,8 @@ from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadat
 from kmflow_orchestration.storage.local_store import LocalStore
 from kmflow_orchestration_tests.fakes import FakeClock
 
+MAX_SIZE_BYTES = 2 << 20
+
 
 class CountingStore(LocalStore):
     """The local store; notes which files were sent and which folders listed, fails when told."""
@@ -92,7 +94,7 @@ class LandingPlace:
             "store": self.store,
             "landing_root": self.root,
             "clock": self.clock,
-            "max_size_bytes": 1000,
+            "max_size_bytes": MAX_SIZE_BYTES,
             "workers": 2,
             "holder": this_process(),
         }

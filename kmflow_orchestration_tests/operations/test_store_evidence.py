@@ -10,7 +10,8 @@ import pytest
 from kmflow_orchestration.errors import RemoteFault, StorageUnavailable
 from kmflow_orchestration.intake.decisions import Kind
 from kmflow_orchestration.intake.ledger import Scores, State, Step
-from kmflow_orchestration_tests.intake.landing_place import LandingPlace
+from kmflow_orchestration.intake.reading import KEPT_BYTES
+from kmflow_orchestration_tests.intake.landing_place import MAX_SIZE_BYTES, LandingPlace
 
 SCORES = Scores(0.5, 0.4, 0.3, 0.2, 0.4)
 
@@ -60,7 +61,7 @@ def test_a_side_file_stays_with_its_item(acme: LandingPlace) -> None:
 
 def test_files_that_cannot_enter_are_quarantined_and_neighbours_go_on(acme: LandingPlace) -> None:
     acme.drop("e1/empty.csv", "")
-    acme.drop("e1/big.csv", "x" * 1001)
+    acme.drop("e1/big.csv", "x" * (MAX_SIZE_BYTES + 1))
     acme.drop("e1/gone.csv", "x")
     acme.drop("e1/good.csv", "x")
     acme.look()
@@ -120,7 +121,7 @@ def test_a_file_that_changed_since_the_look_waits_again(acme: LandingPlace) -> N
 
 
 def test_a_file_that_changes_while_it_is_sent_waits_again(acme: LandingPlace) -> None:
-    acme.drop("e1/a.csv", "x")
+    acme.drop("e1/a.csv", "x" * (KEPT_BYTES + 1))
     acme.drop("e1/b.csv", "y")
     acme.store.before_send = lambda file: (
         acme.drop("e1/a.csv", "z") if file.file_name == "a.csv" else None
@@ -130,6 +131,19 @@ def test_a_file_that_changes_while_it_is_sent_waits_again(acme: LandingPlace) ->
 
     assert stored.waiting == ("e1/a.csv",)
     assert names(stored) == ["b.csv"]
+
+
+def test_a_small_file_that_changes_meanwhile_is_stored_as_it_was_hashed(acme: LandingPlace) -> None:
+    acme.drop("e1/a.csv", "x")
+    acme.store.before_send = lambda _: acme.drop("e1/a.csv", "xy")
+
+    (first,) = acme.take_in().stored
+    acme.store.before_send = lambda _: None
+    acme.clock.advance(60)
+    (second,) = acme.take_in().stored
+
+    assert acme.store.read(first.item.stored_path) == b"x"
+    assert second.item.supersedes_id == first.item.item_id
 
 
 def test_content_dropped_twice_is_stored_once(acme: LandingPlace) -> None:
