@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.config.workspace_urls import host_of
 from kmflow_orchestration.names import GroupId, Namespace, VolumePath
+
+FilenameMode = Literal["stable", "timestamped"]
+VerifyMode = Literal["size", "hash"]
+UploadErrorMode = Literal["fail", "warn"]
+SECRET_FIELDS = ("token", "client_secret")
+"""Settings that hold a reference to a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +23,11 @@ class GroupConfig:
     `workspace_url`, `warehouse_id` and `token` are empty for a group that only ever stores locally.
     `version` counts saves of the group and is part of every cache key (row A18). Knowledge chunk
     sizes are in characters. `volume_…` say where outputs go, `evidence_volume` where evidence goes.
+
+    `profile` names a section of `config_file`, or of the file the SDK takes by itself when that is
+    empty; `auth_type` pins one of the SDK's methods. An empty `http_path` means the warehouse's.
+    `sql_…_s` and `warehouse_start_timeout_s` are seconds. No `allowed_catalogs` means the group's
+    own catalog only. `volume_filename_mode` says whether an output's next run takes the same name.
     """
 
     group_id: GroupId
@@ -25,6 +37,17 @@ class GroupConfig:
     workspace_url: str = ""
     warehouse_id: str = ""
     token: SecretRef | None = None
+    profile: str = ""
+    config_file: str = ""
+    auth_type: str = ""
+    client_id: str = ""
+    client_secret: SecretRef | None = None
+    http_path: str = ""
+    sql_pool_size: int = 5
+    sql_max_overflow: int = 10
+    sql_pool_recycle_s: int = 1800
+    sql_pool_timeout_s: int = 30
+    warehouse_start_timeout_s: int = 300
     evidence_volume: str = "raw_evidence"
     landing_path: str = ""
     is_enabled: bool = True
@@ -32,6 +55,11 @@ class GroupConfig:
     volume_path: str | None = None
     volume_file_format: str = "json"
     volume_create_date_dirs: bool = True
+    volume_filename_mode: FilenameMode = "stable"
+    volume_verify: VerifyMode = "size"
+    max_file_size_mb: int = 100
+    on_upload_error: UploadErrorMode = "fail"
+    allowed_catalogs: tuple[str, ...] = ()
     allow_insecure_loopback: bool = False
     knowledge_volume_enabled: bool = False
     knowledge_volume_path: str | None = None

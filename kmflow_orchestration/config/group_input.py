@@ -23,7 +23,14 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.auth_types import AUTH_TYPES
+from kmflow_orchestration.config.group_config import (
+    FilenameMode,
+    GroupConfig,
+    UploadErrorMode,
+    VerifyMode,
+)
+from kmflow_orchestration.config.http_paths import http_path
 from kmflow_orchestration.config.placeholders import is_placeholder, is_placeholder_host
 from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.config.workspace_urls import host_of, workspace_url
@@ -82,9 +89,37 @@ def _folder(text: str) -> str:
     return text
 
 
+def _http_path(text: str) -> str:
+    return http_path(text) if text else text
+
+
+def _profile_name(text: str) -> str:
+    # The SDK keeps `__settings__` for itself; brackets would end a section's name.
+    if text == "__settings__" or set("[]") & set(text):
+        raise ValueError("must be the name of a section of a profile file")
+    return text
+
+
+def _auth_type(text: str) -> str:
+    if text and text not in AUTH_TYPES:
+        raise ValueError(f"is no method of the SDK{nearest(text, AUTH_TYPES)}")
+    return text
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 PlainText = Annotated[StrictStr, AfterValidator(_no_placeholder)]
+ShortText = Annotated[PlainText, Field(max_length=255)]
 Identifier = Annotated[PlainText, AfterValidator(_identifier)]
 VolumeText = Annotated[StrictStr | None, AfterValidator(_volume_path)]
+CatalogName = Annotated[Identifier, Field(min_length=1)]
+Catalogs = Annotated[
+    tuple[CatalogName, ...], BeforeValidator(_listed), Field(strict=True, max_length=100)
+]
+PoolSize = Annotated[StrictInt, Field(ge=1, le=1000)]
+Seconds = Annotated[StrictInt, Field(ge=1, le=86_400)]
 Reference = Annotated[SecretRef | None, BeforeValidator(_secret_reference)]
 
 
@@ -103,24 +138,40 @@ class GroupInput(BaseModel):
     is_enabled: StrictBool = Field(True, alias="enabled")
     allow_insecure_loopback: StrictBool = False
     workspace_url: StrictStr = ""
-    warehouse_id: PlainText = ""
+    warehouse_id: ShortText = ""
     catalog: Identifier = ""
     schema_: Identifier = Field("", alias="schema")
     token: Reference = None
+    profile: Annotated[ShortText, AfterValidator(_profile_name)] = ""
+    config_file: Annotated[PlainText, Field(max_length=4096), AfterValidator(_folder)] = ""
+    auth_type: Annotated[ShortText, AfterValidator(_auth_type)] = ""
+    client_id: ShortText = ""
+    client_secret: Reference = None
+    http_path: Annotated[ShortText, AfterValidator(_http_path)] = ""
+    sql_pool_size: PoolSize = 5
+    sql_max_overflow: Annotated[StrictInt, Field(ge=0, le=1000)] = 10
+    sql_pool_recycle_s: Seconds = 1800
+    sql_pool_timeout_s: Seconds = 30
+    warehouse_start_timeout_s: Seconds = 300
     evidence_volume: Identifier = "raw_evidence"
-    landing_path: Annotated[PlainText, AfterValidator(_folder)] = ""
+    landing_path: Annotated[PlainText, Field(max_length=4096), AfterValidator(_folder)] = ""
     volume_enabled: StrictBool = False
     volume_path: VolumeText = None
     volume_file_format: Literal["json", "csv", "txt", "parquet"] = "json"
     volume_create_date_dirs: StrictBool = True
+    volume_filename_mode: FilenameMode = "stable"
+    volume_verify: VerifyMode = "size"
+    max_file_size_mb: Annotated[StrictInt, Field(ge=1, le=5000)] = 100
+    on_upload_error: UploadErrorMode = "fail"
+    allowed_catalogs: Catalogs = ()
     knowledge_volume_enabled: StrictBool = False
     knowledge_volume_path: VolumeText = None
     knowledge_chunk_size: Annotated[StrictInt, Field(gt=0)] = 1000
     knowledge_chunk_overlap: Annotated[StrictInt, Field(gt=0)] = 200
     mlflow_enabled: StrictBool = False
-    mlflow_experiment_name: PlainText | None = None
+    mlflow_experiment_name: ShortText | None = None
     evaluation_enabled: StrictBool = False
-    evaluation_judge_model: PlainText | None = None
+    evaluation_judge_model: ShortText | None = None
     ai_gateway_enabled: StrictBool = False
 
     @field_validator("allow_insecure_loopback")
@@ -152,6 +203,17 @@ class GroupInput(BaseModel):
         remote = info.data.get("workspace_url", "unreadable") != ""
         if not value and remote and info.data.get("is_enabled", True):
             raise ValueError("is needed by an enabled group with a workspace")
+        return value
+
+    @field_validator("client_secret")
+    @classmethod
+    def _goes_with_its_client(cls, value: SecretRef | None, info: ValidationInfo) -> Any:
+        client = info.data.get("client_id")
+        if value is not None and client == "":
+            raise ValueError("needs the client_id it belongs to")
+        # Methods without a secret, such as workload identity, are pinned by auth_type.
+        if value is None and client and info.data.get("auth_type", "other") in {"", "oauth-m2m"}:
+            raise ValueError("is needed beside client_id, unless auth_type names another method")
         return value
 
     @field_validator("evidence_volume")
@@ -230,6 +292,7 @@ _WORDING: Mapping[str, Callable[[str], str]] = {
     "bool_type": lambda _: "must be true or false",
     "string_type": lambda _: "must be text: put it in quotes",
     "int_type": lambda _: "must be a whole number",
+    "tuple_type": lambda _: "must be a list",
 }
 
 

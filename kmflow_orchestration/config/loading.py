@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.group_config import SECRET_FIELDS, GroupConfig
 from kmflow_orchestration.config.group_input import (
     FIELD_NAMES,
     GroupInput,
@@ -157,7 +157,8 @@ def shown(config: GroupConfig) -> dict[str, Any]:
         _SHOWN_AS.get(field.name, field.name): _shown_value(getattr(config, field.name))
         for field in fields(config)
     }
-    values["token"] = values["token"] or "not set"
+    for secret in SECRET_FIELDS:
+        values[secret] = values[secret] or "not set"
     return {name: values[name] for name in ("version", *FIELD_NAMES)}
 
 
@@ -169,4 +170,6 @@ def show_group(config: GroupConfig) -> str:
 
 
 def _shown_value(value: Any) -> Any:
-    return f"set ({value})" if isinstance(value, SecretRef) else value
+    if isinstance(value, SecretRef):
+        return f"set ({value})"
+    return list(value) if isinstance(value, tuple) else value

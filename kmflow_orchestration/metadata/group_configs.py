@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.clock import Clock
-from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.group_config import SECRET_FIELDS, GroupConfig
 from kmflow_orchestration.config.group_input import GroupInput
 from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.errors import (
@@ -27,7 +27,7 @@ from kmflow_orchestration.names import GroupId, group_id
 
 _IMPORT_HINT = "kmflow group import FILE; kmflow group list shows the known ones"
 # Named otherwise in the table, or made of something else there.
-_OWN_FORM = frozenset({"schema", "token"})
+_OWN_FORM = frozenset({"schema", "allowed_catalogs", *SECRET_FIELDS})
 _SAME_NAME = tuple(field.name for field in fields(GroupConfig) if field.name not in _OWN_FORM)
 
 
@@ -228,7 +228,9 @@ def _row(config: GroupConfig, author: str, now: datetime) -> DatabricksConfig:
     return DatabricksConfig(
         **{name: getattr(config, name) for name in _SAME_NAME},
         db_schema=config.schema,
-        secret_ref=None if config.token is None else str(config.token),
+        secret_ref=_text(config.token),
+        client_secret_ref=_text(config.client_secret),
+        allowed_catalogs=list(config.allowed_catalogs),
         namespace_key=_namespace_key(config),
         is_active=True,
         created_at=now,
@@ -242,8 +244,18 @@ def _config(row: DatabricksConfig) -> GroupConfig:
     return GroupConfig(
         **{name: getattr(row, name) for name in _SAME_NAME},
         schema=row.db_schema,
-        token=None if row.secret_ref is None else SecretRef.parse(row.secret_ref),
+        token=_reference(row.secret_ref),
+        client_secret=_reference(row.client_secret_ref),
+        allowed_catalogs=tuple(row.allowed_catalogs),
     )
+
+
+def _text(reference: SecretRef | None) -> str | None:
+    return None if reference is None else str(reference)
+
+
+def _reference(text: str | None) -> SecretRef | None:
+    return None if text is None else SecretRef.parse(text)
 
 
 def _saved(row: DatabricksConfig) -> SavedConfig:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kmflow_orchestration.config.group_config import FilenameMode, UploadErrorMode, VerifyMode
 from kmflow_orchestration.metadata.schema import Base, UtcDateTime
 
 
@@ -50,6 +51,18 @@ class DatabricksConfig(Base):
     """`host/catalog/schema` in lower case; NULL for a group that only ever stores locally."""
     secret_ref: Mapped[str | None] = mapped_column(String(1024))
     """Reference to the workspace token, never the token."""
+    profile: Mapped[str] = mapped_column(String(255))
+    config_file: Mapped[str] = mapped_column(String(4096))
+    auth_type: Mapped[str] = mapped_column(String(255))
+    client_id: Mapped[str] = mapped_column(String(255))
+    client_secret_ref: Mapped[str | None] = mapped_column(String(4096))
+    """Reference to the service principal's secret, never the secret."""
+    http_path: Mapped[str] = mapped_column(String(255))
+    sql_pool_size: Mapped[int]
+    sql_max_overflow: Mapped[int]
+    sql_pool_recycle_s: Mapped[int]
+    sql_pool_timeout_s: Mapped[int]
+    warehouse_start_timeout_s: Mapped[int]
     evidence_volume: Mapped[str] = mapped_column(String(255))
     landing_path: Mapped[str] = mapped_column(String(4096))
     allow_insecure_loopback: Mapped[bool]
@@ -57,6 +70,11 @@ class DatabricksConfig(Base):
     volume_path: Mapped[str | None] = mapped_column(String(4096))
     volume_file_format: Mapped[str] = mapped_column(String(16))
     volume_create_date_dirs: Mapped[bool]
+    volume_filename_mode: Mapped[FilenameMode] = mapped_column(String(16))
+    volume_verify: Mapped[VerifyMode] = mapped_column(String(16))
+    max_file_size_mb: Mapped[int]
+    on_upload_error: Mapped[UploadErrorMode] = mapped_column(String(16))
+    allowed_catalogs: Mapped[list[str]] = mapped_column(JSON)
     knowledge_volume_enabled: Mapped[bool]
     knowledge_volume_path: Mapped[str | None] = mapped_column(String(4096))
     knowledge_chunk_size: Mapped[int]

@@ -1,0 +1,65 @@
+"""The tables of group settings: migrations and models agree, and rows saved before stay good."""
+
+from __future__ import annotations
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, text
+
+from kmflow_orchestration.metadata import engine as control
+from kmflow_orchestration.metadata import group_tables
+from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.group_configs import GroupConfigs
+from kmflow_orchestration.metadata.schema import NAMING, Base
+from kmflow_orchestration.names import GroupId
+
+BEFORE = """
+INSERT INTO databricks_configs (
+    id, group_id, version, is_active, is_enabled, workspace_url, warehouse_id, catalog, schema,
+    evidence_volume, landing_path, allow_insecure_loopback, volume_enabled, volume_file_format,
+    volume_create_date_dirs, knowledge_volume_enabled, knowledge_chunk_size,
+    knowledge_chunk_overlap, mlflow_enabled, evaluation_enabled, ai_gateway_enabled,
+    created_at, created_by_email, updated_at, updated_by_email
+) VALUES (
+    1, 'acme', 1, 1, 1, '', '', 'main', 'acme', 'raw_evidence', '', 0, 0, 'json', 1, 0, 1000, 200,
+    0, 0, 0, '2026-01-01', 'ann', '2026-01-01', 'ann'
+)
+"""
+
+
+def upgrade(engine, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", control.__file__.replace("engine.py", "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_the_migrations_agree_with_the_models(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
+    migrate(engine)
+    ours = MetaData(naming_convention=NAMING)
+    for mapper in Base.registry.mappers:
+        if mapper.class_.__module__ == group_tables.__name__:
+            mapper.local_table.to_metadata(ours)
+    options = {
+        "compare_type": True,
+        "include_name": lambda name, kind, _: kind != "table" or name in ours.tables,
+    }
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, ours) == []
+
+
+def test_settings_saved_before_the_new_fields_mean_what_they_meant(tmp_path, clock):
+    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
+    upgrade(engine, "0004")
+    with engine.begin() as connection:
+        connection.execute(text(BEFORE))
+    migrate(engine)
+
+    config = GroupConfigs(open_sessions(engine), clock).active(GroupId("acme"))
+    assert (config.sql_pool_size, config.volume_verify, config.allowed_catalogs) == (5, "size", ())
+    assert (config.profile, config.client_secret, config.max_file_size_mb) == ("", None, 100)
