@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.settings import Settings
-from kmflow_orchestration.databricks_client.connect import ClientCache
+from kmflow_orchestration.databricks_client.connect import ClientCache, connect
+from kmflow_orchestration.databricks_client.retries import RetryPolicy
 from kmflow_orchestration.intake.claims import RunIsOver, this_process
 from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
@@ -37,6 +38,7 @@ from kmflow_orchestration.storage.choose import open_lakehouse, open_storage
 
 if TYPE_CHECKING:
     from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun
+    from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
@@ -131,6 +133,27 @@ class Context:
             self._groups[key] = GroupContext(self, config)
         return self._groups[key]
 
+    def check_connection(
+        self, config: GroupConfig, *, timeout_s: float = 30.0, attempts: int = 3
+    ) -> ConnectionCheck:
+        """Try a group's workspace step by step, over a client of the check's own.
+
+        With local storage a group without a workspace has its folders tried instead.
+        """
+        from kmflow_orchestration.operations.check_connection import check_connection, check_folders
+
+        if self.settings.storage_backend == "local" and not config.workspace_url:
+            landing = Path(config.landing_path or self.settings.landing_root(config.group_id))
+            evidence = self.settings.evidence_root(config.group_id)
+            return check_folders(config, landing=landing, evidence=evidence, clock=self.clock)
+        opening = partial(
+            connect,
+            clock=self.clock,
+            http_timeout_s=timeout_s,
+            retry_policy=RetryPolicy(attempts=attempts),
+        )
+        return check_connection(config, connect=opening, clock=self.clock, timeout_s=timeout_s)
+
     def close(self) -> None:
         """Close everything that was opened; a second call does nothing."""
         for group in self._groups.values():
@@ -191,6 +214,10 @@ class GroupContext:
             table_groups=self._context.table_groups,
             clock=self._context.clock,
         )
+
+    def check_connection(self) -> ConnectionCheck:
+        """Whether the group's workspace, or its folders, can be used."""
+        return self._context.check_connection(self.config)
 
     @property
     def landing_root(self) -> Path:

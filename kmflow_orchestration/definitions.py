@@ -3,15 +3,24 @@
 import dagster as dg
 
 from kmflow_orchestration.assets.bronze import BRONZE_ASSETS
+from kmflow_orchestration.assets.connection import CONNECTION_ASSETS
 from kmflow_orchestration.assets.evidence import EVIDENCE_ASSETS
 from kmflow_orchestration.assets.gold import GOLD_ASSETS
 from kmflow_orchestration.assets.profiles import PROFILE_ASSETS
 from kmflow_orchestration.assets.silver import SILVER_ASSETS
 from kmflow_orchestration.config.settings import load_settings
+from kmflow_orchestration.jobs.connection_check import JOBS
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.all_sensors import build_sensors
 
-ASSETS = [*EVIDENCE_ASSETS, *BRONZE_ASSETS, *SILVER_ASSETS, *GOLD_ASSETS, *PROFILE_ASSETS]
+ASSETS = [
+    *CONNECTION_ASSETS,
+    *EVIDENCE_ASSETS,
+    *BRONZE_ASSETS,
+    *SILVER_ASSETS,
+    *GOLD_ASSETS,
+    *PROFILE_ASSETS,
+]
 
 
 @dg.definitions
@@ -32,6 +41,7 @@ def build_definitions(
     """Definitions whose resource takes these settings over the environment's."""
     return dg.Definitions(
         assets=dg.with_source_code_references(ASSETS),
+        jobs=JOBS,
         sensors=build_sensors(running=sensors_running),
         resources={"kmflow": ContextResource(overrides=overrides or {})},
         # Steps wait on the workspace; a process each would cost 80 times as much (design AD6).

@@ -27,6 +27,7 @@ from kmflow_orchestration.sensors.all_sensors import SENSOR_NAMES
 REPOSITORY = Path(kmflow_orchestration.__file__).parent.parent
 
 DEPENDENCIES = {
+    "evidence/workspace_connection": set(),
     "evidence/evidence_files": set(),
     "bronze/bronze_evidence": {"evidence/evidence_files"},
     "bronze/bronze_datasets": {"evidence/evidence_files"},
@@ -45,7 +46,9 @@ PARTITIONS = {
     "gold": GROUPS,
     "profiles": GROUP_BY_TABLE_GROUP,
 }
+OF_THE_GROUP = {"evidence/workspace_connection"}
 CHECKS = {
+    "evidence/workspace_connection": {"workspace_answers"},
     "evidence/evidence_files": {"all_files_entered"},
     "bronze/bronze_evidence": {"bronze_equals_evidence"},
     "bronze/bronze_datasets": {"no_loss"},
@@ -59,6 +62,7 @@ AUTOMATED = {
 }
 # Its tables are many, each with a schema of its own: found only when it is materialized.
 WITHOUT_ONE_TABLE = {
+    "evidence/workspace_connection",
     "evidence/evidence_files",
     "bronze/bronze_datasets",
     "profiles/profile_run",
@@ -90,7 +94,8 @@ def test_the_graph_has_these_assets_and_dependencies(nodes):
 def test_each_layer_has_its_own_partitions(nodes):
     found = {key: node.partitions_def for key, node in nodes.items()}
 
-    assert found == {key: PARTITIONS[key.split("/")[0]] for key in DEPENDENCIES}
+    expected = {key: PARTITIONS[key.split("/")[0]] for key in DEPENDENCIES}
+    assert found == {**expected, **dict.fromkeys(OF_THE_GROUP, GROUPS)}
 
 
 def test_these_checks_and_no_others_are_declared(nodes):

@@ -61,7 +61,16 @@ def build_app() -> typer.Typer:
     """The whole command tree; each family imports what it needs only when it runs."""
     import typer
 
-    from kmflow_orchestration.cli import database, demo, dev, group, provision, service, workspace
+    from kmflow_orchestration.cli import (
+        connection,
+        database,
+        demo,
+        dev,
+        group,
+        provision,
+        service,
+        workspace,
+    )
 
     app = typer.Typer(
         name="kmflow",
@@ -74,6 +83,9 @@ def build_app() -> typer.Typer:
     app.command("demo")(demo.demo)
     app.command("dev")(dev.dev)
     app.command("provision")(provision.provision)
+    group.app.command("check")(connection.check_group)
+    group.app.command("discover")(connection.discover)
+    database.app.command("test")(connection.try_connection)
     app.add_typer(group.app, name="group")
     app.add_typer(database.app, name="db")
     app.add_typer(workspace.app, name="workspace")

@@ -31,6 +31,11 @@ class WorkspaceCalls:
         self._links.mount("https://", transport)
         self._links.mount("http://", transport)
 
+    @property
+    def auth_kind(self) -> str:
+        """How this client signs in, by the SDK's word for it: `pat`, `oauth-m2m`, …"""
+        return str(self.client.config.auth_type or "")
+
     def do(
         self,
         method: str,

@@ -12,7 +12,7 @@ from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.workspace_urls import is_loopback
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
-from kmflow_orchestration.databricks_client.retries import Retrier
+from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy
 from kmflow_orchestration.errors import ConfigurationError, CredentialError, MissingDependency
 
 # Its loop would otherwise run for 300 s; see transport.OneAttemptClock.
@@ -26,12 +26,13 @@ def connect(
     connections: int = 64,
     http_timeout_s: float = 60.0,
     environment: Mapping[str, str] | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> WorkspaceCalls:
     """A client of the group's workspace, from the group's settings and nothing else.
 
     No environment variable or profile of the SDK takes part. `connections` are kept open at most;
     a request without an answer for `http_timeout_s` seconds counts as failed. `environment` is
-    where `env:` references look, by default the process's.
+    where `env:` references look, by default the process's; `retry_policy` replaces the usual one.
 
     Raises:
         ConfigurationError: names every field that is missing or wrong, before any request.
@@ -62,7 +63,10 @@ def connect(
     session.auth = sending._session.auth  # noqa: SLF001
     sending._session = session  # noqa: SLF001
     return WorkspaceCalls(
-        client, transport=transport, retrier=Retrier(clock), http_timeout_s=http_timeout_s
+        client,
+        transport=transport,
+        retrier=Retrier(clock, retry_policy or RetryPolicy()),
+        http_timeout_s=http_timeout_s,
     )
 
 

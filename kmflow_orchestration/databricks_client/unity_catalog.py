@@ -23,6 +23,10 @@ class UnityCatalog:
     def catalog_exists(self, catalog: str) -> bool:
         return self._exists(f"catalogs/{quote(catalog, safe='')}")
 
+    def catalogs(self) -> frozenset[str]:
+        """Names of the catalogs that may be seen."""
+        return self._names("catalogs", {})
+
     def schemas(self, catalog: str) -> frozenset[str]:
         """Names of a catalog's schemas; none when there is no such catalog."""
         return self._names("schemas", {"catalog_name": catalog})

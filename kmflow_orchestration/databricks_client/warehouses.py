@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 from kmflow_orchestration.clock import Clock
@@ -15,6 +16,29 @@ logger = logging.getLogger(__name__)
 _WAREHOUSES = "/api/2.0/sql/warehouses"
 # Best first; one that is being deleted is no choice at all.
 _ORDER = ("RUNNING", "STARTING", "STOPPED", "STOPPING")
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseFound:
+    """A SQL warehouse as a listing shows it; `state` is the platform's word."""
+
+    id: str
+    name: str
+    state: str
+
+
+def list_warehouses(calls: WorkspaceCalls) -> tuple[WarehouseFound, ...]:
+    """The SQL warehouses a group may see, by name."""
+    listed = calls.do("GET", _WAREHOUSES).get("warehouses") or ()
+    found = (
+        WarehouseFound(
+            str(required(one, "id", f"GET {_WAREHOUSES}")),
+            str(one.get("name") or ""),
+            str(one.get("state") or ""),
+        )
+        for one in listed
+    )
+    return tuple(sorted(found, key=lambda one: (one.name, one.id)))
 
 
 class Warehouse:
@@ -60,6 +84,23 @@ def discover_warehouse(calls: WorkspaceCalls, *, clock: Clock, start_timeout_s: 
     return warehouse_id
 
 
+def ready_warehouse(
+    calls: WorkspaceCalls, warehouse_id: str, *, clock: Clock, start_timeout_s: float
+) -> str:
+    """The state a warehouse was found in; one that is not running is started and waited for.
+
+    Raises:
+        RemoteNotFound: there is no such warehouse, or the group may not see it.
+        WarehouseUnavailable: it did not run after `start_timeout_s` seconds.
+    """
+    state = str(
+        required(calls.do("GET", f"{_WAREHOUSES}/{warehouse_id}"), "state", f"GET {_WAREHOUSES}")
+    )
+    if state != "RUNNING":
+        _start(calls, warehouse_id, clock=clock, timeout_s=start_timeout_s)
+    return state
+
+
 def _preference(warehouse: dict[str, Any]) -> tuple[int, str]:
     return _ORDER.index(warehouse["state"]), str(warehouse.get("name") or "")
 
@@ -76,6 +117,6 @@ def _start(calls: WorkspaceCalls, warehouse_id: str, *, clock: Clock, timeout_s:
         wait_until(running, timeout_s=timeout_s, clock=clock)
     except TimeoutError as error:
         raise WarehouseUnavailable(
-            f"SQL warehouse {warehouse_id} did not start within {timeout_s:g} s",
-            hint="look at it in the workspace, or name another one",
+            f"SQL warehouse {warehouse_id} is not running and did not start in {timeout_s:g} s",
+            hint="start it or enable auto-start in the workspace, or name another warehouse_id",
         ) from error

@@ -8,6 +8,7 @@ LAYER_SILVER = "silver"
 LAYER_GOLD = "gold"
 LAYER_PROFILES = "profiles"
 
+WORKSPACE_CONNECTION = dg.AssetKey([LAYER_EVIDENCE, "workspace_connection"])
 EVIDENCE_FILES = dg.AssetKey([LAYER_EVIDENCE, "evidence_files"])
 BRONZE_EVIDENCE = dg.AssetKey([LAYER_BRONZE, "bronze_evidence"])
 BRONZE_DATASETS = dg.AssetKey([LAYER_BRONZE, "bronze_datasets"])

@@ -1,0 +1,75 @@
+"""Whether a workspace's host can be reached at all: its name, its port, its certificate."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from urllib.request import getproxies, proxy_bypass
+
+from kmflow_orchestration.errors import RemoteFault
+
+
+class HostUnreachable(RemoteFault):
+    """A host that has no address, does not answer, or whose certificate is not trusted.
+
+    `error_code` is DNS, CONNECTION, TIMEOUT or TLS.
+    """
+
+    code = "KM-REMOTE-011"
+
+
+def is_proxied(host: str, *, tls: bool) -> bool:
+    """Whether this machine's settings send requests to the host through a proxy.
+
+    Then only the proxy can tell whether the host has an address and answers.
+    """
+    return ("https" if tls else "http") in getproxies() and not proxy_bypass(host)
+
+
+def addresses(host: str, port: int) -> tuple[str, ...]:
+    """The addresses of a host, in the order they would be tried.
+
+    Raises:
+        HostUnreachable: the name is not known.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise HostUnreachable(
+            f"{host} has no address: {error.strerror}",
+            hint="check workspace_url for a typing error, then this machine's name server or VPN",
+            error_code="DNS",
+        ) from error
+    return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def handshake(host: str, port: int, *, tls: bool, timeout_s: float) -> str:
+    """Connect, and say which protocol was agreed on, such as `TLSv1.3`; `tcp` without TLS.
+
+    Raises:
+        HostUnreachable: refused, no answer within `timeout_s` seconds, or a bad certificate.
+    """
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s) as plain:
+            if not tls:
+                return "tcp"
+            with ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secured:
+                return secured.version() or "TLS"
+    except ssl.SSLError as error:
+        raise HostUnreachable(
+            f"{host} does not prove who it is: {error.reason or type(error).__name__}",
+            hint="check workspace_url; behind a company proxy set REQUESTS_CA_BUNDLE",
+            error_code="TLS",
+        ) from error
+    except TimeoutError as error:
+        raise HostUnreachable(
+            f"{host}:{port} did not answer within {timeout_s:g} s",
+            hint="check the firewall and the proxy between this machine and the workspace",
+            error_code="TIMEOUT",
+        ) from error
+    except OSError as error:
+        raise HostUnreachable(
+            f"{host}:{port} cannot be reached: {error.strerror or type(error).__name__}",
+            hint="check workspace_url, the firewall and the proxy",
+            error_code="CONNECTION",
+        ) from error
