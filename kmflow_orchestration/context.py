@@ -20,6 +20,8 @@ from kmflow_orchestration.config.settings import Settings
 from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.intake.claims import RunIsOver, this_process
 from kmflow_orchestration.intake.ledger import Ledger
+from kmflow_orchestration.metadata.api_tokens import ApiTokens
+from kmflow_orchestration.metadata.config_audit import ConfigAudit
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
@@ -81,6 +83,14 @@ class Context:
     @cached_property
     def group_configs(self) -> GroupConfigs:
         return GroupConfigs(self._sessions, self.clock)
+
+    @cached_property
+    def config_audit(self) -> ConfigAudit:
+        return ConfigAudit(self._sessions, self.clock)
+
+    @cached_property
+    def api_tokens(self) -> ApiTokens:
+        return ApiTokens(self._sessions, self.clock)
 
     @cached_property
     def ledger(self) -> Ledger:

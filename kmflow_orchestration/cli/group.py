@@ -101,7 +101,8 @@ def _in_short(config: GroupConfig) -> dict[str, object]:
 def show(group: GroupArgument, *, as_json: JsonOption = False) -> None:
     """One group's settings; a secret shows only where it is kept."""
     from kmflow_orchestration.cli.open_context import open_context
-    from kmflow_orchestration.config.loading import show_group, shown
+    from kmflow_orchestration.config.exporting import show_group
+    from kmflow_orchestration.config.group_values import shown
     from kmflow_orchestration.errors import UnknownGroup
     from kmflow_orchestration.names import group_id
 

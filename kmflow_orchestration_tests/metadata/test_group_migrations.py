@@ -8,13 +8,14 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, text
 
+from kmflow_orchestration.metadata import audit_tables, group_tables, token_tables
 from kmflow_orchestration.metadata import engine as control
-from kmflow_orchestration.metadata import group_tables
 from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.metadata.schema import NAMING, Base
 from kmflow_orchestration.names import GroupId
 
+OURS = {module.__name__ for module in (audit_tables, group_tables, token_tables)}
 BEFORE = """
 INSERT INTO databricks_configs (
     id, group_id, version, is_active, is_enabled, workspace_url, warehouse_id, catalog, schema,
@@ -42,7 +43,7 @@ def test_the_migrations_agree_with_the_models(tmp_path):
     migrate(engine)
     ours = MetaData(naming_convention=NAMING)
     for mapper in Base.registry.mappers:
-        if mapper.class_.__module__ == group_tables.__name__:
+        if mapper.class_.__module__ in OURS:
             mapper.local_table.to_metadata(ours)
     options = {
         "compare_type": True,
@@ -51,6 +52,7 @@ def test_the_migrations_agree_with_the_models(tmp_path):
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, ours) == []
+    assert len(ours.tables) == 3
 
 
 def test_settings_saved_before_the_new_fields_mean_what_they_meant(tmp_path, clock):
