@@ -61,7 +61,17 @@ def build_app() -> typer.Typer:
     """The whole command tree; each family imports what it needs only when it runs."""
     import typer
 
-    from kmflow_orchestration.cli import database, demo, dev, group, provision, service, workspace
+    from kmflow_orchestration.cli import (
+        config,
+        database,
+        demo,
+        dev,
+        group,
+        provision,
+        service,
+        tokens,
+        workspace,
+    )
 
     app = typer.Typer(
         name="kmflow",
@@ -75,6 +85,8 @@ def build_app() -> typer.Typer:
     app.command("dev")(dev.dev)
     app.command("provision")(provision.provision)
     app.add_typer(group.app, name="group")
+    app.add_typer(tokens.app, name="token")
+    app.add_typer(config.app, name="config")
     app.add_typer(database.app, name="db")
     app.add_typer(workspace.app, name="workspace")
     app.add_typer(service.app, name="service")

@@ -9,11 +9,16 @@ import yaml
 
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.group_input import TEMPLATE
-from kmflow_orchestration.config.group_values import DEFAULTS, shown, written
+from kmflow_orchestration.config.group_values import chosen_names, shown, written
 from kmflow_orchestration.config.workspace_urls import workspace_url
 
 
 def export_groups(configs: Sequence[GroupConfig]) -> str:
+    """The document of these groups as YAML text."""
+    return as_yaml(exported(configs))
+
+
+def exported(configs: Sequence[GroupConfig]) -> dict[str, Any]:
     """A document of these groups: references but no secrets, and no setting left at its default.
 
     What all groups have in common stands once, in the template `default` that each extends.
@@ -23,16 +28,17 @@ def export_groups(configs: Sequence[GroupConfig]) -> str:
     if hosts := sorted({one.host for one in configs if _must_be_allowed(one)}):
         document["allowed_hosts"] = hosts
     document["groups"] = _with_template(settings)
-    return _yaml(document)
+    return document
 
 
 def show_group(config: GroupConfig) -> str:
     """Every setting of a group as YAML text, under its name, to be read and not imported."""
-    return _yaml({"groups": {str(config.group_id): shown(config)}})
+    return as_yaml({"groups": {str(config.group_id): shown(config)}})
 
 
 def _chosen(config: GroupConfig) -> dict[str, Any]:
-    return {name: value for name, value in written(config).items() if value != DEFAULTS[name]}
+    values = written(config)
+    return {name: values[name] for name in chosen_names(config)}
 
 
 def _with_template(settings: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -65,5 +71,6 @@ def _must_be_allowed(config: GroupConfig) -> bool:
     return False
 
 
-def _yaml(document: Mapping[str, Any]) -> str:
+def as_yaml(document: Mapping[str, Any]) -> str:
+    """A document as YAML text, in its order."""
     return yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -35,6 +36,17 @@ def changed_names(one: GroupConfig, other: GroupConfig) -> list[str]:
     """Settings in which two versions differ."""
     before, after = written(one), written(other)
     return [name for name in FIELD_NAMES if before[name] != after[name]]
+
+
+def chosen_names(config: GroupConfig) -> list[str]:
+    """Settings that are not left at their default."""
+    values = written(config)
+    return [name for name in FIELD_NAMES if values[name] != DEFAULTS[name]]
+
+
+def known_names(names: Iterable[str]) -> list[str]:
+    """Names of settings, sorted; any other word is only counted as one, it may be a secret."""
+    return sorted({name if name in FIELD_NAMES else "(unknown)" for name in names})
 
 
 def _by_name(config: GroupConfig) -> list[tuple[str, Any]]:

@@ -15,14 +15,20 @@ from typing import Any
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_config import SECRET_FIELDS, GroupConfig
-from kmflow_orchestration.config.group_input import FIELD_NAMES, GroupInput, InputRules, parse_group
-from kmflow_orchestration.config.group_values import changed_names, written
+from kmflow_orchestration.config.group_input import GroupInput, InputRules, parse_group
+from kmflow_orchestration.config.group_values import (
+    changed_names,
+    chosen_names,
+    known_names,
+    written,
+)
 from kmflow_orchestration.errors import (
     CallerRefused,
     ConfigurationError,
     GroupRefused,
     UnknownGroup,
 )
+from kmflow_orchestration.metadata.config_audit import AuditEntry, ConfigAudit
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.metadata.group_rows import SavedConfig
 from kmflow_orchestration.names import GroupId
@@ -44,10 +50,15 @@ class ReadSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedSettings:
-    """Settings after a change; `changed` names what is different, nothing when nothing is."""
+    """Settings after a change, or as a planned one would leave them.
+
+    `changed` names what is different, in a new group from defaults; `saved` is whether a new
+    version was saved.
+    """
 
     config: GroupConfig
     changed: tuple[str, ...]
+    saved: bool
 
     @property
     def message(self) -> str:
@@ -75,6 +86,15 @@ def settings_history(group: str, *, caller: Caller, configs: GroupConfigs) -> li
         CallerRefused: as `read_settings`.
     """
     return configs.history(caller.require(Role.ADMIN, group))
+
+
+def audit_trail(group: str, *, caller: Caller, audit: ConfigAudit) -> list[AuditEntry]:
+    """What was done to a group's settings and tokens, and what was refused, newest first.
+
+    Raises:
+        CallerRefused: as `read_settings`.
+    """
+    return audit.entries(caller.require(Role.ADMIN, group))
 
 
 def create_group(
@@ -139,7 +159,7 @@ def change_settings(
     before, parsed = _planned(group, changes, caller, configs, rules)
     expected = before.version if expected_version is None else expected_version
     if expected == before.version and parsed.to_config(before.version) == before:
-        return ChangedSettings(config=before, changed=())
+        return _changed(before, before)
     saved = configs.save(before.group_id, parsed, caller.group_email, expected_version=expected)
     return _changed(before, saved)
 
@@ -216,9 +236,9 @@ def _noting_refusal(
     try:
         yield
     except (CallerRefused, ConfigurationError) as error:
-        details: dict[str, Any] = {"settings": _known_names(values)}
+        details: dict[str, Any] = {"settings": known_names(values)}
         if isinstance(error, ConfigurationError):
-            details["wrong"] = _known_names(error.fields)
+            details["wrong"] = known_names(error.fields)
         own = group in caller.group_ids
         if not own:
             details["asked_for"] = group[:100]
@@ -227,14 +247,10 @@ def _noting_refusal(
         raise
 
 
-def _known_names(names: Iterable[str]) -> list[str]:
-    """Names of settings; another word is only counted as one, it may be anything."""
-    return sorted({name if name in FIELD_NAMES else "(unknown)" for name in names})
-
-
 def _changed(before: GroupConfig | None, after: GroupConfig) -> ChangedSettings:
-    names = FIELD_NAMES if before is None else changed_names(before, after)
-    return ChangedSettings(config=after, changed=tuple(names))
+    names = chosen_names(after) if before is None else changed_names(before, after)
+    saved = before is None or after.version != before.version
+    return ChangedSettings(config=after, changed=tuple(names), saved=saved)
 
 
 def _read(config: GroupConfig, saved: SavedConfig | None) -> ReadSettings:
