@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any, Self
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.settings import Settings
-from kmflow_orchestration.metadata.api_tokens import ApiTokens
-from kmflow_orchestration.metadata.config_audit import ConfigAudit
 from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.names import GroupId, TableGroupId, TableName
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.ledger import Ledger
+    from kmflow_orchestration.metadata.api_tokens import ApiTokens
+    from kmflow_orchestration.metadata.config_audit import ConfigAudit
     from kmflow_orchestration.metadata.dataset_tables import DatasetTables
     from kmflow_orchestration.metadata.profile_completions import ProfileFindings
     from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun
@@ -84,10 +84,14 @@ class Context:
 
     @cached_property
     def config_audit(self) -> ConfigAudit:
+        from kmflow_orchestration.metadata.config_audit import ConfigAudit
+
         return ConfigAudit(self._sessions, self.clock)
 
     @cached_property
     def api_tokens(self) -> ApiTokens:
+        from kmflow_orchestration.metadata.api_tokens import ApiTokens
+
         return ApiTokens(self._sessions, self.clock)
 
     @cached_property

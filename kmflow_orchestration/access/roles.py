@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from kmflow_orchestration.config.group_input import nearest
+from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.errors import ConfigurationError
 
 

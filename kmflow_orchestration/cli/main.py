@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ INTERRUPTED = 130
 
 def run() -> None:
     """Entry point of the `kmflow` command."""
+    # Imports make many objects, and all of them stay: looking for garbage among them takes a
+    # quarter of a short command's time.
+    gc.set_threshold(50_000, 20, 100)
     sys.exit(main())
 
 

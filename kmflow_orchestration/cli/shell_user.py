@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kmflow_orchestration.access.caller import Caller, caller_of
 from kmflow_orchestration.access.roles import Role
-from kmflow_orchestration.config.group_input import InputRules, nearest
+from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.errors import UnknownGroup
 from kmflow_orchestration.names import GroupId, group_id
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kmflow_orchestration.config.group_config import GroupConfig
+    from kmflow_orchestration.config.group_input import InputRules
     from kmflow_orchestration.config.settings import Settings
     from kmflow_orchestration.metadata.group_configs import GroupConfigs
 
@@ -35,6 +36,8 @@ def operator(group: str) -> Caller:
 
 def input_rules(settings: Settings, allowed_hosts: Sequence[str] = ()) -> InputRules:
     """What settings typed here may hold."""
+    from kmflow_orchestration.config.group_input import InputRules
+
     return InputRules(
         allowed_hosts=tuple(allowed_hosts), production=settings.environment == "production"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -31,6 +30,7 @@ from kmflow_orchestration.config.group_config import (
     VerifyMode,
 )
 from kmflow_orchestration.config.http_paths import http_path
+from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.config.placeholders import is_placeholder, is_placeholder_host
 from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.config.workspace_urls import host_of, workspace_url
@@ -316,9 +316,3 @@ def _problem(details: ErrorDetails) -> tuple[str, str]:
     wording = _WORDING.get(details["type"])
     rule = wording(name) if wording else details["msg"].removeprefix("Value error, ")
     return name, rule
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """`: did you mean …?` when a known name is close, else ''."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f": did you mean {found[0]}?" if found else ""

@@ -16,9 +16,9 @@ from kmflow_orchestration.config.group_input import (
     TEMPLATE,
     GroupInput,
     InputRules,
-    nearest,
     parse_group,
 )
+from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.config.yaml_lines import LineNumbers, read_document
 from kmflow_orchestration.errors import ConfigurationError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,9 +13,7 @@ from sqlalchemy.orm import Session
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.config.group_input import GroupInput
 from kmflow_orchestration.config.group_overlaps import refuse_overlap
-from kmflow_orchestration.config.group_values import shown
 from kmflow_orchestration.errors import (
     ConfigurationError,
     GroupDisabled,
@@ -31,6 +29,9 @@ from kmflow_orchestration.metadata.group_tables import DatabricksConfig
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.one_writer import one_writer
 from kmflow_orchestration.names import GroupId, group_id
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.config.group_input import GroupInput
 
 _IMPORT_HINT = "kmflow group import FILE; kmflow group list shows the known ones"
 _AGAIN = "read them again, then save"
@@ -223,6 +224,9 @@ Build = Callable[[int], GroupConfig]
 def _deed(
     author: str, before: GroupConfig | None, after: GroupConfig, *, error_code: str = ""
 ) -> Deed:
+    # Here, because reading groups needs none of the rules that writing them does.
+    from kmflow_orchestration.config.group_values import shown
+
     action = AuditAction.CREATE if before is None else AuditAction.UPDATE
     if before is not None and before.is_enabled and not after.is_enabled:
         action = AuditAction.DISABLE
