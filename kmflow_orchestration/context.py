@@ -17,30 +17,29 @@ from typing import TYPE_CHECKING, Any, Self
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.settings import Settings
-from kmflow_orchestration.databricks_client.connect import ClientCache, connect
-from kmflow_orchestration.databricks_client.retries import RetryPolicy
-from kmflow_orchestration.intake.claims import RunIsOver, this_process
-from kmflow_orchestration.intake.ledger import Ledger
-from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
-from kmflow_orchestration.metadata.profile_completions import ProfileFindings
-from kmflow_orchestration.metadata.profile_runs import ProfileRuns
-from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import GroupId, TableGroupId, TableName
-from kmflow_orchestration.operations.changed_tables import note_changed_tables
-from kmflow_orchestration.runs.callback_tokens import CallbackKeys
-from kmflow_orchestration.runs.callbacks import CallbackSettings
-from kmflow_orchestration.runs.reconciliation import BACKOFF, PollingOptions
-from kmflow_orchestration.runs.stored_results import stored_completion
-from kmflow_orchestration.runs.submission import LaunchOptions
-from kmflow_orchestration.storage.choose import open_lakehouse, open_storage
 
+# The rest is imported by the part that is made of it: `kmflow group list` opens a small database
+# and should not wait for readers of Delta tables.
 if TYPE_CHECKING:
+    from kmflow_orchestration.databricks_client.connect import ClientCache
+    from kmflow_orchestration.intake.claims import RunIsOver
+    from kmflow_orchestration.intake.ledger import Ledger
+    from kmflow_orchestration.metadata.api_tokens import ApiTokens
+    from kmflow_orchestration.metadata.config_audit import ConfigAudit
+    from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+    from kmflow_orchestration.metadata.profile_completions import ProfileFindings
     from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun
+    from kmflow_orchestration.metadata.profile_runs import ProfileRuns
+    from kmflow_orchestration.metadata.table_groups import TableGroups
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
+    from kmflow_orchestration.runs.callbacks import CallbackSettings
     from kmflow_orchestration.runs.job_runner import JobRunner
+    from kmflow_orchestration.runs.reconciliation import PollingOptions
+    from kmflow_orchestration.runs.submission import LaunchOptions
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 
 
@@ -85,32 +84,59 @@ class Context:
         return GroupConfigs(self._sessions, self.clock)
 
     @cached_property
+    def config_audit(self) -> ConfigAudit:
+        from kmflow_orchestration.metadata.config_audit import ConfigAudit
+
+        return ConfigAudit(self._sessions, self.clock)
+
+    @cached_property
+    def api_tokens(self) -> ApiTokens:
+        from kmflow_orchestration.metadata.api_tokens import ApiTokens
+
+        return ApiTokens(self._sessions, self.clock)
+
+    @cached_property
     def ledger(self) -> Ledger:
+        from kmflow_orchestration.intake.ledger import Ledger
+
         return Ledger(self._sessions, self.clock, quiet_period_s=self.settings.quiet_period_s)
 
     @cached_property
     def datasets(self) -> DatasetTables:
+        from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+
         return DatasetTables(self._sessions)
 
     @cached_property
     def table_groups(self) -> TableGroups:
+        from kmflow_orchestration.metadata.table_groups import TableGroups
+
         return TableGroups(self._sessions)
 
     @cached_property
     def profile_runs(self) -> ProfileRuns:
+        from kmflow_orchestration.metadata.profile_runs import ProfileRuns
+
         return ProfileRuns(self._sessions)
 
     @cached_property
     def findings(self) -> ProfileFindings:
+        from kmflow_orchestration.metadata.profile_completions import ProfileFindings
+
         return ProfileFindings(self._sessions)
 
     @cached_property
     def clients(self) -> ClientCache:
+        from kmflow_orchestration.databricks_client.connect import ClientCache
+
         return ClientCache(self.clock, connections=2 * self.settings.upload_workers)
 
     @cached_property
     def callback(self) -> CallbackSettings:
         """Where jobs report back. Raises CredentialError when the key cannot be read."""
+        from kmflow_orchestration.runs.callback_tokens import CallbackKeys
+        from kmflow_orchestration.runs.callbacks import CallbackSettings
+
         reference = self.settings.callback_key
         keys = None if reference is None else CallbackKeys.of(reference.resolve())
         return CallbackSettings(self.settings.callback_base_url, keys)
@@ -118,6 +144,8 @@ class Context:
     @property
     def polling(self) -> PollingOptions:
         """How outstanding profile runs are looked at."""
+        from kmflow_orchestration.runs.reconciliation import BACKOFF, PollingOptions
+
         longest = timedelta(seconds=self.settings.profile_longest_poll_s)
         return PollingOptions(backoff=tuple(min(one, longest) for one in BACKOFF))
 
@@ -140,6 +168,8 @@ class Context:
 
         With local storage a group without a workspace has its folders tried instead.
         """
+        from kmflow_orchestration.databricks_client.connect import connect
+        from kmflow_orchestration.databricks_client.retries import RetryPolicy
         from kmflow_orchestration.operations.check_connection import check_connection, check_folders
 
         if self.settings.storage_backend == "local" and not config.workspace_url:
@@ -186,6 +216,8 @@ class GroupContext:
 
     @cached_property
     def store(self) -> StorageBackend:
+        from kmflow_orchestration.storage.choose import open_storage
+
         return open_storage(
             self._context.settings,
             self.config,
@@ -195,6 +227,8 @@ class GroupContext:
 
     @cached_property
     def lakehouse(self) -> Lakehouse:
+        from kmflow_orchestration.storage.choose import open_lakehouse
+
         return open_lakehouse(
             self._context.settings,
             self.config,
@@ -237,6 +271,8 @@ class GroupContext:
 
     def storing(self) -> dict[str, Any]:
         """Arguments of `store_batch` besides group and day."""
+        from kmflow_orchestration.intake.claims import this_process
+
         settings = self._context.settings
         return {
             "ledger": self._context.ledger,
@@ -272,6 +308,8 @@ class GroupContext:
         }
 
     def _note_changed_tables(self, batch_id: str, tables: tuple[WrittenTable, ...]) -> None:
+        from kmflow_orchestration.operations.changed_tables import note_changed_tables
+
         note_changed_tables(
             self.id,
             batch_id,
@@ -296,6 +334,8 @@ class GroupContext:
 
     @property
     def _launch_options(self) -> LaunchOptions:
+        from kmflow_orchestration.runs.submission import LaunchOptions
+
         first = timedelta(seconds=self._context.settings.profile_first_poll_s)
         alone = min(first, timedelta(minutes=1))
         return LaunchOptions(first_poll=first, first_poll_without_callback=alone)
@@ -310,6 +350,8 @@ class GroupContext:
 
     def stored_completion(self, run: ProfileRun) -> Completion | None:
         """What a run left in the lakehouse, for polling; None when nothing is there."""
+        from kmflow_orchestration.runs.stored_results import stored_completion
+
         return stored_completion(run, lakehouse=self.lakehouse, namespace=self.config.namespace)
 
     def refused(self, day: date, *, stored: bool) -> list[str]:

@@ -3,10 +3,15 @@
     KmflowError
     ├── ConfigurationError          exit 3   a setting is missing, wrong or still a placeholder
     │   ├── UnknownGroup
+    │   │   └── GroupDisabled
     │   ├── MissingGroup
     │   ├── CredentialError
     │   └── MissingDependency
     ├── AccessRefused               exit 4   the workspace refused who we are or what we asked
+    ├── CallerRefused               exit 4   who asks may not do this; never about the workspace
+    │   ├── NotAuthenticated                 no API token, or none that is good (401)
+    │   ├── RoleRefused                      the caller's role does not reach (403)
+    │   └── GroupRefused                     the group is none of the caller's (403)
     ├── RemoteFault                 exit 5   network or platform, after our own retries
     │   ├── StorageUnavailable
     │   ├── StatementFailed
@@ -21,6 +26,9 @@
     ├── CorruptInput                exit 1   content that its own format's reader refuses
     ├── LeaseHeld                   exit 1   another live run owns the work
     ├── StateConflict               exit 1   compare-and-set lost: somebody changed it first
+    │   └── SettingsConflict             group settings were saved since they were read
+    ├── UnknownToken                exit 1   the group has no API token of that id
+    ├── AppendOnly                  exit 6   a record that is never changed or removed
     └── ProfileRunError             exit 1
         ├── RunOutstanding
         ├── UnknownRun
@@ -71,6 +79,12 @@ class UnknownGroup(ConfigurationError):
     code = "KM-CONFIG-002"
 
 
+class GroupDisabled(UnknownGroup):
+    """The group's settings are there, and say that nothing may run for it."""
+
+    code = "KM-CONFIG-006"
+
+
 class MissingGroup(ConfigurationError):
     """A call without a group id: refused before anything is read."""
 
@@ -94,6 +108,31 @@ class AccessRefused(KmflowError):
 
     code = "KM-ACCESS-001"
     exit_code = 4
+
+
+class CallerRefused(KmflowError):
+    """A caller of ours, known or not, may not do what it asked."""
+
+    code = "KM-CALLER-001"
+    exit_code = 4
+
+
+class NotAuthenticated(CallerRefused):
+    """No API token, or one that is unknown, expired or revoked; the answer never says which."""
+
+    code = "KM-CALLER-002"
+
+
+class RoleRefused(CallerRefused):
+    """The caller's role in the group does not reach for this."""
+
+    code = "KM-CALLER-003"
+
+
+class GroupRefused(CallerRefused):
+    """The group asked for is none of the caller's; whether it exists is not said."""
+
+    code = "KM-CALLER-004"
 
 
 class RemoteFault(KmflowError):
@@ -200,6 +239,26 @@ class StateConflict(KmflowError):
 
     code = "KM-LEDGER-002"
     retryable = True
+
+
+class SettingsConflict(StateConflict):
+    """A group's settings were saved by somebody else since they were read: read them again."""
+
+    code = "KM-CONFIG-007"
+    retryable = False
+
+
+class UnknownToken(KmflowError):
+    """The group has no API token of that id; another group's is as unknown as none."""
+
+    code = "KM-TOKEN-001"
+
+
+class AppendOnly(KmflowError):
+    """An audit record was to be changed or removed, which nobody may."""
+
+    code = "KM-AUDIT-001"
+    exit_code = 6
 
 
 class ProfileRunError(KmflowError):

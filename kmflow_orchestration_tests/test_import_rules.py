@@ -22,8 +22,11 @@ DAGSTER_SKINS = {"resources", "partitions", "assets", "jobs", "sensors", "schedu
 LAYERS: dict[str, set[str]] = {
     "sail": set(),
     "config": {"sail"},
+    # Who asks and what a role may do: below the repositories that keep its tokens, and apart from
+    # `config`, whose settings know nothing of callers.
+    "access": {"config"},
     "databricks_client": {"sail", "config"},
-    "metadata": {"sail", "config", "databricks_client"},
+    "metadata": {"sail", "config", "access", "databricks_client"},
     "converters": {"sail", "config", "databricks_client"},
     "profiling": {"sail", "config", "databricks_client"},
 }

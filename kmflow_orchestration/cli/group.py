@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmflow_orchestration.cli import group_changes, group_files
+from kmflow_orchestration.cli.group_changes import GroupArgument
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
 
 if TYPE_CHECKING:
@@ -16,47 +15,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Settings of client groups.", no_args_is_help=True)
 
-GroupArgument = Annotated[str, typer.Argument(help="Id of the group.")]
 
-
-@app.command("import")
-def import_file(
-    file: Annotated[Path, typer.Argument(help="YAML file with one or more groups.")],
-    *,
-    dry_run: Annotated[bool, typer.Option(help="Check the file, save nothing.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Take over group settings from a YAML file; an unchanged group is left alone."""
-    from kmflow_orchestration.cli.open_context import open_context
-    from kmflow_orchestration.config.loading import load_groups
-    from kmflow_orchestration.config.settings import load_settings
-    from kmflow_orchestration.operations.group_configuration import import_groups
-
-    settings = load_settings()
-    production = settings.environment == "production"
-    if dry_run:
-        # Nothing is opened either: a check must not make a control database.
-        groups = load_groups(file, production=production)
-        _tell_checked(file, [one.group_id for one in groups], as_json=as_json)
-        return
-    with open_context() as context:
-        imported = import_groups(
-            file, configs=context.group_configs, author=getpass.getuser(), production=production
-        )
-    if as_json:
-        rows = [(one.config.group_id, one.config.version, one.changed) for one in imported]
-        show_json({"groups": [{"group": g, "version": v, "changed": c} for g, v, c in rows]})
-        return
-    for one in imported:
-        verb = "saved as" if one.changed else "unchanged,"
-        say(f"{one.config.group_id}: {verb} version {one.config.version}")
-
-
-def _tell_checked(file: Path, groups: Sequence[str], *, as_json: bool) -> None:
-    if as_json:
-        show_json({"groups": [{"group": group, "changed": False} for group in groups]})
-    else:
-        say(f"{file}: {len(groups)} group(s), all settings good; nothing was saved")
+app.command("create")(group_changes.create)
+app.command("set")(group_changes.change)
+app.command("disable")(group_changes.disable)
+app.command("import")(group_files.import_file)
+app.command("export")(group_files.export)
 
 
 @app.command("list")
@@ -70,7 +34,7 @@ def list_groups(*, as_json: JsonOption = False) -> None:
         show_json({"groups": [_in_short(config) for config in configs]})
         return
     if not configs:
-        say("there is no group yet: kmflow group import FILE")
+        say("there is no group yet: kmflow group create GROUP, or kmflow group import FILE")
         return
     rows = [
         (
@@ -101,16 +65,43 @@ def _in_short(config: GroupConfig) -> dict[str, object]:
 def show(group: GroupArgument, *, as_json: JsonOption = False) -> None:
     """One group's settings; a secret shows only where it is kept."""
     from kmflow_orchestration.cli.open_context import open_context
-    from kmflow_orchestration.config.loading import show_group, shown
-    from kmflow_orchestration.errors import UnknownGroup
-    from kmflow_orchestration.names import group_id
+    from kmflow_orchestration.cli.shell_user import known_group
+    from kmflow_orchestration.config.exporting import show_group
+    from kmflow_orchestration.config.group_values import shown
 
-    wanted = group_id(group)
     with open_context() as context:
-        config = context.group_configs.find(wanted)
-    if config is None:
-        raise UnknownGroup(f"there is no group {group!r}", hint="kmflow group list")
+        config = known_group(group, context.group_configs)
     if as_json:
         show_json(shown(config))
     else:
         show_text(show_group(config))
+
+
+@app.command()
+def history(
+    group: GroupArgument,
+    *,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Every deed, and every one that was refused.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Versions of a group's settings, newest first: when, by whom, and what changed."""
+    from kmflow_orchestration.cli.group_history import show_deeds, show_versions
+    from kmflow_orchestration.cli.open_context import open_context
+    from kmflow_orchestration.cli.shell_user import known_group, operator
+    from kmflow_orchestration.operations.group_settings import audit_trail, settings_history
+
+    caller = operator(group)
+    with open_context() as context:
+        configs = context.group_configs
+        if audit:
+            # Also of a group that never came to be: its attempts are in the trail.
+            deeds = audit_trail(group, caller=caller, audit=context.config_audit)
+        else:
+            known_group(group, configs)
+            versions = settings_history(group, caller=caller, configs=configs)
+    if audit:
+        show_deeds(group, deeds, as_json=as_json)
+    else:
+        show_versions(group, versions, as_json=as_json)

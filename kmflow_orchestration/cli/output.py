@@ -30,11 +30,16 @@ def show_text(text: str) -> None:
     sys.stdout.flush()
 
 
-def show_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people; cells stand as they are, brackets too."""
+def show_rows(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: str = ""
+) -> None:
+    """A table for people; cells stand as they are, brackets too.
+
+    Cells of the column `whole` keep to one line, to be copied, however narrow the terminal.
+    """
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == whole)
     for row in rows:
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
     answer.print(table)

@@ -29,6 +29,7 @@ def run() -> None:
             keys=context.callback.keys,
             storage=settings.storage_backend,
             clock=context.clock,
+            tokens=context.api_tokens,
         )
         app = create_app(dependencies)
         with ServiceServer(app, host=settings.service_host, port=settings.service_port) as server:

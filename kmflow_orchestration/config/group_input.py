@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -31,6 +30,7 @@ from kmflow_orchestration.config.group_config import (
     VerifyMode,
 )
 from kmflow_orchestration.config.http_paths import http_path
+from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.config.placeholders import is_placeholder, is_placeholder_host
 from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.config.workspace_urls import host_of, workspace_url
@@ -46,6 +46,9 @@ class InputRules:
     """Hosts outside Databricks' domains: private links, custom domains."""
     production: bool = False
     """In production no group may talk to a workspace without TLS (design AD14)."""
+
+
+_LONGEST_REFERENCE = 1024
 
 
 def _no_placeholder(text: str) -> str:
@@ -80,6 +83,8 @@ def _secret_reference(value: Any) -> Any:
         # Without its cause: a traceback must not show what may be a pasted secret.
         raise ValueError("must be a reference, env:NAME or file:PATH, never the value") from None
     _no_placeholder(reference.target)
+    if len(str(reference)) > _LONGEST_REFERENCE:
+        raise ValueError(f"must have at most {_LONGEST_REFERENCE} characters")
     return reference
 
 
@@ -113,7 +118,9 @@ def _listed(value: Any) -> Any:
 PlainText = Annotated[StrictStr, AfterValidator(_no_placeholder)]
 ShortText = Annotated[PlainText, Field(max_length=255)]
 Identifier = Annotated[PlainText, AfterValidator(_identifier)]
-VolumeText = Annotated[StrictStr | None, AfterValidator(_volume_path)]
+VolumeText = Annotated[
+    Annotated[StrictStr, Field(max_length=4096)] | None, AfterValidator(_volume_path)
+]
 CatalogName = Annotated[Identifier, Field(min_length=1)]
 Catalogs = Annotated[
     tuple[CatalogName, ...], BeforeValidator(_listed), Field(strict=True, max_length=100)
@@ -137,7 +144,7 @@ class GroupInput(BaseModel):
     group_id: GroupId
     is_enabled: StrictBool = Field(True, alias="enabled")
     allow_insecure_loopback: StrictBool = False
-    workspace_url: StrictStr = ""
+    workspace_url: Annotated[StrictStr, Field(max_length=255)] = ""
     warehouse_id: ShortText = ""
     catalog: Identifier = ""
     schema_: Identifier = Field("", alias="schema")
@@ -252,6 +259,9 @@ class GroupInput(BaseModel):
         return GroupConfig(version=version, schema=schema, **values)
 
 
+TEMPLATE = "default"
+"""In a file of groups, the entry that others extend; so no group has this name."""
+
 FIELD_NAMES = tuple(
     field.alias or name for name, field in GroupInput.model_fields.items() if name != "group_id"
 )
@@ -269,9 +279,14 @@ def parse_group(
 
     Raises:
         MissingGroup: an empty or blank group id.
-        ConfigurationError: every bad field with its rule; values are never shown.
+        ConfigurationError: no id, or `default`; or every bad field with its rule. Values are
+            never shown.
     """
     checked = group_id(group)
+    if checked == TEMPLATE:
+        raise ConfigurationError(
+            f"{TEMPLATE!r} names the template that groups extend, not a group", fields=("group_id",)
+        )
     if "group_id" in values:
         raise ConfigurationError(
             "group_id: the group is named by its key, not by a field", fields=("group_id",)
@@ -301,9 +316,3 @@ def _problem(details: ErrorDetails) -> tuple[str, str]:
     wording = _WORDING.get(details["type"])
     rule = wording(name) if wording else details["msg"].removeprefix("Value error, ")
     return name, rule
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """`: did you mean …?` when a known name is close, else ''."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f": did you mean {found[0]}?" if found else ""

@@ -1,4 +1,4 @@
-"""Groups as YAML: reading a file of them, and showing one (rows C20 and A10).
+"""Groups from YAML (row C20).
 
 groups:
   default: {workspace_url: …}        a template others may extend, not a group
@@ -8,25 +8,20 @@ groups:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from kmflow_orchestration.config.group_config import SECRET_FIELDS, GroupConfig
 from kmflow_orchestration.config.group_input import (
-    FIELD_NAMES,
+    TEMPLATE,
     GroupInput,
     InputRules,
-    nearest,
     parse_group,
 )
-from kmflow_orchestration.config.secret_refs import SecretRef
+from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.config.yaml_lines import LineNumbers, read_document
 from kmflow_orchestration.errors import ConfigurationError
 
-TEMPLATE = "default"
 _TOP_KEYS = ("groups", "allowed_hosts")
 
 
@@ -146,30 +141,3 @@ def _resolved(name: str, entries: Mapping[str, Mapping[str, Any]]) -> Mapping[st
     merged = {key: value for layer in reversed(layers) for key, value in layer.items()}
     merged.pop("extends", None)
     return merged
-
-
-_SHOWN_AS = {"is_enabled": "enabled"}
-
-
-def shown(config: GroupConfig) -> dict[str, Any]:
-    """A group's settings by their YAML names; a secret only as `set (env:NAME)` or `not set`."""
-    values = {
-        _SHOWN_AS.get(field.name, field.name): _shown_value(getattr(config, field.name))
-        for field in fields(config)
-    }
-    for secret in SECRET_FIELDS:
-        values[secret] = values[secret] or "not set"
-    return {name: values[name] for name in ("version", *FIELD_NAMES)}
-
-
-def show_group(config: GroupConfig) -> str:
-    """The same as YAML text, under the group's name."""
-    return yaml.safe_dump(
-        {"groups": {str(config.group_id): shown(config)}}, sort_keys=False, allow_unicode=True
-    )
-
-
-def _shown_value(value: Any) -> Any:
-    if isinstance(value, SecretRef):
-        return f"set ({value})"
-    return list(value) if isinstance(value, tuple) else value

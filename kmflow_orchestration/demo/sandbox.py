@@ -101,6 +101,7 @@ class Sandbox:
             keys=self.context.callback.keys,
             storage=self.backend,
             clock=self.context.clock,
+            tokens=self.context.api_tokens,
         )
         settings = self.context.settings
         return ServiceServer(

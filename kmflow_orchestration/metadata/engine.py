@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -18,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from kmflow_orchestration.errors import ConfigurationError, StorageUnavailable
 from kmflow_orchestration.metadata.group_guard import refuse_missing_group
+from kmflow_orchestration.metadata.revision import is_up_to_date, wanted_revision
 
 SessionFactory = sessionmaker[Session]
 _SUPPORTED = ("sqlite", "postgresql")
@@ -92,6 +90,13 @@ def migrate(engine: Engine) -> str:
         ConfigurationError: the database was made by a newer version of this software.
         StorageUnavailable: the database does not answer.
     """
+    # A tenth of a second that most commands need not wait for.
+    if is_up_to_date(engine):
+        return wanted_revision()
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     try:

@@ -1,4 +1,4 @@
-"""The web service: completions of runs and health, nothing else yet."""
+"""The web service: completions of runs, health, and what a caller's token is good for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from kmflow_orchestration import __version__
 from kmflow_orchestration.service import error_responses
 from kmflow_orchestration.service.dependencies import ServiceDependencies
-from kmflow_orchestration.service.routes import callbacks, health
+from kmflow_orchestration.service.routes import callbacks, health, me
 
 
 def create_app(dependencies: ServiceDependencies) -> FastAPI:
@@ -19,4 +19,5 @@ def create_app(dependencies: ServiceDependencies) -> FastAPI:
     error_responses.install(app)
     app.include_router(health.router)
     app.include_router(callbacks.router)
+    app.include_router(me.router)
     return app

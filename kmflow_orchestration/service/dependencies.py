@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
 from kmflow_orchestration.runs.callback_tokens import CallbackKeys
 
@@ -17,3 +18,4 @@ class ServiceDependencies:
     keys: CallbackKeys | None
     storage: str
     clock: Clock
+    tokens: ApiTokens

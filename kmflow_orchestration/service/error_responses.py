@@ -1,4 +1,4 @@
-"""Our errors as HTTP answers: one table (rows E5, E27, E28)."""
+"""Our errors as HTTP answers: one table (rows A5, A7, E5, E27, E28)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,32 @@ from kmflow_orchestration.errors import (
     CompletionRefused,
     CompletionTooLarge,
     ConfigurationError,
+    GroupDisabled,
+    GroupRefused,
     KmflowError,
+    MissingGroup,
+    NotAuthenticated,
     RemoteFault,
+    RoleRefused,
     RunOutstanding,
+    SettingsConflict,
     StateConflict,
     StorageUnavailable,
+    UnknownGroup,
     UnknownRun,
+    UnknownToken,
 )
 
 # The first class that fits decides, so leaves stand before their roots.
 _STATUS: tuple[tuple[type[KmflowError], int], ...] = (
+    (NotAuthenticated, 401),
+    (MissingGroup, 401),
+    (RoleRefused, 403),
+    (GroupRefused, 403),
+    (GroupDisabled, 409),
+    (UnknownGroup, 404),
+    (UnknownToken, 404),
+    (SettingsConflict, 409),
     (UnknownRun, 404),
     (RunOutstanding, 409),
     (CompletionRefused, 409),

@@ -204,3 +204,12 @@ class Health(_Body):
     status: str = "ok"
     storage: str
     timestamp: str
+
+
+class Me(_Body):
+    """What the caller's token is good for; `expires_at` is None for one that never expires."""
+
+    group_id: str
+    role: str
+    token_name: str
+    expires_at: str | None

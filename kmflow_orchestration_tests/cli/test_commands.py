@@ -12,7 +12,7 @@ from kmflow_orchestration.cli.main import build_app
 from kmflow_orchestration_tests.cli.conftest import TOKEN, Kmflow
 from kmflow_orchestration_tests.embedded import Room
 
-COMMANDS = {"demo", "dev", "provision", "group", "db", "workspace", "service"}
+COMMANDS = {"demo", "dev", "provision", "group", "db", "workspace", "service", "token", "config"}
 
 
 def test_the_version_is_the_packages(kmflow: Kmflow) -> None:
@@ -74,7 +74,8 @@ def test_checking_a_file_makes_not_even_a_database(kmflow: Kmflow, groups_file, 
     assert kmflow("group", "import", groups_file(), "--dry-run").code == 0
     checked = kmflow("group", "import", groups_file(), "--dry-run", "--json")
 
-    assert checked.json == {"groups": [{"group": "acme", "changed": False}]}
+    would = {"group": "acme", "action": "create", "settings": [], "changed": False}
+    assert checked.json == {"groups": [would]}
     assert not home.exists()
 
 

@@ -10,7 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kmflow_orchestration.config.loading import load_groups, read_groups, show_group
+from kmflow_orchestration.config.exporting import show_group
+from kmflow_orchestration.config.loading import load_groups, read_groups
 from kmflow_orchestration.errors import ConfigurationError
 
 TWO = """\

@@ -13,10 +13,13 @@ from sqlalchemy.exc import IntegrityError
 from kmflow_orchestration.config.group_input import GroupInput, parse_group
 from kmflow_orchestration.errors import (
     ConfigurationError,
+    GroupDisabled,
     GroupMismatch,
     KmflowError,
     MissingGroup,
+    SettingsConflict,
     StateConflict,
+    StorageUnavailable,
     UnknownGroup,
 )
 from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
@@ -242,3 +245,42 @@ def test_a_fault_while_saving_keeps_the_old_settings(configs, engine):
     with pytest.raises(KmflowError):
         configs.save(ACME, remote("acme", catalog="other"), ANN)
     assert configs.active(ACME).catalog == "main"
+
+
+def test_two_groups_saved_side_by_side_do_not_end_in_one_folder(configs, engine, clock):
+    """Each looked before the other had saved; the second one to write looks again."""
+    rival = GroupConfigs(open_sessions(open_engine(str(engine.url))), clock)
+    rivals = [remote("globex", landing_path="/data/in")]
+
+    def save_first(*args: Any) -> None:
+        if args[2].startswith("INSERT") and rivals:
+            rival.save(GLOBEX, rivals.pop(), BOB)
+
+    event.listen(engine, "before_cursor_execute", save_first)
+    with pytest.raises(ConfigurationError, match="landing"):
+        configs.save(ACME, remote("acme", landing_path="/data"), ANN)
+    assert configs.groups() == [GLOBEX]
+
+
+def test_a_disabled_group_says_so_and_how_to_enable_it(configs):
+    configs.save(ACME, remote("acme"), ANN)
+    configs.disable(ACME, BOB)
+    with pytest.raises(GroupDisabled, match=r"acme is disabled .*enabled=true"):
+        configs.active(ACME)
+    assert configs.history(ACME)[0].created_by_email == BOB
+
+
+def test_disabling_on_the_ground_of_an_old_version_is_refused(configs):
+    configs.save(ACME, remote("acme"), ANN)
+    configs.save(ACME, remote("acme", catalog="other"), ANN)
+    with pytest.raises(SettingsConflict):
+        configs.disable(ACME, BOB, expected_version=1)
+    assert configs.active(ACME).version == 2
+
+
+def test_a_database_that_is_away_is_named_as_such(configs, engine):
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE databricks_configs RENAME TO away"))
+    for call in (lambda: configs.find(ACME), lambda: configs.save(ACME, remote("acme"), ANN)):
+        with pytest.raises(StorageUnavailable):
+            call()

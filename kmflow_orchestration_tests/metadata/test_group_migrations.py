@@ -8,13 +8,20 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, text
 
+from kmflow_orchestration.metadata import audit_tables, group_tables, token_tables
 from kmflow_orchestration.metadata import engine as control
-from kmflow_orchestration.metadata import group_tables
-from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import (
+    migrate,
+    newest_revision,
+    open_engine,
+    open_sessions,
+)
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
+from kmflow_orchestration.metadata.revision import is_up_to_date, wanted_revision
 from kmflow_orchestration.metadata.schema import NAMING, Base
 from kmflow_orchestration.names import GroupId
 
+OURS = {module.__name__ for module in (audit_tables, group_tables, token_tables)}
 BEFORE = """
 INSERT INTO databricks_configs (
     id, group_id, version, is_active, is_enabled, workspace_url, warehouse_id, catalog, schema,
@@ -42,7 +49,7 @@ def test_the_migrations_agree_with_the_models(tmp_path):
     migrate(engine)
     ours = MetaData(naming_convention=NAMING)
     for mapper in Base.registry.mappers:
-        if mapper.class_.__module__ == group_tables.__name__:
+        if mapper.class_.__module__ in OURS:
             mapper.local_table.to_metadata(ours)
     options = {
         "compare_type": True,
@@ -51,6 +58,7 @@ def test_the_migrations_agree_with_the_models(tmp_path):
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, ours) == []
+    assert len(ours.tables) == 3
 
 
 def test_settings_saved_before_the_new_fields_mean_what_they_meant(tmp_path, clock):
@@ -63,3 +71,16 @@ def test_settings_saved_before_the_new_fields_mean_what_they_meant(tmp_path, clo
     config = GroupConfigs(open_sessions(engine), clock).active(GroupId("acme"))
     assert (config.sql_pool_size, config.volume_verify, config.allowed_catalogs) == (5, "size", ())
     assert (config.profile, config.client_secret, config.max_file_size_mb) == ("", None, 100)
+
+
+def test_the_newest_revision_is_known_without_the_tool_that_makes_it():
+    assert wanted_revision() == newest_revision()
+
+
+def test_only_a_migrated_database_is_up_to_date(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
+    assert not is_up_to_date(engine)
+    upgrade(engine, "0004")
+    assert not is_up_to_date(engine)
+    migrate(engine)
+    assert is_up_to_date(engine)

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from kmflow_orchestration.config.secret_refs import Secret
+from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.engine import open_engine, open_sessions
 from kmflow_orchestration.metadata.profile_completions import ProfileFindings
 from kmflow_orchestration.metadata.profile_records import (
@@ -71,6 +72,7 @@ class ProfileWorld:
         self.runs = ProfileRuns(sessions)
         self.table_groups = TableGroups(sessions)
         self.findings = ProfileFindings(sessions)
+        self.tokens = ApiTokens(sessions, self.clock)
         self.table_group = self.add_table_group(ACME, "e1")
 
     def add_table_group(self, group: GroupId, engagement: str) -> TableGroup:

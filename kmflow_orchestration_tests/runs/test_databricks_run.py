@@ -101,7 +101,9 @@ def acme(world, room):
 
 @pytest.mark.slow
 def test_a_job_profiles_reports_and_is_scored(world, acme):
-    dependencies = ServiceDependencies(world.runs, world.keys, "databricks", world.clock)
+    dependencies = ServiceDependencies(
+        world.runs, world.keys, "databricks", world.clock, world.tokens
+    )
     with ServiceServer(create_app(dependencies)) as service:
         launched = acme.start(CallbackSettings(service.url, world.keys))
         acme.wait(launched)

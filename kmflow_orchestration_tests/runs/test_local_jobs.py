@@ -216,7 +216,7 @@ def start(world, runner, lakehouse, callback):
 
 @pytest.mark.slow
 def test_a_profile_reports_its_end_to_the_service(world, runner, lakehouse):
-    dependencies = ServiceDependencies(world.runs, world.keys, "local", SystemClock())
+    dependencies = ServiceDependencies(world.runs, world.keys, "local", SystemClock(), world.tokens)
     with ServiceServer(create_app(dependencies)) as service:
         launched = start(world, runner, lakehouse, CallbackSettings(service.url, world.keys))
         ended(runner, launched.profile_run_id)

@@ -50,7 +50,9 @@ def world(tmp_path) -> Iterator[ProfileWorld]:
 def server(tmp_path_factory) -> Iterator[ServiceServer]:
     """One listening service; each test gives its application its own dependencies."""
     nothing = ProfileWorld(tmp_path_factory.mktemp("service") / "control.db")
-    app = create_app(ServiceDependencies(nothing.runs, None, "local", nothing.clock))
+    app = create_app(
+        ServiceDependencies(nothing.runs, None, "local", nothing.clock, nothing.tokens)
+    )
     with ServiceServer(app) as listening:
         yield listening
     nothing.engine.dispose()
@@ -62,7 +64,7 @@ def serve(world, server) -> Iterator[Callable[[CallbackKeys | None], Caller]]:
     with httpx.Client(timeout=10) as client:
 
         def with_keys(keys: CallbackKeys | None) -> Caller:
-            dependencies = ServiceDependencies(world.runs, keys, "local", world.clock)
+            dependencies = ServiceDependencies(world.runs, keys, "local", world.clock, world.tokens)
             server.app.state.dependencies = dependencies
             return Caller(world, server, client)
 

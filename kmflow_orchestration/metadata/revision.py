@@ -1,0 +1,41 @@
+"""Which revision a control database is at, told without loading the tool that changes it."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import Engine, make_url, text
+from sqlalchemy.exc import DatabaseError
+
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+@cache
+def wanted_revision() -> str:
+    """The revision this code wants: the highest number among its migrations' file names."""
+    names = (path.name for path in _VERSIONS.glob("*.py"))
+    return max(found[1] for name in names if (found := re.match(r"(\d{4})_", name)))
+
+
+def is_up_to_date(engine: Engine) -> bool:
+    """Whether a database needs no migration.
+
+    False as well for one that is new, of a newer version, or away: `migrate` tells these apart.
+    """
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
+            return list(found) == [wanted_revision()]
+    except DatabaseError:
+        return False
+
+
+def is_there(url: str) -> bool:
+    """Whether a database can be opened without making it: a SQLite file that exists, or a server.
+
+    `url` is one that `open_engine` takes.
+    """
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()

@@ -1,0 +1,48 @@
+"""A control database of its own, and callers of two groups."""
+
+from __future__ import annotations
+
+import pytest
+
+from kmflow_orchestration.access.caller import Caller, caller_of
+from kmflow_orchestration.access.roles import Role
+from kmflow_orchestration.metadata.api_tokens import ApiTokens
+from kmflow_orchestration.metadata.config_audit import ConfigAudit
+from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.group_configs import GroupConfigs
+
+ANN, BOB = "ann@kmflow.test", "bob@kmflow.test"
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
+    migrate(engine)
+    return engine
+
+
+@pytest.fixture
+def configs(engine, clock) -> GroupConfigs:
+    return GroupConfigs(open_sessions(engine), clock)
+
+
+@pytest.fixture
+def audit(engine, clock) -> ConfigAudit:
+    return ConfigAudit(open_sessions(engine), clock)
+
+
+@pytest.fixture
+def tokens(engine, clock) -> ApiTokens:
+    return ApiTokens(open_sessions(engine), clock)
+
+
+@pytest.fixture
+def ann() -> Caller:
+    """Admin of acme."""
+    return caller_of(ANN, ("acme",), Role.ADMIN)
+
+
+@pytest.fixture
+def bob() -> Caller:
+    """Admin of globex."""
+    return caller_of(BOB, ("globex",), Role.ADMIN)
