@@ -13,6 +13,7 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.group_input import InputRules, parse_group
 from kmflow_orchestration.config.group_values import changed_names, written
 from kmflow_orchestration.config.loading import read_groups
+from kmflow_orchestration.config.placeholders import is_placeholder
 
 PRIVATE = "https://dbx.corp.internal"
 RULES = InputRules(allowed_hosts=("dbx.corp.internal",))
@@ -58,6 +59,10 @@ def test_no_groups_are_an_empty_file_of_groups():
     assert yaml.safe_load(export_groups([])) == {"groups": {}}
 
 
+def is_plain_word(text: str) -> bool:
+    return text.isalnum() and not is_placeholder(text)
+
+
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20)
 SETTINGS = st.fixed_dictionaries(
     {},
@@ -66,7 +71,7 @@ SETTINGS = st.fixed_dictionaries(
         "catalog": st.sampled_from(["main", "0123", "null-1", "TRUE"]),
         "token": st.sampled_from(["env:A", "file:/run/a b", None]),
         "client_id": st.just(""),
-        "mlflow_experiment_name": st.none() | WORDS.filter(lambda text: text.isalnum()),
+        "mlflow_experiment_name": st.none() | WORDS.filter(is_plain_word),
         "sql_pool_size": st.integers(1, 1000),
         "allowed_catalogs": st.lists(st.sampled_from(["main", "a_b", "1e3"]), max_size=3),
         "volume_path": st.sampled_from([None, "c.s.v", "/Volumes/c/s/v/ä b"]),
