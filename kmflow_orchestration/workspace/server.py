@@ -22,21 +22,26 @@ from kmflow_orchestration.workspace import (
     identity_api,
     jobs,
     permissions_api,
+    sessions_api,
     statements,
+    thrift_endpoint,
     unity_catalog,
     warehouses,
 )
 from kmflow_orchestration.workspace.allowed_volumes import AllowedVolumes
 from kmflow_orchestration.workspace.catalog_store import CatalogStore
 from kmflow_orchestration.workspace.connections import Connections
+from kmflow_orchestration.workspace.executions import Executions
 from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.gate import Gate, not_found
 from kmflow_orchestration.workspace.job_runner import Jobs
 from kmflow_orchestration.workspace.request_log import RequestLog, Requests
 from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.sql_engine import SqlEngine
+from kmflow_orchestration.workspace.sql_sessions import SqlSessions
 from kmflow_orchestration.workspace.state import WorkspaceState
 from kmflow_orchestration.workspace.statements import Statements
+from kmflow_orchestration.workspace.thrift_endpoint import ThriftEndpoint
 from kmflow_orchestration.workspace.warehouses import Warehouses
 
 _THREADS = 200
@@ -191,7 +196,10 @@ def build_services(state: WorkspaceState) -> Services:
     services.allowed_volumes = AllowedVolumes(services, services.catalog)
     services.engine = SqlEngine(services)
     services.warehouses = Warehouses(services)
+    services.executions = Executions(services)
+    services.sql_sessions = SqlSessions(services)
     services.statements = Statements(services)
+    services.thrift = ThriftEndpoint(services)
     services.jobs = Jobs(services)
     return services
 
@@ -204,11 +212,13 @@ def _routes(services: Services) -> list[Route]:
         jobs,
         unity_catalog,
         permissions_api,
+        sessions_api,
     )
     return [
         *(route for module in modules for route in module.routes(services)),
         *warehouses.routes(services.warehouses),
         *statements.routes(services.statements),
+        *thrift_endpoint.routes(services.thrift),
     ]
 
 
