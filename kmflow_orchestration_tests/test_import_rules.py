@@ -34,6 +34,9 @@ LAYERS["storage"] = {*LAYERS, "metadata", "converters", "profiling"}
 LAYERS["intake"] = {*LAYERS, "storage"}
 LAYERS["runs"] = {*LAYERS, "storage"} - {"intake"}
 LAYERS["operations"] = {*LAYERS, "intake", "runs"}
+# SQLAlchemy on the lakehouse, for people's own code: it must not see the control database's models,
+# and nothing the pipeline does rests on it.
+LAYERS["lakehouse_sql"] = {"sail", "config", "databricks_client"}
 LAYERS["context"] = {*LAYERS, "operations"}
 _BELOW_SKINS = {*LAYERS, "context"}
 LAYERS["partitions"] = _BELOW_SKINS
@@ -52,7 +55,11 @@ HOMES = {
     "dagster": DAGSTER_SKINS | {"definitions", "demo"},
     "fastapi": {"service"},
     "databricks": {"databricks_client"},
-    "sqlalchemy": {"metadata"},
+    # The driver and dialect of Databricks SQL; the embedded workspace speaks the driver's protocol.
+    "databricks.sql": {"lakehouse_sql", "workspace"},
+    "databricks.sqlalchemy": {"lakehouse_sql"},
+    "thrift": {"workspace"},
+    "sqlalchemy": {"metadata", "lakehouse_sql"},
     "alembic": {"metadata"},
     "duckdb": {"converters"},
     "python_calamine": {"converters"},
@@ -104,11 +111,18 @@ def test_each_library_stays_in_its_home():
         f"{module}:{line} imports {name}"
         for module, path in _modules()
         for line, name in _imports(path)
-        if name.split(".")[0] in HOMES
-        and _area(module) not in HOMES[name.split(".")[0]]
+        if (homes := _homes(name)) is not None
+        and _area(module) not in homes
         and not _area(module).startswith("__init__")
     ]
     assert broken == []
+
+
+def _homes(name: str) -> set[str] | None:
+    """Where a library may be imported; the longest name that is listed decides."""
+    parts = name.split(".")
+    listed = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((HOMES[prefix] for prefix in listed if prefix in HOMES), None)
 
 
 def test_every_area_has_its_place_in_the_layers():
@@ -165,6 +179,7 @@ from kmflow_orchestration.definitions import defs
 definitions = defs() if callable(defs) else defs
 definitions.get_repository_def()
 heavy = {"pyspark", "dagster_databricks", "databricks.sdk", "pandas", "duckdb", "pysail"}
+heavy |= {"databricks.sql", "databricks.sqlalchemy", "thrift"}
 print(",".join(sorted(heavy & set(sys.modules))))
 """
 

@@ -27,6 +27,9 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")
     ] = 0,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="https, with a certificate made in --dir.")
+    ] = False,
 ) -> None:
     """Serve a workspace on loopback and print a .databrickscfg for it; Ctrl-C stops it."""
     from kmflow_orchestration.errors import ConfigurationError
@@ -40,9 +43,11 @@ def serve(
         seed_workspace(workspace, "default", admin_token=token)
         show_text(databrickscfg(workspace.url, {"DEFAULT": token}))
         say(f"embedded workspace on {workspace.url}, state in {directory}")
+        if workspace.trust is not None:
+            say(f"clients must trust it: export REQUESTS_CA_BUNDLE={workspace.trust.resolve()}")
 
     try:
-        run(directory, port=port, on_start=tell)
+        run(directory, port=port, tls=tls, on_start=tell)
     except OSError as error:
         if error.filename is not None or error.errno not in _ADDRESS_FAULTS:
             raise

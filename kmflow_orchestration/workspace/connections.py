@@ -29,6 +29,12 @@ class Connections:
                 transports.pop(self.peer, None)
                 super().connection_lost(exc)
 
+            def shutdown(self) -> None:
+                super().shutdown()
+                # Over TLS a closed connection waits 30 s for the client to say goodbye too.
+                if self.transport.get_extra_info("sslcontext") and self.transport.is_closing():
+                    self.transport.abort()
+
         return Registered
 
     def hang_up(self, scope: Scope, flush: bool) -> None:

@@ -4,6 +4,7 @@
 |---------------------|-----------------------------------------------------------------------|
 | `fail_times`        | answered with `status` and `error_code`, nothing is done               |
 | `rate_limit`        | 429 RESOURCE_EXHAUSTED with `Retry-After: retry_after_s`               |
+| `unavailable`       | 503 TEMPORARILY_UNAVAILABLE with the same header, nothing is done      |
 | `delay`             | served after `seconds` of real time                                   |
 | `execute_then_drop` | the work is done, the connection closes without an answer             |
 | `cut_body`          | after `keep_bytes` of the request's (PUT, POST) or answer's (GET) body |
@@ -24,6 +25,7 @@ from typing import Literal
 FaultName = Literal[
     "fail_times",
     "rate_limit",
+    "unavailable",
     "delay",
     "execute_then_drop",
     "cut_body",
@@ -33,6 +35,7 @@ FaultName = Literal[
 NAMES: tuple[FaultName, ...] = (
     "fail_times",
     "rate_limit",
+    "unavailable",
     "delay",
     "execute_then_drop",
     "cut_body",

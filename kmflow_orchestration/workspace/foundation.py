@@ -2,8 +2,9 @@
 
     Foundation            state, faults, request log, address
     └── CatalogServices   + catalog, allowed Volumes     (what jobs and the SQL engine work with)
-        └── SqlServices   + engine, warehouses           (what statements work with)
-            └── Services  + statements, jobs             (what routes work with)
+        └── SqlServices   + engine, warehouses           (what runs statements)
+            └── StatementServices  + executions, SQL sessions  (what statements' doors work with)
+                └── Services       + statements, Thrift, jobs  (what routes work with)
 
 A part takes the floor below its own in its constructor, so that imports point down only.
 """

@@ -24,6 +24,9 @@ from kmflow_orchestration.workspace.wire import Caller, WireError
 
 _LOG = logging.getLogger(__name__)
 _ORG_HEADER = "X-Databricks-Org-Id"
+# Clients of the Thrift protocol read the reason here: they cannot read a JSON body.
+_REASON_HEADER = "X-Databricks-Reason-Phrase"
+_NO_CREDENTIAL = "Credential was not sent or was of an unsupported type for this API."
 # Host metadata, and links whose secret is their own credential.
 _OPEN = ("/.well-known/", "/external-results/")
 _UPLOADS = {"PUT", "POST"}
@@ -65,12 +68,16 @@ class Gate:
             raise WireError(
                 401,
                 "401",
-                "Credential was not sent or was of an unsupported type for this API.",
-                headers={"WWW-Authenticate": 'Bearer realm="DatabricksRealm"'},
+                _NO_CREDENTIAL,
+                headers={
+                    "WWW-Authenticate": 'Bearer realm="DatabricksRealm"',
+                    _REASON_HEADER: _NO_CREDENTIAL,
+                },
             )
         caller = self._services.state.authenticate(token.strip())
         if caller is None:
-            raise WireError(403, "403", "Invalid access token.")
+            text = "Invalid access token."
+            raise WireError(403, "403", text, headers={_REASON_HEADER: text})
         return caller
 
     def _fault(self, scope: Scope, caller: Caller | None) -> Fault | None:
@@ -82,7 +89,7 @@ class Gate:
     async def _serve(self, fault: Fault | None, exchange: _Exchange, receive: Receive) -> None:
         scope, send = exchange.scope, exchange.send
         match fault.name if fault else None:
-            case "fail_times" | "rate_limit":
+            case "fail_times" | "rate_limit" | "unavailable":
                 await _failure(cast("Fault", fault))(scope, receive, send)
             case "delay":
                 await asyncio.sleep(cast("Fault", fault).seconds)
@@ -230,6 +237,9 @@ def _failure(fault: Fault) -> Response:
         headers = {"Retry-After": str(fault.retry_after_s)}
         limited = WireError(429, "RESOURCE_EXHAUSTED", "Rate limit exceeded", headers=headers)
         return limited.response()
+    if fault.name == "unavailable":
+        headers = {"Retry-After": str(fault.retry_after_s)}
+        return WireError(503, "TEMPORARILY_UNAVAILABLE", fault.message, headers=headers).response()
     return WireError(fault.status, fault.error_code, fault.message).response()
 
 

@@ -22,21 +22,27 @@ from kmflow_orchestration.workspace import (
     identity_api,
     jobs,
     permissions_api,
+    sessions_api,
     statements,
+    thrift_endpoint,
     unity_catalog,
     warehouses,
 )
 from kmflow_orchestration.workspace.allowed_volumes import AllowedVolumes
 from kmflow_orchestration.workspace.catalog_store import CatalogStore
+from kmflow_orchestration.workspace.certificates import CertificateFiles, own_certificate
 from kmflow_orchestration.workspace.connections import Connections
+from kmflow_orchestration.workspace.executions import Executions
 from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.gate import Gate, not_found
 from kmflow_orchestration.workspace.job_runner import Jobs
 from kmflow_orchestration.workspace.request_log import RequestLog, Requests
 from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.sql_engine import SqlEngine
+from kmflow_orchestration.workspace.sql_sessions import SqlSessions
 from kmflow_orchestration.workspace.state import WorkspaceState
 from kmflow_orchestration.workspace.statements import Statements
+from kmflow_orchestration.workspace.thrift_endpoint import ThriftEndpoint
 from kmflow_orchestration.workspace.warehouses import Warehouses
 
 _THREADS = 200
@@ -53,13 +59,17 @@ class WorkspaceDirectoryBusy(KmflowError):
 class EmbeddedWorkspace:
     """A Databricks workspace (several, told apart by token) in this process.
 
-    State lives in `directory` and survives restarts. Port 0 takes a free one.
+    State lives in `directory` and survives restarts. Port 0 takes a free one. With `tls` it serves
+    https with a certificate of its own, whose file `trust` clients must be given.
     """
 
-    def __init__(self, directory: Path, *, clock: Clock | None = None, port: int = 0) -> None:
+    def __init__(
+        self, directory: Path, *, clock: Clock | None = None, port: int = 0, tls: bool = False
+    ) -> None:
         self.directory = directory
         self._clock = clock or SystemClock()
         self._port = port
+        self._tls = tls
         self._running: _Running | None = None
 
     def start(self) -> EmbeddedWorkspace:
@@ -69,7 +79,7 @@ class EmbeddedWorkspace:
             WorkspaceDirectoryBusy: another server works on the same directory.
             OSError: the port is taken.
         """
-        self._running = _Running(self.directory, self._clock, self._port)
+        self._running = _Running(self.directory, self._clock, port=self._port, tls=self._tls)
         return self
 
     def stop(self) -> None:
@@ -85,8 +95,14 @@ class EmbeddedWorkspace:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:<port>`, what a client gives as its host."""
+        """`http://127.0.0.1:<port>`, what a client gives as its host; `https://…` with TLS."""
         return self._started.url
+
+    @property
+    def trust(self) -> Path | None:
+        """File of the certificate that clients must trust; None without TLS."""
+        files = self._started.certificate
+        return files.certificate if files is not None else None
 
     @property
     def services(self) -> Services:
@@ -129,7 +145,7 @@ class EmbeddedWorkspace:
 class _Running:
     """What exists between start and stop."""
 
-    def __init__(self, directory: Path, clock: Clock, port: int) -> None:
+    def __init__(self, directory: Path, clock: Clock, *, port: int, tls: bool) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:
             lock = _locked(directory)
@@ -137,11 +153,13 @@ class _Running:
             listener = opened.enter_context(_listening(port))
             self.services = build_services(WorkspaceState(directory, clock))
             opened.callback(_close_services, self.services)
-            self.url = self.services.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            self.certificate = own_certificate(directory, clock.now()) if tls else None
+            address = f"127.0.0.1:{listener.getsockname()[1]}"
+            self.url = self.services.url = f"{'https' if tls else 'http'}://{address}"
             connections = Connections()
             router = Router(_routes(self.services), redirect_slashes=False, default=not_found)
             gate = Gate(self.services, router, connections.hang_up)
-            self._server = _Server(_config(gate, connections))
+            self._server = _Server(_config(gate, connections, self.certificate))
             self._thread = threading.Thread(
                 target=self._server.run, args=([listener],), name="workspace", daemon=True
             )
@@ -191,7 +209,10 @@ def build_services(state: WorkspaceState) -> Services:
     services.allowed_volumes = AllowedVolumes(services, services.catalog)
     services.engine = SqlEngine(services)
     services.warehouses = Warehouses(services)
+    services.executions = Executions(services)
+    services.sql_sessions = SqlSessions(services)
     services.statements = Statements(services)
+    services.thrift = ThriftEndpoint(services)
     services.jobs = Jobs(services)
     return services
 
@@ -204,17 +225,23 @@ def _routes(services: Services) -> list[Route]:
         jobs,
         unity_catalog,
         permissions_api,
+        sessions_api,
     )
     return [
         *(route for module in modules for route in module.routes(services)),
         *warehouses.routes(services.warehouses),
         *statements.routes(services.statements),
+        *thrift_endpoint.routes(services.thrift),
     ]
 
 
-def _config(gate: Gate, connections: Connections) -> uvicorn.Config:
+def _config(
+    gate: Gate, connections: Connections, certificate: CertificateFiles | None
+) -> uvicorn.Config:
     return uvicorn.Config(
         gate,
+        ssl_certfile=certificate.certificate if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
         http=connections.protocol(),
         ws="none",
         lifespan="off",
@@ -266,13 +293,17 @@ def run(
     *,
     port: int = 0,
     clock: Clock | None = None,
+    tls: bool = False,
     on_start: Callable[[EmbeddedWorkspace], None],
 ) -> None:
     """Serve until interrupted (SIGINT, SIGTERM) or stopped by another thread.
 
     `on_start` gets the running server, to seed it and to print its address.
     """
-    with _terminable(), EmbeddedWorkspace(directory, clock=clock, port=port) as workspace:
+    with (
+        _terminable(),
+        EmbeddedWorkspace(directory, clock=clock, port=port, tls=tls) as workspace,
+    ):
         on_start(workspace)
         with contextlib.suppress(KeyboardInterrupt):
             workspace.wait()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from kmflow_orchestration.workspace.job_runner import Jobs
-from kmflow_orchestration.workspace.sql_services import SqlServices
+from kmflow_orchestration.workspace.statement_services import StatementServices
 from kmflow_orchestration.workspace.statements import Statements
+from kmflow_orchestration.workspace.thrift_endpoint import ThriftEndpoint
 
 
-class Services(SqlServices):
+class Services(StatementServices):
     """What routes work with; the server builds the parts from the lowest floor up.
 
     A part with a `close()` is closed when the server stops, in reverse order.
     """
 
     statements: Statements
+    thrift: ThriftEndpoint
     jobs: Jobs

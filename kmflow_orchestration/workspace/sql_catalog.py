@@ -7,9 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pyarrow as pa
 
+from kmflow_orchestration.names import quoted
 from kmflow_orchestration.sail.tables import Column
 from kmflow_orchestration.workspace.catalog_store import CatalogStore
-from kmflow_orchestration.workspace.grants import METASTORE, METASTORE_NAME, Grant, denied, spoken
+from kmflow_orchestration.workspace.grants import (
+    CATALOG,
+    METASTORE,
+    METASTORE_NAME,
+    Grant,
+    denied,
+    spoken,
+)
 from kmflow_orchestration.workspace.securables import Securable
 from kmflow_orchestration.workspace.sql_catalog_syntax import CatalogStatement
 from kmflow_orchestration.workspace.sql_errors import from_wire
@@ -38,6 +46,40 @@ def described(columns: Sequence[Column]) -> pa.Table:
     )
 
 
+def described_in_full(table: Securable, columns: Sequence[Column]) -> pa.Table:
+    """What DESCRIBE TABLE EXTENDED answers: the columns, then what the catalog knows."""
+    catalog, schema, name = table.parts
+    facts = table.facts
+    details: list[tuple[str, str]] = [
+        ("", ""),
+        ("# Detailed Table Information", ""),
+        ("Catalog", catalog),
+        ("Database", schema),
+        ("Table", name),
+        ("Owner", table.owner),
+        ("Type", "MANAGED"),
+        ("Provider", "delta"),
+    ]
+    if table.comment:
+        details.append(("Comment", table.comment))
+    if facts.get("properties"):
+        listed = ",".join(f"{key}={value}" for key, value in sorted(facts["properties"].items()))
+        details.append(("Table Properties", f"[{listed}]"))
+    if facts.get("primary_key"):
+        keys = ", ".join(quoted(key) for key in facts["primary_key"])
+        constraint = facts.get("constraint") or f"{name}_pk"
+        details += [("", ""), ("# Constraints", ""), (constraint, f"PRIMARY KEY ({keys})")]
+    shown = described(columns)
+    more = _rows(
+        {
+            "col_name": [key for key, _ in details],
+            "data_type": [value for _, value in details],
+            "comment": [None if key else "" for key, _ in details],
+        }
+    )
+    return pa.concat_tables([shown, more])
+
+
 def full_name(statement: CatalogStatement, scope: Scope) -> str:
     """The name in full, unqualified parts taken from the scope."""
     parts = [part.lower() for part in statement.name]
@@ -46,6 +88,21 @@ def full_name(statement: CatalogStatement, scope: Scope) -> str:
     return (
         ".".join([*around[: depth - len(parts)], *parts]) if depth > len(parts) else ".".join(parts)
     )
+
+
+def used_place(statement: CatalogStatement, scope: Scope) -> tuple[str, str]:
+    """Catalog and schema that a USE statement chooses; a new catalog begins at its `default`."""
+    name = full_name(statement, scope)
+    if statement.kind == CATALOG:
+        return name, "default"
+    catalog, _, schema = name.partition(".")
+    return catalog, schema
+
+
+def _use(statement: CatalogStatement, catalog: CatalogStore, scope: Scope) -> pa.Table:
+    name = full_name(statement, scope)
+    catalog.require(scope.caller, f"USE_{statement.kind}", statement.kind, name)
+    return NOTHING
 
 
 def _create(statement: CatalogStatement, catalog: CatalogStore, scope: Scope) -> pa.Table:
@@ -136,6 +193,13 @@ _SHOWN: Mapping[str, Callable[[list[Securable]], dict[str, list[object]]]] = {
         "tableName": [item.name for item in found],
         "isTemporary": [False for _ in found],
     },
+    # There is no way to make a view here yet, so that the list is always empty, and truly so.
+    "VIEW": lambda found: {
+        "namespace": [item.parts[1] for item in found],
+        "viewName": [item.name for item in found],
+        "isTemporary": [False for _ in found],
+        "isMaterialized": [False for _ in found],
+    },
     "VOLUME": lambda found: {
         "database": [item.parts[1] for item in found],
         "volume_name": [item.name for item in found],
@@ -167,7 +231,7 @@ def _place(statement: CatalogStatement, scope: Scope) -> tuple[str, str]:
 
 
 def _rows(columns: Mapping[str, Sequence[object]]) -> pa.Table:
-    kinds = {"isTemporary": pa.bool_()}
+    kinds = {"isTemporary": pa.bool_(), "isMaterialized": pa.bool_()}
     return pa.table(
         {
             name: pa.array(list(values), kinds.get(name, pa.string()))
@@ -183,4 +247,5 @@ _ACTIONS: Mapping[str, Callable[[CatalogStatement, CatalogStore, Scope], pa.Tabl
     "REVOKE": _grant,
     "SHOW GRANTS": _show_grants,
     "SHOW": _show,
+    "USE": _use,
 }

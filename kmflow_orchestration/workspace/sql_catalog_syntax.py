@@ -1,6 +1,6 @@
 """Statements about the catalog itself, which no query engine knows: read by their words.
 
-CREATE and DROP of catalogs, schemas and Volumes, DROP TABLE, GRANT, REVOKE, SHOW.
+CREATE and DROP of catalogs, schemas and Volumes, DROP TABLE, GRANT, REVOKE, SHOW, USE.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DEPTH = {"METASTORE": 0, "CATALOG": 1, "SCHEMA": 2, "TABLE": 3, "VOLUME": 3}
 
 @dataclass(frozen=True, slots=True)
 class CatalogStatement:
-    """`verb` is CREATE, DROP, GRANT, REVOKE, SHOW GRANTS or SHOW <things>; `name` as written."""
+    """`verb` is CREATE, DROP, GRANT, REVOKE, SHOW GRANTS, SHOW or USE; `name` as written."""
 
     verb: str
     kind: str = ""
@@ -180,6 +180,7 @@ def _show(words: _Words) -> CatalogStatement:
         "SCHEMAS": "SCHEMA",
         "DATABASES": "SCHEMA",
         "TABLES": "TABLE",
+        "VIEWS": "VIEW",
         "VOLUMES": "VOLUME",
     }.get(things)
     if shown is None:
@@ -191,6 +192,14 @@ def _show(words: _Words) -> CatalogStatement:
         pattern = words.text()
     words.end()
     return CatalogStatement("SHOW", shown, name, pattern=pattern)
+
+
+def _use(words: _Words) -> CatalogStatement:
+    words.expect("USE")
+    kind = words.kind() if words.peek() in {"CATALOG", "SCHEMA", "DATABASE"} else "SCHEMA"
+    name = _full(words, kind)
+    words.end()
+    return CatalogStatement("USE", kind, name)
 
 
 def _privileges(words: _Words) -> tuple[str, ...]:
@@ -226,4 +235,5 @@ _READERS: Mapping[str, Callable[[_Words], CatalogStatement | None]] = {
     "GRANT": _grant,
     "REVOKE": _grant,
     "SHOW": _show,
+    "USE": _use,
 }

@@ -28,7 +28,13 @@ from kmflow_orchestration.workspace.catalog_services import CatalogServices
 from kmflow_orchestration.workspace.grants import TABLE, denied
 from kmflow_orchestration.workspace.sail_host import SailHost
 from kmflow_orchestration.workspace.securables import Securable, new_table
-from kmflow_orchestration.workspace.sql_catalog import NOTHING, carry_out, described
+from kmflow_orchestration.workspace.sql_catalog import (
+    NOTHING,
+    carry_out,
+    described,
+    described_in_full,
+    used_place,
+)
 from kmflow_orchestration.workspace.sql_catalog_syntax import CatalogStatement
 from kmflow_orchestration.workspace.sql_create_table import check_clustering, check_names
 from kmflow_orchestration.workspace.sql_errors import SqlError, from_sail, from_wire
@@ -52,9 +58,16 @@ DEFAULT_CATALOG = "main"
 DEFAULT_SCHEMA = "default"
 
 
+def _stays(_catalog: str, _schema: str) -> None:
+    """Without a session USE lasts for its own statement only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One statement; `operation_id`, a UUID, is what it can be cancelled by."""
+    """One statement; `operation_id`, a UUID, is what it can be cancelled by.
+
+    `on_use` gets the catalog and schema that a USE statement chose.
+    """
 
     caller: Caller
     sql: str
@@ -62,14 +75,19 @@ class Request:
     parameters: Sequence[Parameter] = ()
     catalog: str = DEFAULT_CATALOG
     schema: str = DEFAULT_SCHEMA
+    on_use: Callable[[str, str], None] = _stays
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A statement's result; its batches may be read once, and can still raise SqlError."""
+    """A statement's result; its batches may be read once, and can still raise SqlError.
+
+    `affected_rows` is told of changes of rows only.
+    """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
+    affected_rows: int | None = None
 
     def table(self) -> pa.Table:
         """All rows."""
@@ -98,7 +116,9 @@ class SqlEngine:
             if isinstance(plan, Query):
                 return self._query(plan, request)
             if isinstance(plan, CatalogStatement):
-                return _answer(carry_out(plan, self._catalog, scope))
+                return _answer(self._about_catalog(plan, request, scope))
+            if isinstance(plan, Insertion | Change):
+                return _counted(self._act(plan, request))
             return _answer(self._act(plan, request))
         except SailError as error:
             raise from_sail(error.message) from error
@@ -130,6 +150,12 @@ class SqlEngine:
             for host in self._hosts.values():
                 host.stop()
             self._hosts.clear()
+
+    def _about_catalog(self, plan: CatalogStatement, request: Request, scope: Scope) -> pa.Table:
+        rows = carry_out(plan, self._catalog, scope)
+        if plan.verb == "USE":
+            request.on_use(*used_place(plan, scope))
+        return rows
 
     def _query(self, plan: Query, request: Request) -> Answer:
         batches = self._batches(plan, request)
@@ -261,7 +287,8 @@ class SqlEngine:
         return NOTHING
 
     def _describe(self, plan: DescribeTable, _: Request) -> pa.Table:
-        return described(self.columns_of(plan.target))
+        columns = self.columns_of(plan.target)
+        return described_in_full(plan.target, columns) if plan.extended else described(columns)
 
     def _forget(self, table: Securable) -> None:
         host = self._hosts.get(table.workspace_id)
@@ -276,6 +303,11 @@ def _joined(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[p
 
 def _answer(table: pa.Table) -> Answer:
     return Answer(table.schema, iter(table.to_batches()))
+
+
+def _counted(table: pa.Table) -> Answer:
+    affected = table["num_affected_rows"][0].as_py()
+    return Answer(table.schema, iter(table.to_batches()), affected)
 
 
 def _counts(**counts: int) -> pa.Table:

@@ -84,9 +84,10 @@ class SetProperties:
 
 @dataclass(frozen=True, slots=True)
 class DescribeTable:
-    """DESCRIBE TABLE."""
+    """DESCRIBE TABLE, with `extended` also what the catalog knows of it."""
 
     target: Securable
+    extended: bool = False
 
 
 Plan = (

@@ -132,12 +132,13 @@ def _query(statement: _Statement) -> Plan:
 def _describe(statement: _Statement) -> Plan:
     table = statement.tree.this
     words = [word.upper() for word in statement.text.split()[:3]]
+    extended = "EXTENDED" in words[1 : 3 if "TABLE" in words[1:2] else 2]
     if not isinstance(table, exp.Table) or statement.tree.args.get("partition"):
         raise unsupported("DESCRIBE of anything but a table")
     if {"HISTORY", "DETAIL", "SCHEMA", "DATABASE", "FUNCTION", "QUERY"} & set(words[1:2]):
         raise unsupported(f"DESCRIBE {words[1]}")
     target = statement.resolver.target(table, statement.references, "SELECT")
-    return DescribeTable(target)
+    return DescribeTable(target, extended=extended)
 
 
 def _insert(statement: _Statement) -> Plan:

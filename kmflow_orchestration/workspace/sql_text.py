@@ -7,7 +7,7 @@ Comments go, raw strings become plain ones, parameter markers become typed liter
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -20,9 +20,7 @@ from kmflow_orchestration.names import literal, quoted
 from kmflow_orchestration.workspace.sql_errors import SqlError
 
 DIALECT = Dialect.get_or_raise("databricks")
-_UNREAD = frozenset(
-    {TokenType.PARAMETER, TokenType.HEREDOC_STRING, TokenType.PLACEHOLDER, TokenType.BLOCK_START}
-)
+_UNREAD = frozenset({TokenType.PARAMETER, TokenType.HEREDOC_STRING, TokenType.BLOCK_START})
 
 
 # After one of these sqlglot takes all the rest for one text.
@@ -39,11 +37,15 @@ _SWALLOWING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A typed parameter of the Statement Execution API; `value` None is NULL."""
+    """A typed parameter; `value` None is NULL, no `name` means the next `?`.
+
+    The `arguments` of an ARRAY are its values, those of a MAP its keys and values in turn.
+    """
 
     name: str
     value: str | None
     type: str = "STRING"
+    arguments: tuple[Parameter, ...] | None = None
 
 
 def tokens_of(text: str) -> list[Token]:
@@ -78,11 +80,40 @@ def canonical(text: str, parameters: Sequence[Parameter] = ()) -> str:
         tokens.pop()
     if not tokens:
         raise SqlError("PARSE_EMPTY_STATEMENT", "Syntax error, unexpected empty statement.")
-    values = {parameter.name: _as_literal(parameter) for parameter in parameters}
-    return "".join(_named(_bound(text, tokens, values))).strip()
+    return "".join(_named(_bound(text, tokens, _Values(parameters)))).strip()
 
 
-def _bound(text: str, tokens: list[Token], values: Mapping[str, str]) -> list[str]:
+class _Values:
+    """The statement's parameters as literals, by name and in order."""
+
+    def __init__(self, parameters: Sequence[Parameter]) -> None:
+        self._named = {one.name: _as_literal(one) for one in parameters if one.name}
+        self._positional = [_as_literal(one) for one in parameters if not one.name]
+        self._taken = 0
+
+    def named(self, name: str) -> str:
+        """Raises SqlError for an unbound one."""
+        if name not in self._named:
+            raise _unbound(name)
+        return self._named[name]
+
+    def next(self) -> str:
+        """Raises SqlError when there are more markers than values."""
+        if self._taken == len(self._positional):
+            raise _unbound(f"_{self._taken + 1}")
+        self._taken += 1
+        return self._positional[self._taken - 1]
+
+
+def _unbound(name: str) -> SqlError:
+    return SqlError(
+        "UNBOUND_SQL_PARAMETER",
+        f"Found the unbound parameter: {name}. Please, fix `args` and provide a mapping of the"
+        " parameter to either a SQL literal or collection constructor functions.",
+    )
+
+
+def _bound(text: str, tokens: list[Token], values: _Values) -> list[str]:
     """Words of the statement, each with a blank before it where the text had room."""
     words: list[str] = []
     index = 0
@@ -94,16 +125,13 @@ def _bound(text: str, tokens: list[Token], values: Mapping[str, str]) -> list[st
             continue
         if token.token_type in {TokenType.SEMICOLON, *_UNREAD}:
             raise syntax_error("", token.text)
+        if token.token_type == TokenType.PLACEHOLDER:
+            words.append(f" {values.next()}")
+            end = token.end
+            index += 1
+            continue
         if _is_marker(tokens, index):
-            name = tokens[index + 1].text
-            if name not in values:
-                raise SqlError(
-                    "UNBOUND_SQL_PARAMETER",
-                    f"Found the unbound parameter: {name}. Please, fix `args` and provide a mapping"
-                    " of the parameter to either a SQL literal or collection constructor"
-                    " functions.",
-                )
-            words.append(f" {values[name]}")
+            words.append(f" {values.named(tokens[index + 1].text)}")
             end = tokens[index + 1].end
             index += 2
             continue
@@ -162,6 +190,8 @@ def _spelt_name(spelt: str) -> str:
 
 def _as_literal(parameter: Parameter) -> str:
     kind = parameter.type.upper().strip()
+    if parameter.arguments is not None:
+        return _collection(kind, parameter)
     if parameter.value is None:
         return f"CAST(NULL AS {kind})" if kind not in {"VOID", ""} else "NULL"
     try:
@@ -172,6 +202,17 @@ def _as_literal(parameter: Parameter) -> str:
             f"An invalid parameter mapping was provided: the value of {parameter.name}"
             f" is no {kind}.",
         ) from error
+
+
+def _collection(kind: str, parameter: Parameter) -> str:
+    if kind not in {"ARRAY", "MAP"}:
+        raise SqlError(
+            "INVALID_PARAMETER_MARKER_VALUE",
+            f"An invalid parameter mapping was provided: {parameter.name} has arguments but is no"
+            " ARRAY or MAP.",
+        )
+    arguments = (_as_literal(one) for one in parameter.arguments or ())
+    return f"{kind.lower()}({', '.join(arguments)})"
 
 
 def _typed(kind: str, value: str) -> str:

@@ -45,11 +45,12 @@ def _column(position: int, field: pa.Field[Any]) -> dict[str, Any]:
 
 def row_texts(batch: pa.RecordBatch) -> list[list[str | None]]:
     """Rows of a batch, every value a text or None."""
-    columns = [[_text(value) for value in column.to_pylist()] for column in batch.columns]
+    columns = [[text_of(value) for value in column.to_pylist()] for column in batch.columns]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
+    """A value as its text; collections as JSON."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, list | dict | tuple):
@@ -104,7 +105,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list):
         if value and all(isinstance(part, tuple) and len(part) == 2 for part in value):
-            return {str(_text(key)): _plain(part) for key, part in value}  # a MAP
+            return {str(text_of(key)): _plain(part) for key, part in value}  # a MAP
         return [_plain(part) for part in value]
     return value if value is None or isinstance(value, str | bool | int | float) else _scalar(value)
 

@@ -24,9 +24,14 @@ def wait_s(body: Mapping[str, Any]) -> int:
 
 
 def disposition_of(body: Mapping[str, Any]) -> str:
-    """INLINE or EXTERNAL_LINKS. Raises WireError for forms we do not serve."""
+    """INLINE or EXTERNAL_LINKS. Raises WireError for forms we do not serve.
+
+    A client that leaves the choice to us gets the one that its format goes with.
+    """
     disposition = str(body.get("disposition") or "INLINE")
     form = str(body.get("format") or "JSON_ARRAY")
+    if disposition == "INLINE_OR_EXTERNAL_LINKS":
+        disposition = "EXTERNAL_LINKS" if form == "ARROW_STREAM" else "INLINE"
     if (disposition, form) not in {("INLINE", "JSON_ARRAY"), ("EXTERNAL_LINKS", "ARROW_STREAM")}:
         raise invalid(
             f"The format {form} with the disposition {disposition} is not supported:"

@@ -66,6 +66,11 @@ class Result:
             "chunks": self._described_chunks(),
         }
 
+    def discard(self) -> None:
+        """Remove the file of an external result."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
+
     def _described_chunks(self) -> list[dict[str, int]]:
         if self.file is not None:
             whole = {"chunk_index": 0, "row_offset": 0, "row_count": self.row_count}

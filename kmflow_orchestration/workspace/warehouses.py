@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.routing import Route
 
@@ -63,8 +64,7 @@ class Warehouses:
     def described(self, workspace_id: str, warehouse_id: str) -> Mapping[str, Any]:
         """The warehouse as the REST API shows it. Raises WireError 404."""
         state = self.state(workspace_id, warehouse_id)
-        host = self._services.url.removeprefix("http://")
-        name, _, port = host.partition(":")
+        address = urlsplit(self._services.url)
         path = f"/sql/1.0/warehouses/{warehouse_id}"
         return {
             "id": warehouse_id,
@@ -79,10 +79,10 @@ class Warehouses:
             "warehouse_type": "PRO",
             "state": state,
             "odbc_params": {
-                "hostname": name,
-                "port": int(port or 0),
+                "hostname": address.hostname or "",
+                "port": address.port or 0,
                 "path": path,
-                "protocol": "http",
+                "protocol": address.scheme,
             },
         }
 

@@ -110,6 +110,22 @@ def test_a_served_workspace_is_ready_for_the_sdk_and_ends_when_told(
     assert "Traceback" not in err
 
 
+def test_a_workspace_served_over_https_names_the_file_to_trust(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = start(COMMAND, "workspace", "serve", "--tls", "--dir", str(tmp_path / "state"))
+    assert child.stdout is not None
+    assert child.stderr is not None
+    profile = tmp_path / ".databrickscfg"
+    profile.write_text("".join(child.stdout.readline() for _ in range(3)), encoding="utf-8")
+    told = [child.stderr.readline() for _ in range(2)][-1].strip()
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", told.partition("REQUESTS_CA_BUNDLE=")[2])
+    settings = Config(profile="DEFAULT", config_file=str(profile), retry_timeout_seconds=1)
+    assert str(settings.host).startswith("https://127.0.0.1:")
+    assert WorkspaceClient(config=settings).current_user.me().user_name == "workspace-admin"
+
+
 def test_the_service_answers_for_its_health_and_ends_when_told(start: Start) -> None:
     child = start(COMMAND, "service", "run", KMFLOW_SERVICE_PORT="0")
     assert child.stderr is not None
