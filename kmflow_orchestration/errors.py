@@ -29,6 +29,7 @@
         ├── CompletionTooLarge
         └── ResultsMissing
 
+A message or hint that a secret got into shows `***` in its place.
 `code` is stable and may be matched by programs; `hint` says what to do; `retryable` whether the
 same call may succeed later without anybody changing anything.
 """
@@ -36,6 +37,8 @@ same call may succeed later without anybody changing anything.
 from __future__ import annotations
 
 from typing import ClassVar
+
+from kmflow_orchestration.redaction import redact
 
 
 class KmflowError(Exception):
@@ -46,9 +49,9 @@ class KmflowError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redact(message)
+        self.hint = redact(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
