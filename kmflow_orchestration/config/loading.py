@@ -171,5 +171,5 @@ def show_group(config: GroupConfig) -> str:
 
 def _shown_value(value: Any) -> Any:
     if isinstance(value, SecretRef):
-        return f"set ({value})"
+        return f"set ({value.shown})"
     return list(value) if isinstance(value, tuple) else value

@@ -24,8 +24,8 @@ from kmflow_orchestration.workspace.wire import Caller, WireError
 
 _LOG = logging.getLogger(__name__)
 _ORG_HEADER = "X-Databricks-Org-Id"
-# Host metadata, and links whose secret is their own credential.
-_OPEN = ("/.well-known/", "/external-results/")
+# Host metadata, the token endpoint, and links whose secret is their own credential.
+_OPEN = ("/.well-known/", "/oidc/", "/external-results/")
 _UPLOADS = {"PUT", "POST"}
 _HANG_UP_S = 5.0
 
@@ -68,9 +68,11 @@ class Gate:
                 "Credential was not sent or was of an unsupported type for this API.",
                 headers={"WWW-Authenticate": 'Bearer realm="DatabricksRealm"'},
             )
+        self._services.request_log.saw(token.strip())
         caller = self._services.state.authenticate(token.strip())
         if caller is None:
             raise WireError(403, "403", "Invalid access token.")
+        self._services.token_limits.check(token.strip(), scope["path"])
         return caller
 
     def _fault(self, scope: Scope, caller: Caller | None) -> Fault | None:

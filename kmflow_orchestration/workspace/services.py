@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from kmflow_orchestration.workspace.job_runner import Jobs
+from kmflow_orchestration.workspace.oauth import OAuth
+from kmflow_orchestration.workspace.secret_scopes import SecretScopes
 from kmflow_orchestration.workspace.sql_services import SqlServices
 from kmflow_orchestration.workspace.statements import Statements
+from kmflow_orchestration.workspace.token_limits import TokenLimits
 
 
 class Services(SqlServices):
@@ -15,3 +18,6 @@ class Services(SqlServices):
 
     statements: Statements
     jobs: Jobs
+    token_limits: TokenLimits
+    oauth: OAuth
+    secret_scopes: SecretScopes
