@@ -5,8 +5,11 @@
     │   ├── UnknownGroup
     │   ├── MissingGroup
     │   ├── CredentialError
+    │   │   └── TokenExpired        exit 4   also an AccessRefused
     │   └── MissingDependency
     ├── AccessRefused               exit 4   the workspace refused who we are or what we asked
+    │   ├── CredentialRefused                it does not accept the token or secret at all
+    │   └── ScopeMissing                     the token is not for this API
     ├── RemoteFault                 exit 5   network or platform, after our own retries
     │   ├── StorageUnavailable
     │   ├── StatementFailed
@@ -97,6 +100,24 @@ class AccessRefused(KmflowError):
 
     code = "KM-ACCESS-001"
     exit_code = 4
+
+
+class CredentialRefused(AccessRefused):
+    """The workspace does not accept a token, or a client's secret, whatever is asked."""
+
+    code = "KM-ACCESS-003"
+
+
+class ScopeMissing(AccessRefused):
+    """A token that is good, but not for this API; the next way to sign in may be (row A10)."""
+
+    code = "KM-ACCESS-004"
+
+
+class TokenExpired(AccessRefused, CredentialError):
+    """A token that was good before is refused, and there is no other to go on with."""
+
+    code = "KM-ACCESS-005"
 
 
 class RemoteFault(KmflowError):

@@ -23,7 +23,9 @@ DAGSTER_SKINS = {"resources", "partitions", "assets", "jobs", "sensors", "schedu
 LAYERS: dict[str, set[str]] = {
     "sail": set(),
     "config": {"sail"},
-    "databricks_client": {"sail", "config"},
+    # Where a sign-in comes from: environment, profile files; knows neither network nor SDK.
+    "credentials": {"config"},
+    "databricks_client": {"sail", "config", "credentials"},
     "metadata": {"sail", "config", "databricks_client"},
     "converters": {"sail", "config", "databricks_client"},
     "profiling": {"sail", "config", "databricks_client"},
