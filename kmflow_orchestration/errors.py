@@ -6,8 +6,11 @@
     │   │   └── GroupDisabled
     │   ├── MissingGroup
     │   ├── CredentialError
+    │   │   └── TokenExpired        exit 4   also an AccessRefused
     │   └── MissingDependency
     ├── AccessRefused               exit 4   the workspace refused who we are or what we asked
+    │   ├── CredentialRefused                it does not accept the token or secret at all
+    │   └── ScopeMissing                     the token is not for this API
     ├── CallerRefused               exit 4   who asks may not do this; never about the workspace
     │   ├── NotAuthenticated                 no API token, or none that is good (401)
     │   ├── RoleRefused                      the caller's role does not reach (403)
@@ -37,6 +40,7 @@
         ├── CompletionTooLarge
         └── ResultsMissing
 
+A message or hint that a secret got into shows `***` in its place.
 `code` is stable and may be matched by programs; `hint` says what to do; `retryable` whether the
 same call may succeed later without anybody changing anything.
 """
@@ -44,6 +48,8 @@ same call may succeed later without anybody changing anything.
 from __future__ import annotations
 
 from typing import ClassVar
+
+from kmflow_orchestration.redaction import redact
 
 
 class KmflowError(Exception):
@@ -54,9 +60,9 @@ class KmflowError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redact(message)
+        self.hint = redact(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
@@ -108,6 +114,24 @@ class AccessRefused(KmflowError):
 
     code = "KM-ACCESS-001"
     exit_code = 4
+
+
+class CredentialRefused(AccessRefused):
+    """The workspace does not accept a token, or a client's secret, whatever is asked."""
+
+    code = "KM-ACCESS-003"
+
+
+class ScopeMissing(AccessRefused):
+    """A token that is good, but not for this API; the next way to sign in may be (row A10)."""
+
+    code = "KM-ACCESS-004"
+
+
+class TokenExpired(AccessRefused, CredentialError):
+    """A token that was good before is refused, and there is no other to go on with."""
+
+    code = "KM-ACCESS-005"
 
 
 class CallerRefused(KmflowError):

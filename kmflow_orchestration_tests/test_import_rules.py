@@ -16,7 +16,8 @@ import kmflow_orchestration
 ROOT = Path(kmflow_orchestration.__file__).parent
 PACKAGE = "kmflow_orchestration"
 
-FLOOR = {"errors", "clock", "names", "identity", "tables"}
+# Redaction lies below everything: errors clean their own texts.
+FLOOR = {"errors", "clock", "names", "identity", "tables", "redaction", "redacted_process"}
 DAGSTER_SKINS = {"resources", "partitions", "assets", "jobs", "sensors", "schedules"}
 # What each area may import besides itself; every area may use the floor.
 LAYERS: dict[str, set[str]] = {
@@ -25,7 +26,9 @@ LAYERS: dict[str, set[str]] = {
     # Who asks and what a role may do: below the repositories that keep its tokens, and apart from
     # `config`, whose settings know nothing of callers.
     "access": {"config"},
-    "databricks_client": {"sail", "config"},
+    # Where a sign-in comes from: environment, profile files; knows neither network nor SDK.
+    "credentials": {"config"},
+    "databricks_client": {"sail", "config", "credentials"},
     "metadata": {"sail", "config", "access", "databricks_client"},
     "converters": {"sail", "config", "databricks_client"},
     "profiling": {"sail", "config", "databricks_client"},

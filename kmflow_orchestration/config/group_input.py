@@ -31,8 +31,12 @@ from kmflow_orchestration.config.group_config import (
 )
 from kmflow_orchestration.config.http_paths import http_path
 from kmflow_orchestration.config.nearest import nearest
-from kmflow_orchestration.config.placeholders import is_placeholder, is_placeholder_host
-from kmflow_orchestration.config.secret_refs import SecretRef
+from kmflow_orchestration.config.placeholders import (
+    is_placeholder,
+    is_placeholder_host,
+    is_placeholder_secret,
+)
+from kmflow_orchestration.config.secret_refs import SHAPES, SecretRef
 from kmflow_orchestration.config.workspace_urls import host_of, workspace_url
 from kmflow_orchestration.errors import ConfigurationError, CredentialError, UnsafePath
 from kmflow_orchestration.names import GroupId, VolumePath, group_id, is_identifier
@@ -81,8 +85,9 @@ def _secret_reference(value: Any) -> Any:
         reference = SecretRef.parse(str(value))
     except CredentialError:
         # Without its cause: a traceback must not show what may be a pasted secret.
-        raise ValueError("must be a reference, env:NAME or file:PATH, never the value") from None
-    _no_placeholder(reference.target)
+        raise ValueError(f"must be a reference, {SHAPES}, never the value") from None
+    if reference.scheme != "fernet":
+        _no_placeholder(reference.target)
     if len(str(reference)) > _LONGEST_REFERENCE:
         raise ValueError(f"must have at most {_LONGEST_REFERENCE} characters")
     return reference
@@ -108,6 +113,12 @@ def _profile_name(text: str) -> str:
 def _auth_type(text: str) -> str:
     if text and text not in AUTH_TYPES:
         raise ValueError(f"is no method of the SDK{nearest(text, AUTH_TYPES)}")
+    return text
+
+
+def _no_template_client(text: str) -> str:
+    if is_placeholder_secret(text):
+        raise ValueError("still holds a template value")
     return text
 
 
@@ -152,7 +163,7 @@ class GroupInput(BaseModel):
     profile: Annotated[ShortText, AfterValidator(_profile_name)] = ""
     config_file: Annotated[PlainText, Field(max_length=4096), AfterValidator(_folder)] = ""
     auth_type: Annotated[ShortText, AfterValidator(_auth_type)] = ""
-    client_id: ShortText = ""
+    client_id: Annotated[ShortText, AfterValidator(_no_template_client)] = ""
     client_secret: Reference = None
     http_path: Annotated[ShortText, AfterValidator(_http_path)] = ""
     sql_pool_size: PoolSize = 5

@@ -64,4 +64,4 @@ def _written_value(value: Any) -> Any:
 
 
 def _shown_value(value: Any) -> Any:
-    return f"set ({value})" if isinstance(value, SecretRef) else _written_value(value)
+    return f"set ({value.shown})" if isinstance(value, SecretRef) else _written_value(value)

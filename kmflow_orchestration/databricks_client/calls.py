@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from kmflow_orchestration.databricks_client.platform_errors import translated
 from kmflow_orchestration.databricks_client.retries import Retrier, TransientFault
-from kmflow_orchestration.errors import ProtocolError, RemoteNotFound
+from kmflow_orchestration.databricks_client.sign_in import SignIn
+from kmflow_orchestration.errors import (
+    CredentialRefused,
+    ProtocolError,
+    RemoteNotFound,
+    ScopeMissing,
+    TokenExpired,
+)
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class WorkspaceCalls:
     """A group's way to its workspace. Made by `connect`; safe to share between threads.
 
+    A token that ends meanwhile is replaced where there is another, else TokenExpired is raised.
     Every method raises the leaves of `platform_errors`: AccessRefused, RemoteNotFound,
     RemoteConflict, RequestRejected, ProtocolError, or RemoteFault once our retries are spent.
     """
 
     def __init__(
-        self, client: Any, *, transport: Any, retrier: Retrier, http_timeout_s: float
+        self,
+        client: Any,
+        *,
+        transport: Any,
+        retrier: Retrier,
+        http_timeout_s: float,
+        sign_in: SignIn,
+        fallback: WorkspaceCalls | None = None,
+        verify: bool | str = True,
     ) -> None:
         import requests
 
         self.client = client
         self.retrier = retrier
+        self.sign_in = sign_in
+        self._fallback = fallback
+        self._was_accepted = False
         self._transport = transport
         self._http_timeout_s = http_timeout_s
         self._links = requests.Session()
         self._links.mount("https://", transport)
         self._links.mount("http://", transport)
+        self._links.verify = verify
 
     @property
     def auth_kind(self) -> str:
@@ -69,7 +93,41 @@ class WorkspaceCalls:
                 raise ProtocolError(f"{method} {path}: the answer is no JSON object")
             return answer
 
-        return self.retrier.call(once, repeatable=repeatable)
+        try:
+            return self.retrier.call(lambda: self._signed_in(once), repeatable=repeatable)
+        except ScopeMissing as missing:
+            if self._fallback is None:
+                raise
+            logger.info("%s; the next way to sign in is tried", missing.message)
+        return self._fallback.do(
+            method,
+            path,
+            query=query,
+            body=body,
+            data=data,
+            headers=headers,
+            answer_headers=answer_headers,
+            repeatable=repeatable,
+        )
+
+    def _signed_in(self, once: Callable[[], T]) -> T:
+        """An attempt, and one more where the workspace refuses a token that there is a newer of.
+
+        A refused request had no effect, so that even one that must not be sent twice may be.
+        """
+        try:
+            answer = once()
+        except CredentialRefused as refusal:
+            if not self.sign_in.has_other_than(self._transport.last_authorization):
+                if not self._was_accepted:
+                    raise
+                raise TokenExpired(
+                    f"token expired; {self.sign_in.where} was accepted before, now it is refused",
+                    hint="put a new token there and run again: what is done stays done",
+                ) from refusal
+            answer = once()
+        self._was_accepted = True
+        return answer
 
     def open_stream(self, path: str, *, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Answer of a GET whose body is read by the caller, who closes it: see `contents`."""
@@ -85,7 +143,13 @@ class WorkspaceCalls:
                 )
                 return answer
 
-        return self.retrier.call(once)
+        try:
+            return self.retrier.call(lambda: self._signed_in(once))
+        except ScopeMissing as missing:
+            if self._fallback is None:
+                raise
+            logger.info("%s; the next way to sign in is tried", missing.message)
+        return self._fallback.open_stream(path, headers=headers)
 
     def reading(self, path: str) -> Any:
         """Context that translates faults while a stream of `open_stream` is read."""
@@ -119,6 +183,8 @@ class WorkspaceCalls:
     def close(self) -> None:
         """Close the connections that are idle."""
         self._transport.close()
+        if self._fallback is not None:
+            self._fallback.close()
 
 
 def required(answer: Mapping[str, Any], name: str, endpoint: str) -> Any:

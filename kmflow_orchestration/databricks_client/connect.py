@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from kmflow_orchestration import __version__
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.secret_refs import Secret
+from kmflow_orchestration.config.token_shape import check_secret
 from kmflow_orchestration.config.workspace_urls import is_loopback
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
+from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
+from kmflow_orchestration.databricks_client.group_sign_in import Wire, open_sign_in, ways
 from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy
-from kmflow_orchestration.errors import ConfigurationError, CredentialError, MissingDependency
+from kmflow_orchestration.databricks_client.sign_in import SignIn, TokenSignIn
+from kmflow_orchestration.errors import ConfigurationError, MissingDependency
+from kmflow_orchestration.redaction import register
 
 # Its loop would otherwise run for 300 s; see transport.OneAttemptClock.
 _SDK_RETRY_S = 1
@@ -26,66 +33,126 @@ def connect(
     connections: int = 64,
     http_timeout_s: float = 60.0,
     environment: Mapping[str, str] | None = None,
+    rules: ConnectionRules | None = None,
+    user_token: Secret | None = None,
     retry_policy: RetryPolicy | None = None,
 ) -> WorkspaceCalls:
     """A client of the group's workspace, from the group's settings and nothing else.
 
-    No environment variable or profile of the SDK takes part. `connections` are kept open at most;
-    a request without an answer for `http_timeout_s` seconds counts as failed. `environment` is
-    where `env:` references look, by default the process's; `retry_policy` replaces the usual one.
+    No environment variable or profile of the SDK takes part but those the group names.
+    `connections` are kept open at most; a request without an answer for `http_timeout_s` seconds
+    counts as failed. `environment` is where `env:` references look, by default the process's.
+    A `user_token` is tried first, on behalf of that user, and the group's own where it lacks the
+    scope (row A10). `retry_policy` replaces the usual one.
 
     Raises:
         ConfigurationError: names every field that is missing or wrong, before any request.
-        CredentialError: the token's reference cannot be resolved.
+        CredentialError: a secret's reference cannot be resolved.
     """
     check_connection(config)
-    sdk = _sdk()
-    from kmflow_orchestration.databricks_client.transport import (
-        OneAttemptClock,
-        Transport,
-        UploadSession,
-    )
-
-    settings = _own_settings_only(sdk)(
-        host=config.workspace_url,
-        token=_token(config, environment),
-        auth_type="pat",
-        retry_timeout_seconds=_SDK_RETRY_S,
-        http_timeout_seconds=http_timeout_s,
-        product="kmflow",
-        product_version=__version__,
-        clock=OneAttemptClock(),
-    )
-    client = sdk.WorkspaceClient(config=settings)
-    transport = Transport(connections, clock)
-    sending = client.api_client._api_client  # noqa: SLF001 - the SDK offers no other way in
-    session = UploadSession(transport, config.workspace_url)
-    session.auth = sending._session.auth  # noqa: SLF001
-    sending._session = session  # noqa: SLF001
-    return WorkspaceCalls(
-        client,
-        transport=transport,
-        retrier=Retrier(clock, retry_policy or RetryPolicy()),
-        http_timeout_s=http_timeout_s,
-    )
+    in_force = (rules or ConnectionRules()).looking_in(environment)
+    in_force.check()
+    _require_sdk()
+    opening = _Opening(config, clock, connections, http_timeout_s, in_force, retry_policy)
+    calls: WorkspaceCalls | None = None
+    for way in reversed(ways(config)):
+        calls = opening.calls(way, calls)
+    if user_token is not None:
+        calls = opening.for_user(user_token, calls)
+    assert calls is not None  # noqa: S101 - `ways` gives at least one
+    return calls
 
 
-def _token(config: GroupConfig, environment: Mapping[str, str] | None) -> str:
-    """The token, in a form that can stand in a header: Python shows a bad header with its value.
+def open_group_sign_in(
+    config: GroupConfig,
+    *,
+    clock: Clock,
+    rules: ConnectionRules | None = None,
+    http_timeout_s: float = 60.0,
+) -> SignIn:
+    """A group's first way to sign in, for clients other than ours. Raises as `connect`."""
+    check_connection(config)
+    in_force = rules or ConnectionRules()
+    in_force.check()
+    _require_sdk()
+    opening = _Opening(config, clock, 2, http_timeout_s, in_force)
+    return opening.sign_in(ways(config)[0], opening.transport())
 
-    Raises:
-        ConfigurationError: the group has none.
-        CredentialError: it cannot be resolved, or holds what no token holds.
-    """
-    if config.token is None:
-        raise ConfigurationError("the group has no token", fields=("token",))
-    token = config.token.resolve(environment).reveal()
-    if not token.isascii() or not token.isprintable() or " " in token:
-        raise CredentialError(
-            f"{config.token} holds blanks, line breaks or other characters that no token has",
-            hint="keep the bare token there, without `Bearer`",
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What the clients of one group have in common, whichever way they sign in."""
+
+    config: GroupConfig
+    clock: Clock
+    connections: int
+    http_timeout_s: float
+    rules: ConnectionRules
+    retry_policy: RetryPolicy | None = None
+
+    def calls(self, way: str, fallback: WorkspaceCalls | None) -> WorkspaceCalls:
+        """A client that signs in one way, and goes to the next where that lacks a scope."""
+        transport = self.transport()
+        return self._client(self.sign_in(way, transport), transport, fallback)
+
+    def for_user(self, token: Secret, fallback: WorkspaceCalls | None) -> WorkspaceCalls:
+        """A client on behalf of a user."""
+        where = "the user's token"
+        checked = check_secret(token, where)
+        register(checked.reveal(), passing=True)
+        sign_in = TokenSignIn(lambda: checked, where, kind="on-behalf-of")
+        return self._client(sign_in, self.transport(), fallback)
+
+    def transport(self) -> Any:
+        """Connections of one client."""
+        from kmflow_orchestration.databricks_client.transport import Transport
+
+        return Transport(self.connections, self.clock)
+
+    def sign_in(self, way: str, transport: Any) -> SignIn:
+        """One way to sign in, over these connections."""
+        from kmflow_orchestration.databricks_client.transport import plain_session
+
+        session = plain_session(transport, self.config.workspace_url, self._verify())
+        wire = Wire(session, transport, self.clock, self.http_timeout_s)
+        return open_sign_in(self.config, way, rules=self.rules, wire=wire)
+
+    def _verify(self) -> bool | str:
+        if not self.rules.verify_tls:
+            return False
+        return True if self.rules.ca_bundle is None else str(self.rules.ca_bundle)
+
+    def _client(
+        self, sign_in: SignIn, transport: Any, fallback: WorkspaceCalls | None
+    ) -> WorkspaceCalls:
+        from databricks.sdk import WorkspaceClient
+
+        from kmflow_orchestration.databricks_client.sdk_sign_in import GivenSettings, SignInStrategy
+        from kmflow_orchestration.databricks_client.transport import OneAttemptClock, UploadSession
+
+        settings = GivenSettings(
+            host=self.config.workspace_url,
+            credentials_strategy=SignInStrategy(lambda: sign_in),
+            retry_timeout_seconds=_SDK_RETRY_S,
+            http_timeout_seconds=self.http_timeout_s,
+            product="kmflow",
+            product_version=__version__,
+            clock=OneAttemptClock(),
         )
-    return token
+        client = WorkspaceClient(config=settings)
+        sending = client.api_client._api_client  # noqa: SLF001 - the SDK offers no other way in
+        session = UploadSession(transport, self.config.workspace_url, self._verify())
+        session.auth = sending._session.auth  # noqa: SLF001
+        sending._session = session  # noqa: SLF001
+        return WorkspaceCalls(
+            client,
+            transport=transport,
+            retrier=Retrier(self.clock, self.retry_policy or RetryPolicy()),
+            http_timeout_s=self.http_timeout_s,
+            sign_in=sign_in,
+            fallback=fallback,
+            verify=self._verify(),
+        )
 
 
 def check_connection(config: GroupConfig) -> None:
@@ -94,11 +161,13 @@ def check_connection(config: GroupConfig) -> None:
     Raises:
         ConfigurationError: naming every field at fault.
     """
-    missing = tuple(
-        name
-        for name, value in (("workspace_url", config.workspace_url), ("token", config.token))
-        if not value
-    )
+    missing: tuple[str, ...] = () if config.workspace_url else ("workspace_url",)
+    try:
+        ways(config)
+    except ConfigurationError as error:
+        if config.workspace_url:
+            raise
+        missing += error.fields
     if missing:
         raise ConfigurationError(
             f"group {config.group_id}: missing {', '.join(missing)}",
@@ -129,36 +198,14 @@ def _check_url(config: GroupConfig) -> None:
         )
 
 
-def _sdk() -> Any:
+def _require_sdk() -> None:
     try:
-        from databricks import sdk
+        from databricks import sdk  # noqa: F401
     except ImportError as error:
         raise MissingDependency(
             "the Databricks SDK is not installed",
             hint="pip install 'kmflow_orchestration[orchestrator]'",
         ) from error
-    return sdk
-
-
-def _own_settings_only(sdk: Any) -> Any:
-    """The SDK's Config without its environment, its profiles and its chatty error texts."""
-
-    class GivenSettings(sdk.config.Config):  # type: ignore[misc]
-        @classmethod
-        def attributes(cls) -> Any:
-            return sdk.config.Config.attributes()
-
-        def _load_from_env(self) -> None:
-            """Another group's or a developer's DATABRICKS_* must not leak in."""
-
-        def _known_file_config_loader(self) -> None:
-            """Nor `~/.databrickscfg`."""
-
-        def wrap_debug_info(self, message: str) -> str:
-            """The SDK appends its settings to every 401 and 403."""
-            return message
-
-    return GivenSettings
 
 
 class ClientCache:
@@ -170,10 +217,11 @@ class ClientCache:
         *,
         connections: int = 64,
         environment: Mapping[str, str] | None = None,
+        rules: ConnectionRules | None = None,
     ) -> None:
         self._clock = clock
         self._connections = connections
-        self._environment = environment
+        self._rules = (rules or ConnectionRules()).looking_in(environment)
         self._clients: dict[tuple[str, int], WorkspaceCalls] = {}
         self._lock = threading.Lock()
 
@@ -189,10 +237,19 @@ class ClientCache:
                     config,
                     clock=self._clock,
                     connections=self._connections,
-                    environment=self._environment,
+                    rules=self._rules,
                 )
                 self._drop_older(config)
             return self._clients[key]
+
+    def on_behalf_of(self, config: GroupConfig, user_token: Secret) -> WorkspaceCalls:
+        """A client of one user, for one request of theirs: whoever asks for it closes it.
+
+        Raises: as `connect`.
+        """
+        return connect(
+            config, clock=self._clock, connections=4, rules=self._rules, user_token=user_token
+        )
 
     def _drop_older(self, config: GroupConfig) -> None:
         for key in [key for key in self._clients if key[0] == config.group_id]:

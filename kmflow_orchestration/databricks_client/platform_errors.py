@@ -9,13 +9,16 @@ from typing import Any, Protocol
 from kmflow_orchestration.databricks_client.retries import TransientFault
 from kmflow_orchestration.errors import (
     AccessRefused,
+    CredentialRefused,
     KmflowError,
     ProtocolError,
     RemoteConflict,
     RemoteFault,
     RemoteNotFound,
     RequestRejected,
+    ScopeMissing,
 )
+from kmflow_orchestration.redaction import scrub
 
 _TRANSIENT_STATUS = frozenset({408, 429, 502, 503, 504})
 _TRANSIENT_CODES = frozenset(
@@ -30,11 +33,17 @@ _TRANSIENT_CODES = frozenset(
 )
 
 
+_SCOPE_CODES = frozenset({"INVALID_SCOPE", "INSUFFICIENT_SCOPE"})
+
+
 class StatusSource(Protocol):
     """Knows the HTTP status of this thread's last answer, None when there was none."""
 
     @property
     def last_status(self) -> int | None: ...
+
+    @property
+    def last_challenge(self) -> str: ...
 
 
 @contextmanager
@@ -50,10 +59,13 @@ def translated(what: str, statuses: StatusSource) -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
+        scrub(error)
         # What the SDK raises when its own retry time is over; the real fault is its cause.
         cause = error.__cause__
         raise _translate(cause if cause is not None else error, what, statuses) from error
     except (DatabricksError, requests.RequestException) as error:
+        # Its text may hold a presigned URL, which is a credential by itself.
+        scrub(error)
         raise _translate(error, what, statuses) from error
 
 
@@ -61,7 +73,7 @@ def _translate(error: BaseException, what: str, statuses: StatusSource) -> Kmflo
     from databricks.sdk.errors import DatabricksError
 
     if isinstance(error, DatabricksError):
-        return _platform_error(error, what, statuses.last_status)
+        return _platform_error(error, what, statuses)
     return _network_error(error, what)
 
 
@@ -86,13 +98,14 @@ def _network_error(error: BaseException, what: str) -> KmflowError:
     return RequestRejected(f"{what}: {type(error).__name__}")
 
 
-def _platform_error(error: Any, what: str, status: int | None) -> KmflowError:
+def _platform_error(error: Any, what: str, statuses: StatusSource) -> KmflowError:
     from databricks.sdk import errors as sdk
 
-    code = error.error_code or ""
+    status = statuses.last_status
+    code = str(error.error_code or "")
     text = f"{what}: {error}" if str(error) != "None" else f"{what}: HTTP {status}"
     if isinstance(error, (sdk.Unauthenticated, sdk.PermissionDenied)):
-        return AccessRefused(text, hint="check the group's token and its grants")
+        return _refusal(error, text, code, statuses.last_challenge)
     if isinstance(error, sdk.NotFound):
         return RemoteNotFound(text, error_code=code)
     if isinstance(error, sdk.ResourceConflict) or code.endswith("_ALREADY_EXISTS"):
@@ -107,6 +120,18 @@ def _platform_error(error: Any, what: str, status: int | None) -> KmflowError:
     if isinstance(error, sdk.BadRequest):
         return RequestRejected(text, error_code=code)
     return RemoteFault(text, error_code=code or f"HTTP_{status}")
+
+
+def _refusal(error: Any, text: str, code: str, challenge: str) -> KmflowError:
+    """Who we are, what our token is for, or what we may do: one of them was refused."""
+    from databricks.sdk import errors as sdk
+
+    if 'error="insufficient_scope"' in challenge or code.upper() in _SCOPE_CODES:
+        return ScopeMissing(text, hint="give the token the scope, or another way to sign in")
+    # At its gate Databricks repeats the status as the code; a missing grant has a code in words.
+    if isinstance(error, sdk.Unauthenticated) or code in {"401", "403"}:
+        return CredentialRefused(text, hint="check the group's token: it may have ended")
+    return AccessRefused(text, hint="check the group's token and its grants")
 
 
 def _retry_after_s(error: Any) -> float | None:

@@ -1,40 +1,24 @@
-"""A group's token as the SDK's own kind of credentials, resolved at each request."""
+"""A group's sign-in as the SDK's own kind of credentials, for clients that others build."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from databricks.sdk.credentials_provider import CredentialsStrategy
-
+from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.config.secret_refs import SecretRef
-from kmflow_orchestration.databricks_client.connect import check_connection
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.databricks_client.connect import check_connection, open_group_sign_in
+from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
+from kmflow_orchestration.databricks_client.sdk_sign_in import SignInStrategy
 
 
-def token_strategy(config: GroupConfig) -> TokenStrategy:
-    """Credentials of a group.
+def token_strategy(
+    config: GroupConfig, *, rules: ConnectionRules | None = None, clock: Clock | None = None
+) -> SignInStrategy:
+    """Credentials of a group, looked up when a client is built with them; they hold no secret.
 
     Raises:
-        ConfigurationError: it has no workspace or token, or the address is refused.
+        ConfigurationError: it has no workspace or way to sign in, or the address is refused.
     """
     check_connection(config)
-    if config.token is None:
-        raise ConfigurationError(f"group {config.group_id} has no token", fields=("token",))
-    return TokenStrategy(config.token)
-
-
-class TokenStrategy(CredentialsStrategy):  # type: ignore[misc]  # the SDK ships no types
-    """Sends what a reference resolves to; its repr shows the reference at most."""
-
-    def __init__(self, reference: SecretRef) -> None:
-        self._reference = reference
-
-    def auth_type(self) -> str:
-        return "pat"
-
-    def __call__(self, cfg: object) -> Callable[[], dict[str, str]]:
-        def headers() -> dict[str, str]:
-            return {"Authorization": f"Bearer {self._reference.resolve().reveal()}"}
-
-        return headers
+    in_force = rules or ConnectionRules()
+    return SignInStrategy(
+        lambda: open_group_sign_in(config, clock=clock or SystemClock(), rules=in_force)
+    )

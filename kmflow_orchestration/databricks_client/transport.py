@@ -47,10 +47,24 @@ class Transport(HTTPAdapter):
         status: int | None = getattr(self._seen, "status", None)
         return status
 
+    @property
+    def last_authorization(self) -> str | None:
+        """The Authorization header of this thread's last request."""
+        header: str | None = getattr(self._seen, "authorization", None)
+        return header
+
+    @property
+    def last_challenge(self) -> str:
+        """What this thread's last answer says about the authorization it wants, '' for nothing."""
+        challenge: str = getattr(self._seen, "challenge", "")
+        return challenge
+
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
         self._seen.status = None
+        self._seen.challenge = ""
+        self._seen.authorization = request.headers.get("Authorization")
         started = self._clock.monotonic()
         path = (request.path_url or "").partition("?")[0]
         try:
@@ -59,6 +73,7 @@ class Transport(HTTPAdapter):
             logger.debug("%s %s: %s", request.method, path, type(error).__name__)
             raise
         self._seen.status = response.status_code
+        self._seen.challenge = response.headers.get("WWW-Authenticate", "")
         took_ms = (self._clock.monotonic() - started) * 1000
         logger.debug("%s %s %d %.0f ms", request.method, path, response.status_code, took_ms)
         return response
@@ -73,14 +88,12 @@ class UploadSession(requests.Session):
     the interpreter's lock is what bounds small uploads.
     """
 
-    def __init__(self, transport: Transport, url: str) -> None:
+    def __init__(self, transport: Transport, url: str, verify: bool | str = True) -> None:
         super().__init__()
         self._transport = transport
-        self.mount("https://", transport)
-        self.mount("http://", transport)
-        found = self.merge_environment_settings(url, {}, None, None, None)
-        self.proxies, self.verify = found["proxies"], found["verify"]
-        self.trust_env = False
+        _settle(self, transport, url, verify)
+        # The API redirects nobody; whoever does is a login page, or worse.
+        self.max_redirects = 0
 
     def request(  # type: ignore[override]
         self, method: str, url: str, *, data: Any = None, **rest: Any
@@ -111,6 +124,26 @@ class UploadSession(requests.Session):
             {**self.headers, **(rest.get("headers") or {}), "Content-Length": str(length)}
         )
         return self.auth(prepared)  # type: ignore[operator, misc]
+
+
+def plain_session(transport: Transport, url: str, verify: bool | str) -> requests.Session:
+    """A session over the same connections that authorizes nothing by itself."""
+    session = requests.Session()
+    _settle(session, transport, url, verify)
+    return session
+
+
+def _settle(session: requests.Session, transport: Transport, url: str, verify: bool | str) -> None:
+    """Connections, proxies and certificates of a session, once and for all of its requests.
+
+    A `verify` that is not True, our own certificates or none checked, wins over the environment's.
+    """
+    session.mount("https://", transport)
+    session.mount("http://", transport)
+    found = session.merge_environment_settings(url, {}, None, None, None)
+    session.proxies = found["proxies"]
+    session.verify = found["verify"] if verify is True else verify
+    session.trust_env = False
 
 
 class OneAttemptClock(SdkClock):  # type: ignore[misc]

@@ -27,8 +27,8 @@ _ORG_HEADER = "X-Databricks-Org-Id"
 # Clients of the Thrift protocol read the reason here: they cannot read a JSON body.
 _REASON_HEADER = "X-Databricks-Reason-Phrase"
 _NO_CREDENTIAL = "Credential was not sent or was of an unsupported type for this API."
-# Host metadata, and links whose secret is their own credential.
-_OPEN = ("/.well-known/", "/external-results/")
+# Host metadata, the token endpoint, and links whose secret is their own credential.
+_OPEN = ("/.well-known/", "/oidc/", "/external-results/")
 _UPLOADS = {"PUT", "POST"}
 _HANG_UP_S = 5.0
 
@@ -74,10 +74,12 @@ class Gate:
                     _REASON_HEADER: _NO_CREDENTIAL,
                 },
             )
+        self._services.request_log.saw(token.strip())
         caller = self._services.state.authenticate(token.strip())
         if caller is None:
             text = "Invalid access token."
             raise WireError(403, "403", text, headers={_REASON_HEADER: text})
+        self._services.token_limits.check(token.strip(), scope["path"])
         return caller
 
     def _fault(self, scope: Scope, caller: Caller | None) -> Fault | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -50,6 +51,15 @@ class RequestLog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[Request] = Counter()
+        self._seen: set[bytes] = set()
+
+    def saw(self, secret: str) -> None:
+        """Remember, by its hash, that a token or client secret was sent here."""
+        self._seen.add(_digest(secret))
+
+    def has_seen(self, secret: str) -> bool:
+        """Whether it was, since the start or the last `clear()`."""
+        return _digest(secret) in self._seen
 
     def record(self, request: Request) -> None:
         """Count one request."""
@@ -76,3 +86,8 @@ class RequestLog:
         """Forget everything counted."""
         with self._lock:
             self._counts.clear()
+            self._seen.clear()
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()

@@ -6,6 +6,7 @@ is granted what it needs in its own catalog, or its own schemas, and nowhere els
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
@@ -69,6 +70,21 @@ def seed_group(
         _make_volume(services, admin, catalog, volume)
     _grant(services, SeededGroup(admin.workspace_id, principal, catalog), schemas)
     return SeededGroup(admin.workspace_id, principal, catalog)
+
+
+def seed_client(workspace: EmbeddedWorkspace, caller: Caller, *, secret: str) -> str:
+    """A client secret for a principal (OAuth M2M); its client id."""
+    return workspace.services.oauth.add_secret(caller, secret)
+
+
+def seed_secret(
+    workspace: EmbeddedWorkspace, scope: str, key: str, value: str, *, readers: Sequence[Caller]
+) -> None:
+    """A value in a secret scope of the readers' workspace; nobody but they may read it."""
+    for workspace_id in {reader.workspace_id for reader in readers}:
+        workspace.services.secret_scopes.put(workspace_id, scope, key, value)
+    for reader in readers:
+        workspace.services.secret_scopes.allow(reader, scope)
 
 
 def _make_catalog(services: Services, admin: Caller, catalog: str) -> None:

@@ -21,7 +21,9 @@ from kmflow_orchestration.workspace import (
     files,
     identity_api,
     jobs,
+    oidc_api,
     permissions_api,
+    secrets_api,
     sessions_api,
     statements,
     thrift_endpoint,
@@ -36,13 +38,16 @@ from kmflow_orchestration.workspace.executions import Executions
 from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.gate import Gate, not_found
 from kmflow_orchestration.workspace.job_runner import Jobs
+from kmflow_orchestration.workspace.oauth import OAuth
 from kmflow_orchestration.workspace.request_log import RequestLog, Requests
+from kmflow_orchestration.workspace.secret_scopes import SecretScopes
 from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.sql_engine import SqlEngine
 from kmflow_orchestration.workspace.sql_sessions import SqlSessions
 from kmflow_orchestration.workspace.state import WorkspaceState
 from kmflow_orchestration.workspace.statements import Statements
 from kmflow_orchestration.workspace.thrift_endpoint import ThriftEndpoint
+from kmflow_orchestration.workspace.token_limits import TokenLimits
 from kmflow_orchestration.workspace.warehouses import Warehouses
 
 _THREADS = 200
@@ -122,6 +127,10 @@ class EmbeddedWorkspace:
     def requests(self, method: str = "*", path: str = "*") -> Requests:
         """Requests answered so far, by method and path pattern."""
         return self.services.request_log.matching(method, path)
+
+    def has_seen(self, secret: str) -> bool:
+        """Whether a token or client secret was sent to this server, by anybody."""
+        return self.services.request_log.has_seen(secret)
 
     @property
     def _started(self) -> _Running:
@@ -214,12 +223,17 @@ def build_services(state: WorkspaceState) -> Services:
     services.statements = Statements(services)
     services.thrift = ThriftEndpoint(services)
     services.jobs = Jobs(services)
+    services.token_limits = TokenLimits(state)
+    services.oauth = OAuth(state, services.token_limits)
+    services.secret_scopes = SecretScopes(state)
     return services
 
 
 def _routes(services: Services) -> list[Route]:
     modules = (
         identity_api,
+        oidc_api,
+        secrets_api,
         faults_api,
         files,
         jobs,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from kmflow_orchestration.workspace.job_runner import Jobs
+from kmflow_orchestration.workspace.oauth import OAuth
+from kmflow_orchestration.workspace.secret_scopes import SecretScopes
 from kmflow_orchestration.workspace.statement_services import StatementServices
 from kmflow_orchestration.workspace.statements import Statements
 from kmflow_orchestration.workspace.thrift_endpoint import ThriftEndpoint
+from kmflow_orchestration.workspace.token_limits import TokenLimits
 
 
 class Services(StatementServices):
@@ -17,3 +20,6 @@ class Services(StatementServices):
     statements: Statements
     thrift: ThriftEndpoint
     jobs: Jobs
+    token_limits: TokenLimits
+    oauth: OAuth
+    secret_scopes: SecretScopes

@@ -220,7 +220,7 @@ class Statements:
         assert result.file is not None  # noqa: S101 - checked by the caller
         secret, expires = self.links.make(result.file)
         return {
-            "external_link": f"{self._services.url}/external-results/{secret}",
+            "external_link": f"{self._services.url}/external-results/result?sig={secret}",
             "expiration": expires.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "chunk_index": 0,
             "row_offset": 0,
@@ -254,7 +254,7 @@ def routes(statements: Statements) -> list[Route]:
         return {}
 
     async def external(request: HttpRequest) -> Response:
-        file = statements.links.file(request.path_params["secret"])
+        file = statements.links.file(request.query_params.get("sig", ""))
         return FileResponse(file, media_type="application/vnd.apache.arrow.stream")
 
     return [
@@ -265,5 +265,5 @@ def routes(statements: Statements) -> list[Route]:
         Route(f"{_ROOT}/{{id}}", endpoint(forgotten), methods=["DELETE"]),
         Route(f"{_ROOT}/{{id}}/result/chunks/{{index:int}}", endpoint(chunk), methods=["GET"]),
         Route(f"{_ROOT}/{{id}}/cancel", endpoint(cancelled), methods=["POST"]),
-        Route("/external-results/{secret}", external, methods=["GET"]),
+        Route("/external-results/result", external, methods=["GET"]),
     ]

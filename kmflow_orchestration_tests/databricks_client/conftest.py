@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -24,3 +28,41 @@ def groups(room: Room, clock: FakeClock) -> Iterator[GroupsInRoom]:
 @pytest.fixture
 def calls(groups: GroupsInRoom) -> WorkspaceCalls:
     return groups.calls("acme")
+
+
+@pytest.fixture
+def httpserver_at() -> Iterator[Callable[[object], str]]:
+    """Makes servers that give one JSON answer to everything; `{host}` in it is their address."""
+    with contextlib.ExitStack() as servers:
+
+        def serve(answer: object) -> str:
+            return servers.enter_context(answering(answer))
+
+        yield serve
+
+
+@contextlib.contextmanager
+def answering(answer: object) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = json.dumps(answer).replace("{host}", host).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET  # noqa: N815 - the library's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Tests say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    host = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield host
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -1,0 +1,292 @@
+"""Secrets leave this process as `***`, whatever text they are in (rows C15 and E2, design AD10).
+
+    register(value)      a secret that was just read: found from now on in every form
+    redact(text)         the text without secrets; the same object when there are none
+    redacted(value)      the same for lists, mappings and what they hold
+    scrub(error)         the same for an exception, its causes and its notes, in place
+
+Known values are found as they are, URL-encoded, in any base64 and as JSON or Python write them;
+unknown ones by the shapes that secrets have. Nothing of a secret is left, no first or last letters.
+`redacted_process` puts this wherever text leaves a process by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, unquote_plus
+
+MASK = "***"
+SHORTEST = 8
+"""Characters; a shorter secret would blot out ordinary words and is found by its shape alone."""
+_PASSING = 64
+_ROUNDS = 4
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Secrets in the forms they are looked for; of one, or of all that are known."""
+
+    texts: tuple[str, ...] = ()
+    encoded: tuple[re.Pattern[str], ...] = ()
+    """The same with any of their characters percent-encoded, where there is one that may be."""
+    base64: tuple[str, ...] = ()
+    """What they surely become inside a base64 text, at each of the three offsets."""
+
+    def joined(self, other: _Known) -> _Known:
+        return _Known(
+            self.texts + other.texts, self.encoded + other.encoded, self.base64 + other.base64
+        )
+
+
+class _Registry:
+    """Values known to be secret; read without a lock, because `known` is replaced, not changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lasting: dict[str, _Known] = {}
+        self._passing: OrderedDict[str, _Known] = OrderedDict()
+        self.known = _Known()
+
+    def add(self, value: str, *, passing: bool) -> None:
+        if value in self._lasting or value in self._passing:
+            return
+        with self._lock:
+            if passing:
+                self._passing[value] = _forms(value)
+                while len(self._passing) > _PASSING:
+                    self._passing.popitem(last=False)
+            else:
+                self._lasting[value] = _forms(value)
+            everything = {**self._passing, **self._lasting}
+            known = _Known()
+            # The longest first: one secret may be a part of another.
+            for one in sorted(everything, key=len, reverse=True):
+                known = known.joined(everything[one])
+            self.known = known
+
+
+_REGISTRY = _Registry()
+
+
+def register(value: str, *, passing: bool = False) -> None:
+    """Remember a secret, and each of its lines, for as long as this process lives.
+
+    `passing` is for one that a service renews by itself: only the latest of those are kept.
+    """
+    for part in {value, *value.split("\n")}:
+        if len(part.strip()) >= SHORTEST:
+            _REGISTRY.add(part.strip(), passing=passing)
+
+
+def _forms(value: str) -> _Known:
+    texts = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    texts |= {repr(value)[1:-1], str(value.encode())[2:-1]}
+    encoded: tuple[re.Pattern[str], ...] = ()
+    if not _PLAIN.issuperset(value):
+        encoded = (re.compile("".join(_percent(char) for char in value)),)
+    in_order = tuple(sorted(texts, key=len, reverse=True))
+    return _Known(in_order, encoded, tuple(_middles(value.encode())))
+
+
+def _percent(char: str) -> str:
+    if char in _PLAIN:
+        return re.escape(char)
+    codes = "".join(f"%{byte:02x}" for byte in char.encode("utf-8", "surrogatepass"))
+    either = "".join(f"[{one}{one.upper()}]" if one.isalpha() else one for one in codes)
+    plus = r"|\+" if char == " " else ""
+    return f"(?:{re.escape(char)}|{either}{plus})"
+
+
+def _middles(raw: bytes) -> Iterable[str]:
+    for shift in range(3):
+        whole = base64.b64encode(b"\0" * shift + raw).decode()
+        # Letters at both ends depend on what stands beside the secret.
+        yield whole[-(-shift * 8 // 6) : (shift + len(raw)) * 8 // 6]
+
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,2}")
+# Bounds a part of an address, a form or a log line that may be percent-encoded as a whole.
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}|\+")
+_PIECE = re.compile(r"[^\s?&=\"'<>,;(){}\[\]|]{8,}")
+
+_NAMES = (
+    r"(?:access_|refresh_|id_|subject_)?token|token_value|string_value|client_?secret"
+    r"|azure_client_secret|password|passwd|pwd|secret|api_?key|sig|signature"
+    r"|x-amz-signature|x-amz-security-token|x-goog-signature"
+)
+# A reference says where a secret is kept, and may be shown.
+_REFERENCE = r"(?!\*\*\*|None\b|null\b|SecretRef|(?:env|file|secret|profile|fernet):)"
+_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+    # Tokens and service principals' secrets of Databricks; OAuth tokens of anybody (JWT).
+    (re.compile(r"(?:dapi|dose|dkea|dsapi)[0-9a-f]{8,}(?:-\d+)?"), MASK),
+    (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
+    # Users and passwords of addresses.
+    (re.compile(r"(?<=://)[^/\s'\"<>]*:[^/\s'\"<>]*@"), f"{MASK}@"),
+    (re.compile(r"\btoken:[^\s@'\"]+@"), f"{MASK}@"),
+    (
+        re.compile(
+            r"(authorization[\"']?\s*[:=]\s*(?:b?[\"'])?)(?:(?:bearer|basic|token)\s+)?(?!\*\*\*)[^\s\"',}]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"\b(Bearer\s+)(?!realm=|error=|scope=|\*\*\*)[^\s\"'`,;}\])]+"), rf"\1{MASK}"),
+    (re.compile(r"\b((?:bearer|BEARER)\s+)(?!\*\*\*)[\w.~+/=-]{16,}"), rf"\1{MASK}"),
+    (
+        re.compile(
+            rf"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))({_NAMES})(=|%3[dD])([\"']?){_REFERENCE}[^&\s\"'<>,;)]+",
+            re.IGNORECASE,
+        ),
+        rf"\1\2\3{MASK}",
+    ),
+    (
+        re.compile(
+            rf"([\"'](?:{_NAMES})[\"']\s*:\s*)([\"']){_REFERENCE}(?:(?!\2)[^\\]|\\.)*\2",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        rf"\1\2{MASK}\2",
+    ),
+)
+# What each of the shapes needs; looked for before any of them is.
+_HINTS = (
+    *("token", "secret", "passw", "pwd", "bearer", "authori", "sig=", "sig%3d", "signature"),
+    *("dapi", "dsapi", "dose", "dkea", "eyj", "apikey", "api_key"),
+)
+
+
+def redact(text: str) -> str:
+    """The text with `***` for every secret in it."""
+    for _ in range(_ROUNDS):
+        cleaned = _without_shapes(_without_known(text))
+        if cleaned == text:
+            break
+        # Once more: what was taken out may have stood inside another secret.
+        text = cleaned
+    return text
+
+
+def _without_shapes(text: str) -> str:
+    lower = text.lower()
+    if "@" in lower or any(map(lower.__contains__, _HINTS)):
+        for shape, mask in _SHAPES:
+            text = shape.sub(mask, text)
+    return text
+
+
+def _without_known(text: str) -> str:
+    known = _REGISTRY.known
+    if not known.texts or len(text) < SHORTEST:
+        return text
+    for form in known.texts:
+        if form in text:
+            text = text.replace(form, MASK)
+    if "%" in text or "+" in text:
+        for encoded in known.encoded:
+            text = encoded.sub(MASK, text)
+        if _ESCAPE.search(text):
+            text = _PIECE.sub(_decoded_piece, text)
+    return _BASE64.sub(_base64_piece, text)
+
+
+def _decoded_piece(found: re.Match[str]) -> str:
+    piece = found.group()
+    for decoded in {unquote(piece), unquote_plus(piece)} - {piece}:
+        if _holds_known(decoded) or _BASE64.sub(_base64_piece, decoded) != decoded:
+            return MASK
+    return piece
+
+
+def _holds_known(text: str) -> bool:
+    return any(map(text.__contains__, _REGISTRY.known.texts))
+
+
+def _base64_piece(found: re.Match[str]) -> str:
+    piece = found.group()
+    plain = piece.replace("-", "+").replace("_", "/")
+    return MASK if any(map(plain.__contains__, _REGISTRY.known.base64)) else piece
+
+
+def redacted(value: Any) -> Any:
+    """The value with every text in it redacted; the same object when none holds a secret.
+
+    Looks into strings, bytes, mappings, lists, tuples and sets; other objects stay as they are.
+    """
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, bytes):
+        text = value.decode("utf-8", "surrogateescape")
+        cleaned = redact(text)
+        return value if cleaned == text else cleaned.encode("utf-8", "surrogateescape")
+    if isinstance(value, Mapping):
+        pairs = {redacted(key): redacted(one) for key, one in value.items()}
+        return value if _same(pairs.items(), value.items()) else pairs
+    if isinstance(value, list | tuple | set | frozenset):
+        items = [redacted(one) for one in value]
+        return value if _same(items, value) else _like(value, items)
+    return value
+
+
+def _same(new: Iterable[Any], old: Iterable[Any]) -> bool:
+    return all(_one_same(a, b) for a, b in zip(new, old, strict=True))
+
+
+def _one_same(new: Any, old: Any) -> bool:
+    if isinstance(new, tuple) and isinstance(old, tuple) and len(new) == len(old):
+        return all(a is b for a, b in zip(new, old, strict=True))
+    return new is old
+
+
+def _like(value: Any, items: list[Any]) -> Any:
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*items)
+    kind = next(one for one in (list, tuple, frozenset, set) if isinstance(value, one))
+    return kind(items)
+
+
+def scrub(error: BaseException) -> None:
+    """Take secrets out of an exception, of all its causes and contexts, and of their notes.
+
+    Their texts are changed where they lie, so that whoever shows the error later shows none.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        _scrub_one(one)
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+
+
+def _scrub_one(error: BaseException) -> None:
+    cleaned = redacted(error.args)
+    if cleaned is not error.args:
+        error.args = cleaned
+    for name, value in list(vars(error).items()):
+        clean = redacted(value)
+        if clean is not value:
+            setattr(error, name, clean)
+    if isinstance(error, OSError) and error.strerror is not None:
+        error.strerror = redacted(error.strerror)
+        error.filename = redacted(error.filename)
+    _mask_what_is_left(error)
+
+
+def _mask_what_is_left(error: BaseException) -> None:
+    """Some exceptions make their text of objects: those with a secret are cut to their kind."""
+    if redact(str(error)) != str(error) or redact(repr(error)) != repr(error):
+        error.args = (MASK,)
+        for name, value in list(vars(error).items()):
+            if name != "__notes__" and redact(str(value)) != str(value):
+                setattr(error, name, MASK)
