@@ -6,7 +6,6 @@ passing another clock or other settings.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cached_property, partial
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.runs.reconciliation import PollingOptions
     from kmflow_orchestration.runs.submission import LaunchOptions
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+    from kmflow_orchestration.storage.scratch import ScratchFolder
 
 
 class Context:
@@ -261,13 +261,11 @@ class GroupContext:
         return self._context.settings.landing_root(self.id)
 
     @cached_property
-    def _work_dir(self) -> Path:
+    def _scratch(self) -> ScratchFolder:
         """Scratch folder of this process for this group, removed at the end."""
-        import tempfile
+        from kmflow_orchestration.storage.scratch import ScratchFolder
 
-        parent = self._context.settings.home / "work"
-        parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f"{self.id}-", dir=parent.resolve()))
+        return ScratchFolder(self._context.settings.home / "work" / self.id)
 
     def storing(self) -> dict[str, Any]:
         """Arguments of `store_batch` besides group and day."""
@@ -303,7 +301,7 @@ class GroupContext:
             **self.reading(),
             "registry": self._context.datasets,
             "workers": self._context.settings.conversion_workers,
-            "work_dir": self._work_dir,
+            "work_dir": self._scratch.path,
             "on_written": self._note_changed_tables,
         }
 
@@ -396,5 +394,5 @@ class GroupContext:
         """Close what was opened and remove scratch files."""
         if "lakehouse" in self.__dict__:
             self.lakehouse.close()
-        if "_work_dir" in self.__dict__:
-            shutil.rmtree(self._work_dir, ignore_errors=True)
+        if "_scratch" in self.__dict__:
+            self._scratch.close()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from kmflow_orchestration.converters.interface import Source
@@ -20,6 +19,7 @@ from kmflow_orchestration.converters.staging import (
     stage_item,
 )
 from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.operations.converter_processes import converter_pool
 from kmflow_orchestration.storage.interfaces import StorageBackend
 
 CRASHED = "converter_crashed"
@@ -97,11 +97,6 @@ def _here(fetching: _Fetching, source: StoredSource) -> ConvertedItem:
         return stage_item(task)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned: a forked child would inherit our threads' locks and database connections.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-
-
 def _round(
     fetching: _Fetching, sources: Sequence[StoredSource], workers: int
 ) -> tuple[dict[str, ConvertedItem], list[StoredSource]]:
@@ -109,7 +104,7 @@ def _round(
     done: dict[str, ConvertedItem] = {}
     suspects: list[StoredSource] = []
     with (
-        _pool(min(workers, len(sources))) as pool,
+        converter_pool(min(workers, len(sources))) as pool,
         ThreadPoolExecutor(workers * _DOWNLOADS_PER_WORKER) as threads,
     ):
 
@@ -130,7 +125,7 @@ def _round(
 
 
 def _alone(fetching: _Fetching, source: StoredSource) -> ConvertedItem:
-    with _pool(1) as pool, fetching.task(source) as task:
+    with converter_pool(1) as pool, fetching.task(source) as task:
         try:
             return pool.submit(stage_item, task).result()
         except BrokenProcessPool:

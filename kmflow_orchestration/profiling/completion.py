@@ -9,6 +9,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,11 +34,12 @@ def check_url(url: str) -> str:
     Raises:
         ConfigurationError: neither https nor on this very machine.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
-        return url
+    with suppress(ValueError):  # brackets that hold no address
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname:
+            return url
+        if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+            return url
     raise ConfigurationError("the callback URL must be https", fields=("callback_url",))
 
 
@@ -49,10 +51,14 @@ def without_secrets(text: str, *known: str) -> str:
     return _SECRETS.sub("***", text)
 
 
+def failure_text(error: BaseException, *known_secrets: str) -> str:
+    """What may be told of a fault: its type and its words, at most 2000 characters, no secrets."""
+    return without_secrets(f"{type(error).__name__}: {error}", *known_secrets)[:LONGEST_ERROR]
+
+
 def failure_body(error: BaseException, *known_secrets: str) -> dict[str, Any]:
-    """What is reported of a run that failed: at most 2000 characters, no secrets."""
-    text = without_secrets(f"{type(error).__name__}: {error}", *known_secrets)
-    return {"status": "failed", "error_message": text[:LONGEST_ERROR]}
+    """What is reported of a run that failed."""
+    return {"status": "failed", "error_message": failure_text(error, *known_secrets)}
 
 
 def post_completion(

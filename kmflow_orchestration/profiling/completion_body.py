@@ -11,9 +11,9 @@ from kmflow_orchestration.profiling.run_profile import ProfileOutcome
 from kmflow_orchestration.profiling.scoring import QualityScores
 
 
-def completion_body(outcome: ProfileOutcome, *, databricks_run_id: str = "") -> dict[str, Any]:
+def completion_body(outcome: ProfileOutcome) -> dict[str, Any]:
     """Counts, issues and scores; holds counts and names of columns, never a value of the data."""
-    body: dict[str, Any] = {
+    return {
         "status": outcome.status,
         "row_count": outcome.row_count,
         "table_count": len(outcome.tables),
@@ -23,9 +23,6 @@ def completion_body(outcome: ProfileOutcome, *, databricks_run_id: str = "") -> 
         "anomalies": [_anomaly(issue) for issue in outcome.issues],
         "scores": list(_scores(outcome.scores)),
     }
-    if databricks_run_id:
-        body["databricks_run_id"] = databricks_run_id
-    return body
 
 
 def _anomaly(issue: Issue) -> dict[str, Any]:

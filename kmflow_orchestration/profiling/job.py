@@ -17,7 +17,8 @@ from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.profiling.completion import failure_body, post_completion
 from kmflow_orchestration.profiling.completion_body import completion_body
 from kmflow_orchestration.profiling.job_parameters import POST, parse_parameters, read_arguments
-from kmflow_orchestration.profiling.run_profile import ProfileOutcome, Progress, run_profile
+from kmflow_orchestration.profiling.result_writing import Progress
+from kmflow_orchestration.profiling.run_profile import ProfileOutcome, run_profile
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,7 @@ def run_job(argv: Sequence[str], environment: Mapping[str, str], clock: Clock) -
     except Exception as error:
         _report(values, failure_body(error, *_secrets(values)) | progress.counts(), clock)
         raise
-    run_id = values.get("databricks_run_id", "")
-    _report(values, completion_body(outcome, databricks_run_id=run_id), clock)
+    _report(values, completion_body(outcome), clock)
     logger.info(
         "profile run %s %s: %d tables, %d rows, %d issues",
         parameters.profile_run_id,
@@ -71,16 +71,24 @@ def _secrets(values: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _report(values: Mapping[str, str], body: Mapping[str, Any], clock: Clock) -> None:
-    """Send the end of a run where there is somebody to tell; never hides why a run failed."""
+    """Send the end of a run where there is somebody to tell.
+
+    Never raises: a run that failed ends with its own fault, and of one that ended well the results
+    are stored, where polling finds them.
+    """
     url = values.get("callback_url", "")
     if not url or values.get("callback_behavior", POST) != POST:
         return
     key = f"{values.get('profile_run_id', '')}:{values.get('attempt', '1')}"
     token = values.get("callback_token", "")
+    run_id = values.get("databricks_run_id", "")
+    told = {**body, "databricks_run_id": run_id} if run_id else body
     try:
-        post_completion(body, url=url, token=token, idempotency_key=key, clock=clock)
+        post_completion(told, url=url, token=token, idempotency_key=key, clock=clock)
     except KmflowError as error:
         logger.warning("completion not sent: %s", error.message)
+    except Exception as error:  # noqa: BLE001 - see above; its text could hold the token
+        logger.warning("completion not sent: %s", type(error).__name__)
 
 
 if __name__ == "__main__":

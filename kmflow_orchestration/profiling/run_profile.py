@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,11 @@ from kmflow_orchestration.profiling.column_profile import ColumnProfile
 from kmflow_orchestration.profiling.evaluation import evaluate
 from kmflow_orchestration.profiling.hygiene import Issue, RuleFault
 from kmflow_orchestration.profiling.job_parameters import JobParameters
-from kmflow_orchestration.profiling.result_rows import result_rows
+from kmflow_orchestration.profiling.result_writing import (
+    Progress,
+    ResultWriter,
+    UnreadableTable,
+)
 from kmflow_orchestration.profiling.scoring import QualityScores
 from kmflow_orchestration.profiling.spark_engine import SparkEngine
 from kmflow_orchestration.profiling.table_masks import is_selected
@@ -29,26 +33,13 @@ from kmflow_orchestration.profiling.table_profile import (
 )
 from kmflow_orchestration.tables.definition import TableDefinition
 from kmflow_orchestration.tables.medallion import PROVENANCE
-from kmflow_orchestration.tables.profiling import (
-    DQ_PROFILE_OPERATIONS,
-    DQ_TABLE_GROUPS,
-    DQ_TABLES,
-)
+from kmflow_orchestration.tables.profiling import DQ_TABLE_GROUPS, DQ_TABLES
 
 logger = logging.getLogger(__name__)
 
 COMPLETED, WITH_WARNINGS = "completed", "completed_with_warnings"
 # Ours, around the data columns of every dataset table (design AD9).
 _OWN_COLUMNS = frozenset(column.name for column in PROVENANCE)
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableTable:
-    """A table that could not be read at all, and the platform's words for it."""
-
-    schema_name: str
-    table_name: str
-    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,41 +63,6 @@ class ProfileOutcome:
         return sum(table.record_count for table in self.tables)
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far a run came, for the report of one that fails."""
-
-    table_count: int = 0
-    column_count: int = 0
-    row_count: int = 0
-
-    def add(self, table: TableProfile) -> None:
-        self.table_count += 1
-        self.column_count += len(table.columns)
-        self.row_count += table.record_count
-
-    def counts(self) -> dict[str, int]:
-        return {
-            "table_count": self.table_count,
-            "column_count": self.column_count,
-            "row_count": self.row_count,
-        }
-
-
-@dataclass(slots=True)
-class _Operations:
-    """Steps of a run as they end, for `dq_profile_operations` (row E48)."""
-
-    rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, target: str, clock: Clock, **facts: Any) -> None:
-        self.rows.append(
-            {"operation_id": f"{len(self.rows) + 1:03d}", "target": target, "status": "success"}
-            | facts
-            | {"finished_at": clock.now()}
-        )
-
-
 def run_profile(
     spark: Any,
     parameters: JobParameters,
@@ -117,7 +73,8 @@ def run_profile(
 ) -> ProfileOutcome:
     """Profile the tables of a table group and store what was found, replacing this run's rows.
 
-    Running it again under the same run id leaves the same rows as once.
+    Running it again under the same run id leaves the same rows as once. A run that fails keeps the
+    measures of the tables it was done with, `progress` their counts.
 
     Raises:
         ProfileRunError: the table group is unknown, none of its tables is selected, or none of
@@ -125,26 +82,27 @@ def run_profile(
         StatementFailed: the catalog copy could not be read, or results not be written.
     """
     engine = SparkEngine(spark, clock)
+    results = ResultWriter(engine, parameters, clock)
     started_at = parameters.started_at or clock.now()
-    chosen = _selected_tables(engine, parameters)
-    tables, unreadable = _profile_all(
-        engine, chosen, started_at, progress or Progress(), limits=limits
-    )
-    evaluated = evaluate(
-        parameters.profile_run_id, [column for table in tables for column in table.columns]
-    )
-    warned = unreadable or evaluated.faults or any(table.has_errors for table in tables)
-    outcome = ProfileOutcome(
+    found = progress or Progress()
+    try:
+        _profile_all(engine, _selected_tables(engine, parameters), started_at, found, limits=limits)
+        columns = [column for table in found.tables for column in table.columns]
+        judged = evaluate(parameters.profile_run_id, columns)
+    except Exception as fault:
+        results.keep(found, fault)
+        raise
+    results.write(found, judged)
+    warned = found.unreadable or judged.faults or any(table.has_errors for table in found.tables)
+    return ProfileOutcome(
         status=WITH_WARNINGS if warned else COMPLETED,
         started_at=started_at,
-        tables=tuple(tables),
-        unreadable=tuple(unreadable),
-        issues=evaluated.issues,
-        rule_faults=evaluated.faults,
-        scores=evaluated.scores,
+        tables=tuple(found.tables),
+        unreadable=tuple(found.unreadable),
+        issues=judged.issues,
+        rule_faults=judged.faults,
+        scores=judged.scores,
     )
-    _store(engine, parameters, outcome, clock)
-    return outcome
 
 
 def _selected_tables(engine: SparkEngine, parameters: JobParameters) -> list[TableName]:
@@ -176,12 +134,10 @@ def _profile_all(
     engine: SparkEngine,
     tables: Sequence[TableName],
     started_at: datetime,
-    progress: Progress,
+    found: Progress,
     *,
     limits: PlanLimits,
-) -> tuple[list[TableProfile], list[UnreadableTable]]:
-    profiled: list[TableProfile] = []
-    unreadable: list[UnreadableTable] = []
+) -> None:
     for table in tables:
         columns: list[tuple[str, str]] = []
         try:
@@ -192,15 +148,14 @@ def _profile_all(
             )
         except StatementFailed as error:
             logger.warning("table %s could not be read", table.text)
-            unreadable.append(UnreadableTable(table.schema, table.name, error.message[:2000]))
-            profile = _unread(table, columns, error.message[:2000], started_at)
-        profiled.append(profile)
-        progress.add(profile)
-    if len(unreadable) == len(profiled):
+            text = error.message[:2000]
+            found.unreadable.append(UnreadableTable(table.schema, table.name, text))
+            profile = _unread(table, columns, text, started_at)
+        found.tables.append(profile)
+    if len(found.unreadable) == len(found.tables):
         raise ProfileRunError(
-            f"no table could be read, the first because of: {unreadable[0].error}"
+            f"no table could be read, the first because of: {found.unreadable[0].error}"
         )
-    return profiled, unreadable
 
 
 def _unread(
@@ -222,40 +177,3 @@ def _unread(
         for ordinal, (name, type_name) in enumerate(columns or [("", "")], start=1)
     )
     return TableProfile(table.schema, table.name, 0, records)
-
-
-def _store(
-    engine: SparkEngine, parameters: JobParameters, outcome: ProfileOutcome, clock: Clock
-) -> None:
-    run = {
-        "group_id": parameters.group_id,
-        "profile_run_id": parameters.profile_run_id,
-        "table_group_id": parameters.table_group_id,
-    }
-    operations = _Operations()
-    for fault in outcome.rule_faults:
-        operations.add(
-            f"rule {fault.rule_id} {fault.rule_name}",
-            clock,
-            status="failed",
-            error_payload=fault.error,
-        )
-
-    def write(definition: TableDefinition, rows: Sequence[Mapping[str, Any]]) -> None:
-        begun = clock.monotonic()
-        engine.replace_run(
-            parameters.result_table(definition),
-            definition,
-            parameters.profile_run_id,
-            [{**run, **row} for row in rows],
-        )
-        took = int((clock.monotonic() - begun) * 1000)
-        operations.add(definition.name, clock, rows_written=len(rows), duration_ms=took)
-
-    errors = {(table.schema_name, table.table_name): table.error for table in outcome.unreadable}
-    for definition, rows in result_rows(
-        outcome.tables, outcome.issues, outcome.scores, errors=errors
-    ):
-        write(definition, rows)
-    # Its own line would have to be written before it is known.
-    write(DQ_PROFILE_OPERATIONS, list(operations.rows))

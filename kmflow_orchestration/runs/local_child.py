@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from kmflow_orchestration.names import TableName
+from kmflow_orchestration.profiling.completion import failure_text
 from kmflow_orchestration.sail.spark_child import SparkForChild
 from kmflow_orchestration.sail.tables import exists
 
 REQUEST, STATUS, LOG, LOCK, PROCESS = "request.json", "status.json", "log", "lock", "process"
-_LONGEST_ERROR = 2000
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def _outcome(request: Mapping[str, Any]) -> dict[str, Any]:
         _run(request)
     except BaseException as error:  # noqa: BLE001 - whatever stops the job is the run's end
         traceback.print_exc()
-        text = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
+        text = failure_text(error)
         failed = ended("TERMINATED", "FAILED", "RUN_EXECUTION_ERROR", text)
         return {**failed, "error": text}
     return ended("TERMINATED", "SUCCESS", "SUCCESS", "")

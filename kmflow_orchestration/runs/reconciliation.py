@@ -19,6 +19,7 @@ from kmflow_orchestration.metadata.run_status import (
     SUBMISSION_LOST,
 )
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.profiling.completion import without_secrets
 from kmflow_orchestration.runs.callbacks import apply_completion
 from kmflow_orchestration.runs.job_runner import JobRunner
 from kmflow_orchestration.runs.run_state import (
@@ -277,4 +278,5 @@ def _why(look: _Look, translated: TranslatedState) -> str:
             said = look.polled.jobs.output(look.run.databricks_run_id)
         except KmflowError as error:
             logger.info("no output of run %s: %s", look.run.profile_run_id, error)
-    return (said or translated.message or str(translated.status))[:_LONGEST_MESSAGE]
+    text = said or translated.message or str(translated.status)
+    return without_secrets(text)[:_LONGEST_MESSAGE]

@@ -66,7 +66,15 @@ def test_nobody_listening_is_no_error(clock):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.com/x", "ftp://127.0.0.1/", "http://127.0.0.1.evil/", "", "https:///x"]
+    "url",
+    [
+        "http://example.com/x",
+        "ftp://127.0.0.1/",
+        "http://127.0.0.1.evil/",
+        "",
+        "https:///x",
+        "https://[x",
+    ],
 )
 def test_only_https_or_this_machine_is_called(url):
     with pytest.raises(ConfigurationError):

@@ -13,7 +13,7 @@ import pytest
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.profiling.job import run_job
 from kmflow_orchestration.profiling.job_parameters import parse_parameters, read_arguments
-from kmflow_orchestration.tables.profiling import DQ_PROFILE_RESULTS
+from kmflow_orchestration.tables.profiling import DQ_DATA_COLUMN_CHARS, DQ_PROFILE_RESULTS
 from kmflow_orchestration_tests.profiling.receiver import RunningReceiver
 
 NAMES = ("group_id", "table_group_id", "profile_run_id", "catalog", "data_quality_schema")
@@ -72,6 +72,26 @@ def test_a_child_that_fails_reports_why_and_ends_with_an_error(world, sail_serve
     assert "no_tables_selected" in receiver.bodies[0]["error_message"]
 
 
+@pytest.mark.slow
+def test_a_child_that_fails_late_keeps_and_counts_what_it_measured(world, sail_server, receiver):
+    world.add_table("clients", "SELECT ' SECRETNAME' AS first_name, 7 AS amount")
+    missing = world.parameters.result_table(DQ_DATA_COLUMN_CHARS)
+    world.spark.sql(f"DROP TABLE {missing.sql}").collect()
+    receiver.answers = [401]
+
+    done = in_child(world, sail_server, arguments(world, receiver, databricks_run_id="42"))
+
+    (body,) = receiver.bodies
+    assert (body["status"], body["databricks_run_id"]) == ("failed", "42")
+    assert (body["row_count"], body["table_count"], body["column_count"]) == (1, 1, 2)
+    assert DQ_DATA_COLUMN_CHARS.name in body["error_message"]
+    assert len(world.rows(DQ_PROFILE_RESULTS)) == 2
+    # The failure that could not be told is logged; the run ends with its own.
+    assert "completion answered with status 401" in done.stderr
+    assert done.stderr.rindex("StatementFailed") > done.stderr.rindex("status 401")
+    assert done.returncode != 0
+
+
 def test_missing_parameters_are_all_named_and_reported(receiver, clock):
     with pytest.raises(ConfigurationError) as caught:
         run_job([f"--callback_url={receiver.url}", "--group_id=acme"], {}, clock)
@@ -90,9 +110,23 @@ def test_skipped_callbacks_and_absent_addresses_send_nothing(receiver, clock):
     assert receiver.bodies == []
 
 
-def test_an_unsafe_callback_address_does_not_hide_the_failure(clock):
+@pytest.mark.parametrize(
+    "callback",
+    [
+        ["--callback_url=http://example.com"],
+        ["--callback_url=https://[nowhere"],
+        ["--callback_url=http://127.0.0.1:9/", "--callback_token=v1.9\nhush"],
+    ],
+    ids=["unsafe", "no address", "no header"],
+)
+def test_a_report_that_cannot_be_sent_is_logged_and_does_not_hide_the_failure(
+    clock, caplog, callback
+):
     with pytest.raises(ConfigurationError, match="missing or wrong job parameters"):
-        run_job(["--callback_url=http://example.com"], {}, clock)
+        run_job(callback, {}, clock)
+
+    assert "completion not sent" in caplog.text
+    assert "hush" not in caplog.text
 
 
 def test_environment_variables_are_the_fallback_and_unresolved_references_are_absent():

@@ -22,7 +22,7 @@ from kmflow_orchestration.service.dependencies import ServiceDependencies
 from kmflow_orchestration.service.server import ServiceServer
 from kmflow_orchestration.storage.choose import open_lakehouse
 from kmflow_orchestration.tables.definition import Column
-from kmflow_orchestration.tables.profiling import PROFILING_TABLES
+from kmflow_orchestration.tables.profiling import DQ_DATA_COLUMN_CHARS, PROFILING_TABLES
 from kmflow_orchestration.workspace.faults import Fault, RunEnd
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom
 from kmflow_orchestration_tests.runs.profile_world import ACME, E1
@@ -73,7 +73,8 @@ class OnDatabricks:
 def acme(world, room):
     world.clock = SystemClock()
     groups = GroupsInRoom(room, world.clock)
-    config, settings = groups.config(ACME), load_settings(storage_backend="databricks")
+    config = groups.config(ACME)
+    settings = load_settings(storage_backend="databricks", profile_retry_pause_s="0")
     lakehouse = open_lakehouse(settings, config, clients=groups.clients, clock=world.clock)
     jobs = open_jobs(
         settings,
@@ -128,6 +129,29 @@ def test_without_a_callback_polling_ends_the_run_from_its_tables(world, acme):
 
     assert (outcome.status, outcome.changed) == ("completed", True)
     assert world.runs.get(ACME, launched.profile_run_id).completed_by == "poller"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reports", [True, False], ids=["callback", "poller"])
+def test_a_job_that_fails_keeps_its_measures_and_never_counts_as_completed(world, acme, reports):
+    acme.lakehouse.execute(f"DROP TABLE {acme.config.namespace.dq(DQ_DATA_COLUMN_CHARS.name).sql}")
+    dependencies = ServiceDependencies(world.runs, world.keys, "databricks", world.clock)
+    with ServiceServer(create_app(dependencies)) as service:
+        address = CallbackSettings(service.url, world.keys)
+        launched = acme.start(address if reports else POLLED_ONLY)
+        acme.wait(launched)
+    outcomes = acme.poll(launched)
+
+    run = world.runs.get(ACME, launched.profile_run_id)
+    assert (run.status, run.completed_by) == ("failed", "callback" if reports else "poller")
+    assert DQ_DATA_COLUMN_CHARS.name in run.error_message
+    if reports:
+        assert (run.row_count, run.table_count, run.column_count) == (4, 1, 2)
+        assert not any(one.changed for one in outcomes)
+    assert acme.read(run).column_count == 2
+    assert world.findings.anomalies(ACME, run.profile_run_id) == []
+    assert world.runs.latest_completed(ACME, E1) is None
+    assert [one.table_group_id for one in world.table_groups.stale(ACME)] == [E1]
 
 
 def test_a_run_the_workspace_skips_is_recorded_with_its_words(world, room, acme):

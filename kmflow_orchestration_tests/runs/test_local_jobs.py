@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import time
@@ -28,7 +29,7 @@ from kmflow_orchestration.service.server import ServiceServer
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.tables.definition import Column
-from kmflow_orchestration.tables.profiling import PROFILING_TABLES
+from kmflow_orchestration.tables.profiling import DQ_DATA_COLUMN_CHARS, PROFILING_TABLES
 from kmflow_orchestration_tests.runs.profile_world import ACME, E1
 
 MAIN = Namespace("main", "acme")
@@ -253,3 +254,28 @@ def test_polling_and_callback_tell_the_same_about_a_run(world, runner, lakehouse
     run = world.runs.get(ACME, launched.profile_run_id)
     assert (run.completed_by, run.row_count, run.column_count) == ("poller", 4, 2)
     assert run.anomaly_count == len(world.findings.anomalies(ACME, run.profile_run_id)) > 0
+
+
+@pytest.mark.slow
+def test_a_profile_that_fails_keeps_its_measures_and_its_run_is_failed(world, runner, lakehouse):
+    shutil.rmtree(lakehouse.directory(MAIN.dq(DQ_DATA_COLUMN_CHARS.name)))
+    dependencies = ServiceDependencies(world.runs, world.keys, "local", SystemClock())
+    with ServiceServer(create_app(dependencies)) as service:
+        launched = start(world, runner, lakehouse, CallbackSettings(service.url, world.keys))
+        end = ended(runner, launched.profile_run_id)
+
+    run = world.runs.get(ACME, launched.profile_run_id)
+    assert (end.status, run.status, run.completed_by) == ("failed", "failed", "callback")
+    assert (run.row_count, run.table_count, run.column_count) == (4, 1, 2)
+    assert stored_completion(run, lakehouse=lakehouse, namespace=MAIN).column_count == 2
+    assert world.runs.latest_completed(ACME, E1) is None
+
+
+def test_the_words_of_a_failed_run_hold_no_secrets(scripted):
+    runner = scripted("raise ValueError('Bearer hush.hush was refused' + 'x' * 3000)")
+
+    submit(runner)
+    ended(runner)
+
+    assert runner.output("r1").startswith("ValueError: *** was refused")
+    assert len(runner.output("r1")) == 2000

@@ -159,6 +159,17 @@ def test_a_bad_end_is_recorded_with_the_platforms_words(world, jobs, told, statu
     assert now.databricks_state.startswith(told["state"]["life_cycle_state"])
 
 
+def test_the_words_of_a_failed_job_are_kept_without_secrets(world, jobs):
+    run = world.submit()
+    world.clock.advance(60)
+    jobs.states["77"] = ended("TERMINATED", "FAILED", "RUN_EXECUTION_ERROR")
+    jobs.outputs["77"] = "ValueError: token=hunter2, Bearer abc.def was refused"
+
+    poll(world, jobs)
+
+    assert world.read(run).error_message == "ValueError: ***, *** was refused"
+
+
 def test_without_output_the_platforms_message_is_kept(world, jobs):
     run = world.submit()
     world.clock.advance(60)

@@ -1,0 +1,28 @@
+"""Processes that convert files, none of which outlives the run it works for."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context, parent_process
+
+
+def converter_pool(workers: int) -> ProcessPoolExecutor:
+    """A pool of processes; they end with the pool, or with this process should it be killed."""
+    # Spawned: a forked child would inherit our threads' locks and database connections.
+    return ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_end_with_parent
+    )
+
+
+def _end_with_parent() -> None:
+    """A worker waits for work on a pipe that it holds both ends of: nothing else would end it."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_wait_for, args=(parent,), name="parent", daemon=True).start()
+
+
+def _wait_for(parent: object) -> None:
+    parent.join()  # type: ignore[attr-defined]  # the standard library names no public type
+    os._exit(1)
