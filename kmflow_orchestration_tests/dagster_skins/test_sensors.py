@@ -379,6 +379,19 @@ def test_a_changed_table_is_profiled_once_for_all_missed_ticks(world: SensorWorl
     assert str(request.partition_key) == "acme|lending"
 
 
+def test_of_many_due_table_groups_none_loses_its_tick(world: SensorWorld) -> None:
+    for group, count in (("acme", 23), ("globex", 2)):
+        world.add_group(group)
+        for number in range(count):
+            world.changed(world.add_table_group(group, f"e{number}"), ago=HOUR)
+
+    ticks = [run_keys(world.tick("profiling_cron")) for _ in range(3)]
+
+    assert [len(keys) for keys in ticks] == [20, 5, 0]
+    assert len({*ticks[0], *ticks[1]}) == 25
+    assert "globex:e0:profile:1" in ticks[0][:2]
+
+
 def test_a_run_under_way_is_not_doubled(world: SensorWorld) -> None:
     world.add_group("acme")
     table_group = world.add_table_group("acme", "lending")
