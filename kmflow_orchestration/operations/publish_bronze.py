@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.identity import bronze_id, ingestion_log_id
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.batch_members import write_all
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables import medallion
@@ -47,8 +49,8 @@ def publish_bronze(
     rows = size_bytes = 0
     batches = ledger.batches(group, day, Step.BRONZE)
     for batch in batches:
-        items = ledger.items(group, batch.batch_id)
-        _write_both(batch, items, lakehouse=lakehouse, config=config)
+        write = partial(_write_both, batch, lakehouse=lakehouse, config=config)
+        items = write_all(group, batch.batch_id, ledger, write)
         ledger.finish_step(group, batch.batch_id, Step.BRONZE)
         rows += len(items)
         size_bytes += sum(item.size_bytes for item in items)

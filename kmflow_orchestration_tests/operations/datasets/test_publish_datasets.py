@@ -21,6 +21,7 @@ from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 from kmflow_orchestration_tests.operations.datasets.dataset_world import (
     DatasetWorld,
     WatchedLakehouse,
+    WatchedStore,
 )
 
 
@@ -209,6 +210,22 @@ def test_a_rebuild_takes_in_what_another_run_added_meanwhile(world: DatasetWorld
     world.take_in(lakehouse=WatchedLakehouse(world.lakehouse, "rebuild", before=overtake))
 
     assert world.rows("loans", "id") == [("1",), ("1",), ("x",)]
+
+
+def test_a_file_superseded_while_it_is_converted_leaves_no_rows(world: DatasetWorld) -> None:
+    def supersede() -> None:
+        with world.next_day() as work_dir:
+            world.drop("loans.csv", "id\n2\n")
+            world.take_in(work_dir=work_dir)
+
+    world.drop("loans.csv", "id\n1\n")
+    world.drop("rates.csv", "rate\n0.5\n")
+    world.take_in(store=WatchedStore(world.place.store, supersede))
+
+    assert world.rows("loans", "id") == [(2,)]
+    assert world.rows("rates", "rate") == [(Decimal("0.5"),)]
+    world.arrive(loans_2="id\nx\n")
+    assert world.rows("loans", "id") == [("2",), ("x",)]
 
 
 class Interrupted(Exception):
