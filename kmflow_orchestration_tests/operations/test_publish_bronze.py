@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from kmflow_orchestration.clock import SystemClock
-from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.provision import table_name
 from kmflow_orchestration.operations.publish_bronze import PublishedBronze, publish_bronze
 from kmflow_orchestration.operations.reconcile_bronze import reconcile_bronze
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
-from kmflow_orchestration.storage.own_tables import OwnTables
-from kmflow_orchestration.tables.medallion import BRONZE_EVIDENCE_RAW, EVIDENCE_METADATA
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
+from kmflow_orchestration_tests.operations.conftest import CONFIG
 from kmflow_orchestration_tests.operations.datasets.dataset_world import WatchedLakehouse
-
-CONFIG = GroupConfig(group_id=GroupId("acme"), version=1, catalog="kmflow", schema="acme")
-
-
-@pytest.fixture
-def lakehouse(tmp_path: Path) -> Iterator[LocalLakehouse]:
-    own = OwnTables(CONFIG.group_id, CONFIG.namespace)
-    with closing(LocalLakehouse(own, tmp_path / "lakehouse", clock=SystemClock())) as made:
-        for definition in (EVIDENCE_METADATA, BRONZE_EVIDENCE_RAW):
-            made.ensure_table(table_name(CONFIG.namespace, definition), definition)
-        yield made
 
 
 def published(place: LandingPlace, lakehouse: Any) -> PublishedBronze:
