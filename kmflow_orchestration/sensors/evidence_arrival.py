@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 
@@ -10,7 +10,6 @@ from kmflow_orchestration.context import Context
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.intake.arrivals import Look, look
 from kmflow_orchestration.intake.ledger import DueDay
-from kmflow_orchestration.intake.retry_waits import wait_after
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key, split_days
 from kmflow_orchestration.resources.asset_keys import INTAKE, SILVER
@@ -18,9 +17,10 @@ from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.fairness import in_turns
 from kmflow_orchestration.sensors.partition_sync import partition_requests
 from kmflow_orchestration.sensors.run_keys import (
-    failures_in_a_row,
+    PARTITION_TAG,
     has_active_run,
     has_run_since,
+    why_not_now,
 )
 
 MAX_REQUESTS = 20
@@ -86,7 +86,8 @@ def _requests(
     skipped: list[str] = []
     due = {one.day: one for one in opened.ledger.due_days(group)}
     for day, one in due.items():
-        reason = _why_not_now(instance, day_key(group, day), opened.clock.now())
+        runs_of_day = {PARTITION_TAG: day_key(group, day)}
+        reason = why_not_now(instance, runs_of_day, INTAKE, opened.clock.now())
         if reason:
             skipped.append(f"{day}: {reason}")
         else:
@@ -95,22 +96,6 @@ def _requests(
     late = _late_silver(instance, opened, group)
     requests += [_request(group, one, SILVER, kind="silver:") for one in late if one.day not in due]
     return requests, skipped
-
-
-def _why_not_now(instance: dg.DagsterInstance, partition: str, now: datetime) -> str:
-    """Why a day that has work gets no run in this tick; '' when it does.
-
-    A day whose runs keep failing is asked for ever more seldom, as a file that cannot be stored.
-    """
-    if has_active_run(instance, partition):
-        return "a run is under way"
-    failures = failures_in_a_row(instance, partition, INTAKE)
-    if not failures:
-        return ""
-    due_at = failures[0] + wait_after(len(failures))
-    if due_at <= now:
-        return ""
-    return f"{len(failures)} runs in a row failed, the next is due at {due_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _late_silver(instance: dg.DagsterInstance, opened: Context, group: GroupId) -> list[DueDay]:

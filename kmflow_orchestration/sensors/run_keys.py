@@ -1,9 +1,11 @@
-"""Which runs a partition already has: run keys that make repeats harmless (AD7)."""
+"""Which runs there are already: run keys that make repeats harmless, waits after failures (AD7)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
+
+from kmflow_orchestration.intake.retry_waits import wait_after
 
 ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -29,19 +31,38 @@ def has_run_since(instance: dg.DagsterInstance, partition: str, moment: datetime
     return instance.get_runs_count(filters) > 0
 
 
-def failures_in_a_row(
-    instance: dg.DagsterInstance, partition: str, assets: Collection[dg.AssetKey]
+def why_not_now(
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str],
+    assets: Collection[dg.AssetKey],
+    now: datetime,
+) -> str:
+    """Why work on these assets gets no run now, '' when it does; its runs are those with the tags.
+
+    Work whose runs keep failing is asked for ever more seldom, as a file that cannot be stored.
+    """
+    if instance.get_runs_count(dg.RunsFilter(tags=dict(tags), statuses=ACTIVE)):
+        return "a run is under way"
+    failures = _failures_in_a_row(instance, tags, assets)
+    if not failures:
+        return ""
+    due_at = failures[0] + wait_after(len(failures))
+    if due_at <= now:
+        return ""
+    return f"{len(failures)} runs in a row failed, the next is due at {due_at:%Y-%m-%d %H:%M} UTC"
+
+
+def _failures_in_a_row(
+    instance: dg.DagsterInstance, tags: Mapping[str, str], assets: Collection[dg.AssetKey]
 ) -> list[datetime]:
-    """When the newest runs of these assets in a partition failed, newest first.
+    """When the newest runs of these assets failed, newest first.
 
     A run that went well, or that somebody cancelled, ends the row; runs of other assets do not.
     """
-    filters = dg.RunsFilter(tags={PARTITION_TAG: partition})
     failures: list[datetime] = []
-    for record in instance.get_run_records(filters, limit=_LATEST):
-        if record.dagster_run.asset_selection and record.dagster_run.asset_selection.isdisjoint(
-            assets
-        ):
+    for record in instance.get_run_records(dg.RunsFilter(tags=dict(tags)), limit=_LATEST):
+        chosen = record.dagster_run.asset_selection
+        if chosen and chosen.isdisjoint(assets):
             continue
         if record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
             break

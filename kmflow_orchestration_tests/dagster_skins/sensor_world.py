@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
@@ -138,13 +138,14 @@ class SensorWorld:
         *,
         ago: timedelta,
         assets: Iterable[dg.AssetKey] = INTAKE,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
-        """A run of these assets for the group's present day, over by now."""
+        """A run of these assets, over by now: for the group's present day, or with other tags."""
         run = dg.DagsterRun(
             job_name="__ASSET_JOB",
             run_id=str(uuid4()),
             status=status,
-            tags={"dagster/partition": str(day_key(group, self.today)), GROUP_TAG: group},
+            tags=tags or {"dagster/partition": str(day_key(group, self.today)), GROUP_TAG: group},
             asset_selection=frozenset(assets),
         )
         self.instance.run_storage.add_historical_run(run, self.now - ago)

@@ -424,6 +424,29 @@ def test_a_completed_profile_asks_for_its_outcome_until_it_is_taken_over(
     assert run_keys(world.tick("profile_completion")) == []
 
 
+@pytest.mark.parametrize(
+    ("ago_s", "numbers"), [((10,), ["2"]), ((20, 10), []), ((200, 100), ["3"])]
+)
+def test_a_profile_that_could_not_be_taken_over_is_asked_for_again_ever_later(
+    world: SensorWorld, ago_s: tuple[int, ...], numbers: list[str]
+) -> None:
+    world.add_group("acme")
+    run = world.profile(world.add_table_group("acme", "lending"))
+    world.end(run, DONE)
+    for seconds in ago_s:
+        world.past_run_of(
+            "acme",
+            dg.DagsterRunStatus.FAILURE,
+            ago=timedelta(seconds=seconds),
+            assets=PROFILE_OUTCOME,
+            tags={PROFILE_RUN_TAG: run.profile_run_id},
+        )
+
+    keys = run_keys(world.tick("profile_completion"))
+
+    assert keys == [f"{run.profile_run_id}:{number}" for number in numbers]
+
+
 def test_a_failed_profile_is_a_failed_check_and_an_observation_once(world: SensorWorld) -> None:
     world.add_group("acme")
     run = world.profile(world.add_table_group("acme", "lending"))
