@@ -19,6 +19,7 @@ from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
 from kmflow_orchestration.operations.silver_fragments import PublishedFragments, publish_fragments
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.tables.medallion import BRONZE_INGESTION_LOG
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
 Sheets = dict[str, list[list[object]]]
@@ -83,6 +84,18 @@ class DatasetWorld:
             lakehouse=lakehouse or self.lakehouse,
             config=self.config,
         )
+
+    def logged(self) -> dict[str, tuple[str, str | None]]:
+        """Status and error of each item of the engagement in the ingestion log."""
+        table = self.config.namespace.bronze(BRONZE_INGESTION_LOG.name)
+        rows = self.lakehouse.query(
+            f"SELECT * FROM {table.sql} WHERE engagement_id = :engagement",
+            {"engagement": self.engagement},
+        )
+        return {
+            row["evidence_item_id"]: (row["status"], row["error_message"])
+            for row in rows.to_pylist()
+        }
 
     @contextmanager
     def next_day(self) -> Iterator[Path]:

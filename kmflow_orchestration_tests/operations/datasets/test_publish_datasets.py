@@ -161,6 +161,12 @@ def test_a_broken_file_is_quarantined_and_its_neighbours_go_on(world: DatasetWor
     assert (published.converted, published.no_converter) == (1, 1)
     assert world.place.item("report.pdf").no_converter
     assert world.tables == ["loans"]
+    broken = world.place.item("book.xlsx")
+    assert world.logged() == {
+        broken.item_id: ("failed", f"corrupt: {broken.message}"),
+        world.place.item("report.pdf").item_id: ("success", None),
+        world.place.item("loans.csv").item_id: ("success", None),
+    }
 
 
 def test_surplus_fields_are_rescued_and_counted(world: DatasetWorld) -> None:
