@@ -118,7 +118,7 @@ def _operations(case: Case) -> Callable[[], dict[str, float]]:
             if not reconcile_bronze(group.id, day, **group.publishing()).agrees:
                 raise RuntimeError("bronze and ledger disagree")
             table = group.config.namespace.bronze(BRONZE_EVIDENCE_RAW.name)
-            first_rows(table, published.batches, lakehouse=group.lakehouse)
+            first_rows(group.id, table, published.batches, lakehouse=group.lakehouse)
         if published.rows != case.files:
             raise RuntimeError(f"{published.rows} rows of {case.files} files")
         checked = time.perf_counter()

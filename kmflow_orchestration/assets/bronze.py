@@ -68,7 +68,9 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
             "size_bytes": published.size_bytes,
             "batches": len(published.batches),
             "table": table.text,
-            "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
+            "preview": preview(
+                first_rows(group.id, table, published.batches, lakehouse=group.lakehouse)
+            ),
             **urls(group.links(table)),
         },
         checks=(check,),
@@ -119,7 +121,7 @@ def _largest_table(group: GroupContext, published: PublishedDatasets) -> dict[st
     largest = max(published.tables, key=lambda one: one.rows_total, default=None)
     if largest is None:
         return {}
-    rows = first_rows(largest.table, published.batches, lakehouse=group.lakehouse)
+    rows = first_rows(group.id, largest.table, published.batches, lakehouse=group.lakehouse)
     return {
         "preview_of": largest.table.text,
         "preview": preview(rows),

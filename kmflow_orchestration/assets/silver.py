@@ -66,7 +66,9 @@ def _fragments_day(group: GroupContext, day: date) -> DayReport:
             "documents": published.documents,
             "characters": published.characters,
             "table": table.text,
-            "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
+            "preview": preview(
+                first_rows(group.id, table, published.batches, lakehouse=group.lakehouse)
+            ),
             **urls(group.links(table)),
         }
     )
@@ -109,7 +111,9 @@ def _quality_day(group: GroupContext, day: date) -> DayReport:
             **({"mean_composite": published.mean_composite} if published.scored else {}),
             "table": table.text,
             "composite_by_category": bars("Mean composite score by category", means),
-            "preview": preview(first_rows(table, published.batches, lakehouse=group.lakehouse)),
+            "preview": preview(
+                first_rows(group.id, table, published.batches, lakehouse=group.lakehouse)
+            ),
             **urls(group.links(table)),
         }
     )

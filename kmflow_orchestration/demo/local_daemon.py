@@ -47,13 +47,14 @@ class LocalDaemon:
     _cursors: dict[str, str | None] = field(default_factory=dict)
 
     def bury_dead_runs(self) -> int:
-        """Mark runs that a killed process left under way as failed; how many there were.
+        """Mark runs that a killed process left under way as cancelled; how many there were.
 
-        Only for an instance that nobody else executes runs in.
+        Not as failed: what failed waits before it is tried again. Only for an instance that nobody
+        else executes runs in.
         """
         records = self.instance.get_run_records(dg.RunsFilter(statuses=UNDER_WAY))
         for record in records:
-            self.instance.report_run_failed(record.dagster_run, "its process is gone")
+            self.instance.report_run_canceled(record.dagster_run, "its process is gone")
         return len(records)
 
     def settle(self, sensors: Sequence[str], *, rounds: int = 50) -> list[RunOutcome]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.intake.categories import category_of, format_of, media_type_of
@@ -20,6 +20,7 @@ from kmflow_orchestration.intake.decisions import (
     decide,
 )
 from kmflow_orchestration.intake.entry_rules import VANISHED
+from kmflow_orchestration.intake.retry_waits import wait_after
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import OpenBatch
 from kmflow_orchestration.metadata.intake_records import (
@@ -33,8 +34,6 @@ from kmflow_orchestration.metadata.intake_records import (
 from kmflow_orchestration.metadata.ledger_store import LedgerTables, changing, reading
 from kmflow_orchestration.names import GroupId
 
-# Waits in seconds before an upload is tried again: next tick, then 1, 4, 15, 60 minutes.
-RETRY_AFTER_S = (0, 60, 240, 900, 3600)
 # No file has this size: whatever appears again at a vanished file's path is new.
 _NO_SIZE = -1
 
@@ -203,7 +202,7 @@ class ClaimedBatch:
                 code=code,
                 message=message,
                 attempts=file.attempts + 1,
-                retry_at=now + _wait(file.attempts + 1),
+                retry_at=now + wait_after(file.attempts + 1),
             )
             for file, code, message in failures
         )
@@ -238,10 +237,6 @@ class ClaimedBatch:
         if not self._is_finished:
             with changing(self._sessions, self.group) as tables:
                 tables.batches.let_go(self.group, self._claim)
-
-
-def _wait(attempts: int) -> timedelta:
-    return timedelta(seconds=RETRY_AFTER_S[min(attempts, len(RETRY_AFTER_S)) - 1])
 
 
 def _outcome(

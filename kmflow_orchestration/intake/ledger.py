@@ -222,6 +222,11 @@ class Ledger:
         with reading(self._sessions) as tables:
             return tables.items.of_batch(group, batch)
 
+    def item_states(self, group: GroupId, batch: str) -> dict[str, State]:
+        """Where each stored item of a batch stands, by id."""
+        with reading(self._sessions) as tables:
+            return tables.items.states_of_batch(group, batch)
+
     def count_items(self, group: GroupId, batches: Sequence[str]) -> int:
         """Number of stored items of some batches."""
         with reading(self._sessions) as tables:

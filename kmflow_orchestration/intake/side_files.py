@@ -17,6 +17,8 @@ MAX_BYTES = 16_384
 _LONGEST = 255
 # The parser takes quadratic time over nested brackets; an honest side file has none.
 _MOST_BRACKETS = 100
+# How YAML writes that there is no value.
+_NOTHING = (None, "", "~", "null")
 
 
 def parse(content: bytes) -> SideFile:
@@ -28,12 +30,13 @@ def parse(content: bytes) -> SideFile:
     if content.count(b"[") + content.count(b"{") > _MOST_BRACKETS:
         return SideFile(warnings=("side file is no YAML: too many brackets",))
     try:
-        fields = yaml.safe_load(content)
-    # Besides its own errors, PyYAML lets those of the values it builds through: a date such as
-    # 2024-02-31 is a ValueError, deep nesting a RecursionError.
+        # Texts, lists and mappings only: a loader that builds values also lets through whatever
+        # their making raises, such as an IndexError of `!!int ""`.
+        fields = yaml.load(content, Loader=yaml.BaseLoader)  # noqa: S506 - builds no objects
+    # Bytes that are no text are a ValueError, deep nesting is a RecursionError.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return SideFile(warnings=(f"side file is no YAML: {_first_line(error)}",))
-    if fields is None:
+    if fields in _NOTHING:
         return SideFile()
     if not isinstance(fields, Mapping):
         return SideFile(warnings=("side file is no mapping of names to values",))
@@ -52,7 +55,7 @@ def _checked(fields: Mapping[object, object]) -> SideFile:
         check = _CHECKS.get(str(name))
         if check is None:
             warnings.append(f"unknown field {str(name)[:50]!r}")
-        elif value is not None:
+        elif value not in _NOTHING:
             try:
                 values[str(name)] = check(value)
             except ValueError as error:
@@ -71,12 +74,8 @@ def _text(value: object) -> str:
 
 
 def _day(value: object) -> date:
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
     try:
-        return date.fromisoformat(_text(value))
+        return datetime.fromisoformat(_text(value)).date()
     except ValueError as error:
         raise ValueError("must be a date such as 2026-11-20") from error
 

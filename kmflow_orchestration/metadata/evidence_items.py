@@ -56,6 +56,11 @@ class EvidenceItems:
         )
         return [_item(row) for row in self._session.execute(query)]
 
+    def states_of_batch(self, group: GroupId, batch_id: str) -> dict[str, State]:
+        """The state of each item of a batch, by id."""
+        query = select(Row.id, Row.state).where(Row.group_id == group, Row.batch_id == batch_id)
+        return {item_id: State(state) for item_id, state in self._session.execute(query)}
+
     def count_of_batches(self, group: GroupId, batch_ids: Sequence[str]) -> int:
         """Number of items of some batches that were stored."""
         query = select(func.count()).select_from(_ITEMS).where(_C.group_id == group)

@@ -7,12 +7,21 @@ from pathlib import PurePath
 
 from kmflow_orchestration.names import EngagementId, safe_column, short_hash
 
-_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    "|sep(?:t|tember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+)
+# As Windows, macOS and Linux desktops name copies.
 _COPY = re.compile(
-    r"(?ix) ^copy[ _-](?:\(\d+\)[ _-])?of[ _-]+ | [ _-]*\(\d+\)$ | [ _-]+copy(?:[ _-]*\(?\d+\)?)?$"
+    r"""(?ix)
+    ^copy[ _-](?:\(\d+\)[ _-])?of[ _-]+
+    | [ _-]*\(\d+\)$
+    | [ _-]+copy(?:[ _-]*\(?\d+\)?)?$
+    | [ _-]*\((?:another[ ]|\d+(?:st|nd|rd|th)[ ])?copy(?:[ ]\d+)?\)$
+    """
 )
 _DATED_MONTH = re.compile(
-    rf"(?ix) (?<![a-z]) (?:\d{{1,2}}[ ._-]?)? (?:{_MONTHS})[a-z]{{0,6}} [ ._-]?\d{{2,4}} (?!\d)"
+    rf"(?ix) (?<![a-z]) (?:\d{{1,2}}[ ._-]?)? (?:{_MONTHS}) [ ._-]?\d{{2,4}} (?!\d)"
 )
 _DIGITS = re.compile(r"\d+")
 _EDGES = " \t._-+,()[]{}#&"

@@ -78,6 +78,8 @@ class DatasetWriter:
     ) -> tuple[WrittenTable, ...]:
         """Write every table that gets, changes or loses rows by this batch.
 
+        `items` are all of the batch, whatever became of them; `converted` those that live.
+
         Raises:
             StorageUnavailable: the bytes of an older item could not be read again.
             RemoteFault: a statement failed after our own retries.
@@ -89,7 +91,7 @@ class DatasetWriter:
         }
         by_id = {item.item_id: item for item in items}
         parts = [self._part(by_id[item_id], table) for (item_id, _), table in staged.items()]
-        gone = self._gone(batch, converted, staged)
+        gone = self._gone(batch, by_id, staged)
         self.registry.record(self.group, parts)
         work = _Work(batch, staged, frozenset(gone))
         names = {part.table_name for part in parts} | set(gone.values())
@@ -122,13 +124,14 @@ class DatasetWriter:
         )
 
     def _gone(
-        self, batch: Batch, converted: Iterable[str], staged: Mapping[PartKey, StagedTable]
+        self, batch: Batch, members: Iterable[str], staged: Mapping[PartKey, StagedTable]
     ) -> dict[PartKey, str]:
         """Known parts whose rows must go, with their tables.
 
-        Those of replaced and of quarantined items, and those that an item has no longer.
+        Those of replaced items, of members that were quarantined or superseded, and those that an
+        item has no longer.
         """
-        known = self.registry.of_items(self.group, {*batch.replaced_item_ids, *converted})
+        known = self.registry.of_items(self.group, {*batch.replaced_item_ids, *members})
         return {part.key: part.table_name for part in known if part.key not in staged}
 
     def _settled_table(self, name: str, work: _Work) -> WrittenTable:

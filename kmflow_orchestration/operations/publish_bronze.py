@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 
@@ -13,8 +14,9 @@ from kmflow_orchestration import __version__
 from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.identity import bronze_id, ingestion_log_id
-from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
+from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, State, Step
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.batch_members import write_all
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables import medallion
@@ -47,8 +49,8 @@ def publish_bronze(
     rows = size_bytes = 0
     batches = ledger.batches(group, day, Step.BRONZE)
     for batch in batches:
-        items = ledger.items(group, batch.batch_id)
-        _write_both(batch, items, lakehouse=lakehouse, config=config)
+        write = partial(_write_both, batch, lakehouse=lakehouse, config=config)
+        items = write_all(group, batch.batch_id, ledger, write)
         ledger.finish_step(group, batch.batch_id, Step.BRONZE)
         rows += len(items)
         size_bytes += sum(item.size_bytes for item in items)
@@ -147,8 +149,8 @@ def _log_rows(items: Iterable[Item]) -> pa.Table:
             "bronze_id": bronze_id(item.item_id),
             "evidence_item_id": item.item_id,
             "pipeline_version": __version__,
-            "status": "failed" if item.state == "quarantined" else "success",
-            "error_message": item.reason if item.state == "quarantined" else None,
+            "status": "failed" if item.state is State.QUARANTINED else "success",
+            "error_message": _why_refused(item),
             "duration_ms": _milliseconds(item),
             "logged_at": item.stored_at,
             medallion.BATCH_COLUMN: item.batch_id,
@@ -157,6 +159,10 @@ def _log_rows(items: Iterable[Item]) -> pa.Table:
     ]
     types = {"duration_ms": pa.int64(), "logged_at": pa.timestamp("us", "UTC")}
     return pa.Table.from_pylist(rows, schema=_text_schema(names, types))
+
+
+def _why_refused(item: Item) -> str | None:
+    return f"{item.reason}: {item.message}" if item.state is State.QUARANTINED else None
 
 
 def _milliseconds(item: Item) -> int:

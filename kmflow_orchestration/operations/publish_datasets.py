@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.batch_members import are_live, write_all
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
 from kmflow_orchestration.operations.dataset_writing import DatasetWriter, WrittenTable
 from kmflow_orchestration.operations.publish_bronze import write_ingestion_log
@@ -142,26 +144,66 @@ def publish_datasets(
         RemoteFault: a statement failed after our own retries.
     """
     published = PublishedDatasets(group, day)
+    publishing = _Publishing(
+        group, ledger, store, lakehouse, registry, config, workers, work_dir, on_written
+    )
     for batch in ledger.batches(group, day, Step.DATASETS):
-        folder = work_dir / batch.batch_id
+        published += publishing.publish(batch)
+    return published
+
+
+@dataclass(frozen=True, slots=True)
+class _Publishing:
+    """Publishes one batch after the other."""
+
+    group: GroupId
+    ledger: Ledger
+    store: StorageBackend
+    lakehouse: Lakehouse
+    registry: DatasetTables
+    config: GroupConfig
+    workers: int
+    work_dir: Path
+    on_written: OnWritten
+
+    def publish(self, batch: Batch) -> PublishedDatasets:
+        group, ledger = self.group, self.ledger
+        while True:
+            items = ledger.items(group, batch.batch_id)
+            converted, tables = self._written(batch, items)
+            if are_live(group, batch.batch_id, ledger, _marks(converted)):
+                break
+        ledger.mark_all_converted(group, _marks(converted))
+        log = partial(write_ingestion_log, batch, lakehouse=self.lakehouse, config=self.config)
+        write_all(group, batch.batch_id, ledger, log)
+        if not batch.is_finished(Step.DATASETS):
+            self.on_written(batch.batch_id, tables)
+        ledger.finish_step(group, batch.batch_id, Step.DATASETS)
+        return _summary(group, batch, items, converted, tables)
+
+    def _written(
+        self, batch: Batch, items: Sequence[Item]
+    ) -> tuple[dict[str, ConvertedItem], tuple[WrittenTable, ...]]:
+        """Convert the live ones of a batch's items and write their tables."""
+        folder = self.work_dir / batch.batch_id
+        live = [item for item in items if item.is_live]
+        sources = [_source(item) for item in live]
         try:
-            items = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
-            sources = [_source(item) for item in items]
-            converted = convert_items(sources, store, workers=workers, work_dir=folder)
-            _check_bytes(items, converted)
-            _quarantine(group, ledger, converted)
-            writer = DatasetWriter(group, store, lakehouse, registry, config, workers, folder)
-            tables = writer.write(batch, items, converted)
+            converted = convert_items(sources, self.store, workers=self.workers, work_dir=folder)
+            _check_bytes(live, converted)
+            _quarantine(self.group, self.ledger, converted)
+            writer = DatasetWriter(
+                self.group,
+                self.store,
+                self.lakehouse,
+                self.registry,
+                self.config,
+                self.workers,
+                folder,
+            )
+            return converted, writer.write(batch, items, converted)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        _mark_converted(group, ledger, converted)
-        log_items = ledger.items(group, batch.batch_id)
-        write_ingestion_log(batch, log_items, lakehouse=lakehouse, config=config)
-        if not batch.is_finished(Step.DATASETS):
-            on_written(batch.batch_id, tables)
-        ledger.finish_step(group, batch.batch_id, Step.DATASETS)
-        published += _summary(group, batch, items, converted, tables)
-    return published
 
 
 def _source(item: Item) -> StoredSource:
@@ -186,15 +228,13 @@ def _quarantine(group: GroupId, ledger: Ledger, converted: Mapping[str, Converte
             ledger.quarantine_item(group, item.item_id, item.code, item.message)
 
 
-def _mark_converted(group: GroupId, ledger: Ledger, converted: Mapping[str, ConvertedItem]) -> None:
-    ledger.mark_all_converted(
-        group,
-        {
-            item.item_id: (item.converter_version, item.outcome is Outcome.NO_CONVERTER)
-            for item in converted.values()
-            if item.outcome is not Outcome.QUARANTINED
-        },
-    )
+def _marks(converted: Mapping[str, ConvertedItem]) -> dict[str, tuple[str, bool]]:
+    """What the ledger is told of each item that was not quarantined."""
+    return {
+        item.item_id: (item.converter_version, item.outcome is Outcome.NO_CONVERTER)
+        for item in converted.values()
+        if item.outcome is not Outcome.QUARANTINED
+    }
 
 
 def _summary(
@@ -205,7 +245,7 @@ def _summary(
     tables: tuple[WrittenTable, ...],
 ) -> PublishedDatasets:
     names = {item.item_id: item.file_name for item in items}
-    found = [converted[item.item_id] for item in items]
+    found = [converted[item.item_id] for item in items if item.item_id in converted]
     outcomes = Counter(item.outcome for item in found)
     return PublishedDatasets(
         group,

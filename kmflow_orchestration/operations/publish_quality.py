@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 
@@ -13,8 +14,9 @@ from kmflow_orchestration import __version__
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.identity import quality_event_id
 from kmflow_orchestration.intake.evidence_scores import DEFAULT_WEIGHTS, ScoringFacts, score
-from kmflow_orchestration.intake.ledger import Item, Ledger, Scores, Step
+from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Scores, Step
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.batch_members import live_items, write_live
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables import medallion
 
@@ -48,20 +50,33 @@ def publish_quality(
     scored: list[Item] = []
     batches = ledger.batches(group, day, Step.QUALITY)
     for batch in batches:
-        live = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
-        ledger.publish(group, batch.batch_id, _new_scores(group, live, ledger))
-        published = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
-        lakehouse.replace(
-            config.namespace.silver(medallion.SILVER_QUALITY_EVENTS.name),
-            _rows(published),
-            matching={
-                medallion.BATCH_COLUMN: [batch.batch_id],
-                medallion.EVIDENCE_COLUMN: list(batch.replaced_item_ids),
-            },
-        )
+        write = partial(_write, batch=batch, ledger=ledger, lakehouse=lakehouse, config=config)
+        scored += write_live(group, batch.batch_id, ledger, write)
         ledger.finish_step(group, batch.batch_id, Step.QUALITY)
-        scored += published
     return PublishedQuality(group, day, tuple(b.batch_id for b in batches), tuple(scored))
+
+
+def _write(
+    items: Sequence[Item],
+    *,
+    batch: Batch,
+    ledger: Ledger,
+    lakehouse: Lakehouse,
+    config: GroupConfig,
+) -> list[Item]:
+    """Score and publish a batch's live items, and write the events of those that live then."""
+    group = GroupId(batch.group_id)
+    ledger.publish(group, batch.batch_id, _new_scores(group, items, ledger))
+    published = live_items(group, batch.batch_id, ledger)
+    lakehouse.replace(
+        config.namespace.silver(medallion.SILVER_QUALITY_EVENTS.name),
+        _rows(published),
+        matching={
+            medallion.BATCH_COLUMN: [batch.batch_id],
+            medallion.EVIDENCE_COLUMN: list(batch.replaced_item_ids),
+        },
+    )
+    return published
 
 
 def _new_scores(group: GroupId, items: Iterable[Item], ledger: Ledger) -> Mapping[str, Scores]:

@@ -13,12 +13,19 @@ from kmflow_orchestration.tables.medallion import BATCH_COLUMN
 
 
 def first_rows(
-    table: TableName, batches: Sequence[str], *, lakehouse: Lakehouse, rows: int = 5
+    group: GroupId,
+    table: TableName,
+    batches: Sequence[str],
+    *,
+    lakehouse: Lakehouse,
+    rows: int = 5,
 ) -> pa.Table:
-    """Up to `rows` rows that one of these batches wrote, in no particular order."""
+    """Up to `rows` rows of a group that one of these batches wrote, in no particular order."""
     chosen = ", ".join(literal(batch) for batch in batches) or "NULL"
     return lakehouse.query(
-        f"SELECT * FROM {table.sql} WHERE {quoted(BATCH_COLUMN)} IN ({chosen}) LIMIT {int(rows)}"
+        f"SELECT * FROM {table.sql} WHERE group_id = :group_id"
+        f" AND {quoted(BATCH_COLUMN)} IN ({chosen}) LIMIT {int(rows)}",
+        {"group_id": group},
     )
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +22,8 @@ from kmflow_orchestration.converters.registry import ConverterRegistry, default_
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.identity import bronze_id, fragment_id
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
-from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.names import GroupId, TableName
+from kmflow_orchestration.operations.batch_members import write_live
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 from kmflow_orchestration.tables.arrow_types import arrow_schema
 from kmflow_orchestration.tables.medallion import (
@@ -64,25 +66,19 @@ def publish_fragments(
     """
     table = config.namespace.silver(SILVER_EVIDENCE_FRAGMENTS.name)
     batches = ledger.batches(group, day, Step.FRAGMENTS)
-    tally = _Tally()
+    tallies: list[_Tally] = []
     for batch in batches:
-        items = [item for item in ledger.items(group, batch.batch_id) if item.is_live]
-        lakehouse.replace(
-            table, _rows(items, store, tally), schema=_SCHEMA, matching=_matching(batch)
-        )
+        write = partial(_write, batch=batch, table=table, store=store, lakehouse=lakehouse)
+        tallies.append(write_live(group, batch.batch_id, ledger, write))
         ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
     return PublishedFragments(
         group,
         day,
         tuple(batch.batch_id for batch in batches),
-        tally.fragments,
-        tally.documents,
-        tally.characters,
+        sum(tally.fragments for tally in tallies),
+        sum(tally.documents for tally in tallies),
+        sum(tally.characters for tally in tallies),
     )
-
-
-def _matching(batch: Batch) -> dict[str, list[str]]:
-    return {BATCH_COLUMN: [batch.batch_id], EVIDENCE_COLUMN: list(batch.replaced_item_ids)}
 
 
 @dataclass(slots=True)
@@ -92,6 +88,24 @@ class _Tally:
     fragments: int = 0
     documents: int = 0
     characters: int = 0
+
+
+def _write(
+    items: Iterable[Item],
+    *,
+    batch: Batch,
+    table: TableName,
+    store: StorageBackend,
+    lakehouse: Lakehouse,
+) -> _Tally:
+    tally = _Tally()
+    lakehouse.replace(
+        table,
+        _rows(items, store, tally),
+        schema=_SCHEMA,
+        matching={BATCH_COLUMN: [batch.batch_id], EVIDENCE_COLUMN: list(batch.replaced_item_ids)},
+    )
+    return tally
 
 
 def _rows(items: Iterable[Item], store: StorageBackend, tally: _Tally) -> Iterator[pa.RecordBatch]:

@@ -38,7 +38,11 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
         self._instance = context.instance
         self._run_id = run.run_id if run else None
         self._group = run.tags.get(GROUP_TAG) if run else None
-        with Context(load_settings(**overrides), dagster_run_id=self._run_id or "") as opened:
+        with Context(
+            load_settings(**overrides),
+            dagster_run_id=self._run_id or "",
+            run_is_over=self._run_is_over,
+        ) as opened:
             self._context = opened
             yield self
         self._context = None
@@ -78,6 +82,11 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
         return DatabricksClientResource(
             host=config.workspace_url, credentials_strategy=token_strategy(config)
         )
+
+    def _run_is_over(self, run_id: str) -> bool:
+        """Whether a run that holds a claim has ended; what this instance does not know has not."""
+        run = self._instance.get_run_by_id(run_id) if self._instance is not None else None
+        return run is not None and run.is_finished
 
     def _bind(self, group: GroupId) -> None:
         if self._group is None:

@@ -131,6 +131,7 @@ def poll_run(look: _Look) -> PollOutcome:
     """Look at one run; never raises for what its platform or the database does."""
     try:
         changed = _poll(look)
+        now = look.runs.get(look.polled.group, look.run.profile_run_id)
     except KmflowError as error:
         logger.warning("polling of run %s: %s", look.run.profile_run_id, error)
         return PollOutcome(
@@ -140,7 +141,6 @@ def poll_run(look: _Look) -> PollOutcome:
             changed=False,
             error=error.message,
         )
-    now = look.runs.get(look.polled.group, look.run.profile_run_id)
     return PollOutcome(now.group_id, now.profile_run_id, now.status, changed)
 
 

@@ -148,6 +148,9 @@ def _end_if_overdue(group: GroupId, run: ProfileRun, launcher: Launcher) -> None
 def _start(
     group: GroupId, target: TableGroup, launcher: Launcher, trigger: Trigger
 ) -> ProfilingLaunchResult:
+    # A table that changes after this moment may be missing from what the job reads: the run counts
+    # from here, so that such a table is profiled again.
+    begun = launcher.clock.now()
     tables = launcher.table_groups.tables(group, target.table_group_id)
     if not tables:
         raise ProfileRunError(f"table group {target.table_group_id} has no tables yet")
@@ -159,7 +162,7 @@ def _start(
         at=launcher.clock.now(),
     )
     job = launcher.jobs.ensure_job(target)
-    run = _queued_run(target, job, launcher, trigger)
+    run = _queued_run(target, job, launcher, trigger, begun=begun)
     parameters = job_parameters(run, target, launcher)
     launcher.runs.insert_queued(group, run)
     with _failing(group, run, launcher):
@@ -167,7 +170,7 @@ def _start(
 
 
 def _queued_run(
-    target: TableGroup, job: EnsuredJob, launcher: Launcher, trigger: Trigger
+    target: TableGroup, job: EnsuredJob, launcher: Launcher, trigger: Trigger, *, begun: datetime
 ) -> ProfileRun:
     now, options = launcher.clock.now(), launcher.options
     return ProfileRun(
@@ -175,7 +178,7 @@ def _queued_run(
         group_id=target.group_id,
         table_group_id=target.table_group_id,
         status=RunStatus.QUEUED,
-        created_at=now,
+        created_at=begun,
         updated_at=now,
         deadline_at=now + timedelta(seconds=options.timeout_seconds) + options.deadline_grace,
         timeout_seconds=options.timeout_seconds,

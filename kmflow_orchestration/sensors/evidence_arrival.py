@@ -16,7 +16,12 @@ from kmflow_orchestration.resources.asset_keys import INTAKE, SILVER
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.fairness import in_turns
 from kmflow_orchestration.sensors.partition_sync import partition_requests
-from kmflow_orchestration.sensors.run_keys import has_active_run, has_run_since
+from kmflow_orchestration.sensors.run_keys import (
+    PARTITION_TAG,
+    has_active_run,
+    has_run_since,
+    why_not_now,
+)
 
 MAX_REQUESTS = 20
 # Automation follows an intake run within a tick or two; what is missing after this long failed.
@@ -81,8 +86,10 @@ def _requests(
     skipped: list[str] = []
     due = {one.day: one for one in opened.ledger.due_days(group)}
     for day, one in due.items():
-        if has_active_run(instance, day_key(group, day)):
-            skipped.append(f"{day}: a run is under way")
+        runs_of_day = {PARTITION_TAG: day_key(group, day)}
+        reason = why_not_now(instance, runs_of_day, INTAKE, opened.clock.now())
+        if reason:
+            skipped.append(f"{day}: {reason}")
         else:
             requests.append(_request(group, one, INTAKE))
     # A day that is due gets its silver steps by the automation that follows its run.

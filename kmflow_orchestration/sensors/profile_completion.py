@@ -17,6 +17,7 @@ from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.runs.reconciliation import PolledGroup, poll_outstanding
 from kmflow_orchestration.runs.run_state import SUCCESSFUL
 from kmflow_orchestration.sensors.fairness import in_turns
+from kmflow_orchestration.sensors.run_keys import why_not_now
 
 MAX_REQUESTS = 50
 
@@ -37,11 +38,11 @@ def profile_completion(
     waiting: dict[str, list[dg.RunRequest]] = {}
     for group in opened.group_configs.groups():
         for run in opened.profile_runs.finished_unmaterialized(group):
-            if run.status in SUCCESSFUL:
-                waiting.setdefault(group, []).append(_request(run))
-            else:
+            if run.status not in SUCCESSFUL:
                 _report_failure(context.instance, run)
                 _taken_over(opened, group, run)
+            elif not why_not_now(context.instance, _tag(run), PROFILE_OUTCOME, opened.clock.now()):
+                waiting.setdefault(group, []).append(_request(context.instance, run))
     # Its run marks a profile as taken over; until then the run key keeps repeats harmless.
     requests = in_turns(waiting, MAX_REQUESTS)
     if not requests:
@@ -63,12 +64,18 @@ def _polled(context: dg.SensorEvaluationContext, opened: Context) -> list[Polled
     return polled
 
 
-def _request(run: ProfileRun) -> dg.RunRequest:
+def _tag(run: ProfileRun) -> dict[str, str]:
+    return {PROFILE_RUN_TAG: run.profile_run_id}
+
+
+def _request(instance: dg.DagsterInstance, run: ProfileRun) -> dg.RunRequest:
+    """Its own id is the key; after a run that failed to take it over, with a number behind."""
+    earlier = instance.get_runs_count(dg.RunsFilter(tags=_tag(run)))
     return dg.RunRequest(
-        run_key=run.profile_run_id,
+        run_key=run.profile_run_id + (f":{earlier + 1}" if earlier else ""),
         partition_key=table_group_key(run.group_id, run.table_group_id),
         asset_selection=PROFILE_OUTCOME,
-        tags={GROUP_TAG: run.group_id, PROFILE_RUN_TAG: run.profile_run_id},
+        tags={GROUP_TAG: run.group_id, **_tag(run)},
     )
 
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.metadata.profile_records import TableGroup
 from kmflow_orchestration.partitions.keys import GROUP_TAG, table_group_key
 from kmflow_orchestration.resources.asset_keys import PROFILE_RUN
 from kmflow_orchestration.resources.context_resource import ContextResource
@@ -14,21 +14,26 @@ MAX_REQUESTS = 20
 
 
 def profiling_cron(context: dg.SensorEvaluationContext, kmflow: ContextResource) -> dg.SensorResult:
-    """Request a profile of each table group whose cron is due and whose tables changed."""
+    """Request a profile of each table group whose cron is due and whose tables changed.
+
+    A tick is answered by a request or by a skip; one that finds no room waits for the next time.
+    """
     opened = kmflow.context
     now = opened.clock.now()
-    due: dict[str, list[dg.RunRequest]] = {}
+    due: dict[str, list[TableGroup]] = {}
     unchanged: list[str] = []
     for group in opened.group_configs.groups():
         stale = {one.table_group_id for one in opened.table_groups.stale(group)}
         for table_group in opened.table_groups.due_by_cron(group, now):
-            opened.table_groups.ticked(group, table_group.table_group_id, now)
             if table_group.table_group_id in stale:
-                request = _request(context.instance, group, table_group.table_group_id)
-                due.setdefault(group, []).append(request)
+                due.setdefault(group, []).append(table_group)
             else:
+                opened.table_groups.ticked(group, table_group.table_group_id, now)
                 unchanged.append(f"{group}/{table_group.table_group_id}")
-    requests = in_turns(due, MAX_REQUESTS)
+    requests: list[dg.RunRequest] = []
+    for table_group in in_turns(due, MAX_REQUESTS):
+        requests.append(_request(context.instance, table_group))
+        opened.table_groups.ticked(table_group.group_id, table_group.table_group_id, now)
     if unchanged:
         context.log.info("no table changed since the last run: %s", ", ".join(unchanged))
     quiet = f"unchanged: {', '.join(unchanged)}" if unchanged else "no schedule is due"
@@ -40,11 +45,11 @@ def profiling_cron(context: dg.SensorEvaluationContext, kmflow: ContextResource)
     )
 
 
-def _request(instance: dg.DagsterInstance, group: GroupId, table_group: str) -> dg.RunRequest:
-    key = table_group_key(group, table_group)
+def _request(instance: dg.DagsterInstance, table_group: TableGroup) -> dg.RunRequest:
+    key = table_group_key(table_group.group_id, table_group.table_group_id)
     return dg.RunRequest(
         run_key=next_run_key(instance, key, "profile"),
         partition_key=key,
         asset_selection=[PROFILE_RUN],
-        tags={GROUP_TAG: group},
+        tags={GROUP_TAG: table_group.group_id},
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
@@ -21,6 +21,7 @@ from kmflow_orchestration.definitions import build_definitions
 from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun, TableGroup
 from kmflow_orchestration.names import EngagementId, GroupId, TableGroupId
 from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key
+from kmflow_orchestration.resources.asset_keys import INTAKE
 from kmflow_orchestration.runs.callbacks import apply_completion
 from kmflow_orchestration.runs.run_state import Actor, RunStatus
 from kmflow_orchestration.sensors.partition_sync import PartitionRequest
@@ -129,6 +130,25 @@ class SensorWorld:
         tags = {"dagster/partition": str(day_key(group, self.today)), GROUP_TAG: group}
         run = dg.DagsterRun(job_name="__ASSET_JOB", run_id=str(uuid4()), status=status, tags=tags)
         self.instance.add_run(run)
+
+    def past_run_of(
+        self,
+        group: str,
+        status: dg.DagsterRunStatus,
+        *,
+        ago: timedelta,
+        assets: Iterable[dg.AssetKey] = INTAKE,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """A run of these assets, over by now: for the group's present day, or with other tags."""
+        run = dg.DagsterRun(
+            job_name="__ASSET_JOB",
+            run_id=str(uuid4()),
+            status=status,
+            tags=tags or {"dagster/partition": str(day_key(group, self.today)), GROUP_TAG: group},
+            asset_selection=frozenset(assets),
+        )
+        self.instance.run_storage.add_historical_run(run, self.now - ago)
 
     def profile(self, table_group: TableGroup, *, ago: timedelta = timedelta()) -> ProfileRun:
         """A queued profile run of a table group."""

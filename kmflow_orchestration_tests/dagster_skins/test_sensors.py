@@ -79,6 +79,60 @@ def test_a_day_with_a_run_under_way_waits(world: SensorWorld, status: dg.Dagster
     assert f"skipped ({world.today}: a run is under way)" in told
 
 
+@pytest.mark.parametrize(
+    ("failures", "minutes", "asked_again"),
+    [
+        (1, 0, True),
+        (2, 0.5, False),
+        (2, 1.5, True),
+        (3, 3.5, False),
+        (3, 4.5, True),
+        (4, 14.5, False),
+        (5, 59, False),
+        (5, 61, True),
+        (24, 59, False),
+        (24, 61, True),
+    ],
+)
+def test_a_day_whose_runs_fail_is_asked_for_ever_later(
+    world: SensorWorld, failures: int, minutes: float, asked_again: bool
+) -> None:
+    world.add_group("acme")
+    world.drop("acme", "e1/loans.csv")
+    for number in reversed(range(failures)):
+        ago = timedelta(minutes=minutes + 2 * number)
+        world.past_run_of("acme", dg.DagsterRunStatus.FAILURE, ago=ago)
+
+    result = world.tick("evidence_arrival")
+
+    assert bool(run_keys(result)) is asked_again
+    if not asked_again:
+        assert f"{world.today}: {failures} runs in a row failed" in skip_text(result)
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED])
+def test_failures_before_a_run_that_did_not_fail_count_no_more(
+    world: SensorWorld, status: dg.DagsterRunStatus
+) -> None:
+    world.add_group("acme")
+    world.drop("acme", "e1/loans.csv")
+    for number in range(5, 1, -1):
+        world.past_run_of("acme", dg.DagsterRunStatus.FAILURE, ago=timedelta(seconds=10 * number))
+    world.past_run_of("acme", status, ago=timedelta(seconds=5))
+
+    assert run_keys(world.tick("evidence_arrival"))
+
+
+def test_failed_runs_of_later_steps_do_not_hold_up_new_files(world: SensorWorld) -> None:
+    world.add_group("acme")
+    world.drop("acme", "e1/loans.csv")
+    for _ in range(3):
+        failed = dg.DagsterRunStatus.FAILURE
+        world.past_run_of("acme", failed, ago=timedelta(seconds=5), assets=SILVER)
+
+    assert run_keys(world.tick("evidence_arrival"))
+
+
 def test_an_unreadable_landing_holds_up_no_other_group(world: SensorWorld) -> None:
     for group in ("acme", "globex"):
         world.add_group(group)
@@ -325,6 +379,19 @@ def test_a_changed_table_is_profiled_once_for_all_missed_ticks(world: SensorWorl
     assert str(request.partition_key) == "acme|lending"
 
 
+def test_of_many_due_table_groups_none_loses_its_tick(world: SensorWorld) -> None:
+    for group, count in (("acme", 23), ("globex", 2)):
+        world.add_group(group)
+        for number in range(count):
+            world.changed(world.add_table_group(group, f"e{number}"), ago=HOUR)
+
+    ticks = [run_keys(world.tick("profiling_cron")) for _ in range(3)]
+
+    assert [len(keys) for keys in ticks] == [20, 5, 0]
+    assert len({*ticks[0], *ticks[1]}) == 25
+    assert "globex:e0:profile:1" in ticks[0][:2]
+
+
 def test_a_run_under_way_is_not_doubled(world: SensorWorld) -> None:
     world.add_group("acme")
     table_group = world.add_table_group("acme", "lending")
@@ -355,6 +422,29 @@ def test_a_completed_profile_asks_for_its_outcome_until_it_is_taken_over(
     assert request.asset_selection == PROFILE_OUTCOME
     assert request.tags == {"kmflow/group": "acme", PROFILE_RUN_TAG: run.profile_run_id}
     assert run_keys(world.tick("profile_completion")) == []
+
+
+@pytest.mark.parametrize(
+    ("ago_s", "numbers"), [((10,), ["2"]), ((20, 10), []), ((200, 100), ["3"])]
+)
+def test_a_profile_that_could_not_be_taken_over_is_asked_for_again_ever_later(
+    world: SensorWorld, ago_s: tuple[int, ...], numbers: list[str]
+) -> None:
+    world.add_group("acme")
+    run = world.profile(world.add_table_group("acme", "lending"))
+    world.end(run, DONE)
+    for seconds in ago_s:
+        world.past_run_of(
+            "acme",
+            dg.DagsterRunStatus.FAILURE,
+            ago=timedelta(seconds=seconds),
+            assets=PROFILE_OUTCOME,
+            tags={PROFILE_RUN_TAG: run.profile_run_id},
+        )
+
+    keys = run_keys(world.tick("profile_completion"))
+
+    assert keys == [f"{run.profile_run_id}:{number}" for number in numbers]
 
 
 def test_a_failed_profile_is_a_failed_check_and_an_observation_once(world: SensorWorld) -> None:

@@ -37,13 +37,18 @@ def test_what_it_says_survives_the_database() -> None:
     [
         (b"category: nonsense", "category: must be one of"),
         (b"source_date: soon", "source_date: must be a date"),
-        (b"source_date: 2024-02-31", "no YAML"),
+        (b"source_date: 2024-02-31", "source_date: must be a date"),
+        (
+            b'source_date: !!timestamp ""\ncategory: !!int ""\nauthor: !!bool x\na: b',
+            "unknown field",
+        ),
         (b"author: [a, b]", "author: must be text"),
         (b"colour: blue", "unknown field 'colour'"),
         (b"- a\n- b", "no mapping"),
         (b"a: {b", "no YAML"),
         (b"\xff\xfe\x00", "no YAML"),
-        (b"a: &x [*x]\nb: !!python/object:os.system x", "no YAML"),
+        (b"a: &x [*x]", "no YAML"),
+        (b"author: !!python/object/apply:os.system [x]", "author: must be text"),
         (b"[" * 9_000, "no YAML"),
         (b"#" * 20_000, "larger than"),
     ],
@@ -59,8 +64,27 @@ def test_one_bad_field_costs_only_itself() -> None:
     assert side.category == ""
 
 
-def test_an_empty_side_file_says_nothing() -> None:
-    assert parse(b"") == SideFile()
+@pytest.mark.parametrize("content", [b"", b"# nothing\n", b"~", b"author:\nsource_date: null\n"])
+def test_a_side_file_without_values_says_nothing(content: bytes) -> None:
+    assert parse(content) == SideFile()
+
+
+@pytest.mark.parametrize(
+    "day", ["2024-03-01", "2024-03-01 23:59:59", "2024-03-01T10:00:00Z", "'2024-03-01'"]
+)
+def test_a_date_may_be_a_moment(day: str) -> None:
+    assert parse(f"source_date: {day}".encode()).source_date == date(2024, 3, 1)
+
+
+_YAML = st.text("!<>tag:yaml.org,2002 intflobsdrc\"'[]{}&*~-=#|\n:019", max_size=80)
+_TAGS = st.sampled_from(["int", "float", "bool", "timestamp", "binary", "null", "set", "omap"])
+
+
+@given(name=st.sampled_from(["author", "source_date", "x"]), tag=_TAGS, value=_YAML)
+def test_no_tagged_value_is_an_error(name: str, tag: str, value: str) -> None:
+    quoted = value.replace("\\", "").replace('"', "")
+    parse(f'{name}: !!{tag} "{quoted}"'.encode())
+    parse(f"{name}: !!{tag} {value}".encode())
 
 
 @given(st.binary(max_size=200))

@@ -180,6 +180,7 @@ SCORES = Scores(1.0, 1.0, 1.0, 1.0, 1.0)
 LEDGER: dict[str, Callable[[Ledger, Ids], Any]] = {
     "items": lambda ledger, i: ledger.items(ACME, i.batch),
     "count_items": lambda ledger, i: ledger.count_items(ACME, [i.batch]),
+    "item_states": lambda ledger, i: ledger.item_states(ACME, i.batch),
     "find_items": lambda ledger, i: ledger.find_items(ACME, [i.item]),
     "finish_step": lambda ledger, i: ledger.finish_step(ACME, i.batch, Step.BRONZE),
     "mark_converted": lambda ledger, i: ledger.mark_converted(ACME, i.item, "v1"),

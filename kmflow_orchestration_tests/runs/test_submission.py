@@ -86,6 +86,28 @@ def test_a_start_copies_the_catalog_records_the_run_and_submits_it(world, start)
     assert (table_row["schema_name"], table_row["table_name"]) == ("acme_bronze", "e1__loans")
 
 
+def test_a_table_that_appears_while_a_run_is_prepared_is_profiled_by_the_next(world, start):
+    class SlowJobs(ScriptedJobs):
+        def ensure_job(self, table_group):
+            """Takes its time, in which a batch brings a table."""
+            world.clock.advance(1)
+            world.table_groups.table_changed(
+                ACME,
+                E1,
+                schema_name="acme_bronze",
+                table_name="e1__rates",
+                batch_id="b2",
+                at=world.clock.now(),
+            )
+            world.clock.advance(1)
+            return super().ensure_job(table_group)
+
+    launched = start(jobs=SlowJobs())
+    world.complete(world.runs.get(ACME, launched.profile_run_id))
+
+    assert [one.table_group_id for one in world.table_groups.stale(ACME)] == ["e1"]
+
+
 def test_the_job_is_told_all_it_needs_as_text(world, start):
     launched = start()
 

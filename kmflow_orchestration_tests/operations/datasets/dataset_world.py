@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import openpyxl
 
@@ -17,7 +18,8 @@ from kmflow_orchestration.names import EngagementId, TableName
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
 from kmflow_orchestration.operations.silver_fragments import PublishedFragments, publish_fragments
-from kmflow_orchestration.storage.interfaces import Lakehouse
+from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.tables.medallion import BRONZE_INGESTION_LOG
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
 Sheets = dict[str, list[list[object]]]
@@ -73,15 +75,34 @@ class DatasetWorld:
         prefix = f"{self.engagement}__"
         self.heard.append((batch_id, tuple(one.name.removeprefix(prefix) for one in tables)))
 
-    def publish_fragments(self) -> PublishedFragments:
+    def publish_fragments(self, lakehouse: Lakehouse | None = None) -> PublishedFragments:
         return publish_fragments(
             self.place.group,
             self.today,
             ledger=self.place.ledger,
             store=self.place.store,
-            lakehouse=self.lakehouse,
+            lakehouse=lakehouse or self.lakehouse,
             config=self.config,
         )
+
+    def logged(self) -> dict[str, tuple[str, str | None]]:
+        """Status and error of each item of the engagement in the ingestion log."""
+        table = self.config.namespace.bronze(BRONZE_INGESTION_LOG.name)
+        rows = self.lakehouse.query(
+            f"SELECT * FROM {table.sql} WHERE engagement_id = :engagement",
+            {"engagement": self.engagement},
+        )
+        return {
+            row["evidence_item_id"]: (row["status"], row["error_message"])
+            for row in rows.to_pylist()
+        }
+
+    @contextmanager
+    def next_day(self) -> Iterator[Path]:
+        """Another run, on the day after; gives it a work folder of its own."""
+        self.place.clock.advance(86_400)
+        yield self.place.home / "work of the next day"
+        self.place.clock.advance(-86_400)
 
     @property
     def today(self) -> date:
@@ -140,6 +161,22 @@ class WatchedLakehouse:
             return rows
 
         return watched
+
+
+class WatchedStore:
+    """A store with something happening once, before the first stored file is read."""
+
+    def __init__(self, real: StorageBackend, before: Callable[[], None]) -> None:
+        self._real = real
+        self._waiting = [before]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def open_read(self, path: str) -> AbstractContextManager[BinaryIO]:
+        while self._waiting:
+            self._waiting.pop()()
+        return self._real.open_read(path)
 
 
 def write_workbook(path: Path, sheets: Sheets) -> None:

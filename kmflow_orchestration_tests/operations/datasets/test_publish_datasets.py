@@ -21,6 +21,7 @@ from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 from kmflow_orchestration_tests.operations.datasets.dataset_world import (
     DatasetWorld,
     WatchedLakehouse,
+    WatchedStore,
 )
 
 
@@ -160,6 +161,12 @@ def test_a_broken_file_is_quarantined_and_its_neighbours_go_on(world: DatasetWor
     assert (published.converted, published.no_converter) == (1, 1)
     assert world.place.item("report.pdf").no_converter
     assert world.tables == ["loans"]
+    broken = world.place.item("book.xlsx")
+    assert world.logged() == {
+        broken.item_id: ("failed", f"corrupt: {broken.message}"),
+        world.place.item("report.pdf").item_id: ("success", None),
+        world.place.item("loans.csv").item_id: ("success", None),
+    }
 
 
 def test_surplus_fields_are_rescued_and_counted(world: DatasetWorld) -> None:
@@ -209,6 +216,22 @@ def test_a_rebuild_takes_in_what_another_run_added_meanwhile(world: DatasetWorld
     world.take_in(lakehouse=WatchedLakehouse(world.lakehouse, "rebuild", before=overtake))
 
     assert world.rows("loans", "id") == [("1",), ("1",), ("x",)]
+
+
+def test_a_file_superseded_while_it_is_converted_leaves_no_rows(world: DatasetWorld) -> None:
+    def supersede() -> None:
+        with world.next_day() as work_dir:
+            world.drop("loans.csv", "id\n2\n")
+            world.take_in(work_dir=work_dir)
+
+    world.drop("loans.csv", "id\n1\n")
+    world.drop("rates.csv", "rate\n0.5\n")
+    world.take_in(store=WatchedStore(world.place.store, supersede))
+
+    assert world.rows("loans", "id") == [(2,)]
+    assert world.rows("rates", "rate") == [(Decimal("0.5"),)]
+    world.arrive(loans_2="id\nx\n")
+    assert world.rows("loans", "id") == [("2",), ("x",)]
 
 
 class Interrupted(Exception):

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 from kmflow_orchestration.tables.medallion import SILVER_EVIDENCE_FRAGMENTS
-from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
+from kmflow_orchestration_tests.operations.datasets.dataset_world import (
+    DatasetWorld,
+    WatchedLakehouse,
+)
 
 NOTES = (
     "# Findings\n" + "Every loan was checked by two people. " * 10 + "\n\n# Risks\n" + "None. " * 40
@@ -47,6 +50,24 @@ def test_a_new_version_replaces_the_old_ones_text(world: DatasetWorld) -> None:
         world.drop("notes.md", text)
         world.take_in()
         world.publish_fragments()
+
+    assert [row["content"] for row in fragments(world)] == ["Other words."]
+
+
+def test_a_document_superseded_while_it_is_read_leaves_no_fragments(world: DatasetWorld) -> None:
+    overtaken: list[bool] = []
+
+    def supersede() -> None:
+        if not overtaken:
+            overtaken.append(True)
+            with world.next_day() as work_dir:
+                world.drop("notes.md", "Other words.\n")
+                world.take_in(work_dir=work_dir)
+                world.publish_fragments()
+
+    world.drop("notes.md", "First words.\n")
+    world.take_in()
+    world.publish_fragments(WatchedLakehouse(world.lakehouse, "replace", before=supersede))
 
     assert [row["content"] for row in fragments(world)] == ["Other words."]
 
