@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.errors import ConfigurationError, CredentialError
+from kmflow_orchestration.names import group_id
 
 Backend = Literal["local", "databricks"]
 
@@ -91,16 +92,19 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home.resolve() / 'control.db'}"
 
     def evidence_root(self, group: str) -> Path:
-        """Local evidence folder of one group."""
-        return (self.evidence_store_path or self.home / "evidence_store").resolve() / group
+        """Local evidence folder of one group. Raises MissingGroup, ConfigurationError."""
+        return (self.evidence_store_path or self.home / "evidence_store").resolve() / group_id(
+            group
+        )
 
     def lakehouse_root(self, group: str) -> Path:
-        """Local Delta folder of one group."""
-        return (self.datalake_path or self.home / "lakehouse").resolve() / group
+        """Local Delta folder of one group. Raises as `evidence_root`."""
+        root = self.datalake_path or self.home / "lakehouse"
+        return root.resolve() / group_id(group)
 
     def landing_root(self, group: str) -> Path:
-        """Landing folder of a group whose configuration names none."""
-        return self.home.resolve() / "landing" / group
+        """Landing folder of a group whose configuration names none. Raises as `evidence_root`."""
+        return self.home.resolve() / "landing" / group_id(group)
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import NullPool
 
 from kmflow_orchestration.config.group_input import FIELD_NAMES
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import ConfigurationError, MissingDependency
 
 TABLES = ("databricks_configs", "databricksconfig")
 # Named otherwise there. Its tokens lie in another table, encrypted with a key of its own.
@@ -34,10 +34,15 @@ def read_peer_groups(url: str) -> PeerGroups:
     Raises:
         ConfigurationError: the database cannot be read, or has no such table. The address is not
             shown, because it may hold a password.
+        MissingDependency: its driver is not installed.
     """
     try:
         with _read_only(url) as connection:
             return _groups(connection)
+    except ImportError as error:
+        raise MissingDependency(
+            f"{error.name} is not installed", hint="install the driver of that database"
+        ) from None
     except (ArgumentError, DatabaseError, ValueError) as error:
         problem = type(error).__name__
     # Outside the handler: the driver's error may hold the address.

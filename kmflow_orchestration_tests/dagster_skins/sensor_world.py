@@ -32,9 +32,13 @@ from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 class SensorWorld:
     """A process's home with groups in it, and the sensors' cursors between ticks."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, storage_backend: str = "local") -> None:
         self.home = home
-        self.overrides = {"home": str(home), "storage_backend": "local", "quiet_period_s": "0"}
+        self.overrides = {
+            "home": str(home),
+            "storage_backend": storage_backend,
+            "quiet_period_s": "0",
+        }
         self.definitions = build_definitions(sensors_running=False, overrides=self.overrides)
         self.now = SystemClock().now()
         self.cursors: dict[str, str | None] = {}
