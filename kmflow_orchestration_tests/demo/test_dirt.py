@@ -8,6 +8,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,11 @@ _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}( .*)?")
 
 def records(path: Path) -> list[list[str]]:
     if path.suffix == ".xlsx":
-        sheet = load_workbook(path, read_only=True).worksheets[0]
-        return [
-            ["" if cell is None else str(cell) for cell in row]
-            for row in sheet.iter_rows(values_only=True)
-        ]
+        with closing(load_workbook(path, read_only=True)) as book:
+            return [
+                ["" if cell is None else str(cell) for cell in row]
+                for row in book.worksheets[0].iter_rows(values_only=True)
+            ]
     text = path.read_bytes().decode("cp1252" if path.name == "employees.csv" else "utf-8-sig")
     return list(csv.reader(io.StringIO(text, newline="")))
 
@@ -109,8 +110,8 @@ def test_the_documentation_lists_exactly_the_kinds_in_use():
 
 def test_clean_workbooks_hold_typed_cells(first_landing):
     path = first_landing / "acme/loan-origination/loans/loan_tape_2026-09.xlsx"
-    sheet = load_workbook(path, read_only=True)["Loans"]
-    (first,) = sheet.iter_rows(min_row=2, max_row=2, values_only=True)
+    with closing(load_workbook(path, read_only=True)) as book:
+        (first,) = book["Loans"].iter_rows(min_row=2, max_row=2, values_only=True)
     assert isinstance(first[4], int | float)
     assert first[7].year >= 2021
 

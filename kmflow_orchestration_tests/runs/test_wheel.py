@@ -30,11 +30,13 @@ def test_building_again_leaves_one_whole_file(tmp_path):
     built = build_wheel(tmp_path)
 
     assert list(tmp_path.iterdir()) == [built]
-    assert zipfile.ZipFile(built).testzip() is None
+    with zipfile.ZipFile(built) as archive:
+        assert archive.testzip() is None
 
 
 def test_the_bare_wheel_runs_with_the_standard_library_alone(wheel, tmp_path):
-    zipfile.ZipFile(wheel).extractall(tmp_path)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]); "
         "import kmflow_orchestration.profiling.job as job; "
