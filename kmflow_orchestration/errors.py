@@ -275,7 +275,9 @@ class OutputTooLarge(OutputError):
     code = "KM-OUTPUT-002"
     exit_code = 6
 
-    def __init__(self, message: str, *, actual_bytes: int, limit_bytes: int, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, actual_bytes: int, limit_bytes: int, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.actual_bytes = actual_bytes
         self.limit_bytes = limit_bytes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,7 +47,7 @@ def load(content: bytes, schema: pa.Schema) -> pa.Table:
         return schema.empty_table()
     plain = pa.schema([pa.field(field.name, _plain_type(field.type)) for field in schema])
     table = arrow_csv.read_csv(
-        pa.py_buffer(content),
+        io.BytesIO(content),
         read_options=arrow_csv.ReadOptions(
             block_size=len(content) + 1,  # a cell with line breaks must not straddle two blocks
         ),
@@ -61,7 +62,7 @@ def load(content: bytes, schema: pa.Schema) -> pa.Table:
     return table.cast(schema)
 
 
-def _cells(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def _cells(column: pa.ChunkedArray[Any], name: str) -> pa.ChunkedArray[Any]:
     plain = _plain_type(column.type)
     if not any(allowed(plain) for allowed in _ALLOWED):
         raise OutputNotWritable(
@@ -69,10 +70,10 @@ def _cells(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
             key=name,
             hint="take file_format: parquet",
         )
-    column = column.cast(plain)
+    cells: pa.ChunkedArray[Any] = column.cast(plain)
     if pa.types.is_floating(plain):
-        return pc.if_else(pc.is_finite(column), column, pa.scalar(None, plain))
-    return column
+        cells = pc.if_else(pc.is_finite(cells), cells, pa.scalar(None, plain))
+    return cells
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
@@ -80,7 +81,8 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _formulas(column: pa.ChunkedArray) -> int:
+def _formulas(column: pa.ChunkedArray[Any]) -> int:
     if not any(is_text(column.type) for is_text in _TEXT):
         return 0
-    return int(pc.sum(pc.match_substring_regex(column, _FORMULA)).as_py() or 0)
+    found = pc.filter(column, pc.match_substring_regex(column, _FORMULA))
+    return len(found)

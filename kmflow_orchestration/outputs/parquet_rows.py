@@ -27,7 +27,7 @@ def dump_table(table: pa.Table) -> bytes:
 
 def load_table(content: bytes) -> pa.Table:
     """The table of a Parquet file."""
-    return pq.read_table(pa.py_buffer(content))
+    return pq.read_table(pa.BufferReader(content))
 
 
 def dump(value: Any, kind: Kind) -> bytes:
@@ -51,7 +51,7 @@ def load(content: bytes, kind: Kind) -> Any:
     return records if kind == "records" else records[0]
 
 
-def _columns(value: Any, kind: Kind) -> dict[str, pa.Array]:
+def _columns(value: Any, kind: Kind) -> dict[str, pa.Array[Any]]:
     if kind in {"text", "scalar", "values"}:
         return {_VALUE: _column(_VALUE, value if kind == "values" else [value])}
     if kind in {"mapping", "records"}:
@@ -65,7 +65,7 @@ def _columns(value: Any, kind: Kind) -> dict[str, pa.Array]:
     )
 
 
-def _named_columns(records: Sequence[Mapping[Any, Any]]) -> dict[str, pa.Array]:
+def _named_columns(records: Sequence[Mapping[Any, Any]]) -> dict[str, pa.Array[Any]]:
     """A column a key; a key that a record lacks is no value there."""
     names = list(dict.fromkeys(name for record in records for name in record))
     for name in names:
@@ -76,7 +76,7 @@ def _named_columns(records: Sequence[Mapping[Any, Any]]) -> dict[str, pa.Array]:
     return {name: _column(name, [record.get(name) for record in records]) for name in names}
 
 
-def _numbered_columns(rows: Sequence[Sequence[Any]]) -> dict[str, pa.Array]:
+def _numbered_columns(rows: Sequence[Sequence[Any]]) -> dict[str, pa.Array[Any]]:
     width = len(rows[0])
     for number, row in enumerate(rows):
         if len(row) != width or not row:
@@ -86,10 +86,11 @@ def _numbered_columns(rows: Sequence[Sequence[Any]]) -> dict[str, pa.Array]:
     return {f"c{at}": _column(f"c{at}", [row[at] for row in rows]) for at in range(width)}
 
 
-def _column(name: str, values: Sequence[Any]) -> pa.Array:
+def _column(name: str, values: Sequence[Any]) -> pa.Array[Any]:
     try:
-        return pa.array([plain(value) for value in values])
+        found: pa.Array[Any] = pa.array([plain(value) for value in values])
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError) as error:
         raise OutputNotWritable(
             f"column {name!r}: its values have no common type: {error}", key=name
         ) from error
+    return found

@@ -31,7 +31,7 @@ _NEVER = frozenset({"token", "workspace_url"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedUpload:
-    """What holds for one output; sizes are in MiB of 1024 × 1024 bytes."""
+    """What holds for one output; `max_file_size_mb` counts 1024² bytes."""
 
     enabled: bool
     place: VolumePath | None
