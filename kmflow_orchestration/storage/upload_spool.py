@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from uuid import UUID
@@ -26,7 +27,8 @@ class UploadSpool:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            target.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                target.unlink()
             raise StorageUnavailable(
                 f"an output that could not be uploaded cannot be kept either: {error.strerror}",
                 hint="check disk space and permissions of KMFLOW_HOME",
