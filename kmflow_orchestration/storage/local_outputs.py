@@ -30,7 +30,7 @@ class LocalOutputs:
         self, path: VolumePath, content: bytes, *, known: str | None, verify: VerifyMode, tell: Tell
     ) -> str | None:
         target = self.local_path(path)
-        with _disk_faults(path):
+        with _disk_faults(path, is_written=True):
             before = target.read_bytes() if target.is_file() else None
             if before != content:
                 _put(target, content)
@@ -112,12 +112,12 @@ def _entry(folder: VolumePath, entry: os.DirEntry[str]) -> OutputEntry:
 
 
 @contextmanager
-def _disk_faults(path: VolumePath) -> Iterator[None]:
+def _disk_faults(path: VolumePath, *, is_written: bool = False) -> Iterator[None]:
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise RemoteNotFound(f"{path.text} is not there") from error
     except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not is_written:
+            raise RemoteNotFound(f"{path.text} is not there") from error
         raise StorageUnavailable(
             f"{path.text}: {error.strerror or type(error).__name__}",
             hint="check disk space and permissions",

@@ -45,8 +45,16 @@ class UploadSpool:
             ) from error
 
     def drop(self, failure_id: str) -> None:
-        """Remove kept bytes, if there are any."""
-        self._file(failure_id).unlink(missing_ok=True)
+        """Remove kept bytes, if there are any. Raises StorageUnavailable."""
+        try:
+            self._file(failure_id).unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise StorageUnavailable(
+                f"the bytes of failed upload {failure_id} cannot be removed: {error.strerror}",
+                hint="check the permissions of KMFLOW_HOME",
+            ) from error
 
     def _file(self, failure_id: str) -> Path:
         return self._root / str(UUID(failure_id))
