@@ -6,6 +6,7 @@ passing another clock or other settings.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cached_property, partial
@@ -69,6 +70,7 @@ class Context:
         self.dagster_run_id = dagster_run_id
         self.run_is_over = run_is_over
         self._groups: dict[tuple[str, int], GroupContext] = {}
+        self._lock = threading.Lock()
 
     @cached_property
     def _engine(self) -> Any:
@@ -175,9 +177,10 @@ class Context:
         """
         config = self.group_configs.active(group)
         key = (config.group_id, config.version)
-        if key not in self._groups:
-            self._groups[key] = GroupContext(self, config)
-        return self._groups[key]
+        with self._lock:
+            if key not in self._groups:
+                self._groups[key] = GroupContext(self, config)
+            return self._groups[key]
 
     def check_connection(
         self, config: GroupConfig, *, timeout_s: float = 30.0, attempts: int = 3
