@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
+from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_input import parse_group
@@ -70,7 +71,7 @@ class OutputWorld:
         assert self.room is not None
         token = self.home / f"{name}.token"
         if not token.exists():
-            token.write_text(f"token-{name}-{id(self)}", encoding="ascii")
+            token.write_text(f"token-{name}-{uuid4().hex}", encoding="ascii")
             seed_group(
                 self.room.server,
                 self.room.admin,

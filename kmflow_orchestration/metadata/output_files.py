@@ -54,6 +54,11 @@ class OutputFiles:
             row = session.get(OutputFileRow, output_id(group, path))
             return None if row is None else to_file(row)
 
+    def hash_at(self, group: GroupId, path: str) -> str | None:
+        """SHA-256 of what was last written to a path."""
+        found = self.find(group, path)
+        return None if found is None else found.sha256
+
     def latest(
         self, group: GroupId, task_key: str, *, partition_key: str = "", dagster_run_id: str = ""
     ) -> OutputFile | None:

@@ -68,11 +68,10 @@ class Outbox:
         Raises:
             AccessRefused, RemoteFault: after all attempts; the next call begins anew.
         """
-        before = self.files.find(self.group, file.path)
         replaced = self.store.write(
             VolumePath.parse(file.path),
             content,
-            known=None if before is None else before.sha256,
+            known=lambda: self.files.hash_at(self.group, file.path),
             verify=verify,
             tell=tell,
         )

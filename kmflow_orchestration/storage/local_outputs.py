@@ -13,7 +13,7 @@ from uuid import uuid4
 from kmflow_orchestration.config.group_config import VerifyMode
 from kmflow_orchestration.errors import RemoteNotFound, StorageUnavailable, UnsafePath
 from kmflow_orchestration.names import VolumePath
-from kmflow_orchestration.storage.output_store import OutputEntry, Tell, verification_problem
+from kmflow_orchestration.storage.output_store import Known, OutputEntry, Tell, verification_problem
 
 _UNFINISHED = ".part"
 
@@ -27,7 +27,7 @@ class LocalOutputs:
         self._root = root
 
     def write(
-        self, path: VolumePath, content: bytes, *, known: str | None, verify: VerifyMode, tell: Tell
+        self, path: VolumePath, content: bytes, *, known: Known, verify: VerifyMode, tell: Tell
     ) -> str | None:
         target = self.local_path(path)
         with _disk_faults(path, is_written=True):

@@ -13,6 +13,9 @@ from kmflow_orchestration.names import VolumePath
 Tell = Callable[[str], object]
 """Hears, in a sentence, of an attempt that failed or a check that could not be made."""
 
+Known = Callable[[], str | None]
+"""Looks up the SHA-256 of what we wrote to the path before, None if we did not."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutputEntry:
@@ -40,13 +43,12 @@ class OutputStore(Protocol):
     backend: str
 
     def write(
-        self, path: VolumePath, content: bytes, *, known: str | None, verify: VerifyMode, tell: Tell
+        self, path: VolumePath, content: bytes, *, known: Known, verify: VerifyMode, tell: Tell
     ) -> str | None:
         """Store bytes, over those that are there, and confirm them.
 
-        Volume and folder appear where they lack. `known` is the SHA-256 of what we wrote there
-        before, None if we did not. The answer is the SHA-256 of other bytes that were replaced,
-        None when there were none.
+        Volume and folder appear where they lack. The answer is the SHA-256 of other bytes that
+        were replaced, None when there were none.
         """
         ...
 

@@ -21,12 +21,14 @@ from kmflow_orchestration.errors import (
     StorageUnavailable,
 )
 from kmflow_orchestration.names import VolumePath, quoted
-from kmflow_orchestration.storage.output_store import OutputEntry, Tell, verification_problem
+from kmflow_orchestration.storage.output_store import Known, OutputEntry, Tell, verification_problem
 from kmflow_orchestration.storage.verified_reading import hash_of
 
 ATTEMPTS = 3
 COMMENT = "Outputs of tasks, written by kmflow_orchestration for group {group}"
 _REMEMBERED_FOLDERS = 10_000
+_SENT_TWICE = 1 << 20
+"""Bytes up to which a body may be sent twice when its path turns out to be taken."""
 
 
 class VolumeOutputs:
@@ -52,7 +54,7 @@ class VolumeOutputs:
         self._folders: set[VolumePath] = set()
 
     def write(
-        self, path: VolumePath, content: bytes, *, known: str | None, verify: VerifyMode, tell: Tell
+        self, path: VolumePath, content: bytes, *, known: Known, verify: VerifyMode, tell: Tell
     ) -> str | None:
         begun_at = self._clock.monotonic()
         calls = self._calls.with_retrier(
@@ -67,7 +69,7 @@ class VolumeOutputs:
                 raise
             # Somebody removed the Volume or the folder since we asked.
             self._prepare(path, calls, tell)
-            replaced = _put(path, content, None, files)
+            replaced = _put(path, content, known, files)
         _confirm(path, content, verify, files)
         return replaced
 
@@ -143,20 +145,22 @@ class VolumeOutputs:
         return f"{self._config.workspace_url.rstrip('/')}/explore/data/volumes/{quote(place)}"
 
 
-def _put(path: VolumePath, content: bytes, known: str | None, files: VolumeFiles) -> str | None:
+def _put(path: VolumePath, content: bytes, known: Known, files: VolumeFiles) -> str | None:
     wanted = hashlib.sha256(content).hexdigest()
-    if known is None:
+    # Most paths are new: only a body that is dear to send twice is worth a look beforehand.
+    before = known() if len(content) > _SENT_TWICE else None
+    if before is None:
         try:
             files.upload(path, lambda: io.BytesIO(content))
         except RemoteConflict:
-            # An attempt of ours whose answer was lost, or bytes that we know nothing about.
-            known = _hash_there(path, files)
-            if known == wanted:
+            # An attempt of ours whose answer was lost, an earlier output, or bytes of others.
+            before = known() or _hash_there(path, files)
+            if before == wanted and files.size(path) == len(content):
                 return None
         else:
             return None
     files.upload(path, lambda: io.BytesIO(content), overwrite=True)
-    return None if known == wanted else known
+    return None if before == wanted else before
 
 
 def _hash_there(path: VolumePath, files: VolumeFiles) -> str | None:

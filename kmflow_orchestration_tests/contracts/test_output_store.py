@@ -36,7 +36,7 @@ def store(world: OutputWorld) -> OutputStore:
 def write(
     store: OutputStore, content: bytes, *, path: VolumePath = FILE, known: str | None = None
 ) -> str | None:
-    return store.write(path, content, known=known, verify="hash", tell=str)
+    return store.write(path, content, known=lambda: known, verify="hash", tell=str)
 
 
 def sha256(content: bytes) -> str:

@@ -39,7 +39,7 @@ def store(world: OutputWorld) -> OutputStore:
 
 
 def write(store: OutputStore, world: OutputWorld, path: VolumePath, content: bytes = b"1") -> None:
-    store.write(path, content, known=None, verify="size", tell=world.told.append)
+    store.write(path, content, known=lambda: None, verify="size", tell=world.told.append)
 
 
 def requests(room: Room, method: str, path: str, **which: int) -> int:
@@ -152,7 +152,7 @@ def test_a_lost_answer_is_no_second_file_and_no_overwriting(
     room.server.faults.add(Fault("execute_then_drop", method="PUT", path=FILES))
 
     replaced = store.write(
-        PLACE.joined("a.json"), b"1", known=None, verify="size", tell=world.told.append
+        PLACE.joined("a.json"), b"1", known=lambda: None, verify="size", tell=world.told.append
     )
 
     assert replaced is None
