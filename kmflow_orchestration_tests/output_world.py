@@ -7,6 +7,7 @@ schema only; their Volumes are not made beforehand.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,9 +34,17 @@ Backend = Literal["local", "databricks"]
 class OutputWorld:
     """A process's home with groups in it; `told` is what uploads said, `uploaded` what arrived."""
 
-    def __init__(self, home: Path, clock: Clock | None = None, room: Room | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        clock: Clock | None = None,
+        room: Room | None = None,
+        database: Path | None = None,
+    ) -> None:
+        """`database` is a control database that is ready to be copied; making one takes longer."""
         self.home = home
         self.room = room
+        self._database = database
         self.backend: Backend = "databricks" if room else "local"
         self.overrides = {"home": str(home), "storage_backend": self.backend}
         self.context = Context(load_settings(**self.overrides), clock=clock)
@@ -43,7 +52,10 @@ class OutputWorld:
         self.uploaded: list[UploadedOutput] = []
 
     def __enter__(self) -> Self:
-        self.context.migrate()
+        if self._database is None:
+            self.context.migrate()
+        else:
+            shutil.copy(self._database, self.home / "control.db")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, select, union, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Executable, Table, delete, select, union, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kmflow_orchestration.errors import GroupMismatch
 from kmflow_orchestration.identity import output_id
@@ -17,6 +16,9 @@ from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.output_tables import OutputFileRow, UploadFailureRow
 from kmflow_orchestration.names import GroupId
+
+_FILES = cast("Table", OutputFileRow.__table__)
+_FAILURES = cast("Table", UploadFailureRow.__table__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +52,11 @@ class OutputFiles:
 
     def find(self, group: GroupId, path: str) -> OutputFile | None:
         """What was last written to a path."""
+        query = select(OutputFileRow).where(
+            OutputFileRow.group_id == group, OutputFileRow.output_id == output_id(group, path)
+        )
         with guarded(self.sessions) as session:
-            row = session.get(OutputFileRow, output_id(group, path))
+            row = session.scalars(query).one_or_none()
             return None if row is None else to_file(row)
 
     def hash_at(self, group: GroupId, path: str) -> str | None:
@@ -83,22 +88,12 @@ class OutputFiles:
         """
         if file.group_id != group:
             raise GroupMismatch(f"an output of {file.group_id} cannot be recorded for {group}")
-        try:
-            return self._record(group, file)
-        except IntegrityError:  # another process recorded the path's first output just now
-            return self._record(group, file)
-
-    def _record(self, group: GroupId, file: OutputFile) -> tuple[str, ...]:
         key = output_id(group, file.path)
         with guarded(self.sessions) as session:
-            row = session.get(OutputFileRow, key)
-            if row is None:
-                session.add(OutputFileRow(output_id=key, **_values(file)))
-            else:
-                for name, value in _values(file).items():
-                    setattr(row, name, value)
-            session.flush()
-            return _ended(session, group, key, file.written_at)
+            connection = session.connection()  # models would take twice the time
+            upsert = _UPSERTS[connection.dialect.name]
+            connection.execute(upsert, {"output_id": key, **_values(file)})
+            return _made_good(connection, group, key, file.written_at)
 
     def places(self, group: GroupId) -> list[str]:
         """Places that outputs of the group went to, or were to go to, sorted."""
@@ -118,17 +113,30 @@ class OutputFiles:
             )
 
 
-def _ended(session: Session, group: GroupId, key: str, at: datetime) -> tuple[str, ...]:
+def _upsert_of(insert: Any) -> Executable:
+    """Insert a row, or replace the one of the same path, in one statement of this dialect."""
+    statement = insert(_FILES)
+    changed = {name: statement.excluded[name] for name in FILE_FIELDS}
+    upsert: Executable = statement.on_conflict_do_update(index_elements=["output_id"], set_=changed)
+    return upsert
+
+
+_UPSERTS = {"sqlite": _upsert_of(sqlite.insert), "postgresql": _upsert_of(postgresql.insert)}
+
+
+def _made_good(connection: Connection, group: GroupId, key: str, at: datetime) -> tuple[str, ...]:
     """End the open failures of a path: older bytes must never be sent over newer ones."""
-    is_open = (
-        UploadFailureRow.group_id == group,
-        UploadFailureRow.output_id == key,
-        UploadFailureRow.ended_at.is_(None),
+    ended = (
+        update(_FAILURES)
+        .where(
+            _FAILURES.c.group_id == group,
+            _FAILURES.c.output_id == key,
+            _FAILURES.c.ended_at.is_(None),
+        )
+        .values(ended_at=at)
+        .returning(_FAILURES.c.failure_id)
     )
-    ended = tuple(session.scalars(select(UploadFailureRow.failure_id).where(*is_open)))
-    if ended:
-        session.execute(update(UploadFailureRow).where(*is_open).values(ended_at=at))
-    return ended
+    return tuple(connection.execute(ended).scalars())
 
 
 def to_file(row: OutputFileRow | UploadFailureRow) -> OutputFile:
