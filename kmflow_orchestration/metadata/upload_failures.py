@@ -65,6 +65,17 @@ class UploadFailures:
             rows = session.scalars(query.order_by(Row.written_at, Row.failure_id)).all()
         return [_failure(row) for row in rows]
 
+    def open_of(
+        self, group: GroupId, task_key: str, *, partition_key: str = "", dagster_run_id: str = ""
+    ) -> list[UploadFailure]:
+        """Those of one task and partition, oldest first; of one run when asked so."""
+        return [
+            failure
+            for failure in self.open(group)
+            if (failure.file.task_key, failure.file.partition_key) == (task_key, partition_key)
+            and dagster_run_id in {"", failure.file.dagster_run_id}
+        ]
+
     def tried(self, group: GroupId, failure_id: str, error: KmflowError, *, at: datetime) -> None:
         """Another try failed, with this error."""
         of_failure = (Row.group_id == group, Row.failure_id == failure_id, Row.ended_at.is_(None))

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from kmflow_orchestration.errors import OutputChanged, UnknownOutput
+from kmflow_orchestration.metadata.output_files import OutputFile
 from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.operations.outbox import Outbox
 from kmflow_orchestration.outputs.encoding import decode
@@ -17,24 +18,33 @@ def read_output(
 ) -> Any:
     """The newest output of a task and partition, of one run when asked so.
 
+    One that could not be uploaded yet is read from where it is kept on this machine: an older one
+    is never taken for it.
+
     Raises:
         UnknownOutput: none was written.
         OutputChanged: the file holds other bytes than were written.
         RemoteNotFound: the file was removed.
         AccessRefused, RemoteFault: it cannot be read.
     """
-    file = outbox.files.latest(
-        outbox.group, task_key, partition_key=partition_key, dagster_run_id=dagster_run_id
-    )
+    which = {"partition_key": partition_key, "dagster_run_id": dagster_run_id}
+    file = outbox.files.latest(outbox.group, task_key, **which)
+    waiting = outbox.failures.open_of(outbox.group, task_key, **which)
+    if waiting and (file is None or file.written_at <= waiting[-1].file.written_at):
+        failure = waiting[-1]
+        return _decoded(failure.file, outbox.spool.read(failure.failure_id))
     if file is None:
         of_partition = f" of partition {partition_key}" if partition_key else ""
         raise UnknownOutput(
             f"group {outbox.group} has no stored output of {task_key}{of_partition}",
             hint="run it first; what is not uploaded, or could not be, cannot be read",
         )
-    content = outbox.store.read(VolumePath.parse(file.path))
+    return _decoded(file, outbox.store.read(VolumePath.parse(file.path)))
+
+
+def _decoded(file: OutputFile, content: bytes) -> Any:
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise OutputChanged(
-            f"{file.path} holds other bytes than {task_key} wrote", hint="run the task again"
+            f"{file.path} holds other bytes than {file.task_key} wrote", hint="run the task again"
         )
     return decode(content, file.file_format, Shape.from_json(file.shape))

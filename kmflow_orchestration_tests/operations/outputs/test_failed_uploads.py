@@ -10,6 +10,7 @@ import pytest
 
 from kmflow_orchestration.errors import (
     AccessRefused,
+    OutputChanged,
     RemoteFault,
     StorageUnavailable,
     UnknownOutput,
@@ -170,6 +171,20 @@ def test_where_the_group_wants_it_a_failure_is_a_warning(world: OutputWorld) -> 
     assert outcome.uploaded is None
     assert outcome.failure == failures(world)[0]
     assert "kept as failed upload" in world.told[-1]
+
+
+def test_its_value_is_read_from_where_it_is_kept_never_an_older_one(world: OutputWorld) -> None:
+    world.write("acme", {"n": 1}, run=Execution("r1", MOMENT))
+    break_uploads(world)
+    world.write("acme", {"n": 2}, run=Execution("r2", MOMENT), on_upload_error="warn")
+
+    outbox = world.outbox("acme")
+    assert read_output(outbox, "loans") == {"n": 2}
+    assert read_output(outbox, "loans", dagster_run_id="r1") == {"n": 1}
+    (kept,) = spooled(world)
+    kept.unlink()
+    with pytest.raises(OutputChanged):
+        read_output(outbox, "loans")
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
