@@ -6,6 +6,7 @@ passing another clock or other settings.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cached_property, partial
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
     from kmflow_orchestration.metadata.api_tokens import ApiTokens
     from kmflow_orchestration.metadata.config_audit import ConfigAudit
     from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+    from kmflow_orchestration.metadata.output_files import OutputFiles
     from kmflow_orchestration.metadata.profile_completions import ProfileFindings
     from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun
     from kmflow_orchestration.metadata.profile_runs import ProfileRuns
     from kmflow_orchestration.metadata.table_groups import TableGroups
+    from kmflow_orchestration.metadata.upload_failures import UploadFailures
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
+    from kmflow_orchestration.operations.outbox import Outbox, UploadedOutput
     from kmflow_orchestration.runs.callbacks import CallbackSettings
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.runs.reconciliation import PollingOptions
@@ -66,6 +70,7 @@ class Context:
         self.dagster_run_id = dagster_run_id
         self.run_is_over = run_is_over
         self._groups: dict[tuple[str, int], GroupContext] = {}
+        self._lock = threading.Lock()
 
     @cached_property
     def _engine(self) -> Any:
@@ -126,6 +131,21 @@ class Context:
         return ProfileFindings(self._sessions)
 
     @cached_property
+    def output_files(self) -> OutputFiles:
+        from kmflow_orchestration.metadata.output_files import OutputFiles
+
+        return OutputFiles(self._sessions)
+
+    @cached_property
+    def upload_failures(self) -> UploadFailures:
+        from kmflow_orchestration.metadata.upload_failures import UploadFailures
+
+        return UploadFailures(self._sessions)
+
+    def note_upload(self, uploaded: UploadedOutput) -> None:
+        """An output of a group arrived: account is kept of it (rows A16, A19)."""
+
+    @cached_property
     def clients(self) -> ClientCache:
         from kmflow_orchestration.databricks_client.connect import ClientCache
 
@@ -157,9 +177,10 @@ class Context:
         """
         config = self.group_configs.active(group)
         key = (config.group_id, config.version)
-        if key not in self._groups:
-            self._groups[key] = GroupContext(self, config)
-        return self._groups[key]
+        with self._lock:
+            if key not in self._groups:
+                self._groups[key] = GroupContext(self, config)
+            return self._groups[key]
 
     def check_connection(
         self, config: GroupConfig, *, timeout_s: float = 30.0, attempts: int = 3
@@ -234,6 +255,27 @@ class GroupContext:
             self.config,
             clients=self._context.clients,
             clock=self._context.clock,
+        )
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What operations on outputs of this group's tasks need."""
+        from kmflow_orchestration.operations.outbox import Outbox
+        from kmflow_orchestration.storage.choose import open_outputs
+        from kmflow_orchestration.storage.upload_spool import UploadSpool
+
+        context = self._context
+        return Outbox(
+            config=self.config,
+            store=open_outputs(
+                context.settings, self.config, clients=context.clients, clock=context.clock
+            ),
+            files=context.output_files,
+            failures=context.upload_failures,
+            spool=UploadSpool(context.settings.upload_spool_root(self.id)),
+            clock=context.clock,
+            neighbours=lambda: context.group_configs.all_active(include_disabled=True),
+            on_uploaded=context.note_upload,
         )
 
     @cached_property

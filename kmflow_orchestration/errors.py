@@ -9,6 +9,7 @@
     │   │   └── TokenExpired        exit 4   also an AccessRefused
     │   └── MissingDependency
     ├── AccessRefused               exit 4   the workspace refused who we are or what we asked
+    │   ├── PlaceNotAllowed                  a place that the group's own settings do not allow
     │   ├── CredentialRefused                it does not accept the token or secret at all
     │   └── ScopeMissing                     the token is not for this API
     ├── CallerRefused               exit 4   who asks may not do this; never about the workspace
@@ -27,6 +28,11 @@
     ├── GroupMismatch               exit 6   one group's work reached for another group's things
     ├── QuarantinedFile             exit 1   a file cannot enter; its neighbours go on
     ├── CorruptInput                exit 1   content that its own format's reader refuses
+    ├── OutputError                          a task's output cannot be kept, or not be found again
+    │   ├── OutputTooLarge          exit 6
+    │   ├── OutputNotWritable       exit 1
+    │   ├── OutputChanged           exit 1
+    │   └── UnknownOutput           exit 1
     ├── LeaseHeld                   exit 1   another live run owns the work
     ├── StateConflict               exit 1   compare-and-set lost: somebody changed it first
     │   └── SettingsConflict             group settings were saved since they were read
@@ -159,6 +165,12 @@ class GroupRefused(CallerRefused):
     code = "KM-CALLER-004"
 
 
+class PlaceNotAllowed(AccessRefused):
+    """A place outside what the group's settings allow; nothing was asked of the workspace."""
+
+    code = "KM-ACCESS-002"
+
+
 class RemoteFault(KmflowError):
     """The network or the platform failed after our own retries."""
 
@@ -249,6 +261,48 @@ class CorruptInput(QuarantinedFile):
 
     def __init__(self, message: str, *, reason: str = "corrupt", hint: str = "") -> None:
         super().__init__(message, reason=reason, hint=hint)
+
+
+class OutputError(KmflowError):
+    """Something about one output of a task."""
+
+    code = "KM-OUTPUT-001"
+
+
+class OutputTooLarge(OutputError):
+    """An output of more bytes than its limit; nothing was sent (row A14)."""
+
+    code = "KM-OUTPUT-002"
+    exit_code = 6
+
+    def __init__(
+        self, message: str, *, actual_bytes: int, limit_bytes: int, hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.actual_bytes = actual_bytes
+        self.limit_bytes = limit_bytes
+
+
+class OutputNotWritable(OutputError):
+    """A value that its format cannot hold; `key` names the part of it, `$` is the whole."""
+
+    code = "KM-OUTPUT-003"
+
+    def __init__(self, message: str, *, key: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.key = key
+
+
+class OutputChanged(OutputError):
+    """The stored bytes are not those that were written."""
+
+    code = "KM-OUTPUT-004"
+
+
+class UnknownOutput(OutputError):
+    """No such output, or no such failed upload, in this group."""
+
+    code = "KM-OUTPUT-005"
 
 
 class LeaseHeld(KmflowError):

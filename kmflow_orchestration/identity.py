@@ -50,6 +50,11 @@ def anomaly_id(profile_run: str, schema: str, table: str, column: str, rule: str
     return _id("anomaly", profile_run, schema, table, column, rule)
 
 
+def output_id(group: str, path: str) -> str:
+    """The output of a task at a path of a group."""
+    return _id("output", group, path)
+
+
 def stored_name(item: str, file_name: str) -> str:
     """Last part of a stored path: first 16 hex digits of the item's id, `_`, the file's name."""
     return f"{item.replace('-', '')[:16]}_{file_name}"

@@ -28,6 +28,8 @@ LAYERS: dict[str, set[str]] = {
     "access": {"config"},
     # Where a sign-in comes from: environment, profile files; knows neither network nor SDK.
     "credentials": {"config"},
+    # What becomes of a task's value, pure: it needs a group's settings and nothing below them.
+    "outputs": {"config"},
     "databricks_client": {"sail", "config", "credentials"},
     "metadata": {"sail", "config", "access", "databricks_client"},
     "converters": {"sail", "config", "databricks_client"},

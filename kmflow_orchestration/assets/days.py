@@ -11,11 +11,11 @@ from typing import Any
 
 import dagster as dg
 
-from kmflow_orchestration.assets.failures import failing_as_dagster
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.partitions.keys import day_key, split_days
 from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.resources.failures import failing_as_dagster
 
 
 @dataclass(frozen=True, slots=True)

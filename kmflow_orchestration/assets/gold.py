@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from kmflow_orchestration.assets.failures import failing_as_dagster
 from kmflow_orchestration.assets.layers import (
     FOLLOW_UPSTREAM,
     QUALITY_OWNER,
@@ -19,6 +18,7 @@ from kmflow_orchestration.resources.asset_keys import (
     SILVER_QUALITY,
 )
 from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.resources.failures import failing_as_dagster
 from kmflow_orchestration.tables.medallion import GOLD_QUALITY_SCORE_HISTORY
 
 

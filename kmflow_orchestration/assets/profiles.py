@@ -4,7 +4,6 @@ from typing import Any
 
 import dagster as dg
 
-from kmflow_orchestration.assets.failures import failing_as_dagster
 from kmflow_orchestration.assets.layers import QUALITY_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
 from kmflow_orchestration.assets.profile_reports import (
     issues_metadata,
@@ -30,6 +29,7 @@ from kmflow_orchestration.resources.asset_keys import (
     QUALITY_SCORES,
 )
 from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.resources.failures import failing_as_dagster
 from kmflow_orchestration.runs.submission import ProfilingLaunchResult, Trigger, start_profile
 from kmflow_orchestration.tables.profiling import DQ_PROFILE_RESULTS
 

@@ -72,6 +72,7 @@ def build_app() -> typer.Typer:
         demo,
         dev,
         group,
+        outputs,
         provision,
         service,
         tokens,
@@ -95,6 +96,7 @@ def build_app() -> typer.Typer:
     app.add_typer(group.app, name="group")
     app.add_typer(tokens.app, name="token")
     app.add_typer(config.app, name="config")
+    app.add_typer(outputs.app, name="output")
     app.add_typer(database.app, name="db")
     app.add_typer(workspace.app, name="workspace")
     app.add_typer(service.app, name="service")

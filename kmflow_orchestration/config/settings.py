@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     upload_workers: int = Field(32, ge=1, le=128, validation_alias="KMFLOW_UPLOAD_WORKERS")
     """Concurrent uploads: 32 reach 91 % of what 50 ms of latency allow, beyond it the GIL rules."""
 
+    output_deadline_s: int = Field(120, ge=1, validation_alias="KMFLOW_OUTPUT_DEADLINE_S")
+    """Seconds after which no further attempt to upload a task's output begins."""
+
     conversion_workers: int = Field(2, ge=1, le=64, validation_alias="KMFLOW_CONVERSION_WORKERS")
     """Processes that convert files side by side in one step."""
 
@@ -101,6 +104,14 @@ class Settings(BaseSettings):
         """Local Delta folder of one group. Raises as `evidence_root`."""
         root = self.datalake_path or self.home / "lakehouse"
         return root.resolve() / group_id(group)
+
+    def outputs_root(self, group: str) -> Path:
+        """Local outputs of one group's tasks."""
+        return self.home.resolve() / "outputs" / group
+
+    def upload_spool_root(self, group: str) -> Path:
+        """Where bytes wait that could not be uploaded, one folder a group."""
+        return self.home.resolve() / "upload_spool" / group
 
     def landing_root(self, group: str) -> Path:
         """Landing folder of a group whose configuration names none. Raises as `evidence_root`."""

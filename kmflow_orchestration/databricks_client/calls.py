@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
@@ -59,6 +60,12 @@ class WorkspaceCalls:
     def auth_kind(self) -> str:
         """How this client signs in, by the SDK's word for it: `pat`, `oauth-m2m`, …"""
         return str(self.client.config.auth_type or "")
+
+    def with_retrier(self, retrier: Retrier) -> WorkspaceCalls:
+        """The same client and connections under another retry policy; close only the original."""
+        other = copy.copy(self)
+        other.retrier = retrier
+        return other
 
     def do(
         self,

@@ -224,6 +224,8 @@ class ClientCache:
         self._rules = (rules or ConnectionRules()).looking_in(environment)
         self._clients: dict[tuple[str, int], WorkspaceCalls] = {}
         self._lock = threading.Lock()
+        self.built = 0
+        """Clients that were made so far."""
 
     def get(self, config: GroupConfig) -> WorkspaceCalls:
         """The group's client; a new version of its configuration replaces the older one's.
@@ -239,6 +241,7 @@ class ClientCache:
                     connections=self._connections,
                     rules=self._rules,
                 )
+                self.built += 1
                 self._drop_older(config)
             return self._clients[key]
 

@@ -23,11 +23,12 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An entry of a listing; a directory has size 0."""
+    """An entry of a listing; a directory has size 0. `last_modified_ms` counts from 1970 in UTC."""
 
     path: VolumePath
     size_bytes: int
     is_directory: bool
+    last_modified_ms: int | None = None
 
     @property
     def name(self) -> str:
@@ -97,14 +98,24 @@ class VolumeFiles:
             return False
         return True
 
-    def list_directory(self, path: VolumePath) -> Iterator[RemoteFile]:
-        """Entries of a directory, page by page; none when there is no such directory."""
+    def make_directory(self, path: VolumePath) -> None:
+        """Make a directory and those around it; one that is there already is no error."""
+        self._calls.do("PUT", _DIRECTORIES + quote(path.text))
+
+    def list_directory(self, path: VolumePath, *, must_exist: bool = False) -> Iterator[RemoteFile]:
+        """Entries of a directory, page by page; none when there is no such directory.
+
+        Raises:
+            RemoteNotFound: there is none, and `must_exist` is true.
+        """
         endpoint = _DIRECTORIES + quote(path.text)
         query: dict[str, Any] = {"page_size": _PAGE}
         while True:
             try:
                 answer = self._calls.do("GET", endpoint, query=query)
             except RemoteNotFound:
+                if must_exist:
+                    raise
                 return
             for entry in answer.get("contents") or ():
                 yield _entry(path, entry)
@@ -115,10 +126,12 @@ class VolumeFiles:
 
 def _entry(directory: VolumePath, entry: dict[str, Any]) -> RemoteFile:
     name = required(entry, "path", f"GET {_DIRECTORIES}").rstrip("/").rpartition("/")[2]
+    modified = entry.get("last_modified")
     return RemoteFile(
         directory.joined(name),
         int(entry.get("file_size") or 0),
         bool(entry.get("is_directory")),
+        None if modified is None else int(modified),
     )
 
 

@@ -119,6 +119,8 @@ def _platform_error(error: Any, what: str, statuses: StatusSource) -> KmflowErro
         )
     if isinstance(error, sdk.BadRequest):
         return RequestRejected(text, error_code=code)
+    if status is not None and status >= 500:
+        return TransientFault(text, error_code=code or f"HTTP_{status}", is_internal=True)
     return RemoteFault(text, error_code=code or f"HTTP_{status}")
 
 

@@ -20,6 +20,7 @@ class TransientFault(RemoteFault):
 
     `retry_after_s` is what the platform asked for; `was_refused` says that the request certainly
     had no effect, so that even a request that must not be sent twice may be sent again.
+    `is_internal` marks the platform's own error (500), which only a patient policy repeats.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class TransientFault(RemoteFault):
         error_code: str = "",
         retry_after_s: float | None = None,
         was_refused: bool = False,
+        is_internal: bool = False,
     ) -> None:
         super().__init__(message, error_code=error_code)
         self.retry_after_s = retry_after_s
         self.was_refused = was_refused
+        self.is_internal = is_internal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class RetryPolicy:
     jitter: float = 0.2
     longest_retry_after_s: float = 60.0
     budget_s: float = 300.0
+    repeats_internal_errors: bool = False
 
     def wait_s(self, attempt: int, fault: TransientFault, chance: float) -> float:
         """Seconds to wait after attempt `attempt` (from 1); `chance` is from 0 to 1."""
@@ -56,11 +60,17 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Retrier:
-    """Repeats an action while it fails with a TransientFault and the policy allows it."""
+    """Repeats an action while it fails with a TransientFault and the policy allows it.
+
+    `begun_at` is a moment of the monotonic clock at which the budget of all actions together
+    began; without it each has a budget of its own. `tell` hears of each attempt that failed.
+    """
 
     clock: Clock
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     chance: Callable[[], float] = random.random
+    begun_at: float | None = None
+    tell: Callable[[str], object] = logger.info
 
     def call(self, action: Callable[[], T], *, repeatable: bool = True) -> T:
         """Result of the first attempt that succeeds.
@@ -71,7 +81,7 @@ class Retrier:
         Raises:
             RemoteFault: the last fault, once attempts or budget are spent.
         """
-        started = self.clock.monotonic()
+        started = self.clock.monotonic() if self.begun_at is None else self.begun_at
         attempt = 1
         while True:
             try:
@@ -83,14 +93,12 @@ class Retrier:
                     attempt >= self.policy.attempts
                     or spent_s + wait_s > self.policy.budget_s
                     or not (repeatable or fault.was_refused)
+                    or (fault.is_internal and not self.policy.repeats_internal_errors)
                 ):
                     raise _gave_up(fault, attempt) from fault
-                logger.info(
-                    "attempt %d of %d failed, next in %.1f s: %s",
-                    attempt,
-                    self.policy.attempts,
-                    wait_s,
-                    fault.message,
+                self.tell(
+                    f"attempt {attempt} of {self.policy.attempts} failed, "
+                    f"next in {wait_s:.1f} s: {fault.message}"
                 )
                 self.clock.sleep(wait_s)
                 attempt += 1

@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
 from kmflow_orchestration.errors import RemoteNotFound
-from kmflow_orchestration.names import TableName
+from kmflow_orchestration.names import TableName, VolumePath
 from kmflow_orchestration.tables.definition import Column
 
 _UC = "/api/2.1/unity-catalog"
 
 
 class UnityCatalog:
-    """Reads of the catalog, as one group sees it. Raises the leaves `WorkspaceCalls` names."""
+    """The catalog, as one group sees it. Raises the leaves `WorkspaceCalls` names."""
 
     def __init__(self, calls: WorkspaceCalls) -> None:
         self._calls = calls
@@ -34,6 +34,25 @@ class UnityCatalog:
     def volumes(self, catalog: str, schema: str) -> frozenset[str]:
         """Names of a schema's Volumes; none when there is no such schema."""
         return self._names("volumes", {"catalog_name": catalog, "schema_name": schema})
+
+    def volume_exists(self, volume: VolumePath) -> bool:
+        return self._exists(f"volumes/{quote(volume.volume_name, safe='')}")
+
+    def create_volume(self, volume: VolumePath, *, comment: str) -> None:
+        """Make a managed Volume.
+
+        Raises:
+            RemoteConflict: it is there already.
+            RemoteNotFound: its catalog or schema is not.
+        """
+        body = {
+            "catalog_name": volume.catalog,
+            "schema_name": volume.schema,
+            "name": volume.volume,
+            "volume_type": "MANAGED",
+            "comment": comment,
+        }
+        self._calls.do("POST", f"{_UC}/volumes", body=body)
 
     def tables(self, catalog: str, schema: str) -> frozenset[str]:
         """Names of a schema's tables; none when there is no such schema."""

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from kmflow_orchestration.errors import ConfigurationError, StorageUnavailable
 from kmflow_orchestration.metadata.group_guard import refuse_missing_group
@@ -41,7 +41,11 @@ def open_engine(url: str) -> Engine:
         return _guarded(create_engine(parsed, pool_pre_ping=True))
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, poolclass=NullPool, connect_args={"timeout": 30})
+    # Kept open: a close that leaves nobody else folds the write-ahead log back and syncs the disk,
+    # which costs twenty times the statement. Without a bound, threads never wait for each other.
+    engine = create_engine(
+        parsed, poolclass=QueuePool, max_overflow=-1, connect_args={"timeout": 30}
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     return _guarded(engine)
 

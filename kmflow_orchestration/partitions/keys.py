@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 
@@ -24,6 +24,7 @@ GROUP_BY_TABLE_GROUP = dg.MultiPartitionsDefinition({GROUP: GROUPS, TABLE_GROUP:
 
 FIRST_DAY = date(2026, 1, 1)
 GROUP_TAG = "kmflow/group"
+RUN_NAME_TAG = "kmflow/run_name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,34 @@ def split_table_group(key: str) -> tuple[GroupId, TableGroupId]:
     """Group and table group of a key."""
     parts = _dimensions(GROUP_BY_TABLE_GROUP, key)
     return group_id(parts[GROUP]), table_group_id(parts[TABLE_GROUP])
+
+
+def group_of(definition: dg.PartitionsDefinition, keys: Iterable[str]) -> GroupId | None:
+    """The group that keys of somebody's own partitions are about; None when they tell of none.
+
+    They do if a dimension is called `group`, or if they are our groups themselves.
+
+    Raises:
+        GroupMismatch: keys of several groups.
+    """
+    if isinstance(definition, dg.MultiPartitionsDefinition):
+        if GROUP not in definition.partition_dimension_names:
+            return None
+        return _one_group([_dimensions(definition, key)[GROUP] for key in keys])
+    return _one_group(list(keys)) if definition == GROUPS else None
+
+
+def start_of(definition: dg.PartitionsDefinition, key: str) -> datetime | None:
+    """When the time that a key is about begins; None when it is about no time."""
+    if isinstance(definition, dg.MultiPartitionsDefinition):
+        parts = _dimensions(definition, key)
+        starts = [
+            start_of(one.partitions_def, parts[one.name]) for one in definition.partitions_defs
+        ]
+        return next((start for start in starts if start is not None), None)
+    if isinstance(definition, dg.TimeWindowPartitionsDefinition):
+        return definition.time_window_for_partition_key(key).start
+    return None
 
 
 def _dimensions(definition: dg.MultiPartitionsDefinition, key: str) -> dict[str, str]:

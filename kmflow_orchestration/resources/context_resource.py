@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -11,7 +12,7 @@ from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context, GroupContext
 from kmflow_orchestration.errors import GroupMismatch
 from kmflow_orchestration.names import GroupId, group_id
-from kmflow_orchestration.partitions.keys import GROUP_TAG
+from kmflow_orchestration.partitions.keys import GROUP_TAG, RUN_NAME_TAG
 
 
 class ContextResource(dg.ConfigurableResource["ContextResource"]):
@@ -29,6 +30,7 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
     _context: Context | None = PrivateAttr(default=None)
     _group: str | None = PrivateAttr(default=None)
     _run_id: str | None = PrivateAttr(default=None)
+    _run_name: str = PrivateAttr(default="")
     _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
 
     @contextmanager
@@ -38,6 +40,7 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
         self._instance = context.instance
         self._run_id = run.run_id if run else None
         self._group = run.tags.get(GROUP_TAG) if run else None
+        self._run_name = run.tags.get(RUN_NAME_TAG, "") if run else ""
         with Context(
             load_settings(**overrides),
             dagster_run_id=self._run_id or "",
@@ -65,6 +68,25 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
         if self._run_id is not None:
             self._bind(checked)
         return self.context.group(checked)
+
+    @property
+    def group_of_run(self) -> str | None:
+        """The group of the run: its tag's, or the first one that was asked for."""
+        return self._group
+
+    @property
+    def run_name(self) -> str:
+        """What a person called the run, by its tag; '' for a run without one."""
+        return self._run_name
+
+    def run_began_at(self) -> datetime:
+        """When the run began; a step that is tried again finds the same moment."""
+        record = self._instance.get_run_record_by_id(self._run_id or "") if self._instance else None
+        if record is None:
+            return self.context.clock.now()
+        if record.start_time is None:
+            return record.create_timestamp.astimezone(UTC)
+        return datetime.fromtimestamp(record.start_time, UTC)
 
     def databricks_client(self, group: str) -> Any:
         """The group's workspace as dagster-databricks' own client resource, for your own assets.

@@ -11,8 +11,11 @@ from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.storage.local_outputs import LocalOutputs
 from kmflow_orchestration.storage.local_store import LocalStore
+from kmflow_orchestration.storage.output_store import OutputStore
 from kmflow_orchestration.storage.own_tables import OwnTables
+from kmflow_orchestration.storage.volume_outputs import VolumeOutputs
 from kmflow_orchestration.storage.volume_store import VolumeStore
 from kmflow_orchestration.storage.warehouse_lakehouse import WarehouseLakehouse
 
@@ -52,4 +55,15 @@ def open_lakehouse(
         files=VolumeFiles(calls),
         catalog=UnityCatalog(calls),
         clock=clock,
+    )
+
+
+def open_outputs(
+    settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
+) -> OutputStore:
+    """The group's place for outputs of tasks; nothing is sent or made yet. As `open_storage`."""
+    if settings.storage_backend == "local":
+        return LocalOutputs(settings.outputs_root(config.group_id))
+    return VolumeOutputs(
+        config, clients.get(config), clock=clock, deadline_s=settings.output_deadline_s
     )

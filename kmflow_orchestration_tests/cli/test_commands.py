@@ -12,7 +12,10 @@ from kmflow_orchestration.cli.main import build_app
 from kmflow_orchestration_tests.cli.conftest import TOKEN, Kmflow
 from kmflow_orchestration_tests.embedded import Room
 
-COMMANDS = {"demo", "dev", "provision", "group", "db", "workspace", "service", "token", "config"}
+COMMANDS = {
+    *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
+    "config",
+}
 
 
 def test_the_version_is_the_packages(kmflow: Kmflow) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +57,49 @@ def test_an_id_that_is_none_builds_no_key(bad):
         keys.day_key(bad, date(2026, 11, 20))
     with pytest.raises(ConfigurationError):
         keys.table_group_key("acme", bad)
+
+
+REGIONS = dg.StaticPartitionsDefinition(["eu", "us"])
+BERLIN = dg.DailyPartitionsDefinition("2026-01-01", timezone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("definition", "key", "group"),
+    [
+        (keys.GROUPS, "acme", "acme"),
+        (keys.GROUP_BY_DAY, "acme|2026-11-20", "acme"),
+        (dg.MultiPartitionsDefinition({"area": REGIONS, "group": keys.GROUPS}), "eu|acme", "acme"),
+        (dg.MultiPartitionsDefinition({"area": REGIONS, "tenant": keys.GROUPS}), "eu|acme", None),
+        (REGIONS, "eu", None),
+        (keys.DAYS, "2026-11-20", None),
+    ],
+)
+def test_somebodys_own_keys_tell_their_group(definition, key, group):
+    assert keys.group_of(definition, [key]) == group
+
+
+@pytest.mark.parametrize("definition", [keys.GROUPS, keys.GROUP_BY_DAY])
+def test_keys_of_two_groups_have_no_group(definition):
+    mixed = (
+        ["acme", "globex"]
+        if definition is keys.GROUPS
+        else ["acme|2026-11-20", "globex|2026-11-20"]
+    )
+    with pytest.raises(GroupMismatch):
+        keys.group_of(definition, mixed)
+
+
+@pytest.mark.parametrize(
+    ("definition", "key", "start"),
+    [
+        (keys.GROUP_BY_DAY, "acme|2026-11-20", "2026-11-20T00:00:00+00:00"),
+        (keys.DAYS, "2026-11-20", "2026-11-20T00:00:00+00:00"),
+        (BERLIN, "2026-11-20", "2026-11-19T23:00:00+00:00"),
+        (keys.GROUPS, "acme", None),
+        (dg.MultiPartitionsDefinition({"area": REGIONS, "group": keys.GROUPS}), "eu|acme", None),
+    ],
+)
+def test_a_key_about_a_time_tells_when_it_begins(definition, key, start):
+    found = keys.start_of(definition, key)
+
+    assert (found and found.astimezone(UTC).isoformat()) == start

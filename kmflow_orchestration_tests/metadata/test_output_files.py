@@ -1,0 +1,153 @@
+"""The records of outputs: migrations and models agree, and every row stays with its group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData
+
+from kmflow_orchestration.errors import GroupMismatch, UnknownOutput
+from kmflow_orchestration.identity import output_id
+from kmflow_orchestration.metadata import output_tables
+from kmflow_orchestration.metadata.engine import (
+    SessionFactory,
+    migrate,
+    open_engine,
+    open_sessions,
+)
+from kmflow_orchestration.metadata.output_files import OutputFile, OutputFiles
+from kmflow_orchestration.metadata.schema import NAMING, Base
+from kmflow_orchestration.metadata.upload_failures import UploadFailure, UploadFailures
+from kmflow_orchestration.names import GroupId
+
+ACME, GLOBEX = GroupId("acme"), GroupId("globex")
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+FILE = OutputFile(
+    group_id=ACME,
+    path="/Volumes/users/shared/outputs/nightly/loans.json",
+    place="/Volumes/users/shared/outputs",
+    task_key="loans",
+    partition_key="",
+    file_format="json",
+    shape={"kind": "mapping"},
+    sha256="a" * 64,
+    size_bytes=7,
+    dagster_run_id="r1",
+    written_at=NOON,
+)
+FAILURE = UploadFailure(
+    failure_id="7c0d5f0e-3c55-4b8e-9d2a-6f1f8a3c9b11",
+    file=FILE,
+    verify="hash",
+    tries=1,
+    last_tried_at=NOON,
+    error_code="KM-REMOTE-001",
+    error_message="not there",
+)
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[SessionFactory]:
+    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
+    migrate(engine)
+    yield open_sessions(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def files(sessions: SessionFactory) -> OutputFiles:
+    return OutputFiles(sessions)
+
+
+@pytest.fixture
+def failures(sessions: SessionFactory) -> UploadFailures:
+    return UploadFailures(sessions)
+
+
+def test_the_migrations_agree_with_the_models(sessions: SessionFactory) -> None:
+    ours = MetaData(naming_convention=NAMING)
+    for mapper in Base.registry.mappers:
+        if mapper.class_.__module__ == output_tables.__name__:
+            mapper.local_table.to_metadata(ours)
+    options = {
+        "compare_type": True,
+        "include_name": lambda name, kind, _: kind != "table" or name in ours.tables,
+    }
+    with sessions() as session:
+        context = MigrationContext.configure(session.connection(), opts=options)
+        assert compare_metadata(context, ours) == []
+    assert set(ours.tables) == {"output_files", "upload_failures"}
+
+
+def test_the_id_of_an_output_never_changes() -> None:
+    assert output_id("acme", FILE.path) == "70af3ffe-ba0a-5e23-a755-87e5561fa318"
+    assert output_id("globex", FILE.path) != output_id("acme", FILE.path)
+
+
+def test_a_path_has_one_record_with_the_newest_bytes(files: OutputFiles) -> None:
+    newer = replace(FILE, sha256="b" * 64, size_bytes=9, written_at=NOON.replace(hour=13))
+
+    files.written(ACME, FILE)
+    files.written(ACME, newer)
+
+    assert files.find(ACME, FILE.path) == newer
+    assert files.latest(ACME, "loans") == newer
+    assert files.hash_at(ACME, "/Volumes/users/shared/outputs/other") is None
+
+
+def test_the_same_path_of_two_groups_is_two_records(files: OutputFiles) -> None:
+    theirs = replace(FILE, group_id=GLOBEX, sha256="c" * 64)
+
+    files.written(ACME, FILE)
+    files.written(GLOBEX, theirs)
+    files.forget(GLOBEX, FILE.path)
+
+    assert files.find(ACME, FILE.path) == FILE
+    assert files.find(GLOBEX, FILE.path) is None
+
+
+def test_another_groups_record_is_refused(files: OutputFiles, failures: UploadFailures) -> None:
+    with pytest.raises(GroupMismatch):
+        files.written(GLOBEX, FILE)
+    with pytest.raises(GroupMismatch):
+        failures.add(GLOBEX, FAILURE)
+
+
+def test_a_failure_is_open_until_its_path_is_written(
+    files: OutputFiles, failures: UploadFailures
+) -> None:
+    failures.add(ACME, FAILURE)
+    elsewhere = replace(FILE, path=f"{FILE.place}/other.json")
+
+    assert files.written(ACME, elsewhere) == ()
+    assert failures.open(ACME) == [FAILURE]
+    assert files.written(ACME, FILE) == (FAILURE.failure_id,)
+    assert failures.open(ACME) == []
+    assert files.written(ACME, FILE) == ()
+
+
+def test_another_try_is_counted_and_told(failures: UploadFailures) -> None:
+    failures.add(ACME, FAILURE)
+    later = NOON.replace(hour=14)
+
+    failures.tried(GLOBEX, FAILURE.failure_id, UnknownOutput("not ours"), at=later)
+    failures.tried(ACME, FAILURE.failure_id, UnknownOutput("still not"), at=later)
+
+    (found,) = failures.open(ACME, [FAILURE.failure_id])
+    assert (found.tries, found.last_tried_at, found.error_message) == (2, later, "still not")
+    assert failures.open(GLOBEX, [FAILURE.failure_id]) == []
+
+
+def test_places_are_those_of_both_kinds(files: OutputFiles, failures: UploadFailures) -> None:
+    failed = replace(FILE, place="/Volumes/users/shared/late", path="/Volumes/users/shared/late/x")
+    files.written(ACME, FILE)
+    failures.add(ACME, replace(FAILURE, file=failed))
+
+    assert files.places(ACME) == ["/Volumes/users/shared/late", "/Volumes/users/shared/outputs"]
+    assert files.places(GLOBEX) == []
