@@ -4,13 +4,13 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from kmflow_orchestration.assets.failures import failing_as_dagster
 from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
 from kmflow_orchestration.assets.rendering import bars
 from kmflow_orchestration.operations.check_connection import ConnectionCheck
 from kmflow_orchestration.partitions.keys import GROUPS
 from kmflow_orchestration.resources.asset_keys import LAYER_EVIDENCE, WORKSPACE_CONNECTION
 from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.resources.failures import failing_as_dagster
 
 ANSWERS = dg.AssetCheckSpec(
     name="workspace_answers",
