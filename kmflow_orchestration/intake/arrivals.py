@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kmflow_orchestration.clock import Clock
@@ -20,6 +20,8 @@ from kmflow_orchestration.metadata.intake_records import FolderLook, Observation
 from kmflow_orchestration.names import GroupId
 
 SLICE_S = 2.0
+# A quick look takes this long at the most, in seconds: a tick must not block, whatever was dropped.
+QUICK_S = 5.0
 # Sweeping may take this share of the time, and a sweep is due at least this often.
 _REST_FACTOR = 20
 _LONGEST_REST_S = 600.0
@@ -98,6 +100,35 @@ def sweep_all(group: GroupId, root: Path, *, ledger: Ledger, clock: Clock) -> Ob
     return observation
 
 
+@dataclass(slots=True)
+class _Taking:
+    """Looks on their way into the ledger, in portions; mutable while they come."""
+
+    ledger: Ledger
+    group: GroupId
+    seen: set[str] = field(default_factory=set)
+    _portion: list[FolderLook] = field(default_factory=list)
+    _files: int = 0
+    _observation: Observation = field(default_factory=Observation)
+
+    def take(self, look: FolderLook) -> None:
+        self.seen.add(look.folder)
+        self._portion.append(look)
+        self._files += 1 + len(look.files)
+        if self._files >= _PORTION:
+            self._observe()
+
+    def result(self) -> Observation:
+        """Counts of all looks, the last of which are taken in now."""
+        self._observe()
+        return self._observation
+
+    def _observe(self) -> None:
+        if self._portion:
+            self._observation += self.ledger.observe(self.group, self._portion)
+        self._portion, self._files = [], 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """A group's landing place."""
@@ -109,37 +140,43 @@ class _Place:
 
     def sweep(self, position: SweepCursor, slice_s: float) -> tuple[Observation, SweepCursor]:
         begun = self.clock.monotonic()
-        observation = Observation()
-        portion: list[FolderLook] = []
-        files = 0
-        scan = landing.scan(self.root, now_ns=self._now_ns(), after=position.after)
-        for folder in scan:
-            portion.append(folder)
-            files += 1 + len(folder.files)
-            if files >= _PORTION:
-                observation += self.ledger.observe(self.group, portion)
-                portion, files = [], 0
+        taking = _Taking(self.ledger, self.group)
+        for folder in landing.scan(self.root, now_ns=self._now_ns(), after=position.after):
+            taking.take(folder)
             spent = self.clock.monotonic() - begun
             if spent >= slice_s:
                 # While a long sweep is under way, what was added elsewhere still comes in at once.
-                observation += self.ledger.observe(self.group, portion) + self.quick()
+                observation = taking.result() + self.quick()
                 return observation, SweepCursor(folder.folder, position.spent_s + spent)
-        observation += self.ledger.observe(self.group, [*portion, *self._gone()])
+        for gone in self._gone():
+            taking.take(gone)
+        observation = taking.result()
         spent = position.spent_s + self.clock.monotonic() - begun
         rest = min(spent * _REST_FACTOR, _LONGEST_REST_S)
         return observation, SweepCursor(due_at=self.clock.now().timestamp() + rest)
 
     def quick(self) -> Observation:
+        """Folders that changed, and what is new below them, as far as a few seconds reach.
+
+        A changed folder that is not reached still differs at the next tick; one whose new folders
+        are not all reached is marked for another look.
+        """
         known = self.ledger.folders(self.group)
         names = frozenset(known)
-        looks: dict[str, FolderLook] = {}
+        give_up_at = self.clock.monotonic() + QUICK_S
+        taking = _Taking(self.ledger, self.group)
         for folder in sorted({"", *known}):
             found = landing.folder_mtime_ns(self.root, folder)
-            if folder in looks or (found is not None and found == known.get(folder)):
+            if folder in taking.seen or (found is not None and found == known.get(folder)):
                 continue
-            for one in landing.look_below(self.root, folder, now_ns=self._now_ns(), known=names):
-                looks[one.folder] = one
-        return self.ledger.observe(self.group, looks.values()) if looks else Observation()
+            below = landing.Descent(self.root, folder, now_ns=self._now_ns(), known=names)
+            for look in below:
+                taking.take(look)
+                if self.clock.monotonic() >= give_up_at:
+                    observation = taking.result()
+                    self.ledger.look_again(self.group, below.unfinished)
+                    return observation
+        return taking.result()
 
     def _gone(self) -> Iterator[FolderLook]:
         for folder in self.ledger.folders(self.group):

@@ -24,10 +24,10 @@ from kmflow_orchestration.metadata.intake_records import FolderLook, Seen
 from kmflow_orchestration.names import is_id
 
 __all__ = [
+    "Descent",
     "engagement_of",
     "folder_mtime_ns",
     "inode_of",
-    "look_below",
     "real_path",
     "scan",
 ]
@@ -65,15 +65,32 @@ def scan(root: Path, *, now_ns: int, after: str | None = None) -> Iterator[Folde
         )
 
 
-def look_below(root: Path, folder: str, *, now_ns: int, known: frozenset[str]) -> list[FolderLook]:
-    """Look at one folder and at all folders below it that are not known yet."""
-    place = _Place(root, now_ns)
-    looks, pending = [], [folder]
-    while pending:
-        listing = place.list(pending.pop())
-        looks.append(listing.look)
-        pending.extend(child for child in listing.children if child not in known)
-    return looks
+class Descent:
+    """Looks at one folder and then at all folders below it that are not known yet.
+
+    Iterating may stop at any point; `unfinished` are then the folders that have others directly
+    below them which were not looked at.
+    """
+
+    def __init__(self, root: Path, folder: str, *, now_ns: int, known: frozenset[str]) -> None:
+        self._place = _Place(root, now_ns)
+        self._known = known
+        self._pending = [(folder, "")]
+
+    def __iter__(self) -> Iterator[FolderLook]:
+        while self._pending:
+            folder, _ = self._pending.pop()
+            listing = self._place.list(folder)
+            self._pending.extend(
+                (child, listing.look.folder)
+                for child in listing.children
+                if child not in self._known
+            )
+            yield listing.look
+
+    @property
+    def unfinished(self) -> frozenset[str]:
+        return frozenset(parent for _, parent in self._pending)
 
 
 def folder_mtime_ns(root: Path, folder: str) -> int | None:

@@ -113,6 +113,13 @@ class Ledger:
             waiting = dict.fromkeys(tables.files.waiting_folders(group), 0)
             return {**tables.files.folders(group), **waiting}
 
+    def look_again(self, group: GroupId, folders: Iterable[str]) -> None:
+        """Have the next quick tick list these folders, whatever their modification time."""
+        again = dict.fromkeys(folders, 0)
+        if again:
+            with changing(self._sessions, group) as tables:
+                tables.files.save_folders(group, again)
+
     def engagements(self, group: GroupId) -> list[Engagement]:
         """Registered engagements, by id."""
         with reading(self._sessions) as tables:

@@ -76,6 +76,23 @@ def test_a_quick_look_notices_a_folder_that_is_gone(later: LandingPlace) -> None
     assert later.ledger.summary(later.group).waiting == 0
 
 
+def test_a_quick_look_stops_in_time_and_goes_on_at_the_next_tick(later: LandingPlace) -> None:
+    later.drop("e1/a.csv", "x")
+    tick(later)
+    for number in range(12):
+        later.drop(f"e1/n{number}/deep/a.csv", "x")
+    later.clock = WorkingClock(later.clock.now())
+    found = []
+    for _ in range(12):
+        tick(later, resting(later))
+        (due,) = later.ledger.due_days(later.group)
+        found.append(due.pending)
+
+    assert 1 < found[0] < 13
+    assert found[-1] == 13
+    assert tick(later, resting(later)).observation.seen == 0
+
+
 def test_a_rewrite_in_place_is_found_by_the_next_sweep(later: LandingPlace) -> None:
     later.drop("e1/a.csv", "x")
     tick(later)

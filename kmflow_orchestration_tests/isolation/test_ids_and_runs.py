@@ -39,7 +39,7 @@ NOW = FakeClock().now()
 REPOSITORIES = (Ledger, ProfileRuns, TableGroups, ProfileFindings, DatasetTables)
 ABOUT_THE_GROUP = {
     "Ledger": "observe folders engagements due_days late_days run_requested claimed_batch batches "
-    "stored_batches request_evidence scoring_counts quarantined summary",
+    "stored_batches request_evidence scoring_counts quarantined summary look_again",
     "ProfileRuns": "insert_queued look_at_once due finished_unmaterialized",
     "TableGroups": "save ensure_default all stale due_by_cron free_job_creations",
     "ProfileFindings": "",
