@@ -30,10 +30,14 @@ _ALWAYS = frozenset({"OpenSession", "CloseSession"})
 
 
 class ThriftEndpoint:
-    """Answers the messages of all callers; the driver is imported at the first of them."""
+    """Answers the messages of all callers; the driver is imported at the first of them.
+
+    `direct_results_s`: so many seconds a statement may take to be answered with its first rows.
+    """
 
     def __init__(self, services: StatementServices) -> None:
         self._services = services
+        self.direct_results_s = 5.0
 
     @cached_property
     def _operations(self) -> Operations:
@@ -82,6 +86,7 @@ class ThriftEndpoint:
             sessions=services.sql_sessions,
             operations=self._operations,
             questions=CatalogQuestions(services.catalog, services.engine, who),
+            direct_results_s=self.direct_results_s,
         ).processor()
 
 
