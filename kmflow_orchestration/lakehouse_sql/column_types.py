@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -109,15 +110,18 @@ def check_times(context: Any) -> None:
     wanted = {name: bind for name, bind in binds.items() if _is_time(bind.type)}
     for values in context.compiled_parameters if wanted else ():
         for name, bind in wanted.items():
-            _check_time(values.get(name), bind)
+            _check_time(values.get(name), bind.type, name)
 
 
-def _check_time(value: object, bind: Any) -> None:
-    if not isinstance(value, datetime) or (value.tzinfo is not None) == _has_zone(bind.type):
+# Names of bound values are made from the column's: `at`, `at_1`, `at_m0`.
+_SUFFIX = re.compile(r"_m?\d+$")
+
+
+def _check_time(value: object, kind: TypeEngine[Any], name: str) -> None:
+    if not isinstance(value, datetime) or (value.tzinfo is not None) == _has_zone(kind):
         return
-    # Names of bound values are made from the column's: `at`, `at_1`, `at_m0`.
-    column = getattr(bind, "_orig_key", bind.key)
-    if _has_zone(bind.type):
+    column = _SUFFIX.sub("", name)
+    if _has_zone(kind):
         raise MixedTimes(
             f"{column}: a time without a zone for a column with one", hint="give it tzinfo=UTC"
         )

@@ -6,7 +6,8 @@ import logging
 
 from kmflow_orchestration.errors import MissingDependency
 
-_CHATTER = "Legacy retry behavior is enabled"
+# Said at every connection, as its own retries are off; and at every attempt that we log ourselves.
+_CHATTER = ("Legacy retry behavior is enabled", "ThriftBackend.attempt_request: ")
 
 
 def require_driver() -> None:
@@ -27,7 +28,7 @@ def require_driver() -> None:
 
 
 def _quieten() -> None:
-    """Drop the warning that every connection logs because its own retries are switched off."""
+    """Drop what the driver logs at every connection and failed attempt."""
     logger = logging.getLogger("databricks.sql.backend.thrift_backend")
     if not any(isinstance(one, _WithoutChatter) for one in logger.filters):
         logger.addFilter(_WithoutChatter())

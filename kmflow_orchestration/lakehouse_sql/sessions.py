@@ -57,8 +57,12 @@ def _own_rows_only(state: ORMExecuteState) -> None:
     group = session.group
     if state.is_select:
         state.statement = state.statement.options(
-            with_loader_criteria(
-                LakehouseTable, lambda model: model.group_id == group, include_aliases=True
+            *(
+                # Evaluated anew for each alias, which an expression would not be.
+                with_loader_criteria(
+                    mapper.class_, lambda model: model.group_id == group, include_aliases=True
+                )
+                for mapper in LakehouseTable.registry.mappers
             )
         )
 
