@@ -26,8 +26,6 @@ from kmflow_orchestration.names import GroupId, TableGroupId, TableName
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import Engine, MetaData
-
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.ledger import Ledger
@@ -160,7 +158,7 @@ class Context:
             fallback=self.settings.databricks_fallback,
         )
 
-    def get_engine(self, group: GroupId, metadata: MetaData | None = None) -> Engine:
+    def get_engine(self, group: GroupId, metadata: Any = None) -> Any:
         """A group's SQLAlchemy engine: Databricks SQL, or SQLite while `USE_DATABRICKS` is off.
 
         On SQLite the tables of `metadata` are made. Raises as `GroupContext.open_engine`.
@@ -291,7 +289,7 @@ class GroupContext:
             clock=self._context.clock,
         )
 
-    def open_engine(self, metadata: MetaData | None = None) -> OpenEngine:
+    def open_engine(self, metadata: Any = None) -> OpenEngine:
         """The group's SQLAlchemy engine, with the choice that led to it.
 
         Raises:

@@ -37,7 +37,7 @@ class UtcTimestamp(TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name != "databricks":
             return dialect.type_descriptor(DateTime())
-        from databricks import sqlalchemy as of_dialect
+        import databricks.sqlalchemy as of_dialect
 
         return dialect.type_descriptor(of_dialect.TIMESTAMP())
 
