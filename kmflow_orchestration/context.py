@@ -141,12 +141,10 @@ class Context:
         """SQL engines of all groups, for people's own code (design AD4)."""
         from kmflow_orchestration.lakehouse_sql.engines import EngineParts
         from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines
-        from kmflow_orchestration.lakehouse_sql.signing import referenced_token
 
         # What our other requests trust; the driver does not look there by itself.
         bundle = os.environ.get("REQUESTS_CA_BUNDLE")
         parts = EngineParts(
-            sign_in=referenced_token,
             client=self.clients.get,
             clock=self.clock,
             sqlite_path=self.settings.models_file,

@@ -11,7 +11,13 @@ from sqlalchemy.engine import Dialect, ExceptionContext
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy, TransientFault
-from kmflow_orchestration.errors import AccessRefused, KmflowError, OutcomeUnknown, RemoteFault
+from kmflow_orchestration.errors import (
+    AccessRefused,
+    KmflowError,
+    OutcomeUnknown,
+    RemoteFault,
+    TokenExpired,
+)
 from kmflow_orchestration.lakehouse_sql.faults import driver_errors, given_up, meaning
 from kmflow_orchestration.lakehouse_sql.signing import DriverSigning
 
@@ -55,6 +61,7 @@ class GuardedCalls:
         self._signing = signing
         self._start_warehouse = start_warehouse
         self._retrier = Retrier(clock, policy)
+        self._was_accepted = False
 
     def attach(self, engine: Engine) -> None:
         """Let an engine's connections go this way."""
@@ -122,19 +129,31 @@ class GuardedCalls:
         """One attempt, and one more where there was a reason that could be removed."""
         try:
             return self._once(action)
-        except AccessRefused:
+        except AccessRefused as refusal:
             if not self._signing.has_newer():
-                raise
+                raise self._last_word(refusal) from refusal
         except TransientFault as fault:
             if fault.error_code != "503" or not self._start_warehouse():
                 raise
         return self._once(action)
 
+    def _last_word(self, refusal: AccessRefused) -> AccessRefused:
+        if not self._was_accepted:
+            return refusal
+        where = self._signing.sign_in.where
+        return TokenExpired(
+            f"token expired; {where} was accepted before, now it is refused",
+            hint="put a new token there and run again",
+        )
+
     def _once(self, action: Callable[[], T]) -> T:
         try:
-            return action()
+            answer = action()
         except driver_errors() as error:
             found = meaning(error, self._what)
             if found is None:
                 raise
-            raise found from error
+            # What signing raised comes back as it was, with its own cause.
+            raise found from found.__cause__ or error
+        self._was_accepted = True
+        return answer

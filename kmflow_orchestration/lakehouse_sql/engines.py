@@ -12,6 +12,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
+from kmflow_orchestration.databricks_client.sign_in import SignIn
 from kmflow_orchestration.databricks_client.warehouses import ready_warehouse
 from kmflow_orchestration.errors import AccessRefused, RemoteNotFound
 from kmflow_orchestration.lakehouse_sql.addresses import (
@@ -25,7 +26,7 @@ from kmflow_orchestration.lakehouse_sql.column_types import check_times
 from kmflow_orchestration.lakehouse_sql.driver import require_driver
 from kmflow_orchestration.lakehouse_sql.models import schemas_of, without_schemas
 from kmflow_orchestration.lakehouse_sql.pool import GroupPool
-from kmflow_orchestration.lakehouse_sql.signing import DriverSigning, SqlSignIn
+from kmflow_orchestration.lakehouse_sql.signing import DriverSigning
 from kmflow_orchestration.lakehouse_sql.sqlite_files import group_file, open_sqlite
 
 # Statements run on without their client: no single request lasts as long as its statement.
@@ -36,10 +37,10 @@ REQUEST_TIMEOUT_S = 30.0
 class EngineParts:
     """What engines are made of besides a group's settings.
 
-    `client` is asked for a group's REST client only when its warehouse does not answer.
+    `client` gives a group's REST client: its way to sign in is the engine's too, and it looks at
+    a warehouse that does not answer. Without `ca_file` the system's certificates are trusted.
     """
 
-    sign_in: Callable[[GroupConfig], SqlSignIn]
     client: Callable[[GroupConfig], WorkspaceCalls]
     clock: Clock
     sqlite_path: Path
@@ -47,7 +48,7 @@ class EngineParts:
     request_timeout_s: float = REQUEST_TIMEOUT_S
 
 
-def open_databricks(config: GroupConfig, sign_in: SqlSignIn, parts: EngineParts) -> Engine:
+def open_databricks(config: GroupConfig, sign_in: SignIn, parts: EngineParts) -> Engine:
     """An engine on a group's SQL warehouse; no connection is made yet.
 
     Raises:

@@ -10,6 +10,7 @@ from kmflow_orchestration.databricks_client.reachability import HostUnreachable
 from kmflow_orchestration.databricks_client.retries import TransientFault
 from kmflow_orchestration.errors import (
     AccessRefused,
+    CredentialRefused,
     KmflowError,
     RemoteFault,
     RemoteNotFound,
@@ -94,7 +95,9 @@ def _of_a_request(error: Any, what: str) -> KmflowError | None:
 def _of_a_status(status: int, context: dict[str, Any], what: str) -> KmflowError:
     told = f"{what} answered HTTP {status}"
     if status in {401, 403}:
-        return AccessRefused(
+        # A wrong token is answered 403 too, as is a warehouse that one may not use.
+        refused = CredentialRefused if status == 401 else AccessRefused
+        return refused(
             f"{what} refuses the group's credentials or its access (HTTP {status})",
             hint="check the token, and that the group may use the SQL warehouse",
         )

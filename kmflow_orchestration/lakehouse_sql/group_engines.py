@@ -12,8 +12,10 @@ from sqlalchemy import Engine, MetaData
 
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.databricks_client.reachability import HostUnreachable
+from kmflow_orchestration.databricks_client.retries import TransientFault
 from kmflow_orchestration.errors import RemoteFault, WarehouseUnavailable
-from kmflow_orchestration.lakehouse_sql.addresses import http_path_of
+from kmflow_orchestration.lakehouse_sql.addresses import group_url, http_path_of
+from kmflow_orchestration.lakehouse_sql.driver import require_driver
 from kmflow_orchestration.lakehouse_sql.engines import (
     EngineParts,
     open_databricks,
@@ -98,7 +100,9 @@ class GroupEngines:
             if key not in self._open:
                 self._enter(key, config, self._sqlite(config, "Databricks is switched off"))
             return self._open[key]
-        sign_in = self._parts.sign_in(config)
+        require_driver()
+        group_url(config)  # names what is missing before a token is fetched
+        sign_in = self._parts.client(config).sign_in
         place = (config.host, http_path_of(config), sign_in.kind, sign_in.where)
         key = (config.group_id, *place, str(config.version))
         if key not in self._open:
@@ -146,7 +150,9 @@ def _is_away(fault: RemoteFault) -> bool:
     """Whether a fault is one of those a fallback may answer (settlement CD-S1)."""
     if isinstance(fault, HostUnreachable):
         return fault.error_code != "TLS"
-    return isinstance(fault, WarehouseUnavailable)
+    # A token that could not be fetched because nobody answered.
+    unanswered = isinstance(fault.__cause__, TransientFault) and not fault.__cause__.was_refused
+    return unanswered or isinstance(fault, WarehouseUnavailable)
 
 
 def _create_tables(engine: Engine, metadata: MetaData | None) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from kmflow_orchestration_tests.embedded import Room, embedded_server, room
+from kmflow_orchestration.workspace.server import EmbeddedWorkspace
+from kmflow_orchestration_tests.embedded import Room, embedded_server, fresh_room, room
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.lakehouse_sql.world import SqlWorld
 
@@ -20,6 +21,15 @@ def world(room: Room, clock: FakeClock, tmp_path: Path) -> Iterator[SqlWorld]:
     opened = SqlWorld(room, clock, tmp_path)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def timed_world(tmp_path: Path, clock: FakeClock) -> Iterator[SqlWorld]:
+    """The same on a server that lives by the test's clock; its warehouse is stopped."""
+    with EmbeddedWorkspace(tmp_path / "state", clock=clock) as server:
+        opened = SqlWorld(fresh_room(server), clock, tmp_path)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

@@ -20,10 +20,7 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.lakehouse_sql.calls import only_reads
 from kmflow_orchestration.workspace.faults import Fault
-from kmflow_orchestration.workspace.server import EmbeddedWorkspace
-from kmflow_orchestration_tests.embedded import fresh_room
-from kmflow_orchestration_tests.fakes import FakeClock
-from kmflow_orchestration_tests.lakehouse_sql.world import Person, SqlWorld
+from kmflow_orchestration_tests.lakehouse_sql.world import Person
 
 INSERT = text("INSERT INTO people VALUES (1, 'x')")
 SQL = "/sql/1.0/*"
@@ -168,9 +165,9 @@ def test_an_error_of_the_statement_itself_stays_sqlalchemys(world, connection):
 
 
 def test_an_unknown_token_is_refused_once_and_never_shown(world):
+    world.config("acme")
     world.groups.environment["TOKEN_acme"] = "dapi-of-nobody"
     engine = world.open("acme").engine
-    world.groups.environment["TOKEN_acme"] = "dapi-of-nobody"
     with pytest.raises(AccessRefused) as refused:
         engine.connect()
     assert refused.value.exit_code == 4
@@ -204,31 +201,22 @@ def test_a_workspace_that_is_silent_is_left_after_a_time(world):
     world.room.server.faults.clear()
 
 
-@pytest.fixture
-def cold(tmp_path, clock: FakeClock):
-    """A world whose workspace lives by the test's clock, its warehouse stopped."""
-    with EmbeddedWorkspace(tmp_path / "state", clock=clock) as server:
-        opened = SqlWorld(fresh_room(server), clock, tmp_path)
-        yield opened
-        opened.close()
-
-
-def test_a_cold_warehouse_is_waited_for_and_then_takes_the_change_once(cold):
-    cold.room.server.faults.add(Fault("cold_warehouse", seconds=120))
-    engine = cold.open("acme").engine
+def test_a_cold_warehouse_is_waited_for_and_then_takes_the_change_once(timed_world):
+    timed_world.room.server.faults.add(Fault("cold_warehouse", seconds=120))
+    engine = timed_world.open("acme").engine
     with engine.connect() as connection:
         connection.execute(text("CREATE TABLE people (id BIGINT, name STRING)"))
-        assert 119 <= sum(cold.clock.slept) <= 130
+        assert 119 <= sum(timed_world.clock.slept) <= 130
         connection.execute(INSERT)
         assert connection.execute(select(Person.id)).scalars().all() == [1]
 
 
-def test_a_warehouse_that_does_not_start_is_given_up(cold):
-    cold.room.server.faults.add(Fault("cold_warehouse", seconds=10_000))
-    config = cold.config("acme", warehouse_start_timeout_s=60)
-    engine = cold.engines().get(config).engine
+def test_a_warehouse_that_does_not_start_is_given_up(timed_world):
+    timed_world.room.server.faults.add(Fault("cold_warehouse", seconds=10_000))
+    config = timed_world.config("acme", warehouse_start_timeout_s=60)
+    engine = timed_world.engines().get(config).engine
     with engine.connect() as connection, pytest.raises(WarehouseUnavailable) as away:
         connection.execute(text("SELECT 1"))
     assert away.value.exit_code == 5
     assert "start it or enable auto-start" in away.value.hint
-    assert 60 <= sum(cold.clock.slept) <= 70
+    assert 60 <= sum(timed_world.clock.slept) <= 70

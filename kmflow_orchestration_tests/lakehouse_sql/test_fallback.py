@@ -8,6 +8,7 @@ import socket
 import pytest
 from sqlalchemy import select
 
+from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.databricks_client.reachability import HostUnreachable
 from kmflow_orchestration.errors import (
@@ -40,6 +41,19 @@ def test_a_workspace_that_is_away_is_replaced_visibly(world, nobody, caplog):
     [warning] = [one for one in caplog.records if one.levelno == logging.WARNING]
     assert warning.getMessage().startswith("SQL of group acme goes to sqlite: ")
     assert engines.get(config).engine is opened.engine
+
+
+def test_a_workspace_that_gives_no_token_because_it_is_away_is_replaced_too(world, nobody):
+    world.groups.environment["SECRET_acme"] = "of-a-service-principal"
+    config = world.config(
+        "acme",
+        workspace_url=nobody,
+        token=None,
+        client_id="6f1d2a34",
+        client_secret=SecretRef("env", "SECRET_acme"),
+    )
+    opened = world.engines(fallback="on_unreachable").get(config, Base.metadata)
+    assert opened.choice.fallback
 
 
 def test_a_warehouse_that_is_away_is_replaced_too(world):

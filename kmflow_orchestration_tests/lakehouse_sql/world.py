@@ -12,7 +12,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.lakehouse_sql.engines import EngineParts
 from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
-from kmflow_orchestration.lakehouse_sql.signing import referenced_token
 from kmflow_orchestration_tests.embedded import Room
 from kmflow_orchestration_tests.embedded_groups import CATALOG, GroupsInRoom
 from kmflow_orchestration_tests.fakes import FakeClock
@@ -55,7 +54,6 @@ class SqlWorld:
     ) -> GroupEngines:
         """A set of engines as a process would hold one."""
         known: dict[str, Any] = {
-            "sign_in": lambda config: referenced_token(config, self.groups.environment),
             "client": self.groups.clients.get,
             "clock": self.clock,
             "sqlite_path": self.folder / "models.db",
