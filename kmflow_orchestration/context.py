@@ -6,6 +6,7 @@ passing another clock or other settings.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -24,9 +25,13 @@ from kmflow_orchestration.names import GroupId, TableGroupId, TableName
 # The rest is imported by the part that is made of it: `kmflow group list` opens a small database
 # and should not wait for readers of Delta tables.
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.ledger import Ledger
+    from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
+    from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
     from kmflow_orchestration.metadata.api_tokens import ApiTokens
     from kmflow_orchestration.metadata.config_audit import ConfigAudit
     from kmflow_orchestration.metadata.dataset_tables import DatasetTables
@@ -152,6 +157,37 @@ class Context:
         return ClientCache(self.clock, connections=2 * self.settings.upload_workers)
 
     @cached_property
+    def group_engines(self) -> GroupEngines:
+        """SQL engines of all groups, for people's own code (design AD4)."""
+        from kmflow_orchestration.lakehouse_sql.engines import EngineParts
+        from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines
+
+        # What our other requests trust; the driver does not look there by itself.
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+        parts = EngineParts(
+            client=self.clients.get,
+            clock=self.clock,
+            sqlite_path=self.settings.models_file,
+            ca_file=Path(bundle) if bundle else None,
+        )
+        return GroupEngines(
+            parts,
+            use_databricks=self.settings.use_databricks,
+            fallback=self.settings.databricks_fallback,
+        )
+
+    def get_engine(self, group: GroupId, metadata: Any = None) -> Any:
+        """A group's SQLAlchemy engine: Databricks SQL, or SQLite while `USE_DATABRICKS` is off.
+
+        On SQLite the tables of `metadata` are made. Raises as `GroupContext.open_engine`.
+        """
+        return self.group(group).open_engine(metadata).engine
+
+    def session_scope(self, group: GroupId) -> AbstractContextManager[GroupSession]:
+        """A session of a group, committed at the end, rolled back on an error, closed always."""
+        return self.group(group).session_scope()
+
+    @cached_property
     def callback(self) -> CallbackSettings:
         """Where jobs report back. Raises CredentialError when the key cannot be read."""
         from kmflow_orchestration.runs.callback_tokens import CallbackKeys
@@ -207,6 +243,8 @@ class Context:
 
     def close(self) -> None:
         """Close everything that was opened; a second call does nothing."""
+        if "group_engines" in self.__dict__:
+            self.group_engines.close()
         for group in self._groups.values():
             group.close()
         self._groups.clear()
@@ -290,6 +328,22 @@ class GroupContext:
             table_groups=self._context.table_groups,
             clock=self._context.clock,
         )
+
+    def open_engine(self, metadata: Any = None) -> OpenEngine:
+        """The group's SQLAlchemy engine, with the choice that led to it.
+
+        Raises:
+            MissingDependency: Databricks is on and its driver not installed.
+            ConfigurationError: naming what is missing in the group's settings.
+            AccessRefused, RemoteFault: from a workspace that was tried, where a fallback is set.
+        """
+        return self._context.group_engines.get(self.config, metadata)
+
+    def session_scope(self) -> AbstractContextManager[GroupSession]:
+        """A session on the group's engine."""
+        from kmflow_orchestration.lakehouse_sql.sessions import group_session
+
+        return group_session(self.open_engine().engine, self.id)
 
     def check_connection(self) -> ConnectionCheck:
         """Whether the group's workspace, or its folders, can be used."""

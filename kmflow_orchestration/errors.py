@@ -23,7 +23,9 @@
     │   ├── RemoteNotFound
     │   ├── RemoteConflict
     │   ├── RequestRejected
-    │   └── ProtocolError
+    │   ├── ProtocolError
+    │   ├── OutcomeUnknown                   a change that may or may not have happened
+    │   └── PoolExhausted
     ├── UnsafePath                  exit 6   a path would leave its boundary
     ├── GroupMismatch               exit 6   one group's work reached for another group's things
     ├── QuarantinedFile             exit 1   a file cannot enter; its neighbours go on
@@ -38,6 +40,10 @@
     │   └── SettingsConflict             group settings were saved since they were read
     ├── UnknownToken                exit 1   the group has no API token of that id
     ├── AppendOnly                  exit 6   a record that is never changed or removed
+    ├── SqlModelError               exit 1   a model or value that the lakehouse cannot take
+    │   ├── UnsupportedColumn
+    │   ├── MixedTimes
+    │   └── ReadOnlyTable
     └── ProfileRunError             exit 1
         ├── RunOutstanding
         ├── UnknownRun
@@ -228,6 +234,43 @@ class RequestRejected(RemoteFault):
 
     code = "KM-REMOTE-010"
     retryable = False
+
+
+class OutcomeUnknown(RemoteFault):
+    """A change was sent and the answer lost: it is not sent again, and may have happened."""
+
+    code = "KM-SQL-001"
+    retryable = False
+
+
+class PoolExhausted(RemoteFault):
+    """No connection of a SQL engine became free in time."""
+
+    code = "KM-SQL-002"
+
+
+class SqlModelError(KmflowError):
+    """A model or a value that cannot be kept in the lakehouse as it is."""
+
+    code = "KM-SQL-003"
+
+
+class UnsupportedColumn(SqlModelError):
+    """A column of a type that Databricks SQL has not, or that loses something there (row C18)."""
+
+    code = "KM-SQL-004"
+
+
+class MixedTimes(SqlModelError):
+    """A time with a zone for a column without one, or the other way round (row C19)."""
+
+    code = "KM-SQL-005"
+
+
+class ReadOnlyTable(SqlModelError):
+    """A change of a table that only the pipeline writes."""
+
+    code = "KM-SQL-006"
 
 
 class UnsafePath(KmflowError, ValueError):

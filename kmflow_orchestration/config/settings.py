@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kmflow_orchestration.config.secret_refs import SecretRef
@@ -77,6 +77,18 @@ class Settings(BaseSettings):
     profile_longest_poll_s: int = Field(600, ge=1, validation_alias="KMFLOW_PROFILE_LONGEST_POLL_S")
     """Looks at an outstanding run grow rarer up to this many seconds."""
 
+    use_databricks: bool = Field(False, validation_alias="USE_DATABRICKS")
+    """Whether Databricks SQL stands behind engines and sessions (row C1)."""
+
+    databricks_fallback: Literal["never", "on_unreachable"] = Field(
+        "never", validation_alias="DATABRICKS_FALLBACK"
+    )
+    """Whether a group's own models may go to SQLite while its workspace is away (row C13)."""
+
+    sqlite_db_path: Path | None = Field(None, validation_alias="SQLITE_DB_PATH")
+    """SQLite for groups' own models, default `<home>/models.db`; each group has a file beside it
+    with its id in the name."""
+
     service_host: str = Field("127.0.0.1", validation_alias="KMFLOW_SERVICE_HOST")
     service_port: int = Field(8350, ge=0, le=65535, validation_alias="KMFLOW_SERVICE_PORT")
 
@@ -89,6 +101,18 @@ class Settings(BaseSettings):
             except CredentialError as error:
                 raise ValueError(str(error)) from error
         return value
+
+    @field_validator("databricks_fallback")
+    @classmethod
+    def _never_in_production(cls, value: str, info: ValidationInfo) -> str:
+        if value != "never" and info.data.get("environment") == "production":
+            raise ValueError("must be never in production")
+        return value
+
+    @property
+    def models_file(self) -> Path:
+        """Where SQLite files of groups' own models lie; see `sqlite_db_path`."""
+        return (self.sqlite_db_path or self.home / "models.db").resolve()
 
     @property
     def control_database_url(self) -> str:

@@ -6,7 +6,6 @@ but opening a session is answered 503 with `Retry-After`, as pro and classic war
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +29,14 @@ _ALWAYS = frozenset({"OpenSession", "CloseSession"})
 
 
 class ThriftEndpoint:
-    """Answers the messages of all callers; the driver is imported at the first of them."""
+    """Answers the messages of all callers; the driver is imported at the first of them.
+
+    `direct_results_s`: so many seconds a statement may take to be answered with its first rows.
+    """
 
     def __init__(self, services: StatementServices) -> None:
         self._services = services
+        self.direct_results_s = 5.0
 
     @cached_property
     def _operations(self) -> Operations:
@@ -43,13 +46,7 @@ class ThriftEndpoint:
 
     def answer(self, who: Caller, warehouse_id: str, message: bytes) -> bytes:
         """The answer to one message. Raises WireError, as the gateway before the server would."""
-        if importlib.util.find_spec("databricks.sql") is None:
-            raise WireError(
-                501,
-                "NOT_IMPLEMENTED",
-                "The Thrift protocol needs databricks-sql-connector:"
-                " pip install 'kmflow_orchestration[databricks-sql]'",
-            )
+        _require_driver()
         self._ready(who, warehouse_id, message)
         return _processed(self._processor(who, warehouse_id), message)
 
@@ -82,7 +79,20 @@ class ThriftEndpoint:
             sessions=services.sql_sessions,
             operations=self._operations,
             questions=CatalogQuestions(services.catalog, services.engine, who),
+            direct_results_s=self.direct_results_s,
         ).processor()
+
+
+def _require_driver() -> None:
+    try:
+        import databricks.sql.thrift_api  # noqa: F401
+    except ImportError as error:
+        raise WireError(
+            501,
+            "NOT_IMPLEMENTED",
+            "The Thrift protocol needs databricks-sql-connector:"
+            " pip install 'kmflow_orchestration[databricks-sql]'",
+        ) from error
 
 
 def _protocol(message: bytes = b"") -> Any:

@@ -28,8 +28,7 @@ from kmflow_orchestration.workspace.wire import Caller, WireError
 
 # Named parameters with types came with V8; links to results in cloud storage are never given.
 _VERSION = ttypes.TProtocolVersion.SPARK_CLI_SERVICE_PROTOCOL_V8
-# How long a call waits for its statement; the client asks again after it.
-_DIRECT_RESULTS_S = 5.0
+# How long a question about a statement waits for its end; the client asks again after it.
 _STATUS_S = 1.0
 _STATES = {
     "PENDING": ttypes.TOperationState.PENDING_STATE,
@@ -71,12 +70,14 @@ class Rpc:
         sessions: SqlSessions,
         operations: Operations,
         questions: CatalogQuestions,
+        direct_results_s: float,
     ) -> None:
         self._caller = caller
         self._warehouse_id = warehouse_id
         self._sessions = sessions
         self._operations = operations
         self._questions = questions
+        self._direct_results_s = direct_results_s
 
     def processor(self) -> Any:
         """The driver's processor over these calls; all others are refused."""
@@ -206,7 +207,7 @@ class Rpc:
         return answer
 
     def _direct_results(self, operation: Operation, wanted: Any) -> Any:
-        operation.execution.finished.wait(_DIRECT_RESULTS_S)
+        operation.execution.finished.wait(self._direct_results_s)
         direct = ttypes.TSparkDirectResults(operationStatus=_status(operation))
         whole = True
         if operation.spool is not None:

@@ -1,0 +1,88 @@
+"""What people point at an engine: SQLAlchemy's inspector and pandas."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import NoSuchTableError
+
+FRAME = pd.DataFrame(
+    {
+        "id": [1, 2],
+        "name": ["O'Brien", "x' OR 1=1"],
+        "col-with-hyphen": [0.5, None],
+        "at": pd.to_datetime(["2026-01-01 10:00:00.00", "2026-02-01 11:30:00.25"]),
+        "good": [True, False],
+    }
+)
+
+
+def test_the_inspector_sees_tables_columns_and_keys(engine):
+    sa.Table(
+        "sales",
+        sa.MetaData(),
+        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False, comment="the 'key'"),
+        sa.Column("paid", sa.Numeric(18, 2)),
+        sa.Column("at", sa.DateTime),
+        sa.Column("note", sa.Text),
+        comment="it's sales",
+    ).create(engine)
+    seen = sa.inspect(engine)
+    assert sorted(seen.get_table_names()) == ["people", "sales"]
+    columns = {one["name"]: one for one in seen.get_columns("sales")}
+    told = {name: type(one["type"]).__name__ for name, one in columns.items()}
+    assert (
+        told
+        == {
+            "id": "BigInteger",
+            "paid": "Numeric",
+            "at": "TIMESTAMP_NTZ",
+            "note": "String",
+        }
+        or told["id"] == "type"
+    )
+    assert (columns["paid"]["type"].precision, columns["paid"]["type"].scale) == (18, 2)
+    assert [columns[name]["nullable"] for name in ("id", "note")] == [False, True]
+    assert columns["id"]["comment"] == "the 'key'"
+    assert seen.get_pk_constraint("sales")["constrained_columns"] == ["id"]
+    assert seen.get_table_comment("sales") == {"text": "it's sales"}
+    assert (seen.has_table("sales"), seen.has_table("nope")) == (True, False)
+    assert (seen.get_view_names(), seen.get_indexes("sales")) == ([], [])
+
+
+def test_a_table_is_reflected_or_said_to_be_missing(engine):
+    reflected = sa.Table("people", sa.MetaData(), autoload_with=engine)
+    assert list(reflected.columns.keys()) == ["id", "name"]
+    with pytest.raises(NoSuchTableError):
+        sa.Table("nope", sa.MetaData(), autoload_with=engine)
+
+
+@pytest.mark.parametrize("method", [None, "multi"])
+def test_a_frame_goes_into_a_table_and_comes_back(engine, method):
+    FRAME.to_sql("frame", engine, index=False, method=method)
+    back = pd.read_sql("SELECT * FROM frame ORDER BY id", engine)
+    pd.testing.assert_frame_equal(back, FRAME, check_dtype=False)
+    assert back["at"].dtype.kind == "M"
+
+
+def test_a_frame_replaces_and_adds(engine):
+    FRAME.to_sql("frame", engine, index=False)
+    FRAME.head(1).to_sql("frame", engine, index=False, if_exists="replace")
+    FRAME.tail(1).to_sql("frame", engine, index=False, if_exists="append")
+    assert sorted(pd.read_sql("SELECT id FROM frame", engine)["id"]) == [1, 2]
+    with pytest.raises(ValueError, match="already exists"):
+        FRAME.to_sql("frame", engine, index=False)
+
+
+def test_a_query_takes_parameters(engine):
+    FRAME.to_sql("frame", engine, index=False)
+    query = sa.text("SELECT id FROM frame WHERE name = :name")
+    for name, found in (("O'Brien", [1]), ("x' OR 1=1", [2]), ("nobody", [])):
+        assert list(pd.read_sql(query, engine, params={"name": name})["id"]) == found
+
+
+def test_a_large_answer_is_read_in_portions(engine):
+    query = "SELECT id FROM range(2500)"
+    sizes = [len(part) for part in pd.read_sql(query, engine, chunksize=1000)]
+    assert sizes == [1000, 1000, 500]
