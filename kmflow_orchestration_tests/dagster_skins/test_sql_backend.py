@@ -66,7 +66,7 @@ def test_an_asset_without_databricks_is_told_apart_by_a_warning(overrides):
 
 @pytest.mark.slow
 def test_a_fallback_is_seen_in_the_metadata_and_warned_of(overrides, monkeypatch):
-    monkeypatch.setenv("ACME_TOKEN", "dapi-token")
+    monkeypatch.setenv("ACME_TOKEN", "dapi-7f3a9c51e2d8")
     check, made = checked({**overrides, "databricks_fallback": "on_unreachable"})
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert made.metadata["db/fallback"].value is True
