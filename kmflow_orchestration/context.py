@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,8 +17,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.secret_refs import SecretSources
 from kmflow_orchestration.config.settings import Settings
+from kmflow_orchestration.credentials.own_connection import OwnConnection
 from kmflow_orchestration.databricks_client.connect import ClientCache, connect
+from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
 from kmflow_orchestration.databricks_client.retries import RetryPolicy
 from kmflow_orchestration.intake.claims import RunIsOver, this_process
 from kmflow_orchestration.intake.ledger import Ledger
@@ -27,8 +31,10 @@ from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.metadata.profile_completions import ProfileFindings
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
 from kmflow_orchestration.metadata.table_groups import TableGroups
-from kmflow_orchestration.names import GroupId, TableGroupId, TableName
+from kmflow_orchestration.names import GroupId, TableGroupId, TableName, group_id
 from kmflow_orchestration.operations.changed_tables import note_changed_tables
+from kmflow_orchestration.operations.default_group import NOT_SAVED, ConfigsWithDefault
+from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.runs.callback_tokens import CallbackKeys
 from kmflow_orchestration.runs.callbacks import CallbackSettings
 from kmflow_orchestration.runs.reconciliation import BACKOFF, PollingOptions
@@ -37,6 +43,7 @@ from kmflow_orchestration.runs.submission import LaunchOptions
 from kmflow_orchestration.storage.choose import open_lakehouse, open_storage
 
 if TYPE_CHECKING:
+    from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
     from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
@@ -62,6 +69,7 @@ class Context:
         dagster_run_id: str = "",
         run_is_over: RunIsOver | None = None,
     ) -> None:
+        install_redaction()
         self.settings = settings
         self.clock = clock or SystemClock()
         self.dagster_run_id = dagster_run_id
@@ -82,7 +90,52 @@ class Context:
 
     @cached_property
     def group_configs(self) -> GroupConfigs:
-        return GroupConfigs(self._sessions, self.clock)
+        if not (self.settings.default_group and self.settings.uses_databricks):
+            return GroupConfigs(self._sessions, self.clock)
+        default = group_id(self.settings.default_group)
+        return ConfigsWithDefault(
+            self._sessions, self.clock, default=default, read=lambda: self._own_group(default)
+        )
+
+    def _own_group(self, group: GroupId) -> GroupConfig:
+        return self.own_connection.group_settings(group).to_config(NOT_SAVED)
+
+    @cached_property
+    def own_connection(self) -> OwnConnection:
+        """The process's own way to a workspace; read only when somebody asks for it."""
+        return OwnConnection.of(self.settings)
+
+    @cached_property
+    def secrets(self) -> SecretSources:
+        """Where this process looks references to secrets up."""
+        return SecretSources(
+            environment=self.own_connection.variables,
+            production=self.settings.production,
+            scopes=self._read_scope,
+        )
+
+    def _read_scope(self, scope: str, key: str) -> str:
+        """A key of a secret scope, read as whoever the process itself signs in."""
+        from kmflow_orchestration.databricks_client.secret_scopes import SecretScopes
+
+        return SecretScopes(self._own_client).read(scope, key)
+
+    @cached_property
+    def _own_client(self) -> WorkspaceCalls:
+        config = self.own_connection.sign_in_settings("kmflow-process").to_config(NOT_SAVED)
+        # Without scopes: what opens them cannot lie in one.
+        rules = replace(self.rules, secrets=replace(self.secrets, scopes=None))
+        return connect(config, clock=self.clock, connections=4, rules=rules)
+
+    @cached_property
+    def rules(self) -> ConnectionRules:
+        """What this process demands of every connection to a workspace."""
+        return ConnectionRules(
+            secrets=self.secrets,
+            allowed_hosts=self.settings.allowed_hosts,
+            ca_bundle=self.settings.ca_bundle,
+            verify_tls=self.settings.tls_verify,
+        )
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -106,13 +159,14 @@ class Context:
 
     @cached_property
     def clients(self) -> ClientCache:
-        return ClientCache(self.clock, connections=2 * self.settings.upload_workers)
+        connections = 2 * self.settings.upload_workers
+        return ClientCache(self.clock, connections=connections, rules=self.rules)
 
     @cached_property
     def callback(self) -> CallbackSettings:
         """Where jobs report back. Raises CredentialError when the key cannot be read."""
         reference = self.settings.callback_key
-        keys = None if reference is None else CallbackKeys.of(reference.resolve())
+        keys = None if reference is None else CallbackKeys.of(reference.resolve(self.secrets))
         return CallbackSettings(self.settings.callback_base_url, keys)
 
     @property
@@ -151,6 +205,7 @@ class Context:
             clock=self.clock,
             http_timeout_s=timeout_s,
             retry_policy=RetryPolicy(attempts=attempts),
+            rules=self.rules,
         )
         return check_connection(config, connect=opening, clock=self.clock, timeout_s=timeout_s)
 
@@ -161,6 +216,8 @@ class Context:
         self._groups.clear()
         if "clients" in self.__dict__:
             self.clients.close()
+        if "_own_client" in self.__dict__:
+            self._own_client.close()
         if "_engine" in self.__dict__:
             self._engine.dispose()
 
