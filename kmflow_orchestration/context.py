@@ -59,6 +59,7 @@ class Context:
         clock: the only source of time.
         dagster_run_id: the run that claims are held for, '' outside a run.
         run_is_over: tells whether another Dagster run has ended, to free its claims at once.
+        own_connection: the process's own way to a workspace, by default the environment's.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class Context:
         clock: Clock | None = None,
         dagster_run_id: str = "",
         run_is_over: RunIsOver | None = None,
+        own_connection: OwnConnection | None = None,
     ) -> None:
         install_redaction()
         self.settings = settings
         self.clock = clock or SystemClock()
         self.dagster_run_id = dagster_run_id
         self.run_is_over = run_is_over
+        self._given_connection = own_connection
         self._groups: dict[tuple[str, int], GroupContext] = {}
 
     @cached_property
@@ -103,7 +106,7 @@ class Context:
     @cached_property
     def own_connection(self) -> OwnConnection:
         """The process's own way to a workspace; read only when somebody asks for it."""
-        return OwnConnection.of(self.settings)
+        return self._given_connection or OwnConnection.of(self.settings)
 
     @cached_property
     def secrets(self) -> SecretSources:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.redacted_process import install as install_redaction
 
 if TYPE_CHECKING:
     import typer
@@ -25,6 +26,7 @@ def run() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """One command of these arguments, by default the process's; its exit code."""
+    install_redaction()
     try:
         return _outcome(arguments)
     except ModuleNotFoundError as error:
@@ -62,12 +64,14 @@ def build_app() -> typer.Typer:
     import typer
 
     from kmflow_orchestration.cli import (
+        auth,
         connection,
         database,
         demo,
         dev,
         group,
         provision,
+        secret,
         service,
         workspace,
     )
@@ -87,6 +91,8 @@ def build_app() -> typer.Typer:
     group.app.command("discover")(connection.discover)
     database.app.command("test")(connection.try_connection)
     app.add_typer(group.app, name="group")
+    app.add_typer(auth.app, name="auth")
+    app.add_typer(secret.app, name="secret")
     app.add_typer(database.app, name="db")
     app.add_typer(workspace.app, name="workspace")
     app.add_typer(service.app, name="service")

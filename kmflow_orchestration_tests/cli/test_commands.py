@@ -12,7 +12,7 @@ from kmflow_orchestration.cli.main import build_app
 from kmflow_orchestration_tests.cli.conftest import TOKEN, Kmflow
 from kmflow_orchestration_tests.embedded import Room
 
-COMMANDS = {"demo", "dev", "provision", "group", "db", "workspace", "service"}
+COMMANDS = {"demo", "dev", "provision", "group", "auth", "secret", "db", "workspace", "service"}
 
 
 def test_the_version_is_the_packages(kmflow: Kmflow) -> None:

@@ -65,7 +65,7 @@ def test_a_token_that_was_pasted_is_refused_and_not_shown(acme) -> None:
     refused = acme(token=TOKEN)
 
     assert refused.code == CONFIGURATION
-    assert "token: must be a reference, env:NAME or file:PATH, never the value" in refused.err
+    assert "token: must be a reference, env:NAME, file:PATH, " in refused.err
     assert TOKEN not in refused.err
 
 
@@ -223,7 +223,7 @@ def test_a_workspace_that_refuses_the_token_is_told_apart(
     refused = kmflow("provision")
 
     assert refused.code == ACCESS
-    assert "check the group's token and its grants" in refused.err
+    assert "check the group's token: it may have ended" in refused.err
     assert TOKEN not in refused.out + refused.err
 
 
