@@ -69,7 +69,9 @@ class Context:
 
     @cached_property
     def _engine(self) -> Any:
-        return open_engine(self.settings.control_database_url)
+        reference = self.settings.database_password
+        password = None if reference is None else reference.resolve()
+        return open_engine(self.settings.control_database_url, password=password)
 
     @cached_property
     def _sessions(self) -> Any:
@@ -78,6 +80,18 @@ class Context:
     def migrate(self) -> str:
         """Bring the control database to this version's schema; its revision."""
         return migrate(self._engine)
+
+    def create_database(self) -> None:
+        """Make the control database itself where its server has none of that name."""
+        from kmflow_orchestration.metadata.migration import create
+
+        create(self._engine)
+
+    def check_schema(self) -> None:
+        """Raises ConfigurationError for a control database of another version."""
+        from kmflow_orchestration.metadata.migration import check_schema
+
+        check_schema(self._engine)
 
     @cached_property
     def group_configs(self) -> GroupConfigs:

@@ -17,6 +17,7 @@
     │   └── GroupRefused                     the group is none of the caller's (403)
     ├── RemoteFault                 exit 5   network or platform, after our own retries
     │   ├── StorageUnavailable
+    │   │   └── MetadataUnavailable
     │   ├── StatementFailed
     │   ├── WarehouseUnavailable
     │   ├── RemoteNotFound
@@ -175,6 +176,12 @@ class StorageUnavailable(RemoteFault):
     """Bytes could not be written or read; what was confirmed before stays confirmed."""
 
     code = "KM-REMOTE-002"
+
+
+class MetadataUnavailable(StorageUnavailable):
+    """The control database, or Dagster's own, does not answer; nothing was changed."""
+
+    code = "KM-METADATA-001"
 
 
 class StatementFailed(RemoteFault):
