@@ -250,7 +250,8 @@ def test_a_fault_while_saving_keeps_the_old_settings(configs, engine):
 
 def test_two_groups_saved_side_by_side_do_not_end_in_one_folder(configs, engine, clock):
     """Each looked before the other had saved; the second one to write looks again."""
-    rival = GroupConfigs(open_sessions(open_engine(str(engine.url))), clock)
+    other = open_engine(engine.url.render_as_string(hide_password=False))
+    rival = GroupConfigs(open_sessions(other), clock)
     rivals = [remote("globex", landing_path="/data/in")]
 
     def save_first(*args: Any) -> None:
@@ -260,6 +261,7 @@ def test_two_groups_saved_side_by_side_do_not_end_in_one_folder(configs, engine,
     event.listen(engine, "before_cursor_execute", save_first)
     with pytest.raises(ConfigurationError, match="landing"):
         configs.save(ACME, remote("acme", landing_path="/data"), ANN)
+    other.dispose()
     assert configs.groups() == [GLOBEX]
 
 

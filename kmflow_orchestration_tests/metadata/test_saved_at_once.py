@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from kmflow_orchestration.config.group_input import parse_group
-from kmflow_orchestration.errors import ConfigurationError, KmflowError, StateConflict
+from kmflow_orchestration.errors import ConfigurationError, KmflowError, SettingsConflict
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
@@ -72,7 +72,7 @@ def test_of_two_admins_that_change_one_version_one_is_told_to_read_again(
 
     found = all_at_once([lambda: save("mine"), lambda: save("yours")])
 
-    assert found.count(StateConflict) == 1
+    assert found.count(SettingsConflict) == 1
     assert configs.active(ACME).schema in found
     assert [one.config.version for one in configs.history(ACME)] == [2, 1]
 
@@ -111,7 +111,7 @@ def test_of_two_new_groups_in_one_schema_one_is_refused(
 
     found = all_at_once([lambda: save("acme"), lambda: save("globex")])
 
-    assert len({ConfigurationError, StateConflict} & {*found}) == 1
+    assert len({ConfigurationError, SettingsConflict} & {*found}) == 1
     assert len(configs.all_active()) == 1
 
 

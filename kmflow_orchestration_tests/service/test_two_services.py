@@ -10,6 +10,7 @@ from threading import Barrier
 import httpx
 import pytest
 
+from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.engine import open_engine, open_sessions
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
 from kmflow_orchestration.service.app import create_app
@@ -30,8 +31,9 @@ def services(world: ProfileWorld) -> Iterator[list[Caller]]:
         for _ in range(2):
             engine = open_engine(world.database_url)
             opened.callback(engine.dispose)
-            runs = ProfileRuns(open_sessions(engine))
-            app = create_app(ServiceDependencies(runs, world.keys, "local", world.clock))
+            sessions = open_sessions(engine)
+            runs, tokens = ProfileRuns(sessions), ApiTokens(sessions, world.clock)
+            app = create_app(ServiceDependencies(runs, world.keys, "local", world.clock, tokens))
             server = opened.enter_context(ServiceServer(app))
             client = opened.enter_context(httpx.Client(timeout=30))
             callers.append(Caller(world, server, client))
