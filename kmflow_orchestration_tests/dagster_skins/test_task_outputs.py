@@ -302,8 +302,8 @@ def test_an_unknown_or_disabled_group_is_named(project: Project) -> None:
     with pytest.raises(UnknownGroup):
         project.world.group("globex", enabled=False)
 
-    for group in ("nobody", "globex"):
-        assert "KM-CONFIG-002" in failure_of(project.run(open_loans, partition=group))
+    for group, code in (("nobody", "KM-CONFIG-002"), ("globex", "KM-CONFIG-006")):
+        assert code in failure_of(project.run(open_loans, partition=group))
     assert project.world.on_disk() == {}
 
 
