@@ -87,6 +87,12 @@ class Context:
 
         create(self._engine)
 
+    def has_tables(self) -> bool:
+        """Whether the control database was ever migrated."""
+        from kmflow_orchestration.metadata.migration import has_tables
+
+        return has_tables(self._engine)
+
     def check_schema(self) -> None:
         """Raises ConfigurationError for a control database of another version."""
         from kmflow_orchestration.metadata.migration import check_schema

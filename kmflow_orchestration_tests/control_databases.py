@@ -83,7 +83,11 @@ class ControlDatabases:
             return _kept_file(Path(url.removeprefix("sqlite:///")))
         server, name, kept = self.server, url.rpartition("/")[2], next(self._names)
         engine_of(url).dispose()
-        server.execute(f"CREATE DATABASE {kept} TEMPLATE {name} STRATEGY FILE_COPY")
+        # Whoever is still connected connects anew; one that is in use cannot be copied.
+        server.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+            f"CREATE DATABASE {kept} TEMPLATE {name} STRATEGY FILE_COPY",
+        )
         self._urls[Path(kept)] = server.url(kept)
 
         def restore() -> None:

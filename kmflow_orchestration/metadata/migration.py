@@ -70,6 +70,12 @@ def check_schema(engine: Engine) -> None:
             )
 
 
+def has_tables(engine: Engine) -> bool:
+    """Whether a database was ever migrated. Raises MetadataUnavailable."""
+    with _faults_of(engine):
+        return stored_revision(engine) is not None
+
+
 def create(engine: Engine) -> None:
     """Make the database itself where it is missing; SQLite does so by itself.
 

@@ -135,7 +135,9 @@ def test_without_a_callback_polling_ends_the_run_from_its_tables(world, acme):
 @pytest.mark.parametrize("reports", [True, False], ids=["callback", "poller"])
 def test_a_job_that_fails_keeps_its_measures_and_never_counts_as_completed(world, acme, reports):
     acme.lakehouse.execute(f"DROP TABLE {acme.config.namespace.dq(DQ_DATA_COLUMN_CHARS.name).sql}")
-    dependencies = ServiceDependencies(world.runs, world.keys, "databricks", world.clock)
+    dependencies = ServiceDependencies(
+        world.runs, world.keys, "databricks", world.clock, world.tokens
+    )
     with ServiceServer(create_app(dependencies)) as service:
         address = CallbackSettings(service.url, world.keys)
         launched = acme.start(address if reports else POLLED_ONLY)

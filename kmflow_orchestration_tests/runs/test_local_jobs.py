@@ -259,7 +259,7 @@ def test_polling_and_callback_tell_the_same_about_a_run(world, runner, lakehouse
 @pytest.mark.slow
 def test_a_profile_that_fails_keeps_its_measures_and_its_run_is_failed(world, runner, lakehouse):
     shutil.rmtree(lakehouse.directory(MAIN.dq(DQ_DATA_COLUMN_CHARS.name)))
-    dependencies = ServiceDependencies(world.runs, world.keys, "local", SystemClock())
+    dependencies = ServiceDependencies(world.runs, world.keys, "local", SystemClock(), world.tokens)
     with ServiceServer(create_app(dependencies)) as service:
         launched = start(world, runner, lakehouse, CallbackSettings(service.url, world.keys))
         end = ended(runner, launched.profile_run_id)
