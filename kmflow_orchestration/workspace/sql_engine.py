@@ -333,6 +333,15 @@ def _stored(facts: TableFacts) -> dict[str, Any]:
     return {
         "primary_key": list(facts.primary_key),
         "constraint": facts.constraint,
+        "foreign_keys": [
+            {
+                "name": key.name,
+                "columns": list(key.columns),
+                "table": [key.table.catalog, key.table.schema, key.table.name],
+                "referred": list(key.referred),
+            }
+            for key in facts.foreign_keys
+        ],
         "cluster_by": list(facts.cluster_by),
         "properties": dict(facts.properties),
     }
