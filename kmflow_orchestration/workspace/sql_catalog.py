@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 
@@ -65,10 +66,9 @@ def described_in_full(table: Securable, columns: Sequence[Column]) -> pa.Table:
     if facts.get("properties"):
         listed = ",".join(f"{key}={value}" for key, value in sorted(facts["properties"].items()))
         details.append(("Table Properties", f"[{listed}]"))
-    if facts.get("primary_key"):
-        keys = ", ".join(quoted(key) for key in facts["primary_key"])
-        constraint = facts.get("constraint") or f"{name}_pk"
-        details += [("", ""), ("# Constraints", ""), (constraint, f"PRIMARY KEY ({keys})")]
+    constraints = _constraints(name, facts)
+    if constraints:
+        details += [("", ""), ("# Constraints", ""), *constraints]
     shown = described(columns)
     more = _rows(
         {
@@ -78,6 +78,22 @@ def described_in_full(table: Securable, columns: Sequence[Column]) -> pa.Table:
         }
     )
     return pa.concat_tables([shown, more])
+
+
+def _constraints(name: str, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    if facts.get("primary_key"):
+        constraint = facts.get("constraint") or f"{name}_pk"
+        found.append((constraint, f"PRIMARY KEY ({_quoted_names(facts['primary_key'])})"))
+    for key in facts.get("foreign_keys") or ():
+        place = ".".join(quoted(part) for part in key["table"])
+        own, theirs = _quoted_names(key["columns"]), _quoted_names(key["referred"])
+        found.append((key["name"], f"FOREIGN KEY ({own}) REFERENCES {place} ({theirs})"))
+    return found
+
+
+def _quoted_names(names: Sequence[str]) -> str:
+    return ", ".join(quoted(name) for name in names)
 
 
 def full_name(statement: CatalogStatement, scope: Scope) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlglot import exp
 
+from kmflow_orchestration.names import TableName
 from kmflow_orchestration.sail.tables import Column
 from kmflow_orchestration.sail.types import delta_json
 from kmflow_orchestration.workspace.sql_errors import SqlError
-from kmflow_orchestration.workspace.sql_plans import TableFacts
+from kmflow_orchestration.workspace.sql_plans import ForeignKey, TableFacts
 from kmflow_orchestration.workspace.sql_tables import unsupported
 
 _TYPE = exp.DataType.Type
@@ -52,10 +53,14 @@ def check_names(names: Sequence[str]) -> None:
         seen.add(name.lower())
 
 
+Keys = tuple[ForeignKey, ...]
+
+
 def check_clustering(facts: TableFacts, names: Sequence[str]) -> None:
     """Refuse keys and clustering over columns the table has not. Raises SqlError."""
     known = {name.lower() for name in names}
-    for name in (*facts.cluster_by, *facts.primary_key):
+    own = (name for key in facts.foreign_keys for name in key.columns)
+    for name in (*facts.cluster_by, *facts.primary_key, *own):
         if name.lower() not in known:
             listed = ", ".join(names)
             raise SqlError(
@@ -109,11 +114,29 @@ def _location_refused(location: str) -> SqlError:
     )
 
 
+def foreign_keys(tree: exp.Expression, name_of: Callable[[exp.Table], TableName]) -> Keys:
+    """References to other tables; `name_of` finds their full names. Raises SqlError."""
+    return tuple(_foreign_key(key, name_of) for key in tree.find_all(exp.ForeignKey))
+
+
+def _foreign_key(key: exp.ForeignKey, name_of: Callable[[exp.Table], TableName]) -> ForeignKey:
+    reference = key.args.get("reference")
+    referred = reference.this if reference is not None else None
+    if not isinstance(referred, exp.Schema) or not isinstance(referred.this, exp.Table):
+        raise unsupported("A foreign key without the columns it refers to")
+    named = key.parent if isinstance(key.parent, exp.Constraint) else None
+    table = name_of(referred.this)
+    columns, theirs = _names(key.expressions), _names(referred.expressions)
+    name = named.name if named is not None else f"{table.name}_{'_'.join(columns)}_fk"
+    return ForeignKey(name, columns, table, theirs)
+
+
 def _primary_key(tree: exp.Expression) -> tuple[str, tuple[str, ...]]:
     for constraint in tree.find_all(exp.Constraint):
         for key in constraint.find_all(exp.PrimaryKey):
             return constraint.name, _names(key.expressions)
-        raise unsupported(f"The constraint {constraint.sql('databricks')}")
+        if constraint.find(exp.ForeignKey) is None:
+            raise unsupported(f"The constraint {constraint.sql('databricks')}")
     for key in tree.find_all(exp.PrimaryKey):
         return "", _names(key.expressions)
     for definition in tree.find_all(exp.ColumnDef):

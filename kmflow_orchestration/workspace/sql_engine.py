@@ -330,7 +330,17 @@ def _changed(verb: str, commit: Mapping[str, int]) -> pa.Table:
 
 
 def _stored(facts: TableFacts) -> dict[str, Any]:
+    keys = [
+        {
+            "name": key.name,
+            "columns": list(key.columns),
+            "table": [key.table.catalog, key.table.schema, key.table.name],
+            "referred": list(key.referred),
+        }
+        for key in facts.foreign_keys
+    ]
     return {
+        **({"foreign_keys": keys} if keys else {}),
         "primary_key": list(facts.primary_key),
         "constraint": facts.constraint,
         "cluster_by": list(facts.cluster_by),

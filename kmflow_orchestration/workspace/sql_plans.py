@@ -43,12 +43,23 @@ class Insertion:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A reference to a key of another table, told to readers and never enforced."""
+
+    name: str
+    columns: tuple[str, ...]
+    table: TableName
+    referred: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TableFacts:
     """What the catalog keeps of a table beside its columns."""
 
     comment: str = ""
     primary_key: tuple[str, ...] = ()
     constraint: str = ""
+    foreign_keys: tuple[ForeignKey, ...] = ()
     cluster_by: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
 

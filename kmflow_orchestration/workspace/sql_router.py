@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlglot import exp, parse
 from sqlglot.errors import SqlglotError
@@ -17,7 +18,11 @@ from kmflow_orchestration.sail.tables import Column
 from kmflow_orchestration.workspace.catalog_store import CatalogStore
 from kmflow_orchestration.workspace.securables import Securable
 from kmflow_orchestration.workspace.sql_catalog_syntax import read_catalog_statement
-from kmflow_orchestration.workspace.sql_create_table import table_facts, typed_columns
+from kmflow_orchestration.workspace.sql_create_table import (
+    foreign_keys,
+    table_facts,
+    typed_columns,
+)
 from kmflow_orchestration.workspace.sql_errors import SqlError
 from kmflow_orchestration.workspace.sql_plans import (
     AddColumns,
@@ -208,7 +213,8 @@ def _create(statement: _Statement) -> Plan:
     table = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = statement.resolver.name_of(table)
     statement.resolver.require_create_table(name)
-    facts = table_facts(tree)
+    keys = foreign_keys(tree, statement.resolver.referred)
+    facts = replace(table_facts(tree), foreign_keys=keys)
     columns: tuple[Column, ...] = ()
     source = None
     if tree.expression is not None:

@@ -72,6 +72,12 @@ class TableResolver:
             raise unsupported("Writing to a path")
         return self._use(table, references, privileges)
 
+    def referred(self, table: exp.Table) -> TableName:
+        """The table a foreign key points to; it must be there for the caller. Raises SqlError."""
+        name = self.name_of(table)
+        self._checked(name, ("SELECT",))
+        return name
+
     def read(self, tree: exp.Expression, references: References, target: exp.Table | None) -> None:
         """Check and rename every table that `tree` reads. Raises SqlError."""
         for table in tree.find_all(exp.Table):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 
@@ -72,3 +75,17 @@ def test_off_means_sqlite_below_the_home_with_the_tables_made(world, tmp_path):
         assert (tmp_path / "home" / "models.acme.db").exists()
         with context.session_scope(ACME) as session:
             assert session.scalars(select(Person)).all() == []
+
+
+def test_the_readme_shows_what_works(tmp_path, monkeypatch, capsys):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Query the lakehouse with SQLAlchemy")[2]
+    code = section.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.setenv("KMFLOW_HOME", str(tmp_path))
+    with Context(load_settings()) as context:
+        context.migrate()
+        context.group_configs.save(ACME, parse_group(ACME, {}), "a person")
+    script = tmp_path / "readme.py"
+    script.write_text(code, encoding="utf-8")
+    runpy.run_path(str(script))
+    assert capsys.readouterr().out == "[]\n"

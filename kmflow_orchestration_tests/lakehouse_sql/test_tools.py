@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.exc import DatabaseError, NoSuchTableError
 
 FRAME = pd.DataFrame(
     {
@@ -49,6 +49,22 @@ def test_the_inspector_sees_tables_columns_and_keys(engine):
     assert seen.get_table_comment("sales") == {"text": "it's sales"}
     assert (seen.has_table("sales"), seen.has_table("nope")) == (True, False)
     assert (seen.get_view_names(), seen.get_indexes("sales")) == ([], [])
+
+
+def test_a_foreign_key_is_told_and_not_enforced(engine):
+    metadata = sa.MetaData()
+    sa.Table("people", metadata, autoload_with=engine)
+    parent = sa.Table("parents", metadata, sa.Column("id", sa.BigInteger, primary_key=True))
+    child = sa.Table("children", metadata, sa.Column("parent", sa.ForeignKey("parents.id")))
+    metadata.create_all(engine)
+    [key] = sa.inspect(engine).get_foreign_keys("children")
+    assert (key["constrained_columns"], key["referred_columns"]) == (["parent"], ["id"])
+    assert key["referred_table"] == parent.name
+    with engine.begin() as connection:
+        connection.execute(child.insert().values(parent=7))
+    strange = sa.text("CREATE TABLE orphans (p BIGINT, FOREIGN KEY (p) REFERENCES nowhere (id))")
+    with engine.connect() as connection, pytest.raises(DatabaseError, match="TABLE_OR_VIEW_NOT"):
+        connection.execute(strange)
 
 
 def test_a_table_is_reflected_or_said_to_be_missing(engine):
