@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DisconnectionError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 
 from kmflow_orchestration.errors import ConfigurationError, StorageUnavailable
 from kmflow_orchestration.metadata.group_guard import refuse_missing_group
@@ -19,6 +20,7 @@ from kmflow_orchestration.metadata.revision import is_up_to_date, wanted_revisio
 
 SessionFactory = sessionmaker[Session]
 _SUPPORTED = ("sqlite", "postgresql")
+_PROCESS = "process"
 
 
 def open_engine(url: str) -> Engine:
@@ -64,7 +66,28 @@ def _parsed(url: str) -> URL:
 
 def _guarded(engine: Engine) -> Engine:
     refuse_missing_group(engine)
+    event.listen(engine, "connect", _note_process)
+    event.listen(engine, "checkout", _refuse_inherited)
     return engine
+
+
+def _note_process(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info[_PROCESS] = os.getpid()
+
+
+def _refuse_inherited(
+    _connection: DBAPIConnection, record: ConnectionPoolEntry, proxy: PoolProxiedConnection
+) -> None:
+    """Give a forked child connections of its own: those it inherits are still its parent's.
+
+    https://docs.sqlalchemy.org/en/20/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
+    """
+    opened_by = record.info[_PROCESS]
+    if opened_by != os.getpid():
+        # As the pool's own documentation does it; its types do not foresee it.
+        record.dbapi_connection = None  # type: ignore[misc]
+        proxy.dbapi_connection = None  # type: ignore[misc]
+        raise DisconnectionError(f"the connection belongs to process {opened_by}")
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

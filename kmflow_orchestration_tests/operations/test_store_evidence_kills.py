@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Engine, event, text
 
 from kmflow_orchestration.errors import LeaseHeld, StateConflict
 from kmflow_orchestration.intake.claims import this_process
@@ -60,6 +60,10 @@ def all_there_is(place: LandingPlace) -> dict[str, Any]:
     return found
 
 
+def control_engine(place: LandingPlace) -> Engine:
+    return place.ledger._sessions.kw["bind"]
+
+
 class Snapshot:
     """Puts control database and store back, so that one landing place serves many runs."""
 
@@ -74,6 +78,8 @@ class Snapshot:
         shutil.copytree(place.store._root, self._kept / "store")
 
     def restore(self) -> None:
+        # Open connections would still see the database that is put away.
+        control_engine(self._place).dispose()
         for leftover in self._place.home.glob("control.db*"):
             leftover.unlink()
         shutil.copy(self._kept / "control.db", self._place.home)
@@ -111,14 +117,12 @@ class KillAt:
 
 
 def store_killed_at_statement(place: LandingPlace, number: int) -> None:
-    engine = place.ledger._sessions.kw["bind"]
-    event.listen(engine, "before_cursor_execute", KillAt(number))
+    event.listen(control_engine(place), "before_cursor_execute", KillAt(number))
     place.store_day()
 
 
 def store_killed_at_commit(place: LandingPlace, number: int) -> None:
-    engine = place.ledger._sessions.kw["bind"]
-    event.listen(engine, "commit", KillAt(number))
+    event.listen(control_engine(place), "commit", KillAt(number))
     place.store_day()
 
 

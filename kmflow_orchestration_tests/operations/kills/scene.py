@@ -68,6 +68,9 @@ class Scene:
     @contextmanager
     def begun(self, step: str) -> Iterator[None]:
         """The group as it was before a step, its workspace running."""
+        if self._day is not None:
+            # Open connections would still see the database that is put away.
+            self._day.context._engine.dispose()
         self.at[step].restore()
         with self.home.served():
             yield
