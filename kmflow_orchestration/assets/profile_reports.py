@@ -1,4 +1,4 @@
-"""What a profile's materializations show: counts, plots, checks; never a value of the data."""
+"""What a profile's materializations show: counts and plots; never a value of the data."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,12 +11,9 @@ from kmflow_orchestration.assets.rendering import bars, line, preview, urls
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.metadata.profile_records import Anomaly, ProfileRun
 from kmflow_orchestration.operations.read_profile import JudgedProfile
-from kmflow_orchestration.profiling.hygiene_rules import DEFINITE, RULES, Rule
-from kmflow_orchestration.resources.asset_keys import HYGIENE_ISSUES
 from kmflow_orchestration.tables.profiling import DQ_PROFILE_RESULTS
 
 SHOWN_MEASURES = ("ordinal_position", "record_count", "null_count", "distinct_count", "max_length")
-SAMPLES = 20
 
 
 def results_metadata(group: GroupContext, run: ProfileRun, rows: pa.Table) -> dict[str, Any]:
@@ -68,39 +65,6 @@ def _issue_table(anomalies: Sequence[Anomaly]) -> str:
         for one in anomalies[:50]
     ]
     return "\n".join(lines)
-
-
-def rule_specs() -> list[dg.AssetCheckSpec]:
-    """One check per hygiene rule, all answered by one step."""
-    return [
-        dg.AssetCheckSpec(name=_check_name(rule), asset=HYGIENE_ISSUES, description=rule.advice)
-        for rule in RULES
-    ]
-
-
-def rule_checks(judged: JudgedProfile) -> list[dg.AssetCheckResult]:
-    """A rule's check passes when it found nothing; samples name columns, never values."""
-    return [_rule_check(rule, judged) for rule in RULES]
-
-
-def _rule_check(rule: Rule, judged: JudgedProfile) -> dg.AssetCheckResult:
-    found = [one for one in judged.anomalies if one.anomaly_type_id == str(rule.id)]
-    severe = rule.likelihood == DEFINITE
-    return dg.AssetCheckResult(
-        check_name=_check_name(rule),
-        asset_key=HYGIENE_ISSUES,
-        passed=not found,
-        severity=dg.AssetCheckSeverity.ERROR if severe else dg.AssetCheckSeverity.WARN,
-        metadata={
-            "table_group": f"{judged.run.group_id}/{judged.run.table_group_id}",
-            "issues": len(found),
-            "columns": [f"{one.table_name}.{one.column_name}" for one in found[:SAMPLES]],
-        },
-    )
-
-
-def _check_name(rule: Rule) -> str:
-    return f"rule_{rule.id}_{rule.name.lower()}"
 
 
 def scores_metadata(trend: Sequence[tuple[str, float]], judged: JudgedProfile) -> dict[str, Any]:

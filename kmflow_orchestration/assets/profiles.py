@@ -8,11 +8,10 @@ from kmflow_orchestration.assets.layers import QUALITY_OWNER, TRANSIENT_RETRY, W
 from kmflow_orchestration.assets.profile_reports import (
     issues_metadata,
     results_metadata,
-    rule_checks,
-    rule_specs,
     scores_metadata,
 )
 from kmflow_orchestration.assets.rendering import column_schema
+from kmflow_orchestration.assets.rule_checks import rule_checks, rule_specs
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.errors import RunOutstanding, UnknownRun
 from kmflow_orchestration.metadata.profile_records import ProfileRun

@@ -10,21 +10,29 @@ import pyarrow as pa
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import GroupMismatch, ResultsMissing
 from kmflow_orchestration.metadata.profile_completions import ProfileFindings
-from kmflow_orchestration.metadata.profile_records import Anomaly, Completion, ProfileRun, Score
+from kmflow_orchestration.metadata.profile_records import Anomaly, ProfileRun, Score
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.profiling.column_profile import ColumnProfile
+from kmflow_orchestration.profiling.hygiene import RuleFault
 from kmflow_orchestration.profiling.stored_results import stored_results_sql
-from kmflow_orchestration.runs.stored_results import stored_completion
+from kmflow_orchestration.runs.stored_results import stored_profile
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.profiling import DQ_PROFILE_RESULTS
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedProfile:
-    """Issues and scores of a run, by table and column."""
+    """Issues and scores of a run, by table and column.
+
+    `faults` are rules that could not be applied, `unread` columns the run could not read: about
+    these nobody knows, which is not the same as nothing found.
+    """
 
     run: ProfileRun
     anomalies: tuple[Anomaly, ...]
     scores: tuple[Score, ...]
+    faults: tuple[RuleFault, ...] = ()
+    unread: tuple[ColumnProfile, ...] = ()
 
     @property
     def score(self) -> float | None:
@@ -72,16 +80,18 @@ def judge_again(
         ResultsMissing: it left no results.
     """
     _check(run, config)
-    completion = stored_completion(run, lakehouse=lakehouse, namespace=config.namespace)
-    if completion is None:
+    stored = stored_profile(run, lakehouse=lakehouse, namespace=config.namespace)
+    if stored is None:
         raise ResultsMissing(f"profile run {run.profile_run_id} left no results")
+    completion = stored.completion()
     findings.replace(group, run.profile_run_id, completion)
-    return judged(run, completion)
-
-
-def judged(run: ProfileRun, completion: Completion) -> JudgedProfile:
-    """A run with the findings of a completion."""
-    return JudgedProfile(run, completion.anomalies, completion.scores)
+    return JudgedProfile(
+        run,
+        completion.anomalies,
+        completion.scores,
+        faults=stored.judged.faults,
+        unread=stored.unread,
+    )
 
 
 def _check(run: ProfileRun, config: GroupConfig) -> None:

@@ -20,15 +20,16 @@ class BronzeReconciliation:
     ledger_items: int
     bronze_rows: int
     bronze_items: int
+    metadata_rows: int
     metadata_items: int
     foreign_rows: int
     differing_rows: int
 
     @property
     def agrees(self) -> bool:
-        expected = (self.ledger_items,) * 3
-        found = (self.bronze_rows, self.bronze_items, self.metadata_items)
-        return found == expected and self.foreign_rows == 0 and self.differing_rows == 0
+        counts = {self.bronze_rows, self.bronze_items, self.metadata_rows, self.metadata_items}
+        same = counts == {self.ledger_items}
+        return same and self.foreign_rows == 0 and self.differing_rows == 0
 
 
 def reconcile_bronze(

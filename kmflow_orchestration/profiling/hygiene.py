@@ -70,11 +70,10 @@ def find_issues(
         for rule in rules:
             try:
                 finding = rule.examine(profile)
+                if finding is not None:
+                    issues.append(_issue(profile_run_id, profile, rule, finding))
             except Exception as error:  # noqa: BLE001 - isolation of rules is the point (F15)
                 faults.setdefault(rule.id, RuleFault(rule.id, rule.name, type(error).__name__))
-                continue
-            if finding is not None:
-                issues.append(_issue(profile_run_id, profile, rule, finding))
     return HygieneResult(tuple(issues), tuple(faults.values()))
 
 

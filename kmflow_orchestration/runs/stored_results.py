@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from kmflow_orchestration.metadata.profile_records import Anomaly, Completion, ProfileRun, Score
 from kmflow_orchestration.names import Namespace
 from kmflow_orchestration.profiling.column_profile import ColumnProfile
+from kmflow_orchestration.profiling.evaluation import Evaluation
 from kmflow_orchestration.profiling.hygiene import Issue
 from kmflow_orchestration.profiling.scoring import QualityScores
 from kmflow_orchestration.profiling.stored_results import (
@@ -17,10 +21,37 @@ from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.profiling import DQ_PROFILE_RESULTS
 
 
-def stored_completion(
+@dataclass(frozen=True, slots=True)
+class StoredProfile:
+    """What a run stored, and what the rules of today say about it."""
+
+    profiles: tuple[ColumnProfile, ...]
+    judged: Evaluation
+
+    @property
+    def unread(self) -> tuple[ColumnProfile, ...]:
+        """Columns the run could not read: no rule says anything about them."""
+        return tuple(profile for profile in self.profiles if profile.query_error is not None)
+
+    def completion(self) -> Completion:
+        """What the job would have reported."""
+        judged, sizes = self.judged, _table_sizes(self.profiles)
+        warned = bool(judged.faults) or bool(self.unread)
+        return Completion(
+            status=RunStatus.COMPLETED_WITH_WARNINGS if warned else RunStatus.COMPLETED,
+            row_count=sum(sizes.values()),
+            table_count=len(sizes),
+            column_count=len(self.profiles),
+            dq_score_profiling=judged.scores.score,
+            anomalies=tuple(anomaly(issue) for issue in judged.issues),
+            scores=scores(judged.scores),
+        )
+
+
+def stored_profile(
     run: ProfileRun, *, lakehouse: Lakehouse, namespace: Namespace
-) -> Completion | None:
-    """What the job would have reported; None when it stored nothing for this run.
+) -> StoredProfile | None:
+    """A run's stored measures, judged again; None when it stored nothing.
 
     Raises: as `Lakehouse.query`.
     """
@@ -29,21 +60,21 @@ def stored_completion(
     profiles = stored_profiles(lakehouse.query(sql, bound).to_pylist())
     if not profiles:
         return None
-    judged = reevaluate(run.profile_run_id, profiles)
-    warned = bool(judged.faults) or any(profile.query_error for profile in profiles)
-    sizes = _table_sizes(profiles)
-    return Completion(
-        status=RunStatus.COMPLETED_WITH_WARNINGS if warned else RunStatus.COMPLETED,
-        row_count=sum(sizes.values()),
-        table_count=len(sizes),
-        column_count=len(profiles),
-        dq_score_profiling=judged.scores.score,
-        anomalies=tuple(anomaly(issue) for issue in judged.issues),
-        scores=scores(judged.scores),
-    )
+    return StoredProfile(tuple(profiles), reevaluate(run.profile_run_id, profiles))
 
 
-def _table_sizes(profiles: list[ColumnProfile]) -> dict[tuple[str, str], int]:
+def stored_completion(
+    run: ProfileRun, *, lakehouse: Lakehouse, namespace: Namespace
+) -> Completion | None:
+    """What the job would have reported; None when it stored nothing for this run.
+
+    Raises: as `Lakehouse.query`.
+    """
+    stored = stored_profile(run, lakehouse=lakehouse, namespace=namespace)
+    return None if stored is None else stored.completion()
+
+
+def _table_sizes(profiles: Sequence[ColumnProfile]) -> dict[tuple[str, str], int]:
     """Rows of each table: every one of its columns says the same."""
     return {
         (profile.schema_name, profile.table_name): profile.record_count or 0 for profile in profiles

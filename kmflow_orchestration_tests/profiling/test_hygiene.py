@@ -225,6 +225,15 @@ def test_a_rule_that_raises_is_reported_and_stops_no_other():
     assert [(fault.rule_id, fault.error) for fault in found.faults] == [(9999, "ZeroDivisionError")]
 
 
+def test_an_issue_that_cannot_be_recorded_is_a_fault_of_its_rule():
+    timeless = dataclasses.replace(column("A", lead_space_count=1), profiled_at=None)
+
+    found = find_issues("run", [timeless, column("A", "w", quoted_value_count=1)])
+
+    assert [issue.anomaly_type_id for issue in found.issues] == [1010]
+    assert [(fault.rule_id, fault.error) for fault in found.faults] == [(1009, "ValueError")]
+
+
 def test_evaluating_again_gives_the_same_issues_with_the_same_ids():
     profiles = [column("A", lead_space_count=1), column("D", "d", min_date=moment(1890))]
 
