@@ -193,8 +193,10 @@ class Context:
         from kmflow_orchestration.runs.callback_tokens import CallbackKeys
         from kmflow_orchestration.runs.callbacks import CallbackSettings
 
-        reference = self.settings.callback_key
-        keys = None if reference is None else CallbackKeys.of(reference.resolve())
+        reference, required = self.settings.callback_key, self.settings.callback_signature_required
+        keys = None
+        if reference is not None:
+            keys = CallbackKeys.of(reference.resolve(), signature_required=required)
         return CallbackSettings(self.settings.callback_base_url, keys)
 
     @property

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     )
     """Reference to the key that signs callback tokens (row E27)."""
 
+    callback_signature_required: bool = Field(
+        False, validation_alias="KMFLOW_CALLBACK_SIGNATURE_REQUIRED"
+    )
+    """Refuse completions whose body is not signed. Our jobs sign; other senders may not."""
+
     profile_cron: str = Field("0 3 * * *", validation_alias="KMFLOW_PROFILE_CRON")
     """When an engagement's own table group is profiled, in UTC, unless it says otherwise."""
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.profiling.body_signature import SIGNATURE_HEADER, body_signature
 
 logger = logging.getLogger(__name__)
 
@@ -66,18 +67,21 @@ def post_completion(
 ) -> bool:
     """Send the message, with five more tries on 429, 5xx and network faults; whether it was taken.
 
+    It is signed, whether or not the receiver asks for that.
     Never raises for what the receiver does: results are stored, and the poller ends the run.
 
     Raises:
         ConfigurationError: an address that `check_url` refuses.
     """
+    content = json.dumps(body, allow_nan=False, default=str).encode()
     request = urllib.request.Request(  # noqa: S310 - checked just below
         check_url(url),
-        data=json.dumps(body, allow_nan=False, default=str).encode(),
+        data=content,
         headers={
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",
             "Idempotency-Key": idempotency_key,
+            SIGNATURE_HEADER: body_signature(token, content),
         },
         method="POST",
     )

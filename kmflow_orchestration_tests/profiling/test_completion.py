@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
+
 import pytest
 
 from kmflow_orchestration.errors import ConfigurationError
@@ -32,7 +36,11 @@ def test_a_completion_carries_token_and_key(receiver, clock):
     assert send(receiver, clock)
     assert receiver.bodies == [{"status": "completed"}]
     assert receiver.headers[0]["Authorization"] == "Bearer v1.99.abc"
+    assert receiver.headers[0]["Content-Type"] == "application/json"
     assert receiver.headers[0]["Idempotency-Key"] == "run:1"
+    sent = json.dumps(receiver.bodies[0]).encode()
+    signature = hmac.new(b"v1.99.abc", sent, hashlib.sha256).hexdigest()
+    assert receiver.headers[0]["X-Kmflow-Signature"] == f"sha256={signature}"
 
 
 @pytest.mark.parametrize("trouble", [429, 500, 502, 503])

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-
 import pytest
 import sqlalchemy as sa
 
@@ -95,19 +91,6 @@ def test_a_completion_that_was_in_time_but_lost_corrects_a_timeout(caller, world
     assert caller.post(run, BODY).headers["x-kmflow-applied"] == "true"
 
 
-@pytest.mark.parametrize(
-    "header", [None, "Basic dTpw", "Bearer", "Bearer nonsense", "Bearer v1.9999999999."]
-)
-def test_without_a_proper_token_nothing_changes(caller, world, header):
-    run = world.submit()
-
-    answer = caller.post(run, BODY, headers={"Authorization": header} if header else {})
-
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
-    assert answer.json()["error"] == "KM-PROFILE-004"
-    assert world.read(run) == run
-
-
 def test_an_expired_token_changes_nothing(caller, world):
     run = world.submit()
     world.clock.advance(3 * 3600 + 1)
@@ -142,7 +125,9 @@ def test_ids_cannot_be_probed(caller, world):
     unknown = caller.settings.url(run).replace(run.profile_run_id, "0" * 8)
 
     answers = [
-        caller.client.post(url, json=BODY, headers={"Authorization": "Bearer v1.9999999999.abc"})
+        caller.client.post(
+            url, json=BODY, headers={"Authorization": f"Bearer v1.9999999999.{43 * 'A'}"}
+        )
         for url in (unknown, caller.settings.url(run))
     ]
 
@@ -240,17 +225,6 @@ def test_too_many_anomalies_are_refused(caller, world):
 
     assert answer.status_code == 413
     assert world.read(run) == run
-
-
-def test_a_body_signature_that_is_sent_must_be_right(caller, world):
-    run = world.submit()
-    content = json.dumps(BODY).encode()
-    token = caller.settings.token(run).reveal()
-    right = "sha256=" + hmac.new(token.encode(), content, hashlib.sha256).hexdigest()
-
-    for signature, status in (("sha256=00", 401), (right, 204)):
-        headers = {**caller.headers(run), "X-KMFlow-Signature": signature}
-        assert caller.post(run, content=content, headers=headers).status_code == status
 
 
 def test_a_database_that_fails_asks_the_sender_to_come_again(caller, world):

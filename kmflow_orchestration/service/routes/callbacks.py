@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from kmflow_orchestration.errors import (
-    CallbackRejected,
-    CompletionTooLarge,
-    ConfigurationError,
-    UnknownRun,
-)
+from kmflow_orchestration.errors import CompletionTooLarge, ConfigurationError, UnknownRun
 from kmflow_orchestration.metadata.profile_records import Applied
 from kmflow_orchestration.names import GroupId, is_id
+from kmflow_orchestration.profiling.body_signature import SIGNATURE_HEADER
+from kmflow_orchestration.runs.callback_tokens import CallbackKeys
 from kmflow_orchestration.runs.callbacks import MAX_ANOMALIES, apply_completion
 from kmflow_orchestration.runs.run_state import Actor
 from kmflow_orchestration.service.dependencies import ServiceDependencies
@@ -37,9 +31,11 @@ async def complete_profile_run(
     Group and table group stand in the query, as `CallbackSettings.url` made it.
     """
     dependencies: ServiceDependencies = request.app.state.dependencies
-    _authenticate(dependencies, request, profile_run_id, table_group_id)
+    keys, authorization = _keys(dependencies), request.headers.get("authorization")
+    # Before anything is read or looked up, so that ids cannot be probed.
+    keys.verify(authorization, profile_run_id, table_group_id, now=dependencies.clock.now())
     body = await _limited_body(request)
-    _check_signature(request, body)
+    keys.verify_body(authorization, body, request.headers.get(SIGNATURE_HEADER))
 
     def apply() -> Applied:
         completion = ProfileRunCompleteRequest.model_validate_json(body)
@@ -59,20 +55,13 @@ async def complete_profile_run(
     return Response(status_code=204, headers={"X-KMFlow-Applied": flag})
 
 
-def _authenticate(
-    dependencies: ServiceDependencies, request: Request, profile_run_id: str, table_group_id: str
-) -> None:
-    """Before anything is read or looked up. Raises CallbackRejected, ConfigurationError."""
+def _keys(dependencies: ServiceDependencies) -> CallbackKeys:
+    """Raises ConfigurationError: no key, so no completion can be told from a forged one."""
     if dependencies.keys is None:
         raise ConfigurationError(
             "this service has no callback key", fields=("KMFLOW_CALLBACK_KEY",)
         )
-    dependencies.keys.verify(
-        request.headers.get("authorization"),
-        profile_run_id,
-        table_group_id,
-        now=dependencies.clock.now(),
-    )
+    return dependencies.keys
 
 
 def _attempt(request: Request) -> int:
@@ -96,14 +85,3 @@ async def _limited_body(request: Request) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise CompletionTooLarge(f"a body of over {MAX_BODY_BYTES} bytes")
     return bytes(body)
-
-
-def _check_signature(request: Request, body: bytes) -> None:
-    """A body's signature, when one is sent, must be right; its key is the run's token."""
-    sent = request.headers.get("x-kmflow-signature")
-    if sent is None:
-        return
-    token = request.headers["authorization"].strip().partition(" ")[2].strip()
-    wanted = "sha256=" + hmac.new(token.encode(), body, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(wanted.encode(), sent.strip().lower().encode()):
-        raise CallbackRejected("the body's signature does not fit", http_status=401)
