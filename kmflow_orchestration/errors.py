@@ -19,7 +19,10 @@
     ├── RemoteFault                 exit 5   network or platform, after our own retries
     │   ├── StorageUnavailable
     │   ├── StatementFailed
+    │   ├── RemoteTimeout                    no answer in time
+    │   ├── RateLimited                      asked to slow down until our retries were spent
     │   ├── WarehouseUnavailable
+    │   │   └── WarehouseNotStarted          also a RemoteTimeout
     │   ├── RemoteNotFound
     │   ├── RemoteConflict
     │   ├── RequestRejected
@@ -45,6 +48,10 @@
     │   ├── MixedTimes
     │   └── ReadOnlyTable
     └── ProfileRunError             exit 1
+        ├── UnknownTableGroup
+        ├── TableGroupInactive
+        ├── TableGroupEmpty
+        ├── ParametersTooLarge
         ├── RunOutstanding
         ├── UnknownRun
         ├── CallbackRejected
@@ -59,7 +66,7 @@ same call may succeed later without anybody changing anything.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from kmflow_orchestration.redaction import redact
 
@@ -70,6 +77,9 @@ class KmflowError(Exception):
     code: ClassVar[str] = "KM-000"
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    # Which table group and run it is about, where that is known (row E5).
+    table_group_id: str = ""
+    profile_run_id: str = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         self.message = redact(message)
@@ -78,6 +88,12 @@ class KmflowError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def about(self, *, table_group_id: str = "", profile_run_id: str = "") -> Self:
+        """The same error, which also says whose it is; what it says already stays."""
+        self.table_group_id = self.table_group_id or table_group_id
+        self.profile_run_id = self.profile_run_id or profile_run_id
+        return self
 
 
 class ConfigurationError(KmflowError):
@@ -122,10 +138,11 @@ class MissingDependency(ConfigurationError):
 
 
 class AccessRefused(KmflowError):
-    """401 or 403 from the workspace."""
+    """401 or 403 from the workspace; `error_code` is the platform's."""
 
     code = "KM-ACCESS-001"
     exit_code = 4
+    error_code: str = ""
 
 
 class CredentialRefused(AccessRefused):
@@ -178,15 +195,27 @@ class PlaceNotAllowed(AccessRefused):
 
 
 class RemoteFault(KmflowError):
-    """The network or the platform failed after our own retries."""
+    """The network or the platform failed after our own retries.
+
+    `error_code` is the platform's; `retry_after_s` the seconds it asked us to stay away, None when
+    it did not say.
+    """
 
     code = "KM-REMOTE-001"
     exit_code = 5
     retryable = True
 
-    def __init__(self, message: str, *, hint: str = "", error_code: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        error_code: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.error_code = error_code
+        self.retry_after_s = retry_after_s
 
 
 class StorageUnavailable(RemoteFault):
@@ -202,10 +231,28 @@ class StatementFailed(RemoteFault):
     retryable = False
 
 
+class RemoteTimeout(RemoteFault):
+    """The platform did not answer, or was not done, in the time it was given."""
+
+    code = "KM-REMOTE-008"
+
+
+class RateLimited(RemoteFault):
+    """The platform asked us to slow down until our retries were spent (429)."""
+
+    code = "KM-REMOTE-009"
+
+
 class WarehouseUnavailable(RemoteFault):
     """No warehouse, or it did not start before the deadline."""
 
     code = "KM-REMOTE-004"
+
+
+class WarehouseNotStarted(WarehouseUnavailable, RemoteTimeout):
+    """A warehouse that was asked for and did not run before the deadline."""
+
+    code = "KM-REMOTE-012"
 
 
 class RemoteNotFound(RemoteFault):
@@ -386,6 +433,30 @@ class ProfileRunError(KmflowError):
     """Something about one profile run."""
 
     code = "KM-PROFILE-001"
+
+
+class UnknownTableGroup(ProfileRunError):
+    """No table group of that id in this group."""
+
+    code = "KM-PROFILE-008"
+
+
+class TableGroupInactive(ProfileRunError):
+    """The table group is switched off."""
+
+    code = "KM-PROFILE-009"
+
+
+class TableGroupEmpty(ProfileRunError):
+    """The table group has no tables yet."""
+
+    code = "KM-PROFILE-010"
+
+
+class ParametersTooLarge(ProfileRunError):
+    """A run would be told more than the platform takes (row E17)."""
+
+    code = "KM-PROFILE-011"
 
 
 class RunOutstanding(ProfileRunError):

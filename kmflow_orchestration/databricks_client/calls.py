@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
-from kmflow_orchestration.databricks_client.platform_errors import translated
+from kmflow_orchestration.databricks_client.platform_errors import lasting_kind, translated
 from kmflow_orchestration.databricks_client.retries import Retrier, TransientFault
 from kmflow_orchestration.databricks_client.sign_in import SignIn
 from kmflow_orchestration.errors import (
@@ -183,7 +183,11 @@ class WorkspaceCalls:
                 return bytes(answer.content)
             if answer.status_code in {400, 401, 403, 404, 410}:
                 raise RemoteNotFound(f"{where}: link refused with {answer.status_code}")
-            raise TransientFault(f"{where}: HTTP {answer.status_code}")
+            raise TransientFault(
+                f"{where}: HTTP {answer.status_code}",
+                retry_after_s=self._transport.last_retry_after_s,
+                becomes=lasting_kind(answer.status_code),
+            )
 
         return self.retrier.call(once)
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
 from kmflow_orchestration.databricks_client.retries import TransientFault
-from kmflow_orchestration.errors import RemoteFault, RemoteNotFound
+from kmflow_orchestration.errors import RemoteNotFound
 from kmflow_orchestration.names import VolumePath
 
 logger = logging.getLogger(__name__)
@@ -183,9 +183,7 @@ class ResumingReader(io.RawIOBase):
         self._failures += 1
         policy = self._calls.retrier.policy
         if self._failures >= policy.attempts:
-            raise RemoteFault(
-                f"{fault.message}; gave up at byte {self._position}", error_code=fault.error_code
-            ) from fault
+            raise fault.given_up(f"at byte {self._position}") from fault
         logger.info("download broke at byte %d, resuming: %s", self._position, fault.message)
         self._calls.retrier.clock.sleep(policy.wait_s(self._failures, fault, 0.5))
         self._body.close()

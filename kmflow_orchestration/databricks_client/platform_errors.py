@@ -12,9 +12,11 @@ from kmflow_orchestration.errors import (
     CredentialRefused,
     KmflowError,
     ProtocolError,
+    RateLimited,
     RemoteConflict,
     RemoteFault,
     RemoteNotFound,
+    RemoteTimeout,
     RequestRejected,
     ScopeMissing,
 )
@@ -31,19 +33,22 @@ _TRANSIENT_CODES = frozenset(
         "WORKSPACE_TEMPORARILY_UNAVAILABLE",
     }
 )
-
-
+_TIMEOUT_STATUS = frozenset({408, 504})
+_RATE_CODES = frozenset({"REQUEST_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"})
 _SCOPE_CODES = frozenset({"INVALID_SCOPE", "INSUFFICIENT_SCOPE"})
 
 
 class StatusSource(Protocol):
-    """Knows the HTTP status of this thread's last answer, None when there was none."""
+    """Knows this thread's last answer; without one there is None, or '', to know."""
 
     @property
     def last_status(self) -> int | None: ...
 
     @property
     def last_challenge(self) -> str: ...
+
+    @property
+    def last_retry_after_s(self) -> float | None: ...
 
 
 @contextmanager
@@ -73,7 +78,12 @@ def _translate(error: BaseException, what: str, statuses: StatusSource) -> Kmflo
     from databricks.sdk.errors import DatabricksError
 
     if isinstance(error, DatabricksError):
-        return _platform_error(error, what, statuses)
+        fault = _platform_error(error, what, statuses)
+        if isinstance(fault, AccessRefused):
+            fault.error_code = str(error.error_code or "")
+        if isinstance(fault, TransientFault):
+            fault.retry_after_s = statuses.last_retry_after_s
+        return fault
     return _network_error(error, what)
 
 
@@ -94,7 +104,12 @@ def _network_error(error: BaseException, what: str) -> KmflowError:
         TimeoutError,
     )
     if isinstance(error, transient):
-        return TransientFault(f"{what}: {type(error).__name__}", error_code="CONNECTION")
+        late = isinstance(error, (requests.Timeout, TimeoutError))
+        return TransientFault(
+            f"{what}: {type(error).__name__}",
+            error_code="CONNECTION",
+            becomes=RemoteTimeout if late else RemoteFault,
+        )
     return RequestRejected(f"{what}: {type(error).__name__}")
 
 
@@ -114,8 +129,8 @@ def _platform_error(error: Any, what: str, statuses: StatusSource) -> KmflowErro
         return TransientFault(
             text,
             error_code=code or f"HTTP_{status}",
-            retry_after_s=_retry_after_s(error),
             was_refused=status == 429,
+            becomes=lasting_kind(status, code),
         )
     if isinstance(error, sdk.BadRequest):
         return RequestRejected(text, error_code=code)
@@ -136,6 +151,10 @@ def _refusal(error: Any, text: str, code: str, challenge: str) -> KmflowError:
     return AccessRefused(text, hint="check the group's token and its grants")
 
 
-def _retry_after_s(error: Any) -> float | None:
-    seconds = error.retry_after_secs
-    return None if seconds is None else float(seconds)
+def lasting_kind(status: int | None, code: str = "") -> type[RemoteFault]:
+    """What a passing fault is called once it has not passed."""
+    if status == 429 or code in _RATE_CODES:
+        return RateLimited
+    if status in _TIMEOUT_STATUS or code == "DEADLINE_EXCEEDED":
+        return RemoteTimeout
+    return RemoteFault

@@ -6,7 +6,7 @@ import socket
 import ssl
 from urllib.request import getproxies, proxy_bypass
 
-from kmflow_orchestration.errors import RemoteFault
+from kmflow_orchestration.errors import RemoteFault, RemoteTimeout
 
 
 class HostUnreachable(RemoteFault):
@@ -16,6 +16,10 @@ class HostUnreachable(RemoteFault):
     """
 
     code = "KM-REMOTE-011"
+
+
+class HostTooSlow(HostUnreachable, RemoteTimeout):
+    """A host that does not answer in time."""
 
 
 def is_proxied(host: str, *, tls: bool) -> bool:
@@ -62,7 +66,7 @@ def handshake(host: str, port: int, *, tls: bool, timeout_s: float) -> str:
             error_code="TLS",
         ) from error
     except TimeoutError as error:
-        raise HostUnreachable(
+        raise HostTooSlow(
             f"{host}:{port} did not answer within {timeout_s:g} s",
             hint="check the firewall and the proxy between this machine and the workspace",
             error_code="TIMEOUT",

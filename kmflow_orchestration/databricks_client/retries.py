@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kmflow_orchestration.clock import Clock
-from kmflow_orchestration.errors import RemoteFault
+from kmflow_orchestration.errors import RateLimited, RemoteFault
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -21,6 +21,7 @@ class TransientFault(RemoteFault):
     `retry_after_s` is what the platform asked for; `was_refused` says that the request certainly
     had no effect, so that even a request that must not be sent twice may be sent again.
     `is_internal` marks the platform's own error (500), which only a patient policy repeats.
+    Once nobody repeats it any more it is `becomes`.
     """
 
     def __init__(
@@ -31,11 +32,24 @@ class TransientFault(RemoteFault):
         retry_after_s: float | None = None,
         was_refused: bool = False,
         is_internal: bool = False,
+        becomes: type[RemoteFault] = RemoteFault,
     ) -> None:
-        super().__init__(message, error_code=error_code)
-        self.retry_after_s = retry_after_s
+        super().__init__(message, error_code=error_code, retry_after_s=retry_after_s)
         self.was_refused = was_refused
         self.is_internal = is_internal
+        self._becomes = becomes
+
+    def given_up(self, how: str, *, next_wait_s: float | None = None) -> RemoteFault:
+        """The lasting error; `next_wait_s` is how long we would have waited before another try."""
+        wait_s = self.retry_after_s
+        if wait_s is None and self._becomes is RateLimited:
+            wait_s = next_wait_s
+        return self._becomes(
+            f"{self.message}; gave up {how}",
+            error_code=self.error_code,
+            hint="the workspace or the network is unavailable; try again later",
+            retry_after_s=wait_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +93,8 @@ class Retrier:
         after an answer that proves they had none.
 
         Raises:
-            RemoteFault: the last fault, once attempts or budget are spent.
+            RemoteFault: the last fault, once attempts or budget are spent; RateLimited or
+                RemoteTimeout where it was one of these.
         """
         started = self.clock.monotonic() if self.begun_at is None else self.begun_at
         attempt = 1
@@ -95,19 +110,11 @@ class Retrier:
                     or not (repeatable or fault.was_refused)
                     or (fault.is_internal and not self.policy.repeats_internal_errors)
                 ):
-                    raise _gave_up(fault, attempt) from fault
+                    times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+                    raise fault.given_up(f"after {times}", next_wait_s=wait_s) from fault
                 self.tell(
                     f"attempt {attempt} of {self.policy.attempts} failed, "
                     f"next in {wait_s:.1f} s: {fault.message}"
                 )
                 self.clock.sleep(wait_s)
                 attempt += 1
-
-
-def _gave_up(fault: TransientFault, attempts: int) -> RemoteFault:
-    times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-    return RemoteFault(
-        f"{fault.message}; gave up after {times}",
-        error_code=fault.error_code,
-        hint="the workspace or the network is unavailable; try again later",
-    )

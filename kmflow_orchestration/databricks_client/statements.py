@@ -22,10 +22,10 @@ from kmflow_orchestration.databricks_client.waiting import wait_until
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
 from kmflow_orchestration.errors import (
     RemoteConflict,
-    RemoteFault,
     RemoteNotFound,
+    RemoteTimeout,
     StatementFailed,
-    WarehouseUnavailable,
+    WarehouseNotStarted,
 )
 
 _STATEMENTS = "/api/2.0/sql/statements"
@@ -49,8 +49,9 @@ class Statements:
 
     Raises from every method:
         StatementFailed: `error_code` is the error's class, such as TABLE_OR_VIEW_NOT_FOUND.
-        WarehouseUnavailable: the warehouse had not begun when the time was over.
-        RemoteFault: the statement was not done when the time was over, or our retries are spent.
+        WarehouseNotStarted: the warehouse had not begun when the time was over.
+        RemoteTimeout: the statement was not done when the time was over.
+        RemoteFault: our retries are spent.
     """
 
     calls: WorkspaceCalls
@@ -172,13 +173,13 @@ def _succeeded(answer: dict[str, Any], sql: str) -> dict[str, Any]:
     raise StatementFailed(message, error_code=code, hint=f"in: {' '.join(sql.split())[:120]}")
 
 
-def _too_late(state: str, timeout_s: float) -> RemoteFault:
+def _too_late(state: str, timeout_s: float) -> RemoteTimeout:
     if state == "PENDING":
-        return WarehouseUnavailable(
+        return WarehouseNotStarted(
             f"the SQL warehouse did not take the statement within {timeout_s:g} s",
             hint="is it starting? look at it in the workspace",
         )
-    return RemoteFault(
+    return RemoteTimeout(
         f"the statement was not done after {timeout_s:g} s and was cancelled",
         error_code="DEADLINE_EXCEEDED",
     )

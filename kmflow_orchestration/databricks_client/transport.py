@@ -20,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import super_len
 
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.databricks_client.retry_after import retry_after_s
 
 logger = logging.getLogger(__name__)
 _PIECE_BYTES = 1 << 18
@@ -59,10 +60,16 @@ class Transport(HTTPAdapter):
         challenge: str = getattr(self._seen, "challenge", "")
         return challenge
 
+    @property
+    def last_retry_after_s(self) -> float | None:
+        """Seconds that this thread's last answer asks us to stay away, None if it does not."""
+        seconds: float | None = getattr(self._seen, "retry_after_s", None)
+        return seconds
+
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
-        self._seen.status = None
+        self._seen.status = self._seen.retry_after_s = None
         self._seen.challenge = ""
         self._seen.authorization = request.headers.get("Authorization")
         started = self._clock.monotonic()
@@ -74,6 +81,9 @@ class Transport(HTTPAdapter):
             raise
         self._seen.status = response.status_code
         self._seen.challenge = response.headers.get("WWW-Authenticate", "")
+        header = response.headers.get("Retry-After")
+        if header is not None:
+            self._seen.retry_after_s = retry_after_s(header, self._clock.now())
         took_ms = (self._clock.monotonic() - started) * 1000
         logger.debug("%s %s %d %.0f ms", request.method, path, response.status_code, took_ms)
         return response

@@ -10,7 +10,7 @@ from typing import Any
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
 from kmflow_orchestration.databricks_client.waiting import wait_until
-from kmflow_orchestration.errors import WarehouseUnavailable
+from kmflow_orchestration.errors import WarehouseNotStarted, WarehouseUnavailable
 
 logger = logging.getLogger(__name__)
 _WAREHOUSES = "/api/2.0/sql/warehouses"
@@ -91,7 +91,7 @@ def ready_warehouse(
 
     Raises:
         RemoteNotFound: there is no such warehouse, or the group may not see it.
-        WarehouseUnavailable: it did not run after `start_timeout_s` seconds.
+        WarehouseNotStarted: it did not run after `start_timeout_s` seconds.
     """
     state = str(
         required(calls.do("GET", f"{_WAREHOUSES}/{warehouse_id}"), "state", f"GET {_WAREHOUSES}")
@@ -116,7 +116,7 @@ def _start(calls: WorkspaceCalls, warehouse_id: str, *, clock: Clock, timeout_s:
     try:
         wait_until(running, timeout_s=timeout_s, clock=clock)
     except TimeoutError as error:
-        raise WarehouseUnavailable(
+        raise WarehouseNotStarted(
             f"SQL warehouse {warehouse_id} is not running and did not start in {timeout_s:g} s",
             hint="start it or enable auto-start in the workspace, or name another warehouse_id",
         ) from error

@@ -199,7 +199,9 @@ class ProfileRuns:
         """Raises UnknownRun when the group has no such run."""
         run = self.find(group, profile_run_id)
         if run is None:
-            raise UnknownRun(f"group {group} has no profile run {profile_run_id}")
+            raise UnknownRun(f"group {group} has no profile run {profile_run_id}").about(
+                profile_run_id=profile_run_id
+            )
         return run
 
     def outstanding(self, group: GroupId, table_group: TableGroupId) -> ProfileRun | None:

@@ -10,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from sqlalchemy import Update, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from kmflow_orchestration.errors import ConfigurationError, ProfileRunError
+from kmflow_orchestration.errors import ConfigurationError, UnknownTableGroup
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.profile_records import ProfiledTable, TableGroup
@@ -110,10 +110,12 @@ class TableGroups:
             return None if row is None else _table_group(row)
 
     def get(self, group: GroupId, table_group: TableGroupId) -> TableGroup:
-        """Raises ProfileRunError when the group has no such table group."""
+        """Raises UnknownTableGroup when the group has no such table group."""
         found = self.find(group, table_group)
         if found is None:
-            raise ProfileRunError(f"group {group} has no table group {table_group}")
+            raise UnknownTableGroup(f"group {group} has no table group {table_group}").about(
+                table_group_id=table_group
+            )
         return found
 
     def all(self, group: GroupId, *, active_only: bool = False) -> list[TableGroup]:

@@ -158,4 +158,6 @@ def _check_platform_run(run: ProfileRun, completion: Completion) -> None:
 
 
 def _refused(run: ProfileRun, message: str) -> CompletionRefused:
-    return CompletionRefused(message, current_status=run.status)
+    return CompletionRefused(message, current_status=run.status).about(
+        table_group_id=run.table_group_id, profile_run_id=run.profile_run_id
+    )

@@ -15,9 +15,11 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import (
     GroupMismatch,
     KmflowError,
-    ProfileRunError,
+    ParametersTooLarge,
     RemoteFault,
     RunOutstanding,
+    TableGroupEmpty,
+    TableGroupInactive,
 )
 from kmflow_orchestration.metadata.profile_records import ProfileRun, StateChange, TableGroup
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
@@ -104,9 +106,11 @@ def start_profile(
 
     Raises:
         RunOutstanding: a run of the table group is not over; names it.
-        ProfileRunError: unknown or inactive table group, or one without tables.
+        UnknownTableGroup, TableGroupInactive, TableGroupEmpty: nothing was recorded or sent.
         GroupMismatch: the configuration is another group's.
-        RemoteFault: the workspace refused; a run that was recorded is then recorded as failed.
+        RemoteFault, AccessRefused: the workspace failed or refused; a run that was recorded is then
+            recorded as failed. Every error says which table group it is about, and which run if
+            there is one.
     """
     launcher = Launcher(
         runs=runs,
@@ -120,13 +124,17 @@ def start_profile(
     )
     if config.group_id != group:
         raise GroupMismatch(f"the configuration is group {config.group_id}'s, not {group}'s")
-    return _start(group, _target(group, table_group_id, launcher), launcher, trigger)
+    try:
+        return _start(group, _target(group, table_group_id, launcher), launcher, trigger)
+    except KmflowError as error:
+        error.about(table_group_id=table_group_id)
+        raise
 
 
 def _target(group: GroupId, table_group_id: TableGroupId, launcher: Launcher) -> TableGroup:
     target = launcher.table_groups.get(group, table_group_id)
     if not target.is_active:
-        raise ProfileRunError(f"table group {table_group_id} is not active")
+        raise TableGroupInactive(f"table group {table_group_id} is not active")
     outstanding = launcher.runs.outstanding(group, table_group_id)
     if outstanding is not None:
         _end_if_overdue(group, outstanding, launcher)
@@ -153,7 +161,7 @@ def _start(
     begun = launcher.clock.now()
     tables = launcher.table_groups.tables(group, target.table_group_id)
     if not tables:
-        raise ProfileRunError(f"table group {target.table_group_id} has no tables yet")
+        raise TableGroupEmpty(f"table group {target.table_group_id} has no tables yet")
     copy_catalog(
         target,
         tables,
@@ -194,7 +202,7 @@ def job_parameters(run: ProfileRun, target: TableGroup, launcher: Launcher) -> d
     """What the job is told: all text, at most 10,000 bytes of JSON (row E17).
 
     Raises:
-        ProfileRunError: it would be more; says how much.
+        ParametersTooLarge: it would be more; says how much.
     """
     callback, namespace = launcher.callback, launcher.config.namespace
     parameters = {
@@ -211,7 +219,7 @@ def job_parameters(run: ProfileRun, target: TableGroup, launcher: Launcher) -> d
     }
     size = len(json.dumps(parameters).encode())
     if size > MAX_PARAMETER_BYTES:
-        raise ProfileRunError(f"job parameters of {size} bytes, at most {MAX_PARAMETER_BYTES}")
+        raise ParametersTooLarge(f"job parameters of {size} bytes, at most {MAX_PARAMETER_BYTES}")
     return parameters
 
 
@@ -257,6 +265,8 @@ def _failing(group: GroupId, run: ProfileRun, launcher: Launcher) -> Iterator[No
         yield
     except BaseException as error:
         fault = error
+        if isinstance(error, KmflowError):
+            error.about(profile_run_id=run.profile_run_id)
         raise
     finally:
         if fault is not None:

@@ -160,5 +160,8 @@ def _faults(path: str) -> Iterator[None]:
         raise
     except RemoteFault as error:
         raise StorageUnavailable(
-            error.message, hint=error.hint, error_code=error.error_code
+            error.message,
+            hint=error.hint,
+            error_code=error.error_code,
+            retry_after_s=error.retry_after_s,
         ) from error

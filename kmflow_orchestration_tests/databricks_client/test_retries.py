@@ -8,7 +8,14 @@ from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.connect import connect
 from kmflow_orchestration.databricks_client.retries import RetryPolicy, TransientFault
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
-from kmflow_orchestration.errors import AccessRefused, RemoteFault, RemoteNotFound, RequestRejected
+from kmflow_orchestration.errors import (
+    AccessRefused,
+    RateLimited,
+    RemoteFault,
+    RemoteNotFound,
+    RemoteTimeout,
+    RequestRejected,
+)
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.embedded import Room
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom, group_config
@@ -30,14 +37,20 @@ def test_a_passing_fault_is_waited_out(
     assert len(clock.slept) == 3
 
 
-def test_waits_double_within_their_jitter(
-    room: Room, calls: WorkspaceCalls, clock: FakeClock
+@pytest.mark.parametrize(
+    ("status", "becomes"),
+    [(429, RateLimited), (502, RemoteFault), (503, RemoteFault), (504, RemoteTimeout)],
+)
+def test_waits_double_within_their_jitter_and_the_last_fault_is_named(
+    room: Room, calls: WorkspaceCalls, clock: FakeClock, status: int, becomes: type[Exception]
 ) -> None:
-    room.server.faults.add(Fault("fail_times", path=ME, times=9, status=504))
+    code = "UNHEARD_OF_CODE"
+    room.server.faults.add(Fault("fail_times", path=ME, times=9, status=status, error_code=code))
 
-    with pytest.raises(RemoteFault, match="gave up after 5 attempts") as fault:
+    with pytest.raises(becomes, match="gave up after 5 attempts") as fault:
         current_principal(calls)
 
+    assert type(fault.value) is becomes
     assert fault.value.retryable
     assert room.server.requests("GET", ME).count() == 5
     for waited, plain in zip(clock.slept, (1, 2, 4, 8), strict=True):

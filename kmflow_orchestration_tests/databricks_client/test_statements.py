@@ -10,9 +10,10 @@ from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
 from kmflow_orchestration.errors import (
     AccessRefused,
-    RemoteFault,
     RemoteNotFound,
+    RemoteTimeout,
     StatementFailed,
+    WarehouseNotStarted,
     WarehouseUnavailable,
 )
 from kmflow_orchestration.workspace.faults import Fault
@@ -103,7 +104,7 @@ def state(word: str, **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("word", "error"), [("PENDING", WarehouseUnavailable), ("RUNNING", RemoteFault)]
+    ("word", "error"), [("PENDING", WarehouseNotStarted), ("RUNNING", RemoteTimeout)]
 )
 def test_a_statement_that_takes_too_long_is_cancelled(
     clock: FakeClock, word: str, error: type[Exception]

@@ -14,10 +14,10 @@ from alembic.operations import Operations
 
 from kmflow_orchestration.errors import (
     ConfigurationError,
-    ProfileRunError,
     RunOutstanding,
     StorageUnavailable,
     UnknownRun,
+    UnknownTableGroup,
 )
 from kmflow_orchestration.metadata.profile_records import StateChange
 from kmflow_orchestration.metadata.profiling_tables import ProfileRow
@@ -62,7 +62,7 @@ def test_an_engagement_gets_one_table_group_of_its_own_name(world):
 
 def test_a_table_group_belongs_to_one_group_only(world):
     assert world.table_groups.find(GLOBEX, E1) is None
-    with pytest.raises(ProfileRunError, match="globex"):
+    with pytest.raises(UnknownTableGroup, match="globex"):
         world.table_groups.get(GLOBEX, E1)
 
 

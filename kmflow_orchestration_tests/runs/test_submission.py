@@ -11,10 +11,14 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import (
     AccessRefused,
     GroupMismatch,
-    ProfileRunError,
+    KmflowError,
+    ParametersTooLarge,
     RemoteFault,
     RunOutstanding,
     StorageUnavailable,
+    TableGroupEmpty,
+    TableGroupInactive,
+    UnknownTableGroup,
 )
 from kmflow_orchestration.names import TableGroupId
 from kmflow_orchestration.runs.callbacks import CallbackSettings
@@ -169,22 +173,25 @@ def test_a_run_past_its_deadline_does_not_block_the_next(world, start):
     assert second.profile_run_id != first.profile_run_id
 
 
-@pytest.mark.parametrize("table_group", ["nobody", "empty"])
+@pytest.mark.parametrize(
+    ("table_group", "error"), [("nobody", UnknownTableGroup), ("empty", TableGroupEmpty)]
+)
 def test_an_unknown_or_empty_table_group_is_refused_before_anything_is_written(
-    world, start, table_group
+    world, start, table_group, error
 ):
     world.add_table_group(ACME, "empty")
 
-    with pytest.raises(ProfileRunError, match=table_group):
+    with pytest.raises(error, match=table_group) as refused:
         start(TableGroupId(table_group))
 
+    assert refused.value.table_group_id == table_group
     assert (world.runs.latest(ACME), world.lakehouse.rows) == ([], {})
 
 
 def test_an_inactive_table_group_is_refused(world, start):
     world.table_groups.save(ACME, replace(world.table_group, is_active=False))
 
-    with pytest.raises(ProfileRunError, match="not active"):
+    with pytest.raises(TableGroupInactive, match="not active"):
         start()
 
 
@@ -221,10 +228,12 @@ def test_a_fault_before_the_run_is_recorded_leaves_no_run(world, start, step):
 def test_whatever_stops_a_submission_ends_its_run(world, start, fault, failure_class):
     world.jobs.faults["submit"] = fault
 
-    with pytest.raises(type(fault)):
+    with pytest.raises(type(fault)) as raised:
         start()
 
     (run,) = world.runs.latest(ACME)
+    if isinstance(fault, KmflowError):
+        assert raised.value.profile_run_id == run.profile_run_id
     assert (run.status, run.failure_class) == ("failed", failure_class)
     assert run.error_message
     assert run.completed_at is not None
@@ -252,7 +261,7 @@ def test_a_fault_after_the_platform_took_the_run_leaves_it_to_the_poller(world, 
 
 
 def test_parameters_that_are_too_long_are_refused_before_the_run_is_recorded(world, start):
-    with pytest.raises(ProfileRunError, match="at most 10000"):
+    with pytest.raises(ParametersTooLarge, match="at most 10000"):
         start(callback=CallbackSettings("https://" + "x" * 10_000, world.keys))
 
     assert world.runs.latest(ACME) == []
