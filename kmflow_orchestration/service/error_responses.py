@@ -1,57 +1,108 @@
-"""Our errors as HTTP answers: one table (rows A5, A7, E5, E27, E28)."""
+"""Our errors as HTTP answers: one table, by type (rows A5, A7, E5, E27, E28).
+
+Every answer that is none of the route's own has the same body: `error` (a stable code), `detail`,
+`retryable`, and where they are known `table_group_id`, `profile_run_id`, `databricks_error_code`,
+`current_status` and, for a body that is wrong, `fields`.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
 from kmflow_orchestration.errors import (
     AccessRefused,
+    AppendOnly,
     CallbackRejected,
+    CallerRefused,
     CompletionRefused,
     CompletionTooLarge,
     ConfigurationError,
     GroupDisabled,
-    GroupRefused,
+    GroupMismatch,
     KmflowError,
+    LeaseHeld,
     MissingGroup,
     NotAuthenticated,
+    OutputChanged,
+    OutputError,
+    OutputNotWritable,
     OutputTooLarge,
+    ParametersTooLarge,
     PlaceNotAllowed,
+    ProfileRunError,
+    QuarantinedFile,
+    RateLimited,
     RemoteFault,
-    RoleRefused,
+    RemoteTimeout,
+    ResultsMissing,
     RunOutstanding,
     SettingsConflict,
     StateConflict,
     StorageUnavailable,
+    TableGroupEmpty,
+    TableGroupInactive,
     UnknownGroup,
+    UnknownOutput,
     UnknownRun,
+    UnknownTableGroup,
     UnknownToken,
+    UnsafePath,
 )
 
 # The first class that fits decides, so leaves stand before their roots.
 _STATUS: tuple[tuple[type[KmflowError], int], ...] = (
     (NotAuthenticated, 401),
     (MissingGroup, 401),
-    (RoleRefused, 403),
-    (GroupRefused, 403),
+    (CallerRefused, 403),
+    (GroupMismatch, 403),
+    (AppendOnly, 403),
     (GroupDisabled, 409),
     (UnknownGroup, 404),
     (UnknownToken, 404),
-    (SettingsConflict, 409),
+    (UnknownOutput, 404),
+    (UnknownTableGroup, 404),
+    (TableGroupEmpty, 404),
     (UnknownRun, 404),
+    (SettingsConflict, 409),
+    (TableGroupInactive, 409),
     (RunOutstanding, 409),
     (CompletionRefused, 409),
+    (LeaseHeld, 409),
     (CompletionTooLarge, 413),
     (OutputTooLarge, 413),
+    (ParametersTooLarge, 422),
+    (QuarantinedFile, 422),
+    (UnsafePath, 422),
+    (OutputNotWritable, 422),
     (PlaceNotAllowed, 403),
+    (AccessRefused, 502),
     (ConfigurationError, 503),
     (StorageUnavailable, 503),
     (StateConflict, 503),
-    (AccessRefused, 502),
+    (RateLimited, 503),
+    (RemoteTimeout, 504),
+    (OutputChanged, 502),
+    (ResultsMissing, 502),
     (RemoteFault, 502),
+    (OutputError, 422),
+    (ProfileRunError, 422),
 )
+# What an error may say about itself, by the names a body gives it.
+_FACTS = {
+    "table_group_id": "table_group_id",
+    "profile_run_id": "profile_run_id",
+    "error_code": "databricks_error_code",
+    "current_status": "current_status",
+}
 
 
 def status_of(error: KmflowError) -> int:
@@ -62,46 +113,75 @@ def status_of(error: KmflowError) -> int:
 
 
 def _body(error: KmflowError) -> dict[str, object]:
-    body: dict[str, object] = {
+    facts = {name: getattr(error, attribute, "") for attribute, name in _FACTS.items()}
+    return {
         "error": error.code,
         "detail": error.message,
         "retryable": error.retryable,
+        **{name: value for name, value in facts.items() if value},
     }
-    for name in ("profile_run_id", "current_status"):
-        if hasattr(error, name):
-            body[name] = getattr(error, name)
-    if isinstance(error, RemoteFault) and error.error_code:
-        body["databricks_error_code"] = error.error_code
-    return body
+
+
+def _headers(error: KmflowError, status: int) -> dict[str, str]:
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    wait_s = getattr(error, "retry_after_s", None)
+    # Whole seconds, and never an invitation to come at once.
+    return headers if wait_s is None else {**headers, "Retry-After": str(max(1, math.ceil(wait_s)))}
 
 
 async def _answer(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, KmflowError):
         raise error
     status = status_of(error)
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
-    return JSONResponse(_body(error), status_code=status, headers=headers)
+    return JSONResponse(_body(error), status_code=status, headers=_headers(error, status))
 
 
 async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, ValidationError):
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        return _invalid(found)
+    if isinstance(error, RequestValidationError):
+        return _invalid(error.errors())
+    raise error
+
+
+def _invalid(found: Sequence[Any]) -> JSONResponse:
+    """Names the fields and what they must be, never what was sent."""
+    fields = {".".join(str(part) for part in item["loc"]) or "body": item["msg"] for item in found}
+    detail = "; ".join(f"{name}: {message}" for name, message in fields.items())
+    return _plain(422, "invalid_body", detail, fields=fields)
+
+
+async def _answer_http(_request: Request, error: Exception) -> JSONResponse:
+    """Paths and methods that are none of ours."""
+    if not isinstance(error, HTTPException):
         raise error
-    fields = {
-        ".".join(str(part) for part in item["loc"]) or "body": item["msg"]
-        for item in error.errors(include_url=False, include_input=False, include_context=False)
-    }
-    return JSONResponse(
-        {
-            "error": "invalid_body",
-            "detail": "; ".join(f"{name}: {message}" for name, message in fields.items()),
-            "fields": fields,
-            "retryable": False,
-        },
-        status_code=422,
-    )
+    word = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    return _plain(error.status_code, word, error.detail, headers=error.headers)
+
+
+async def _answer_defect(_request: Request, _error: Exception) -> JSONResponse:
+    """A defect of ours: the server logs it; its text could hold anything, so it is not told."""
+    return _plain(500, "internal_error", "an unexpected error of the service")
+
+
+def _plain(
+    status: int,
+    error: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    body = {"error": error, "detail": detail, "retryable": False}
+    told = body if fields is None else {**body, "fields": fields}
+    return JSONResponse(told, status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of ours an answer with its status."""
+    """Make every error an answer with its status and a body of one form."""
     app.add_exception_handler(KmflowError, _answer)
     app.add_exception_handler(ValidationError, _answer_invalid)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, _answer_defect)

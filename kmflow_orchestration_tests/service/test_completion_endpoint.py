@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
@@ -145,6 +147,17 @@ def test_a_run_is_looked_up_in_its_own_group_only(caller, world):
     assert world.read(run) == run
 
 
+def test_a_run_nobody_knows_is_404_to_who_may_ask(caller, world):
+    known = world.submit()
+    unknown = replace(known, profile_run_id="00000000-0000-0000-0000-00000000dead")
+
+    answer = caller.post(unknown, BODY)
+
+    assert (answer.status_code, answer.json()["error"]) == (404, "KM-PROFILE-003")
+    assert answer.json()["profile_run_id"] == unknown.profile_run_id
+    assert world.read(known) == known
+
+
 def test_without_a_key_the_endpoint_is_closed_never_open(serve, world):
     run = world.submit()
     closed = serve(None)
@@ -196,7 +209,14 @@ def test_a_completion_the_run_does_not_allow_names_its_status(caller, world):
     answer = caller.post(run, {"status": "failed"})
 
     assert answer.status_code == 409
-    assert answer.json()["current_status"] == "completed"
+    assert answer.json() == {
+        "error": "KM-PROFILE-006",
+        "detail": "a run that is completed cannot become failed",
+        "retryable": False,
+        "table_group_id": "e1",
+        "profile_run_id": run.profile_run_id,
+        "current_status": "completed",
+    }
 
 
 def test_a_completion_of_another_platform_run_is_refused(caller, world):
