@@ -51,6 +51,8 @@ LAYERS["jobs"] = _BELOW_SKINS | {"resources", "partitions", "assets"}
 LAYERS["sensors"] = _BELOW_SKINS | {"resources", "partitions", "jobs"}
 LAYERS["schedules"] = _BELOW_SKINS | {"resources", "partitions", "jobs"}
 LAYERS["service"] = _BELOW_SKINS
+# Runs where only the bare wheel is installed, as the job's entry point does.
+LAYERS["notebooks"] = {"profiling"}
 LAYERS["definitions"] = _BELOW_SKINS | DAGSTER_SKINS
 LAYERS["demo"] = _BELOW_SKINS | DAGSTER_SKINS | {"definitions", "service", "workspace"}
 LAYERS["cli"] = _BELOW_SKINS | {"service", "workspace", "demo"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kmflow_orchestration.clock import Clock, SystemClock
@@ -23,6 +23,17 @@ from kmflow_orchestration.profiling.run_profile import ProfileOutcome, run_profi
 logger = logging.getLogger(__name__)
 
 
+def _session() -> Any:
+    from pyspark.sql import SparkSession
+
+    spark = SparkSession.builder.getOrCreate()
+    client = getattr(spark, "_client", None)
+    # A dead embedded server would otherwise hold this process for minutes, at its exit too.
+    if client is not None and not os.environ.get("DATABRICKS_RUNTIME_VERSION"):
+        client.set_retry_policies([])
+    return spark
+
+
 def main() -> None:
     """Profile one table group, store what was found, report the end.
 
@@ -33,13 +44,19 @@ def main() -> None:
     run_job(sys.argv[1:], os.environ, SystemClock())
 
 
-def run_job(argv: Sequence[str], environment: Mapping[str, str], clock: Clock) -> ProfileOutcome:
+def run_job(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    clock: Clock,
+    *,
+    open_session: Callable[[], Any] = _session,
+) -> ProfileOutcome:
     """What `main` does, with its surroundings as parameters."""
     values = read_arguments(argv, environment)
     progress = Progress()
     try:
         parameters = parse_parameters(values)
-        outcome = run_profile(_session(), parameters, clock, progress=progress)
+        outcome = run_profile(open_session(), parameters, clock, progress=progress)
     except Exception as error:
         _report(values, failure_body(error, *_secrets(values)) | progress.counts(), clock)
         raise
@@ -53,17 +70,6 @@ def run_job(argv: Sequence[str], environment: Mapping[str, str], clock: Clock) -
         len(outcome.issues),
     )
     return outcome
-
-
-def _session() -> Any:
-    from pyspark.sql import SparkSession
-
-    spark = SparkSession.builder.getOrCreate()
-    client = getattr(spark, "_client", None)
-    # A dead embedded server would otherwise hold this process for minutes, at its exit too.
-    if client is not None and not os.environ.get("DATABRICKS_RUNTIME_VERSION"):
-        client.set_retry_policies([])
-    return spark
 
 
 def _secrets(values: Mapping[str, str]) -> tuple[str, ...]:

@@ -52,10 +52,11 @@ def test_trouble_on_their_side_is_waited_out(receiver, clock, trouble):
 
 
 @pytest.mark.parametrize("refusal", [302, 401, 403, 404, 409, 413, 422])
-def test_a_refusal_is_final(receiver, clock, refusal):
+def test_a_refusal_is_final_and_logged(receiver, clock, refusal, caplog):
     receiver.answers = [refusal]
 
     assert not send(receiver, clock)
+    assert f"completion answered with status {refusal}" in caplog.text
     assert (len(receiver.bodies), clock.slept) == (1, [])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 
@@ -15,6 +14,7 @@ from kmflow_orchestration.profiling.job import run_job
 from kmflow_orchestration.profiling.job_parameters import parse_parameters, read_arguments
 from kmflow_orchestration.tables.profiling import DQ_DATA_COLUMN_CHARS, DQ_PROFILE_RESULTS
 from kmflow_orchestration_tests.profiling.receiver import RunningReceiver
+from kmflow_orchestration_tests.profiling.world import in_child
 
 NAMES = ("group_id", "table_group_id", "profile_run_id", "catalog", "data_quality_schema")
 
@@ -31,25 +31,17 @@ def arguments(world, receiver, **more: str) -> list[str]:
     return [f"--{name}={value}" for name, value in values.items()]
 
 
-def in_child(world, sail_server, argv) -> subprocess.CompletedProcess[str]:
-    """Run the entry point in the session the world made, as a job task does."""
-    session = f"sc://{sail_server.address}/;session_id={world.spark.session_id}"
-    session += f";user_id={world.spark.client._user_id}" if world.spark.client._user_id else ""
-    return subprocess.run(
-        [sys.executable, "-m", "kmflow_orchestration.profiling.job", *argv],
-        env={**os.environ, "SPARK_REMOTE": session},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run_in_child(world, sail_server, argv) -> subprocess.CompletedProcess[str]:
+    """Run the entry point as a job task does."""
+    module = "kmflow_orchestration.profiling.job"
+    return in_child([sys.executable, "-m", module, *argv], world, sail_server)
 
 
 @pytest.mark.slow
 def test_a_child_process_profiles_stores_and_reports(world, sail_server, receiver):
     world.add_table("clients", "SELECT ' SECRETNAME' AS first_name, 7 AS amount")
 
-    done = in_child(world, sail_server, arguments(world, receiver, databricks_run_id="42"))
+    done = run_in_child(world, sail_server, arguments(world, receiver, databricks_run_id="42"))
 
     assert done.returncode == 0, done.stderr
     (body,) = receiver.bodies
@@ -65,7 +57,7 @@ def test_a_child_process_profiles_stores_and_reports(world, sail_server, receive
 
 @pytest.mark.slow
 def test_a_child_that_fails_reports_why_and_ends_with_an_error(world, sail_server, receiver):
-    done = in_child(world, sail_server, arguments(world, receiver))
+    done = run_in_child(world, sail_server, arguments(world, receiver))
 
     assert done.returncode != 0
     assert receiver.bodies[0]["status"] == "failed"
@@ -79,7 +71,7 @@ def test_a_child_that_fails_late_keeps_and_counts_what_it_measured(world, sail_s
     world.spark.sql(f"DROP TABLE {missing.sql}").collect()
     receiver.answers = [401]
 
-    done = in_child(world, sail_server, arguments(world, receiver, databricks_run_id="42"))
+    done = run_in_child(world, sail_server, arguments(world, receiver, databricks_run_id="42"))
 
     (body,) = receiver.bodies
     assert (body["status"], body["databricks_run_id"]) == ("failed", "42")
@@ -90,6 +82,30 @@ def test_a_child_that_fails_late_keeps_and_counts_what_it_measured(world, sail_s
     assert "completion answered with status 401" in done.stderr
     assert done.stderr.rindex("StatementFailed") > done.stderr.rindex("status 401")
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize(("answer", "tries"), [(503, 6), (401, 1)])
+def test_a_run_whose_report_nobody_takes_ends_well_all_the_same(
+    world, receiver, clock, answer, tries
+):
+    world.add_table("clients", "SELECT ' Anna' AS first_name")
+    receiver.answers = [answer]
+
+    outcome = run_job(arguments(world, receiver), {}, clock, open_session=lambda: world.spark)
+
+    assert (outcome.status, len(receiver.bodies)) == ("completed", tries)
+    assert len(world.rows(DQ_PROFILE_RESULTS)) == 1
+
+
+def test_the_execution_that_reports_stands_in_the_key_that_makes_repeats_harmless(
+    world, receiver, clock
+):
+    world.add_table("clients", "SELECT ' Anna' AS first_name")
+
+    second = arguments(world, receiver, attempt="2")
+    run_job(second, {}, clock, open_session=lambda: world.spark)
+
+    assert receiver.headers[0]["Idempotency-Key"] == f"{world.parameters.profile_run_id}:2"
 
 
 def test_missing_parameters_are_all_named_and_reported(receiver, clock):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 from kmflow_orchestration.names import TableName, quoted
 from kmflow_orchestration.profiling.job_parameters import JobParameters
 from kmflow_orchestration.sail import tables as delta
+from kmflow_orchestration.sail.process import SailServer
 from kmflow_orchestration.tables.profiling import DQ_TABLE_GROUPS, DQ_TABLES, PROFILING_TABLES
 
 GROUP, TABLE_GROUP, CATALOG = "acme", "e1", "main"
@@ -71,3 +74,19 @@ class ProfilingWorld:
         if order:
             text += f" ORDER BY {', '.join(order)}"
         return [row.asDict() for row in self.spark.sql(text).collect()]
+
+
+def in_child(
+    command: Sequence[str], world: ProfilingWorld, server: SailServer
+) -> subprocess.CompletedProcess[str]:
+    """Run a command that finds the world's own session, as a job's task does."""
+    session = f"sc://{server.address}/;session_id={world.spark.session_id}"
+    user = world.spark.client._user_id
+    return subprocess.run(
+        command,
+        env={**os.environ, "SPARK_REMOTE": f"{session};user_id={user}" if user else session},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
