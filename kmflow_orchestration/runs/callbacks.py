@@ -142,6 +142,8 @@ def judge(run: ProfileRun, completion: Completion, *, by: Actor, now: datetime) 
         raise _refused(run, f"a run that is {run.status} cannot become {completion.status}")
     if run.completed_at is None or now - run.completed_at > _REPLAY_WINDOW:
         raise _refused(run, "the run ended more than 24 hours ago")
+    if completion.attempt < run.attempt:
+        raise _refused(run, f"the run was ended by attempt {run.attempt} already")
     return Verdict.REPLACE
 
 

@@ -21,6 +21,7 @@ from kmflow_orchestration.metadata.run_status import (
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.profiling.completion import without_secrets
 from kmflow_orchestration.runs.callbacks import apply_completion
+from kmflow_orchestration.runs.deadlines import expire
 from kmflow_orchestration.runs.job_runner import JobRunner
 from kmflow_orchestration.runs.run_state import (
     GIVEN_UP,
@@ -147,7 +148,7 @@ def poll_run(look: _Look) -> PollOutcome:
 def _poll(look: _Look) -> bool:
     run, now = look.run, look.clock.now()
     if run.deadline_at <= now:
-        return _time_out(look)
+        return _end(look, expire(run, look.polled.jobs))
     if run.databricks_run_id is None:
         return _end(look, _failed(SUBMISSION_LOST, "the submission was lost"))
     _postpone(look)  # before the platform is asked: a fault, too, delays the next look
@@ -201,23 +202,6 @@ def _change(
         databricks_state=state.text,
         termination_code=state.termination_code,
     )
-
-
-def _time_out(look: _Look) -> bool:
-    warnings: tuple[str, ...] = ()
-    if look.run.databricks_run_id is not None:
-        try:
-            look.polled.jobs.cancel(look.run.databricks_run_id)
-        except KmflowError as error:
-            warnings = (f"cancel_failed: {error.message}",)
-    expired = StateChange(
-        status=RunStatus.TIMED_OUT,
-        reason="deadline",
-        failure_class="timeout",
-        error_message=f"not over by {look.run.deadline_at.isoformat()}",
-        warnings=warnings,
-    )
-    return _end(look, expired)
 
 
 def _note_progress(look: _Look, state: PlatformState, translated: TranslatedState) -> bool:

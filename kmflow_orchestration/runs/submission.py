@@ -28,6 +28,7 @@ from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import GroupId, TableGroupId
 from kmflow_orchestration.runs.callbacks import CallbackSettings
 from kmflow_orchestration.runs.catalog_copies import copy_catalog
+from kmflow_orchestration.runs.deadlines import expire
 from kmflow_orchestration.runs.job_runner import EnsuredJob, JobRunner
 from kmflow_orchestration.runs.run_state import Actor, RunStatus
 from kmflow_orchestration.storage.interfaces import Lakehouse
@@ -44,13 +45,20 @@ _LONGEST_MESSAGE = 2000
 class LaunchOptions:
     """How long a run may take, and when it is first polled for.
 
+    A run is given up `deadline_grace` after its own timeout, but never after more than `longest`.
     The first poll waits so that the callback normally wins; without callbacks it does not.
     """
 
     timeout_seconds: int = 7200
     deadline_grace: timedelta = timedelta(minutes=30)
+    longest: timedelta = timedelta(hours=24)
     first_poll: timedelta = timedelta(minutes=5)
     first_poll_without_callback: timedelta = timedelta(minutes=1)
+
+    @property
+    def deadline(self) -> timedelta:
+        """From the start of a run to the moment it is given up."""
+        return min(timedelta(seconds=self.timeout_seconds) + self.deadline_grace, self.longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,8 @@ def _end_if_overdue(group: GroupId, run: ProfileRun, launcher: Launcher) -> None
             f"table group {run.table_group_id} has run {run.profile_run_id} outstanding",
             profile_run_id=run.profile_run_id,
         )
-    expired = StateChange(status=RunStatus.TIMED_OUT, reason="deadline", failure_class="timeout")
+    # Its job takes one run at a time: left alone, it would hold up the next one.
+    expired = expire(run, launcher.jobs)
     launcher.runs.change(group, run, expired, by=Actor.ORCHESTRATOR, at=now)
 
 
@@ -188,7 +197,7 @@ def _queued_run(
         status=RunStatus.QUEUED,
         created_at=begun,
         updated_at=now,
-        deadline_at=now + timedelta(seconds=options.timeout_seconds) + options.deadline_grace,
+        deadline_at=now + options.deadline,
         timeout_seconds=options.timeout_seconds,
         next_poll_at=now + SUBMISSION_GRACE,
         databricks_job_id=job.job_id,

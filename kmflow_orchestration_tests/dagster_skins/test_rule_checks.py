@@ -10,7 +10,7 @@ import pytest
 
 from kmflow_orchestration.assets.rule_checks import SAMPLES
 from kmflow_orchestration.profiling.hygiene_rules import RULES
-from kmflow_orchestration.resources.asset_keys import HYGIENE_ISSUES
+from kmflow_orchestration.resources.asset_keys import HYGIENE_ISSUES, PROFILE_RESULTS
 from kmflow_orchestration_tests.dagster_skins.profiled_tables import ProfiledTables, Rows
 from kmflow_orchestration_tests.dagster_skins.sensor_world import SensorWorld
 
@@ -114,6 +114,13 @@ def test_samples_count_rows_and_show_no_value(tables, dirty):
     assert "dirty.status" in told
     for value in (MARK, DIGITS, "n/a"):
         assert value not in told
+
+
+def test_a_run_whose_results_are_stored_passes_its_own_check(tables):
+    result = tables.run([PROFILE_RESULTS], "acme|clean")
+
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("profile_run_succeeded", True)
 
 
 def test_a_rule_that_cannot_be_applied_is_an_error_of_its_check_and_of_no_other(tables):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -84,6 +85,18 @@ def test_a_different_replay_after_a_day_is_refused(world):
     assert len(world.findings.anomalies(ACME, run.profile_run_id)) == 2
 
 
+def test_a_replay_of_an_earlier_execution_never_replaces_what_a_later_one_found(world):
+    run = world.submit()
+    world.complete(run, FAILED)
+    world.complete(run, replace(DONE, attempt=2))
+
+    with pytest.raises(CompletionRefused, match="attempt 2"):
+        world.complete(run, replace(DONE, anomalies=()))
+    world.complete(run, replace(DONE, anomalies=(NULLS,), attempt=2))
+
+    assert world.findings.anomalies(ACME, run.profile_run_id) == [NULLS]
+
+
 def test_what_a_person_decided_about_an_anomaly_survives_a_replay(world):
     run = world.submit()
     world.complete(run)
@@ -164,6 +177,30 @@ def test_callback_and_poller_at_once_end_the_run_once(world):
     assert len(world.findings.anomalies(ACME, run.profile_run_id)) == 2
     events = world.runs.events(ACME, run.profile_run_id)
     assert [event.to_status for event in events] == ["queued", "completed"]
+
+
+def test_no_reader_ever_sees_a_completed_run_without_its_anomalies(world):
+    runs = []
+    seen, begun, ended = [], threading.Event(), threading.Event()
+
+    def read() -> None:
+        begun.set()
+        while not ended.is_set():
+            for run in runs:
+                status = world.read(run).status
+                seen.append((status, len(world.findings.anomalies(ACME, run.profile_run_id))))
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        begun.wait()
+        for number in range(1, 21):
+            runs.append(world.submit(number))
+            world.complete(runs[-1])
+        ended.set()
+        reading.result()
+
+    assert {count for status, count in seen if status == "completed"} <= {2}
+    assert {count for status, count in seen if status == "queued"} <= {0, 2}
 
 
 def test_a_callback_before_the_platform_run_id_is_stored_ends_the_run(world):

@@ -157,6 +157,7 @@ def test_a_bad_end_is_recorded_with_the_platforms_words(world, jobs, told, statu
     assert (now.status, now.failure_class) == (status, failure_class)
     assert now.error_message == "ValueError: no such column"
     assert now.databricks_state.startswith(told["state"]["life_cycle_state"])
+    assert now.payload_path is None
 
 
 def test_the_words_of_a_failed_job_are_kept_without_secrets(world, jobs):
@@ -266,6 +267,71 @@ def test_a_platform_that_does_not_answer_delays_the_next_look_and_nothing_else(w
     assert world.read(run).status == "queued"
 
 
+def test_looks_that_fail_grow_rarer_as_those_that_do_not(world, jobs):
+    run = world.submit()
+    jobs.faults["state"] = unreachable()
+    waits = []
+    for _ in range(5):
+        world.clock.advance(600)
+        poll(world, jobs)
+        waits.append((world.read(run).next_poll_at - world.clock.now()) / timedelta(minutes=1))
+
+    assert waits == [1, 2, 4, 10, 10]
+
+
+def several(world, count):
+    """Submitted runs 1 to `count` of table groups of their own; the last is due first."""
+    for number in range(1, count + 1):
+        world.table_groups.ensure_default(
+            ACME, f"g{number}", schema_name="s", now=world.clock.now()
+        )
+        due = world.clock.now() + timedelta(seconds=count - number)
+        world.queue(
+            number, table_group_id=f"g{number}", databricks_run_id=str(number), next_poll_at=due
+        )
+    world.clock.advance(600)
+
+
+def test_the_longest_due_are_looked_at_first_and_no_more_than_a_tick_may(world, jobs):
+    several(world, 5)
+    jobs.states.update({str(number): RUNNING for number in range(1, 6)})
+
+    poll(world, jobs, runs_per_tick=3, workers=1)
+    poll(world, jobs, runs_per_tick=3, workers=1)
+
+    assert jobs.asked == ["5", "4", "3", "2", "1"]
+
+
+def test_runs_are_looked_at_side_by_side(world):
+    several(world, 4)
+    together = threading.Barrier(4)
+
+    class MeetingJobs(ScriptedJobs):
+        def state(self, databricks_run_id):
+            together.wait(30)
+            return RUNNING
+
+    outcomes = poll(world, MeetingJobs(), workers=4)
+
+    assert [one.error for one in outcomes] == [""] * 4
+
+
+def test_a_slow_answer_does_not_keep_others_waiting(world):
+    several(world, 3)
+    others = threading.Semaphore(0)
+
+    class OneSlow(ScriptedJobs):
+        def state(self, databricks_run_id):
+            if databricks_run_id == "3":  # the first to be asked
+                assert all(others.acquire(timeout=30) for _ in range(2))
+            others.release()
+            return RUNNING
+
+    outcomes = poll(world, OneSlow(), workers=2)
+
+    assert [one.status.value for one in outcomes] == ["running"] * 3
+
+
 def test_one_groups_fault_does_not_stop_another_group(world, jobs):
     world.submit(1)
     world.add_table_group(GLOBEX, "e1")
@@ -296,12 +362,7 @@ def test_one_groups_fault_does_not_stop_another_group(world, jobs):
 
 
 def test_a_tick_whose_time_is_up_leaves_the_rest_for_the_next(world, jobs):
-    for number in range(1, 6):
-        world.table_groups.ensure_default(
-            ACME, f"g{number}", schema_name="s", now=world.clock.now()
-        )
-        world.queue(number, table_group_id=f"g{number}", databricks_run_id=str(number))
-    world.clock.advance(600)
+    several(world, 5)
     jobs.states.update({str(number): RUNNING for number in range(1, 6)})
 
     class SlowJobs(ScriptedJobs):

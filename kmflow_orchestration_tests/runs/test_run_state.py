@@ -117,6 +117,19 @@ def test_the_whole_product_of_words_always_gives_one_of_nine_statuses():
         assert not (translated.is_terminal and translated.give_up_after)
 
 
+def test_no_word_of_the_sdk_is_missing_from_the_product():
+    from databricks.sdk.service import jobs
+
+    def members(kind):
+        return {one.value for one in kind}
+
+    lives = members(jobs.RunLifeCycleState) | members(jobs.RunLifecycleStateV2State)
+    assert lives <= set(LIFE_CYCLES)
+    assert members(jobs.RunResultState) <= set(RESULTS)
+    assert members(jobs.TerminationCodeCode) <= set(CODES)
+    assert members(jobs.TerminationTypeType) <= set(TYPES)
+
+
 def test_nine_statuses_of_which_six_are_an_end():
     assert len(RunStatus) == 9
     assert {"queued", "running", "unknown"} == OUTSTANDING

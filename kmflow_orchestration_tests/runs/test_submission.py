@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
@@ -163,14 +164,32 @@ def test_a_second_start_is_refused_and_names_the_first(world, start):
     assert len(world.jobs.submitted) == 1
 
 
-def test_a_run_past_its_deadline_does_not_block_the_next(world, start):
+@pytest.mark.parametrize("fault", [None, unreachable()], ids=["cancelled", "unreachable"])
+def test_a_run_past_its_deadline_is_ended_first_and_does_not_block_the_next(world, start, fault):
     first = start(options=LaunchOptions(timeout_seconds=60))
+    world.jobs.faults.update({"cancel": fault} if fault else {})
     world.clock.advance(3600)
 
     second = start()
 
-    assert world.runs.get(ACME, first.profile_run_id).status == "timed_out"
+    over = world.runs.get(ACME, first.profile_run_id)
+    assert (over.status, over.failure_class) == ("timed_out", "timeout")
+    assert world.jobs.cancelled == ([] if fault else [first.databricks_run_id])
+    assert [one.partition(":")[0] for one in over.warnings] == (["cancel_failed"] if fault else [])
     assert second.profile_run_id != first.profile_run_id
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "hours"), [(7200, 2.5), (23 * 3600, 23.5), (24 * 3600, 24), (7 * 24 * 3600, 24)]
+)
+def test_a_run_is_given_up_half_an_hour_after_its_timeout_or_after_a_day(
+    world, start, timeout_s, hours
+):
+    launched = start(options=LaunchOptions(timeout_seconds=timeout_s))
+
+    run = world.runs.get(ACME, launched.profile_run_id)
+    assert run.deadline_at - run.created_at == timedelta(hours=hours)
+    assert run.timeout_seconds == timeout_s
 
 
 @pytest.mark.parametrize(

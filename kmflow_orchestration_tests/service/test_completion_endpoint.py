@@ -60,10 +60,17 @@ def test_the_path_of_the_founding_documents_works_too(caller, world):
 @pytest.mark.parametrize(
     ("word", "status"),
     [
+        ("completed", "completed"),
         ("Complete", "completed"),
-        ("finished", "completed"),
+        ("SUCCESS", "completed"),
+        ("succeeded", "completed"),
+        (" finished ", "completed"),
+        ("failed", "failed"),
         ("error", "failed"),
+        ("cancelled", "cancelled"),
         ("canceled", "cancelled"),
+        ("timed_out", "timed_out"),
+        ("timedout", "timed_out"),
         ("timeout", "timed_out"),
         ("completed_with_warnings", "completed_with_warnings"),
     ],
