@@ -15,7 +15,11 @@ from urllib.parse import urlsplit
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.secret_refs import Secret
-from kmflow_orchestration.databricks_client.platform_errors import StatusSource, translated
+from kmflow_orchestration.databricks_client.platform_errors import (
+    StatusSource,
+    lasting_kind,
+    translated,
+)
 from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy, TransientFault
 from kmflow_orchestration.databricks_client.sign_in import AUTHORIZATION
 from kmflow_orchestration.errors import (
@@ -154,6 +158,7 @@ def _refusal(what: str, response: Any) -> Exception:
             error_code=f"HTTP_{status}",
             retry_after_s=float(after) if after.isdecimal() else None,
             was_refused=status == 429,
+            becomes=lasting_kind(status),
         )
     code = _oauth_error(response)
     if status == 401 or code in {"invalid_client", "unauthorized_client", "access_denied"}:

@@ -76,10 +76,8 @@ def test_a_run_moves_only_as_it_may_and_each_move_is_written_down(shared, told):
 
         after = shared.read(run)
         new = shared.runs.events(ACME, run.profile_run_id)[len(events) :]
-        if after.status is before.status:
-            assert new == []
-        else:
-            (change,) = new
+        assert len(new) == 1 or after.status is before.status
+        for change in new:  # a failure, too, may replace one that was only given up
             assert (change.from_status, change.to_status) == (before.status, after.status)
             assert may_follow(before, change)
     assert (shared.read(run).completed_at is not None) == (shared.read(run).status in TERMINAL)

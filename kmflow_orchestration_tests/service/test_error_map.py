@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.databricks_client.connect import connect
 from kmflow_orchestration.databricks_client.warehouses import discover_warehouse
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
@@ -46,7 +47,9 @@ def platform(embedded_server) -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def app_server(tmp_path_factory) -> Iterator[ServiceServer]:
     nothing = ProfileWorld(tmp_path_factory.mktemp("errors") / "control.db")
-    app = create_app(ServiceDependencies(nothing.runs, None, "databricks", nothing.clock))
+    app = create_app(
+        ServiceDependencies(nothing.runs, None, "databricks", nothing.clock, nothing.tokens)
+    )
     add_routes(app)
     with ServiceServer(app) as listening:
         yield listening
@@ -98,6 +101,15 @@ def test_an_unknown_group_is_404(service, world):
     answer = service.answer_to(lambda: configs.active(GroupId("nobody")))
 
     assert told(answer) == (404, "KM-CONFIG-002", False)
+
+
+def test_a_group_that_is_switched_off_is_409(service, world):
+    configs = GroupConfigs(open_sessions(world.engine), world.clock)
+    configs.save(ACME, parse_group(ACME, {"catalog": "c", "enabled": False}), "tests")
+
+    answer = service.answer_to(lambda: configs.active(ACME))
+
+    assert told(answer) == (409, "KM-CONFIG-006", False)
 
 
 @pytest.mark.parametrize(
