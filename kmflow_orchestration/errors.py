@@ -234,13 +234,13 @@ class StatementFailed(RemoteFault):
 class RemoteTimeout(RemoteFault):
     """The platform did not answer, or was not done, in the time it was given."""
 
-    code = "KM-REMOTE-008"
+    code = "KM-REMOTE-013"
 
 
 class RateLimited(RemoteFault):
     """The platform asked us to slow down until our retries were spent (429)."""
 
-    code = "KM-REMOTE-009"
+    code = "KM-REMOTE-014"
 
 
 class WarehouseUnavailable(RemoteFault):

@@ -45,6 +45,7 @@ from kmflow_orchestration.errors import (
     ResultsMissing,
     RunOutstanding,
     SettingsConflict,
+    SqlModelError,
     StateConflict,
     StorageUnavailable,
     TableGroupEmpty,
@@ -92,6 +93,7 @@ _STATUS: tuple[tuple[type[KmflowError], int], ...] = (
     (ResultsMissing, 502),
     (RemoteFault, 502),
     (OutputError, 422),
+    (SqlModelError, 422),
     (ProfileRunError, 422),
 )
 # What an error may say about itself, by the names a body gives it.

@@ -191,7 +191,7 @@ def test_a_workspace_that_limits_our_rate_is_503_with_the_wait_it_asked_for(serv
 
     answer = service.start()
 
-    assert told(answer) == (503, "KM-REMOTE-009", True)
+    assert told(answer) == (503, "KM-REMOTE-014", True)
     assert answer.headers["retry-after"] == "7"
     assert answer.json()["databricks_error_code"] == "RESOURCE_EXHAUSTED"
     assert answer.json()["profile_run_id"] == world.runs.latest(ACME)[0].profile_run_id
@@ -202,7 +202,7 @@ def test_a_rate_limit_without_a_wait_is_503_with_the_one_we_would_have_kept(serv
 
     answer = service.answer_to(lambda: current_principal(platform.calls))
 
-    assert told(answer) == (503, "KM-REMOTE-009", True)
+    assert told(answer) == (503, "KM-REMOTE-014", True)
     assert 12 <= int(answer.headers["retry-after"]) <= 20
 
 
@@ -219,7 +219,7 @@ def test_a_workspace_that_does_not_answer_in_time_is_504(service, platform):
 
     answer = service.answer_to(lambda: current_principal(platform.impatient()))
 
-    assert told(answer) == (504, "KM-REMOTE-008", True)
+    assert told(answer) == (504, "KM-REMOTE-013", True)
 
 
 @pytest.mark.parametrize("status", [408, 504])
@@ -228,7 +228,7 @@ def test_a_timeout_the_workspace_tells_of_is_504(service, platform, status):
 
     answer = service.answer_to(lambda: current_principal(platform.calls))
 
-    assert told(answer) == (504, "KM-REMOTE-008", True)
+    assert told(answer) == (504, "KM-REMOTE-013", True)
 
 
 def test_a_warehouse_that_does_not_start_in_time_is_504(service, platform):
