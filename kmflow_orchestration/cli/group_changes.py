@@ -58,7 +58,9 @@ def change(
     *,
     expected_version: VersionOption = None,
     allowed_host: HostOption = None,
-    dry_run: Annotated[bool, typer.Option(help="Tell what would change, save nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would change, save nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Change the named settings of a group and no other."""
@@ -91,7 +93,9 @@ def disable(
     group: GroupArgument,
     *,
     expected_version: VersionOption = None,
-    dry_run: Annotated[bool, typer.Option(help="Tell what would happen, save nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would happen, save nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Switch a group off: its runs fail at once, its partition key is hidden, all else stays."""

@@ -26,7 +26,9 @@ def import_file(
             "sqlite:///path, env:NAME or file:PATH."
         ),
     ] = "",
-    dry_run: Annotated[bool, typer.Option(help="Tell what would change, save nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would change, save nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take over group settings; an unchanged group is left alone."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from kmflow_orchestration import __version__
 from kmflow_orchestration.errors import KmflowError
 
 if TYPE_CHECKING:
@@ -100,19 +101,17 @@ def build_app() -> typer.Typer:
     app.add_typer(database.app, name="db")
     app.add_typer(workspace.app, name="workspace")
     app.add_typer(service.app, name="service")
-    app.callback(invoke_without_command=True)(_version)
+    # Not `Annotated`: the name would be looked up in this module, which must not import Typer.
+    flag = typer.Option(False, "--version", help="Print the version.")
+
+    @app.callback(invoke_without_command=True)
+    def told(*, version: bool = flag) -> None:
+        """From a file in a landing folder to typed tables, profiles and quality scores."""
+        if version:
+            typer.echo(f"kmflow_orchestration {__version__}")
+            raise typer.Exit
+
     return app
-
-
-def _version(*, version: bool = False) -> None:
-    """From a file in a landing folder to typed tables, profiles and quality scores."""
-    if version:
-        import typer
-
-        from kmflow_orchestration import __version__
-
-        typer.echo(f"kmflow_orchestration {__version__}")
-        raise typer.Exit
 
 
 def _refused(error: KmflowError) -> int:

@@ -19,7 +19,9 @@ COLUMNS = ("object", "kind", "action", "message")
 def provision(
     group: Annotated[str | None, typer.Option(help="Only this group (default: all).")] = None,
     *,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be made, make nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be made, make nothing.")
+    ] = False,
     print_sql: Annotated[
         bool, typer.Option("--print-sql", help="Print the statements, ask nobody.")
     ] = False,

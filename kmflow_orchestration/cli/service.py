@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from contextlib import suppress
+
 import typer
 
 from kmflow_orchestration.cli.output import say
@@ -32,6 +35,12 @@ def run() -> None:
             tokens=context.api_tokens,
         )
         app = create_app(dependencies)
-        with ServiceServer(app, host=settings.service_host, port=settings.service_port) as server:
+        # Whoever runs services stops them by SIGTERM: that ends it as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with (
+            suppress(KeyboardInterrupt),
+            ServiceServer(app, host=settings.service_host, port=settings.service_port) as server,
+        ):
             say(f"service on {server.url}/api/v1/health")
             server.wait()
+        say("stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -108,6 +109,20 @@ def test_a_served_workspace_is_ready_for_the_sdk_and_ends_when_told(
     _, err = child.communicate(timeout=30)
     assert child.returncode in {0, 130}
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_service_answers_until_it_is_told_to_end(start: Start, ending: signal.Signals) -> None:
+    child = start(COMMAND, "service", "run", KMFLOW_SERVICE_PORT="0")
+    assert child.stderr is not None
+    address = child.stderr.readline().split()[-1]
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        assert json.load(answer)["status"] == "ok"
+
+    child.send_signal(ending)
+    _, err = child.communicate(timeout=30)
+
+    assert (child.returncode, err) == (0, "stopped\n")
 
 
 def test_a_workspace_served_over_https_names_the_file_to_trust(
