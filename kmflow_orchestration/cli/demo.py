@@ -54,7 +54,7 @@ def demo(
     if as_json:
         show_json(report.as_json())
     else:
-        tell(report)
+        tell(report, directory=directory)
     if report.failed_runs or not report.settled:
         raise typer.Exit(1)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -49,8 +51,8 @@ def run_line(outcome: RunOutcome) -> str:
     return f"  {mark} {escape(where.ljust(26))} {deed}"
 
 
-def tell(report: DemoReport) -> None:
-    """Everything, group by group, and what to try next."""
+def tell(report: DemoReport, *, directory: Path | None = None) -> None:
+    """Everything, group by group, and what to try next; `directory` as it was given, if it was."""
     for group in report.groups:
         _tell_group(group)
     answer.print()
@@ -62,8 +64,14 @@ def tell(report: DemoReport) -> None:
     answer.print(f"{len(report.runs)} Dagster runs in {report.seconds:.0f} s. What to try next:")
     answer.print("  • run the demo again: nothing new is stored and no table changes")
     answer.print("  • change or add a file in a landing folder, then run it again")
-    answer.print("  • `make dev` (`kmflow dev`) shows the same live in the Dagster UI")
-    answer.print("  • `kmflow group show acme` prints what a group's settings look like")
+    dev, show = "`make dev` (`kmflow dev`)", "`kmflow group show acme`"
+    if directory is not None:
+        home = shlex.quote(str(directory))
+        dev, show = f"`kmflow dev --dir {home}`", f"`KMFLOW_HOME={home} kmflow group show acme`"
+    answer.print(f"  • {dev} shows the same live in the Dagster UI", soft_wrap=True, markup=False)
+    answer.print(
+        f"  • {show} prints what a group's settings look like", soft_wrap=True, markup=False
+    )
 
 
 def _tell_group(group: GroupReport) -> None:

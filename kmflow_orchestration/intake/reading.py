@@ -79,7 +79,7 @@ def _check(found: os.stat_result, file: LandingFile, max_size_bytes: int) -> Non
         raise QuarantinedFile(
             f"{file.path} has {found.st_size} bytes, the limit is {max_size_bytes}",
             reason=TOO_LARGE,
-            hint="split it, or raise MAX_UPLOAD_SIZE_MB",
+            hint="split it, or raise MAX_UPLOAD_SIZE_MB and drop it again",
         )
 
 
