@@ -101,6 +101,13 @@ def build_app() -> typer.Typer:
     app.add_typer(database.app, name="db")
     app.add_typer(workspace.app, name="workspace")
     app.add_typer(service.app, name="service")
+    _tell_version(app)
+    return app
+
+
+def _tell_version(app: typer.Typer) -> None:
+    import typer
+
     # Not `Annotated`: the name would be looked up in this module, which must not import Typer.
     flag = typer.Option(False, "--version", help="Print the version.")
 
@@ -110,8 +117,6 @@ def build_app() -> typer.Typer:
         if version:
             typer.echo(f"kmflow_orchestration {__version__}")
             raise typer.Exit
-
-    return app
 
 
 def _refused(error: KmflowError) -> int:
