@@ -72,6 +72,7 @@ def build_app() -> typer.Typer:
         database,
         demo,
         dev,
+        engagement,
         group,
         outputs,
         provision,
@@ -95,6 +96,7 @@ def build_app() -> typer.Typer:
     group.app.command("discover")(connection.discover)
     database.app.command("test")(connection.try_connection)
     app.add_typer(group.app, name="group")
+    app.add_typer(engagement.app, name="engagement")
     app.add_typer(tokens.app, name="token")
     app.add_typer(config.app, name="config")
     app.add_typer(outputs.app, name="output")

@@ -5,13 +5,14 @@ Everything is pure: what is counted comes in, a score in [0, 1] rounded to four 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from kmflow_orchestration.metadata.intake_records import Scores
 
-__all__ = ["DEFAULT_WEIGHTS", "Scores", "ScoringFacts", "checked_weights", "score"]
+__all__ = ["DEFAULT_WEIGHTS", "Scores", "ScoringFacts", "checked_weights", "score", "weights_json"]
 
 # Composite weights of row B16.
 DEFAULT_WEIGHTS: Mapping[str, float] = {
@@ -97,16 +98,22 @@ def checked_weights(weights: Mapping[str, float]) -> Mapping[str, float]:
     return weights
 
 
+def weights_json(weights: Mapping[str, float]) -> str:
+    """Weights as they are kept. Raises ValueError as `checked_weights`."""
+    return json.dumps(dict(checked_weights(weights)), sort_keys=True)
+
+
 def score(facts: ScoringFacts, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Scores:
     """All four dimensions and their weighted composite. Raises ValueError for bad weights."""
     weights = checked_weights(weights)
-    dimensions = {
-        "completeness": completeness(facts.requested, facts.fulfilled),
-        "reliability": reliability(
+    found = Scores(
+        completeness=completeness(facts.requested, facts.fulfilled),
+        reliability=reliability(
             facts.source_type, is_verified=facts.is_verified, has_author=facts.has_author
         ),
-        "freshness": freshness(facts.source_date, facts.reference_date),
-        "consistency": consistency(facts.others),
-    }
-    composite = round(sum(weights[name] * dimensions[name] for name in dimensions), 4)
-    return Scores(**dimensions, composite=composite)
+        freshness=freshness(facts.source_date, facts.reference_date),
+        consistency=consistency(facts.others),
+        composite=0.0,
+    )
+    composite = sum(weight * getattr(found, name) for name, weight in weights.items())
+    return replace(found, composite=round(composite, 4))

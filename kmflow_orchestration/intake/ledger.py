@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from kmflow_orchestration.clock import Clock
@@ -16,9 +15,9 @@ from kmflow_orchestration.identity import batch_id
 from kmflow_orchestration.intake.claimed_batch import ClaimedBatch
 from kmflow_orchestration.intake.claims import LEASE, RunIsOver, is_free, kept
 from kmflow_orchestration.intake.comparison import compare
+from kmflow_orchestration.intake.scoring_counts import ScoringCounts
 from kmflow_orchestration.metadata.engagements import Engagement
 from kmflow_orchestration.metadata.engine import SessionFactory
-from kmflow_orchestration.metadata.evidence_requests import RequestCount
 from kmflow_orchestration.metadata.intake_batches import Holder, OpenBatch
 from kmflow_orchestration.metadata.intake_records import (
     LIVE,
@@ -41,26 +40,6 @@ from kmflow_orchestration.names import EngagementId, GroupId
 
 # A batch is read whole into memory; a larger day becomes several batches.
 MAX_BATCH_FILES = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class ScoringCounts:
-    """What scores count, by engagement and category (row B15)."""
-
-    requests: Mapping[tuple[str, str], RequestCount]
-    live: Mapping[tuple[str, str], int]
-
-    def requested(self, engagement: str, category: str) -> int:
-        """Evidence requests of a category."""
-        return self.requests.get((engagement, category), RequestCount()).total
-
-    def fulfilled(self, engagement: str, category: str) -> int:
-        """Those of them that are received, validated or active."""
-        return self.requests.get((engagement, category), RequestCount()).fulfilled
-
-    def live_items(self, engagement: str, category: str) -> int:
-        """Live items of a category, duplicates not counted."""
-        return self.live.get((engagement, category), 0)
 
 
 class Ledger:
@@ -296,9 +275,21 @@ class Ledger:
     def scoring_counts(self, group: GroupId) -> ScoringCounts:
         """Requests and live items by engagement and category."""
         with reading(self._sessions) as tables:
+            weights: dict[str, str] = {
+                one.engagement_id: one.weights_json
+                for one in tables.engagements.all(group)
+                if one.weights_json is not None
+            }
             return ScoringCounts(
-                tables.requests.counts(group), tables.items.live_by_category(group)
+                tables.requests.counts(group), tables.items.live_by_category(group), weights
             )
+
+    def set_quality_weights(
+        self, group: GroupId, engagement: EngagementId, weights_json: str | None
+    ) -> bool:
+        """Weigh an engagement's scores of files to come; whether there is such an engagement."""
+        with changing(self._sessions, group) as tables:
+            return tables.engagements.set_weights(group, engagement, weights_json)
 
     def request_evidence(
         self, group: GroupId, engagement: EngagementId, category: str, *, status: str = "requested"

@@ -168,6 +168,7 @@ class EvidenceItems:
                 "n_freshness": score.freshness,
                 "n_consistency": score.consistency,
                 "n_composite": score.composite,
+                "n_weights": score.weights_json,
                 "n_now": now,
             }
             for item_id, score in scores.items()
@@ -268,6 +269,7 @@ _SCORED = (
         freshness_score=bindparam("n_freshness"),
         consistency_score=bindparam("n_consistency"),
         quality_score=bindparam("n_composite"),
+        quality_weights=bindparam("n_weights"),
         scores_at=bindparam("n_now"),
         version=_C.version + 1,
     )
@@ -338,12 +340,13 @@ def _item(row: RowOf[Any]) -> Item:
 
 
 def _scores(row: RowOf[Any]) -> Scores | None:
-    numbers = (
+    if row.scores_at is None:
+        return None
+    return Scores(
         row.completeness_score,
         row.reliability_score,
         row.freshness_score,
         row.consistency_score,
         row.quality_score,
+        row.quality_weights,
     )
-    known = [number for number in numbers if number is not None]
-    return Scores(*known) if len(known) == len(numbers) else None

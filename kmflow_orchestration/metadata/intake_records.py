@@ -88,6 +88,8 @@ class Scores:
     freshness: float
     consistency: float
     composite: float
+    weights_json: str | None = None
+    """The engagement's own weights behind the composite, as JSON; None for the usual ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

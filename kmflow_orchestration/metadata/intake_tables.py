@@ -196,6 +196,7 @@ class EvidenceItemRow(Base):
     freshness_score: Mapped[float | None]
     consistency_score: Mapped[float | None]
     quality_score: Mapped[float | None]
+    quality_weights: Mapped[str | None]
     scores_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     source_system: Mapped[str] = mapped_column(default="")
     delta_path: Mapped[str | None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 
@@ -13,8 +13,14 @@ import pyarrow as pa
 from kmflow_orchestration import __version__
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.identity import quality_event_id
-from kmflow_orchestration.intake.evidence_scores import DEFAULT_WEIGHTS, ScoringFacts, score
+from kmflow_orchestration.intake.evidence_scores import (
+    DEFAULT_WEIGHTS,
+    ScoringFacts,
+    score,
+    weights_json,
+)
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Scores, Step
+from kmflow_orchestration.intake.scoring_counts import ScoringCounts
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import live_items, write_live
 from kmflow_orchestration.storage.interfaces import Lakehouse
@@ -81,26 +87,32 @@ def _write(
 
 def _new_scores(group: GroupId, items: Iterable[Item], ledger: Ledger) -> Mapping[str, Scores]:
     counts = ledger.scoring_counts(group)
+    weights = {engagement: json.loads(text) for engagement, text in counts.weights.items()}
     return {
-        item.item_id: score(
-            ScoringFacts(
-                requested=counts.requested(item.engagement_id, item.category),
-                fulfilled=counts.fulfilled(item.engagement_id, item.category),
-                others=counts.live_items(item.engagement_id, item.category) - 1,
-                source_type=item.side.source_type,
-                has_author=bool(item.side.author),
-                is_verified=False,
-                source_date=item.side.source_date,
-                reference_date=item.received_on,
-            )
+        item.item_id: replace(
+            score(_facts(item, counts), weights.get(item.engagement_id, DEFAULT_WEIGHTS)),
+            weights_json=counts.weights.get(item.engagement_id),
         )
         for item in items
         if item.scores is None
     }
 
 
+def _facts(item: Item, counts: ScoringCounts) -> ScoringFacts:
+    return ScoringFacts(
+        requested=counts.requested(item.engagement_id, item.category),
+        fulfilled=counts.fulfilled(item.engagement_id, item.category),
+        others=counts.live_items(item.engagement_id, item.category) - 1,
+        source_type=item.side.source_type,
+        has_author=bool(item.side.author),
+        is_verified=False,
+        source_date=item.side.source_date,
+        reference_date=item.received_on,
+    )
+
+
 def _rows(items: Sequence[Item]) -> pa.Table:
-    weights = json.dumps(dict(DEFAULT_WEIGHTS), sort_keys=True)
+    usual = weights_json(DEFAULT_WEIGHTS)
     rows = [
         {
             "group_id": item.group_id,
@@ -112,7 +124,7 @@ def _rows(items: Sequence[Item]) -> pa.Table:
             "freshness_score": item.scores.freshness,
             "consistency_score": item.scores.consistency,
             "composite_score": item.scores.composite,
-            "weights_json": weights,
+            "weights_json": item.scores.weights_json or usual,
             "reference_date": item.received_on,
             "computed_at": item.scores_at,
             "pipeline_version": __version__,
