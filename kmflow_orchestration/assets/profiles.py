@@ -104,7 +104,6 @@ def profile_results(
     group, run = finished_run(context, kmflow)
     with failing_as_dagster():
         rows = stored_rows(run, lakehouse=group.lakehouse, config=group.config)
-        group.profile_materialized(run)
     return dg.MaterializeResult(
         metadata=results_metadata(group, run, rows),
         check_results=[
@@ -148,6 +147,8 @@ def quality_scores(
     group, run = finished_run(context, kmflow)
     with failing_as_dagster():
         judged = judge_again(group.id, run, **group.judging())
+        # Last of the three: until it succeeds, the sensor asks for them again.
+        group.profile_materialized(run)
     return dg.MaterializeResult(
         metadata=scores_metadata(group.score_trend(run.table_group_id), judged)
     )

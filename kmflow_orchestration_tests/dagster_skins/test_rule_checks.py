@@ -9,8 +9,13 @@ from datetime import date, timedelta
 import pytest
 
 from kmflow_orchestration.assets.rule_checks import SAMPLES
+from kmflow_orchestration.partitions.keys import table_group_key
 from kmflow_orchestration.profiling.hygiene_rules import RULES
-from kmflow_orchestration.resources.asset_keys import HYGIENE_ISSUES, PROFILE_RESULTS
+from kmflow_orchestration.resources.asset_keys import (
+    HYGIENE_ISSUES,
+    PROFILE_RESULTS,
+    QUALITY_SCORES,
+)
 from kmflow_orchestration_tests.dagster_skins.profiled_tables import ProfiledTables, Rows
 from kmflow_orchestration_tests.dagster_skins.sensor_world import SensorWorld
 
@@ -165,3 +170,20 @@ def test_checks_whose_results_are_gone_have_failed_to_run_whatever_they_said_bef
     assert not result.success
     assert result.get_asset_check_evaluations() == []
     assert tables.states(HYGIENE_ISSUES) == {("PLANNED", "FAILURE")}
+
+
+def test_a_profile_waits_for_its_outcome_until_its_scores_are_out(tables):
+    group = tables.group.id
+    run = tables.profile("late", tables.add("late", CLEAN))
+
+    def is_waiting() -> bool:
+        waiting = tables.world.context.profile_runs.finished_unmaterialized(group)
+        return run.profile_run_id in {one.profile_run_id for one in waiting}
+
+    key = str(table_group_key(group, "late"))
+    seen = [is_waiting()]
+    for asset in (PROFILE_RESULTS, HYGIENE_ISSUES, QUALITY_SCORES):
+        assert tables.run([asset], key).success
+        seen.append(is_waiting())
+
+    assert seen == [True, True, True, False]

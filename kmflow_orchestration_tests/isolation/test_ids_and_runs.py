@@ -39,7 +39,8 @@ NOW = FakeClock().now()
 REPOSITORIES = (Ledger, ProfileRuns, TableGroups, ProfileFindings, DatasetTables)
 ABOUT_THE_GROUP = {
     "Ledger": "observe folders engagements due_days late_days run_requested claimed_batch batches "
-    "stored_batches request_evidence scoring_counts quarantined summary look_again",
+    "stored_batches request_evidence scoring_counts quarantined summary look_again "
+    "set_quality_weights",
     "ProfileRuns": "insert_queued look_at_once due finished_unmaterialized",
     "TableGroups": "save ensure_default all stale due_by_cron free_job_creations",
     "ProfileFindings": "",
@@ -321,6 +322,7 @@ def test_what_acme_makes_anew_with_the_neighbours_names_is_its_own(fresh: Shared
     fresh.profiles.runs.look_at_once(ACME, at=NOW)
     fresh.profiles.table_groups.free_job_creations(ACME)
     fresh.acme.ledger.run_requested(ACME, fresh.acme.today)
+    assert fresh.acme.ledger.set_quality_weights(ACME, EngagementId("e1"), "{}")
 
     assert fresh.rows("globex") == before
     fresh.profiles.queue(8, GroupId("acme"), table_group_id=THEIRS)
