@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -10,6 +12,10 @@ from kmflow_orchestration_tests.fakes import FakeClock
 # A shared machine and the first build of character tables must not fail a property.
 settings.register_profile("kmflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kmflow")
+
+# A run in a shell's background ignores Ctrl-C, and so would every process a test interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
