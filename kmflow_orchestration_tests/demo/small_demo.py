@@ -12,12 +12,12 @@ import json
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kmflow_orchestration.demo.home import Home
-from kmflow_orchestration.demo.local_daemon import RunOutcome
-from kmflow_orchestration.demo.run_demo import Listener, run_demo
-from kmflow_orchestration.demo.sandbox import Sandbox
-from kmflow_orchestration.names import GroupId, TableName
+if TYPE_CHECKING:
+    from kmflow_orchestration.demo.local_daemon import RunOutcome
+    from kmflow_orchestration.demo.sandbox import Sandbox
+    from kmflow_orchestration.names import GroupId, TableName
 
 # What differs from run to run though nothing happened: who wrote a row, and when.
 OF_THE_RUN = {
@@ -75,6 +75,11 @@ def write(path: Path, text: str) -> None:
 
 def main() -> None:
     """Run, tell, print."""
+    # Not above: every process that converts files imports the main module of its parent first.
+    from kmflow_orchestration.demo.home import Home
+    from kmflow_orchestration.demo.run_demo import Listener, run_demo
+    from kmflow_orchestration.demo.sandbox import Sandbox
+
     logging.getLogger("dagster").setLevel(logging.ERROR)
     with Sandbox(Home.at(Path(sys.argv[1])), sys.argv[2]) as sandbox:  # type: ignore[arg-type]
         report = run_demo(sandbox, Listener(stage=tell, run=tell_run), drops=(first, second))
