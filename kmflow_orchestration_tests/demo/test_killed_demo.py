@@ -13,8 +13,8 @@ import pytest
 from kmflow_orchestration_tests.demo import small_demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
-# Once while profiles are under way, once when the second drop has just fallen.
-KILL_AT = ("profile_run", "drop 2: intake")
+# Words said while profiles are under way, and when the second drop has just fallen.
+PROFILING, DROPPED = "profile_run", "drop 2: intake"
 
 
 def started(home: Path, backend: str) -> subprocess.Popen[str]:
@@ -55,19 +55,21 @@ def state(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("backend", ["local", "databricks"])
-def test_a_demo_killed_and_repeated_ends_like_an_undisturbed_one(tmp_path, backend):
-    undisturbed = ended(tmp_path / "undisturbed", backend)
-    for words in KILL_AT:
-        killed_at(tmp_path / "killed", backend, words)
+def test_a_demo_killed_in_a_workspace_and_repeated_ends_like_an_undisturbed_one(tmp_path):
+    undisturbed = ended(tmp_path / "undisturbed", "databricks")
+    killed_at(tmp_path / "killed", "databricks", PROFILING)
 
-    assert state(ended(tmp_path / "killed", backend)) == state(undisturbed)
+    assert state(ended(tmp_path / "killed", "databricks")) == state(undisturbed)
 
 
-def test_a_second_run_stores_nothing_and_changes_nothing(tmp_path):
-    first = ended(tmp_path, "local")
-    again = ended(tmp_path, "local")
+def test_killed_again_and_again_it_ends_alike_and_then_has_nothing_to_do(tmp_path):
+    undisturbed = ended(tmp_path / "undisturbed", "local")
+    for words in (PROFILING, DROPPED):
+        killed_at(tmp_path / "killed", "local", words)
+    first = ended(tmp_path / "killed", "local")
+    again = ended(tmp_path / "killed", "local")
 
+    assert state(first) == state(undisturbed)
     assert {group: found["files_new"] for group, found in again["groups"].items()} == {
         "acme": 0,
         "globex": 0,
