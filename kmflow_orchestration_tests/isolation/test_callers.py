@@ -21,9 +21,11 @@ from kmflow_orchestration.access.caller import Caller, caller_of
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.errors import GroupRefused, MissingGroup
+from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.config_audit import ConfigAudit
-from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.engagements import Engagements
+from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions, transaction
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.service.app import create_app
 from kmflow_orchestration.service.dependencies import ServiceDependencies
@@ -71,6 +73,8 @@ def at_hand(tmp_path: Path) -> dict[str, Any]:
     configs, tokens = GroupConfigs(sessions, clock), ApiTokens(sessions, clock)
     configs.save(ACME, parse_group(ACME, {}), "ann")
     _, parts = new_token(ACME)
+    with transaction(sessions) as session:
+        Engagements(session).register(ACME, ["e1"], clock.now())
     token = tokens.add(ACME, parts, name="ci", role=Role.ADMIN, expires_at=None, author="ann")
     return {
         "group": ACME,
@@ -82,6 +86,9 @@ def at_hand(tmp_path: Path) -> dict[str, Any]:
         "token_id": token.token_id,
         "values": {"catalog": "stolen"},
         "changes": {"catalog": "stolen"},
+        "ledger": Ledger(sessions, clock),
+        "engagement": "e1",
+        "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }
 
 
@@ -99,6 +106,7 @@ def all_of_acme(at_hand: dict[str, Any]) -> object:
         at_hand["configs"].history(ACME),
         at_hand["tokens"].all(ACME),
         at_hand["audit"].entries(ACME),
+        at_hand["ledger"].engagements(ACME),
     )
 
 
