@@ -71,12 +71,13 @@ class Pipeline:
         self.daemon.tick("profile_completion")
 
     def call_back_badly(self) -> list[int]:
-        """Somebody sends the very key, a workspace token, and nothing at all."""
+        """Somebody sends the very key, a workspace token, a MAC of no key's, and nothing at all."""
         (run,) = self.sandbox.context.profile_runs.latest(ACME)
         url = self.sandbox.context.callback.url(run)
         told = (
             f"Bearer {SECRETS['callback.key']}",
             f"Bearer v1.9999999999.{SECRETS['acme.token']}",
+            f"Bearer v1.9999999999.{'A' * 43}",
             "",
         )
         return [
@@ -106,7 +107,7 @@ def run_everything(home: Home) -> list[str]:
             pipeline.drop(group, "loans.csv", "id,rate\n1,0.5\n2,N/A\n")
         pipeline.daemon.settle(["evidence_arrival"])
         pipeline.profile()
-        assert pipeline.call_back_badly() == [401, 403, 401]
+        assert pipeline.call_back_badly() == [401, 401, 403, 401]
         assert sandbox.context.profile_runs.latest_completed(ACME, E1)
         failures = [outcome.failure for outcome in pipeline.daemon.outcomes]
         return [*failures, pipeline.lose_the_workspace()]
