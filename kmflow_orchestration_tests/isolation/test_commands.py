@@ -1,0 +1,160 @@
+"""Every command that takes a group, called for acme with globex's ids: globex stays as it was.
+
+Commands are found, not listed: one written tomorrow fails here until it is tried.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import typer
+
+from kmflow_orchestration.cli.main import build_app
+from kmflow_orchestration.config.settings import load_settings
+from kmflow_orchestration.context import Context
+from kmflow_orchestration.intake.arrivals import sweep_all
+from kmflow_orchestration.metadata.engine import open_engine
+from kmflow_orchestration.metadata.schema import Base
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.cli.conftest import Kmflow, home, kmflow
+from kmflow_orchestration_tests.embedded import Room
+
+__all__ = ["home", "kmflow"]
+
+WEIGHTS = "completeness=0.1,reliability=0.1,freshness=0.7,consistency=0.1"
+_GROUP_PARAMETERS = {"group", "groups"}
+
+
+@dataclass(frozen=True)
+class World:
+    """acme and globex, set up alike; globex has an engagement, a token and a file."""
+
+    room: Room
+    home: Path
+    run: Kmflow
+    token_id: str
+    their_file: str
+
+    def of_globex(self) -> dict[str, Any]:
+        """All of globex's rows, its file, and how often its principal called the workspace."""
+        engine = open_engine(f"sqlite:///{self.home / 'control.db'}")
+        with engine.connect() as connection:
+            found: dict[str, Any] = {
+                table.name: sorted(
+                    repr(tuple(row))
+                    for row in connection.execute(sa.select(table))
+                    if row._mapping.get("group_id") == "globex"
+                )
+                for table in Base.metadata.sorted_tables
+            }
+        engine.dispose()
+        files = self.room.group("globex").client().files
+        with files.download(self.their_file).contents as content:
+            found["file"] = content.read()
+        return found
+
+    def calls_of_globex(self) -> int:
+        return self.room.server.requests().count(principal=self.room.group("globex").principal)
+
+
+@pytest.fixture
+def world(
+    room: Room, kmflow: Kmflow, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    monkeypatch.setenv("STORAGE_BACKEND", "databricks")
+    warehouse = room.server.services.warehouses.default_id(room.admin.workspace_id)
+    for group in ("acme", "globex"):
+        seeded = room.group(group)
+        monkeypatch.setenv(f"{group.upper()}_TOKEN", seeded.token)
+        settings = {
+            "catalog": group,
+            "schema": "main",
+            "evidence_volume": "evidence",
+            "workspace_url": room.url,
+            "warehouse_id": warehouse,
+            "token": f"env:{group.upper()}_TOKEN",
+            "allow_insecure_loopback": "true",
+            "landing_path": str(tmp_path / "landing" / group),
+        }
+        words = [f"{name}={value}" for name, value in settings.items()]
+        made = kmflow("group", "create", group, *words)
+        assert made.code == 0, made.err
+    (tmp_path / "landing" / "globex" / "theirs").mkdir(parents=True)
+    (tmp_path / "landing" / "globex" / "theirs" / "a.csv").write_text("a")
+    with Context(load_settings()) as context:
+        globex = context.group(GroupId("globex"))
+        sweep_all(globex.id, globex.landing_root, ledger=context.ledger, clock=context.clock)
+    given = kmflow("token", "create", "--group", "globex", "--role", "admin", "--json").json
+    file = room.group("globex").upload("outputs/theirs.csv", b"theirs")
+    return World(room, home, kmflow, given["id"], file)
+
+
+# Arguments of each, with what is globex's in braces.
+ATTEMPTS = {
+    "provision": "--group acme",
+    "group create": "acme catalog=globex",
+    "group set": "acme catalog=globex schema=main",
+    "group disable": "acme",
+    "group export": "acme",
+    "group show": "acme",
+    "group history": "acme --audit",
+    "group check": "acme",
+    "group discover": "acme --catalog globex",
+    "engagement list": "--group acme",
+    "engagement set": f"theirs --group acme --quality-weights {WEIGHTS}",
+    "token create": "--group acme --role admin",
+    "token list": "--group acme",
+    "token revoke": "{token_id} --group acme",
+    "config show": "--group acme",
+    "output list": "--group acme",
+    "output browse": "{their_file} --group acme",
+    "output delete": "{their_file} --group acme",
+    "output retry": "--group acme",
+    "db test": "--group acme",
+}
+# What these say names globex because it was asked for by that name, or is another's already.
+NAMED_BY_THE_CALLER = {
+    *("group create", "group set", "group discover", "group history"),
+    *("engagement set", "output browse", "output delete"),
+}
+
+
+def commands_with_a_group() -> set[str]:
+    def walk(command: Any, path: tuple[str, ...]) -> Iterator[str]:
+        for name, child in getattr(command, "commands", {}).items():
+            yield from walk(child, (*path, name))
+        if _GROUP_PARAMETERS & {one.name for one in command.params}:
+            yield " ".join(path)
+
+    return set(walk(typer.main.get_command(build_app()), ()))
+
+
+def test_every_command_that_takes_a_group_is_tried() -> None:
+    assert ATTEMPTS.keys() == commands_with_a_group()
+
+
+def test_no_command_for_acme_touches_globex(world: World) -> None:
+    before = world.of_globex()
+    touched: dict[str, str] = {}
+    for name, template in ATTEMPTS.items():
+        arguments = template.format(token_id=world.token_id, their_file=world.their_file)
+        world.room.server.services.request_log.clear()
+        outcome = world.run(*name.split(), *arguments.split())
+        if world.calls_of_globex():
+            touched[name] = "globex's principal called the workspace"
+        after = world.of_globex()
+        changed = [place for place, content in before.items() if after[place] != content]
+        if changed:
+            touched[name] = f"changed: {changed}"
+            before = after
+        if name not in NAMED_BY_THE_CALLER and "globex" in outcome.out + outcome.err:
+            touched[name] = json.dumps([outcome.out, outcome.err])
+    assert touched == {}
+    assert before["api_tokens"]
+    assert before["landing_files"]
