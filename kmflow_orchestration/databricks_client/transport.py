@@ -24,6 +24,8 @@ from kmflow_orchestration.databricks_client.retry_after import retry_after_s
 
 logger = logging.getLogger(__name__)
 _PIECE_BYTES = 1 << 18
+# A workspace, and the hosts of a few kinds of presigned links.
+_ORIGINS = 4
 
 
 class Transport(HTTPAdapter):
@@ -35,13 +37,37 @@ class Transport(HTTPAdapter):
 
     def __init__(self, connections: int, clock: Clock) -> None:
         # Not blocking: an unread download must not stop the others.
-        super().__init__(pool_connections=4, pool_maxsize=connections, pool_block=False)
+        super().__init__(pool_connections=_ORIGINS, pool_maxsize=connections, pool_block=False)
         self._clock = clock
         self._seen = threading.local()
+        self._pools: dict[object, Any] = {}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         # A body goes out in pieces of this size; the default of 16 KiB costs four times the CPU.
         super().init_poolmanager(*args, **kwargs, blocksize=_PIECE_BYTES)
+
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: Any = None,
+    ) -> Any:
+        # One origin, one pool: to work out which takes a tenth of an upload's CPU.
+        origin = "/".join((request.url or "").split("/", 3)[:3])
+        key = (origin, verify, cert, *(proxies or {}).items())
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            if len(self._pools) == _ORIGINS:
+                self._pools.clear()
+            self._pools[key] = pool
+        return pool
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        super().close()
+        self._pools.clear()
 
     @property
     def last_status(self) -> int | None:

@@ -96,7 +96,7 @@ class VolumeStore:
             return hash_of(stream) == file.content_hash
 
     def confirm(self, written: Sequence[StorageMetadata]) -> frozenset[str]:
-        folders = {self._checked(one.path).text.rpartition("/")[0] for one in written}
+        folders = {one.path.rpartition("/")[0] for one in written}
         sizes: dict[str, int] = {}
         for folder in sorted(folders):
             with _faults(folder):
