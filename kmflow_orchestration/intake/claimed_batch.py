@@ -107,8 +107,7 @@ class ClaimedBatch:
         with changing(self._sessions, self.group) as tables:
             self._hold(tables, now)
             known, items = _known(tables, self.group, files)
-            ready, left = _with_bytes(files, known, stored)
-            plan = _decided(ready, known)
+            plan, ready, left = _with_bytes(files, known, stored)
             written = self._write(tables, plan, ready, items, now)
         decisions = tuple((one, written[one.arrival.item_id]) for one in plan.decisions)
         return Recorded(decisions, plan.superseded, left)
@@ -266,20 +265,17 @@ def _decided(files: Iterable[ReadFile], known: Known) -> Plan:
 
 def _with_bytes(
     files: Sequence[ReadFile], known: Known, stored: AbstractSet[str]
-) -> tuple[Sequence[ReadFile], tuple[ReadFile, ...]]:
-    """Files that can be recorded, and those that lack bytes.
+) -> tuple[Plan, Sequence[ReadFile], tuple[ReadFile, ...]]:
+    """A plan of the files that can be recorded, these files, and those that lack bytes.
 
     Leaving out an original uncovers its duplicates, so this goes on until nothing is missing.
     """
     ready, left = files, list[ReadFile]()
     while True:
-        missing = {
-            arrival.path
-            for arrival in _decided(ready, known).needing_bytes
-            if arrival.item_id not in stored
-        }
+        plan = _decided(ready, known)
+        missing = {arrival.path for arrival in plan.needing_bytes if arrival.item_id not in stored}
         if not missing:
-            return ready, tuple(left)
+            return plan, ready, tuple(left)
         left += [file for file in ready if file.arrival.path in missing]
         ready = [file for file in ready if file.arrival.path not in missing]
 
