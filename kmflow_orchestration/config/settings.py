@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from kmflow_orchestration.config.group_input import InputRules
+from kmflow_orchestration.config.placeholders import is_placeholder
 from kmflow_orchestration.config.secret_refs import SecretRef
+from kmflow_orchestration.config.switches import Switch
 from kmflow_orchestration.errors import ConfigurationError, CredentialError
 from kmflow_orchestration.names import group_id
 
@@ -82,8 +85,27 @@ class Settings(BaseSettings):
     profile_longest_poll_s: int = Field(600, ge=1, validation_alias="KMFLOW_PROFILE_LONGEST_POLL_S")
     """Looks at an outstanding run grow rarer up to this many seconds."""
 
-    use_databricks: bool = Field(False, validation_alias="USE_DATABRICKS")
-    """Whether Databricks SQL stands behind engines and sessions (row C1)."""
+    use_databricks: Switch = Field(False, validation_alias="USE_DATABRICKS")
+    """Whether Databricks SQL stands behind engines and sessions; off, no Databricks variable is
+    needed or read (row C1)."""
+
+    databricks_strict: Switch | None = Field(None, validation_alias="DATABRICKS_STRICT")
+    """Whether an incomplete connection stops the start; by default where Databricks is used."""
+
+    default_group: str = Field("", validation_alias="KMFLOW_DEFAULT_GROUP")
+    """The group whose configuration is the environment's, unless it has one of its own."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="KMFLOW_ALLOWED_HOSTS"
+    )
+    """Hosts outside Databricks' domains that a workspace may have: private links, own domains;
+    `*.corp.test` stands for all below."""
+
+    ca_bundle: Path | None = Field(None, validation_alias="KMFLOW_CA_BUNDLE")
+    """Certificates to trust instead of the system's, as a file or folder."""
+
+    tls_verify: Switch = Field(True, validation_alias="KMFLOW_TLS_VERIFY")
+    """Whether certificates are checked; production refuses to go without."""
 
     databricks_fallback: Literal["never", "on_unreachable"] = Field(
         "never", validation_alias="DATABRICKS_FALLBACK"
@@ -106,6 +128,39 @@ class Settings(BaseSettings):
             except CredentialError as error:
                 raise ValueError(str(error)) from error
         return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_template(cls, value: Any) -> Any:
+        if isinstance(value, str) and is_placeholder(value):
+            raise ValueError("still holds the template value")
+        return value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        return value
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def strict(self) -> bool:
+        """Whether an incomplete connection of its own stops this process."""
+        return self.use_databricks if self.databricks_strict is None else self.databricks_strict
+
+    @property
+    def uses_databricks(self) -> bool:
+        """Whether anything of this process goes to Databricks."""
+        return self.use_databricks or self.storage_backend == "databricks"
+
+    @property
+    def input_rules(self) -> InputRules:
+        """What groups' settings are checked against."""
+        return InputRules(allowed_hosts=self.allowed_hosts, production=self.production)
 
     @field_validator("databricks_fallback")
     @classmethod
