@@ -132,7 +132,8 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _no_template(cls, value: Any) -> Any:
-        if isinstance(value, str) and is_placeholder(value):
+        texts = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(text, str) and is_placeholder(text) for text in texts):
             raise ValueError("still holds the template value")
         return value
 

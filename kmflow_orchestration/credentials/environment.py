@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kmflow_orchestration.config.placeholders import (
+    is_placeholder,
+    is_placeholder_host,
+    is_placeholder_secret,
+)
 from kmflow_orchestration.config.private_files import check_private
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.redaction import register
@@ -31,6 +36,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = {
 """Field → its variables; the first is the SDK's, the others those of the founding documents."""
 
 SECRET_FIELDS = frozenset({"token", "client_secret"})
+_CREDENTIALS = SECRET_FIELDS | {"client_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,31 @@ def read_layer(place: str, variables: Mapping[str, str | None]) -> Layer:
     """The values of one place; an empty variable is none.
 
     Raises:
-        ConfigurationError: two names of one field with different values; those of a secret are
-            not shown.
+        ConfigurationError: values of a template, all of them at once; or two names of one field
+            with different values, those of a secret unseen.
     """
+    templates = tuple(
+        variable
+        for name, names in VARIABLES.items()
+        for variable in names
+        if _is_template(name, variables.get(variable) or "")
+    )
+    if templates:
+        raise ConfigurationError(
+            "; ".join(f"{variable} still holds the template value" for variable in templates),
+            fields=templates,
+            hint="fill it in, or delete the line",
+        )
     return Layer(
         place,
         {name: found for name in VARIABLES if (found := _one(name, place, variables)) is not None},
     )
+
+
+def _is_template(name: str, value: str) -> bool:
+    if name == "host":
+        return is_placeholder_host(value.partition("://")[2] or value)
+    return (is_placeholder_secret if name in _CREDENTIALS else is_placeholder)(value)
 
 
 def _one(name: str, place: str, variables: Mapping[str, str | None]) -> Found | None:

@@ -159,7 +159,14 @@ class OwnConnection:
         except Missing as error:
             missing = error.fields
         values["warehouse_id"] = values["warehouse_id"] or warehouse_of(values["http_path"])
-        missing += tuple(name for name in _NEEDED if name in values and not values[name])
+        missing += tuple(
+            name
+            for name in _NEEDED
+            # A path that leads to no warehouse is wrong, but not missing.
+            if name in values
+            and not values[name]
+            and not (name == "warehouse_id" and values["http_path"])
+        )
         if missing:
             raise ConfigurationError(
                 f"group {group}: missing {', '.join(_NEEDED[name] for name in missing)}",
