@@ -47,6 +47,7 @@ _NEEDED = {
     "catalog": "DATABRICKS_CATALOG",
     "schema": "DATABRICKS_SCHEMA",
 }
+_OPTIONS = {"host": "--workspace-url"}
 _ALSO_ALONE = ("http_path", "warehouse_id", "catalog", "schema")
 
 
@@ -99,7 +100,7 @@ class OwnConnection:
             {
                 name: Found(
                     value.reveal() if isinstance(value, Secret) else value,
-                    f"--{name.replace('_', '-')}",
+                    _OPTIONS.get(name, f"--{name.replace('_', '-')}"),
                 )
                 for name, value in self.options.items()
                 if value
