@@ -39,7 +39,7 @@ def input_rules(settings: Settings, allowed_hosts: Sequence[str] = ()) -> InputR
     from kmflow_orchestration.config.group_input import InputRules
 
     return InputRules(
-        allowed_hosts=tuple(allowed_hosts), production=settings.environment == "production"
+        allowed_hosts=(*allowed_hosts, *settings.allowed_hosts), production=settings.production
     )
 
 

@@ -200,7 +200,7 @@ class _Checking:
     def _credentials(self) -> str:
         # Opening the client resolves the reference and refuses what can be no credential.
         _ = self._calls
-        return f"set ({self._config.token or self._config.profile or self._config.client_id})"
+        return f"set ({self._calls.sign_in.where})"
 
     @property
     def _address(self) -> tuple[str, int, bool]:
