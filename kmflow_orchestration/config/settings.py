@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     )
     """Reference to the key that signs callback tokens (row E27)."""
 
-    callback_signature_required: bool = Field(
+    callback_signature_required: Switch = Field(
         False, validation_alias="KMFLOW_CALLBACK_SIGNATURE_REQUIRED"
     )
     """Refuse completions whose body is not signed. Our jobs sign; other senders may not."""

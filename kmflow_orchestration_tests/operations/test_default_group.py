@@ -101,6 +101,5 @@ def test_a_secret_scope_is_read_as_the_process_itself(opened, room):
         room.server, "kmflow", "key", "a-value-4f9d8a7b", readers=[room.group("acme").caller]
     )
     with opened() as context:
-        assert SecretRef("secret", "kmflow/key").resolve(context.secrets).reveal() == (
-            "a-value-4f9d8a7b"
-        )
+        secret = SecretRef("secret", "kmflow/key").resolve(context.connections.secrets)
+        assert secret.reveal() == "a-value-4f9d8a7b"
