@@ -6,7 +6,6 @@ passing another clock or other settings.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -185,13 +184,13 @@ class Context:
         from kmflow_orchestration.lakehouse_sql.engines import EngineParts
         from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines
 
-        # What our other requests trust; the driver does not look there by itself.
-        bundle = self.settings.ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")
+        rules = self.connections.rules
         parts = EngineParts(
             client=self.clients.get,
             clock=self.clock,
             sqlite_path=self.settings.models_file,
-            ca_file=Path(bundle) if bundle else None,
+            ca_file=rules.ca_file,
+            verify_tls=rules.verify_tls,
         )
         return GroupEngines(
             parts,
@@ -259,14 +258,21 @@ class Context:
             landing = Path(config.landing_path or self.settings.landing_root(config.group_id))
             evidence = self.settings.evidence_root(config.group_id)
             return check_folders(config, landing=landing, evidence=evidence, clock=self.clock)
+        rules = self.connections.rules
         opening = partial(
             connect,
             clock=self.clock,
             http_timeout_s=timeout_s,
             retry_policy=RetryPolicy(attempts=attempts),
-            rules=self.connections.rules,
+            rules=rules,
         )
-        return check_connection(config, connect=opening, clock=self.clock, timeout_s=timeout_s)
+        return check_connection(
+            config,
+            connect=opening,
+            clock=self.clock,
+            timeout_s=timeout_s,
+            tls_context=rules.tls_context,
+        )
 
     def close(self) -> None:
         """Close everything that was opened; a second call does nothing."""

@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     `*.corp.test` stands for all below."""
 
     ca_bundle: Path | None = Field(None, validation_alias="KMFLOW_CA_BUNDLE")
-    """Certificates to trust instead of the system's, as a file or folder."""
+    """File of certificates to trust instead of the system's, by every client there is."""
 
     tls_verify: Switch = Field(True, validation_alias="KMFLOW_TLS_VERIFY")
     """Whether certificates are checked; production refuses to go without."""

@@ -50,8 +50,14 @@ def _is_on(word: str) -> bool:
 
 
 def _files(settings: Settings) -> Iterator[ConfigurationError]:
-    if settings.ca_bundle is not None and not settings.ca_bundle.exists():
-        yield _refused("KMFLOW_CA_BUNDLE", f"there are no certificates at {settings.ca_bundle}")
+    if settings.ca_bundle is None:
+        return
+    from kmflow_orchestration.config.certificates import check_bundle
+
+    try:
+        check_bundle(settings.ca_bundle)
+    except ConfigurationError as error:
+        yield error
 
 
 def _own_connection(

@@ -147,7 +147,9 @@ def test_production_takes_no_workspace_on_this_machine(monkeypatch):
 
 
 def test_certificates_that_are_not_there_are_named(monkeypatch):
-    assert "no certificates at /absent" in str(refusal(monkeypatch, KMFLOW_CA_BUNDLE="/absent"))
+    assert "no certificates at /absent: No such file" in str(
+        refusal(monkeypatch, KMFLOW_CA_BUNDLE="/absent")
+    )
 
 
 def test_all_of_it_comes_in_one_message(monkeypatch):
