@@ -11,22 +11,26 @@ import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from databricks.sdk.core import Config
 
-from kmflow_orchestration.clock import SystemClock
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.group_input import InputRules
 from kmflow_orchestration.config.secret_refs import SecretRef, SecretSources
+from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.credentials.own_connection import OwnConnection
 from kmflow_orchestration.databricks_client.connect import connect
 from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
+from kmflow_orchestration.databricks_client.connections import Connections
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
-from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.errors import ConfigurationError, KmflowError
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 from kmflow_orchestration_tests.embedded import fresh_room
 from kmflow_orchestration_tests.embedded_groups import group_config
+from kmflow_orchestration_tests.fakes import FakeClock
 
 PLACES = {
     "DATABRICKS_WAREHOUSE_ID": "0a1b",
@@ -34,15 +38,17 @@ PLACES = {
     "DATABRICKS_SCHEMA": "acme",
     "KMFLOW_ALLOW_INSECURE_LOOPBACK": "yes",
 }
-# What a source holds: the host of workspace A or B, or none; and whether its own token.
+# What a source holds: the host of workspace A or B, or none; and a credential of its own.
 PARTS = {
-    "nothing": ("", False),
-    "all of A": ("A", True),
-    "all of B": ("B", True),
-    "host A": ("A", False),
-    "host B": ("B", False),
-    "token": ("", True),
+    "nothing": ("", ""),
+    "all of A": ("A", "token"),
+    "all of B": ("B", "token"),
+    "host A": ("A", ""),
+    "host B": ("B", ""),
+    "token": ("", "token"),
 }
+CLIENTS = {"client of B": ("B", "client"), "client": ("", "client")}
+IN_PROCESS = PARTS | CLIENTS
 PROFILES = ["no file", "prod A", "prod B", "DEFAULT A", "settings B"]
 NAMED = ["", "prod"]
 
@@ -65,9 +71,15 @@ class World:
         return token
 
     def variables(self, source: str, part: str) -> dict[str, str]:
-        letter, has_token = PARTS[part]
+        letter, credential = IN_PROCESS[part]
         found = {"DATABRICKS_HOST": self.url(letter)} if letter else {}
-        return found | ({"DATABRICKS_TOKEN": self.token(source, letter)} if has_token else {})
+        secret = self.token(source, letter) if credential else ""
+        named = {
+            "": {},
+            "token": {"DATABRICKS_TOKEN": secret},
+            "client": {"DATABRICKS_CLIENT_ID": "c-1", "DATABRICKS_CLIENT_SECRET": secret},
+        }
+        return found | named[credential]
 
     def profiles(self, content: str) -> str:
         """A profile file; a path where there is none for `no file`."""
@@ -95,6 +107,9 @@ class World:
     def reached(self) -> list[str]:
         return [letter for letter, server in self.servers.items() if _seen(server, self.given)]
 
+    def has_reached(self, token: str) -> bool:
+        return any(server.has_seen(token) for server in self.servers.values())
+
     def forget(self) -> None:
         self.given.clear()
         for server in self.servers.values():
@@ -117,7 +132,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def sign_in(config: GroupConfig, variables: Mapping[str, str]) -> None:
     """One request; refused by the workspace, because nobody knows these tokens."""
     rules = ConnectionRules(secrets=SecretSources(environment=variables))
-    calls = connect(config, clock=SystemClock(), rules=rules)
+    calls = connect(config, clock=FakeClock(), rules=rules)
     try:
         current_principal(calls, is_patient=False)
     finally:
@@ -129,7 +144,7 @@ def own_group(process: Mapping[str, str], dotenv: Mapping[str, str]) -> None:
     sign_in(own.group_settings("acme").to_config(0), own.variables)
 
 
-MIXTURES = list(itertools.product(PARTS, PARTS, PROFILES, NAMED))
+MIXTURES = list(itertools.product(IN_PROCESS, PARTS, PROFILES, NAMED))
 
 
 @pytest.mark.parametrize(
@@ -155,29 +170,61 @@ def test_no_mixture_sends_a_token_to_a_host_it_was_not_given_for(
     assert (ended.value.exit_code == 4) is bool(world.reached())
 
 
-@pytest.mark.parametrize("process", PARTS)
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("group", ["token", "profile", "both"])
+# How a group signs in by its own settings; `T` and `S` are variables of its own.
+GROUPS: Mapping[str, Mapping[str, Any]] = {
+    "token": {"token": SecretRef("env", "T")},
+    "client": {"client_id": "c-1", "client_secret": SecretRef("env", "S")},
+    "token and client": {
+        "token": SecretRef("env", "T"),
+        "client_id": "c-1",
+        "client_secret": SecretRef("env", "S"),
+    },
+    "profile": {"profile": "prod"},
+    "profile reference": {"token": SecretRef("profile", "prod")},
+    "token and profile": {"token": SecretRef("env", "T"), "profile": "prod"},
+    "nothing": {},
+    "a key of the process's secret scope": {"token": SecretRef("secret", "scope/key")},
+}
+SETTINGS = load_settings()
+
+
+@pytest.mark.parametrize("hosted", [True, False], ids=["host A", "no host"])
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("process", IN_PROCESS)
 def test_a_groups_own_settings_are_all_that_counts_for_it(
-    world: World, monkeypatch: pytest.MonkeyPatch, process: str, profile: str, group: str
+    world: World, monkeypatch: pytest.MonkeyPatch, process: str, group: str, hosted: bool
 ) -> None:
-    world.forget()
-    variables = world.variables("env", process) | {"T": world.token("group", "A")}
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    settings = {"token": SecretRef("env", "T")} if group != "profile" else {}
-    if group != "token":
-        settings |= {"profile": "prod", "config_file": world.profiles(profile)}
-    config = group_config(
-        "acme", workspace_url=world.url("A"), allow_insecure_loopback=True, **settings
-    )
+    for profile in PROFILES:
+        world.forget()
+        variables = world.variables("env", process) | {
+            "T": world.token("group", "A" if hosted else ""),
+            "S": world.token("client", "A" if hosted else ""),
+            "DATABRICKS_CONFIG_FILE": world.profiles(profile),
+            "DATABRICKS_CONFIG_PROFILE": "prod",
+        }
+        # What the SDK would find, if anything let it look.
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        settings = {"workspace_url": world.url("A") if hosted else "", **GROUPS[group]}
+        config = group_config("acme", allow_insecure_loopback=True, **settings)
 
-    with pytest.raises(KmflowError):
-        sign_in(config, variables)
+        with pytest.raises(KmflowError):
+            sign_in_as_group(config, OwnConnection(variables | PLACES))
 
-    assert world.leaks() == []
-    assert world.reached() in ([], ["A"])
-    assert not any("-env-" in token and _seen(world.servers["A"], [token]) for token in world.given)
+        assert world.leaks() == []
+        if "scope" not in group:
+            # The process's own sign-in is not the group's, not even for the same workspace.
+            assert world.reached() in ([], ["A"])
+            assert not any("-env-" in one and world.has_reached(one) for one in world.given)
+
+
+def sign_in_as_group(config: GroupConfig, own: OwnConnection) -> None:
+    """One request of a group's client, as a process makes them."""
+    connections = Connections(SETTINGS, FakeClock(), own)
+    try:
+        current_principal(connections.clients.get(config), is_patient=False)
+    finally:
+        connections.close()
 
 
 def own(world: World, process: str, profile: str, **variables: str) -> OwnConnection:
@@ -225,6 +272,38 @@ def test_the_source_in_force_is_the_sdks_and_is_told(
     found = own(world, process, profile, DATABRICKS_PROFILE=named)
     assert found.sources()["host"] == source
     assert found.group_settings("acme").workspace_url == world.url("A")
+
+
+ALONE = ["nothing", "all of A", "all of B"]
+# Older releases of the SDK, as dagster-databricks holds us to, know no `[__settings__]`.
+KNOWN_TO_THE_SDK = [one for one in PROFILES if "settings" not in one]
+
+
+@pytest.mark.parametrize("named", NAMED)
+@pytest.mark.parametrize("profile", KNOWN_TO_THE_SDK)
+@pytest.mark.parametrize("process", ALONE)
+def test_what_is_no_mixture_comes_out_as_the_sdk_has_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, process: str, profile: str, named: str
+) -> None:
+    """All but CD-S3's one difference: a named profile wins over a token for the same workspace."""
+    given = world.variables("env", process)
+    given["DATABRICKS_CONFIG_FILE"] = world.profiles(profile)
+    if named:
+        given["DATABRICKS_CONFIG_PROFILE"] = named
+    try:
+        pair = OwnConnection(given | PLACES).pair
+    except ConfigurationError:
+        return  # a mixture, or nothing to sign in with; the SDK's opinion does not count
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    theirs = Config()
+
+    if pair.profile is not None:
+        assert theirs.host == pair.profile.host
+        assert process != "nothing" or theirs.token == pair.profile.values["token"]
+    else:
+        assert (theirs.host, theirs.token) == (given["DATABRICKS_HOST"], given["DATABRICKS_TOKEN"])
 
 
 @pytest.mark.parametrize(("source", "letter"), [("env", "B"), ("profile", "A")])
