@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from kmflow_orchestration.clock import SystemClock
 from kmflow_orchestration.config.group_input import parse_group
@@ -49,6 +50,24 @@ def test_the_environment_is_the_configuration_of_the_named_group(opened, room):
         assert context.clients.get(config).client.current_user.me().user_name == "acme-service"
         assert context.group_configs.groups() == [ACME]
         assert context.group_configs.all_active() == [config]
+
+
+def test_a_profile_is_enough(opened, room, monkeypatch, tmp_path):
+    """`DATABRICKS_PROFILE=prod` and no token: client and SQL engine alike (row C8)."""
+    file = tmp_path / "databrickscfg"
+    file.write_text(f"[prod]\nhost = {room.url}\ntoken = {room.group('acme').token}\n")
+    file.chmod(0o600)
+    warehouse = room.server.services.warehouses.default_id(room.admin.workspace_id)
+    for name in ("DATABRICKS_HOST", "DATABRICKS_TOKEN"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DATABRICKS_PROFILE", "prod")
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(file))
+    monkeypatch.setenv("DATABRICKS_WAREHOUSE_ID", warehouse)
+    with opened() as context:
+        config = context.group(ACME).config
+        assert context.clients.get(config).client.current_user.me().user_name == "acme-service"
+        with context.get_engine(ACME).connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
 def test_without_the_name_it_is_nobodys(opened):
