@@ -98,7 +98,7 @@ class Context:
     @cached_property
     def group_configs(self) -> GroupConfigs:
         """Saved settings, and the environment's for the group it was given to (design AD14)."""
-        if not (self.settings.default_group and self.settings.uses_databricks):
+        if not (self.settings.default_group and self.settings.use_databricks):
             return GroupConfigs(self._sessions, self.clock)
         from kmflow_orchestration.operations.default_group import ConfigsWithDefault
 

@@ -93,7 +93,8 @@ class Settings(BaseSettings):
     """Whether an incomplete connection stops the start; by default where Databricks is used."""
 
     default_group: str = Field("", validation_alias="KMFLOW_DEFAULT_GROUP")
-    """The group whose configuration is the environment's, unless it has one of its own."""
+    """The group whose configuration is the environment's, unless it has one of its own; read only
+    where Databricks is used."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), validation_alias="KMFLOW_ALLOWED_HOSTS"
@@ -152,11 +153,6 @@ class Settings(BaseSettings):
     def strict(self) -> bool:
         """Whether an incomplete connection of its own stops this process."""
         return self.use_databricks if self.databricks_strict is None else self.databricks_strict
-
-    @property
-    def uses_databricks(self) -> bool:
-        """Whether anything of this process goes to Databricks."""
-        return self.use_databricks or self.storage_backend == "databricks"
 
     @property
     def input_rules(self) -> InputRules:

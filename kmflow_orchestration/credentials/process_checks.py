@@ -21,7 +21,7 @@ def check_process(settings: Settings, environment: Mapping[str, str] | None = No
     """
     variables = os.environ if environment is None else environment
     problems = [*_production(settings, variables), *_files(settings)]
-    if settings.strict and settings.default_group:
+    if settings.use_databricks and settings.strict and settings.default_group:
         problems += _own_connection(settings, variables)
     if problems:
         raise ConfigurationError(

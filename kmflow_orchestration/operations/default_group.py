@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.names import GroupId, group_id
+
+logger = logging.getLogger(__name__)
 
 
 class ConfigsWithDefault(GroupConfigs):
@@ -45,8 +49,16 @@ class ConfigsWithDefault(GroupConfigs):
         return sorted(enabled if known else [*enabled, self._default])
 
     def all_active(self, *, include_disabled: bool = False) -> list[GroupConfig]:
-        """As `GroupConfigs.all_active`. Raises ConfigurationError for a faulty environment."""
+        """As `GroupConfigs.all_active`; a faulty environment is left out, with a warning."""
         saved = super().all_active(include_disabled=True)
         if self._default not in [config.group_id for config in saved]:
-            saved = sorted([*saved, self._read()], key=lambda config: config.group_id)
+            saved = sorted([*saved, *self._readable()], key=lambda config: config.group_id)
         return [config for config in saved if config.is_enabled or include_disabled]
+
+    def _readable(self) -> list[GroupConfig]:
+        """The environment's settings; none when they cannot be used by anybody."""
+        try:
+            return [self._read()]
+        except ConfigurationError as error:
+            logger.warning("the environment is no configuration: %s", error)
+            return []

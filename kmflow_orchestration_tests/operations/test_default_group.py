@@ -9,6 +9,8 @@ from kmflow_orchestration.clock import SystemClock
 from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context
+from kmflow_orchestration.demo.home import Home
+from kmflow_orchestration.demo.sandbox import demo_settings
 from kmflow_orchestration.errors import ConfigurationError, UnknownGroup
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration_tests.embedded import embedded_server, room
@@ -97,18 +99,30 @@ def test_a_group_that_was_disabled_does_not_come_back_by_the_environment(opened)
             context.group(ACME)
 
 
-def test_a_faulty_environment_stops_its_own_group_only(opened, monkeypatch):
+def test_a_faulty_environment_stops_its_own_group_only(opened, monkeypatch, caplog):
     monkeypatch.delenv("DATABRICKS_TOKEN")
     with opened() as context:
         context.group_configs.save(GLOBEX, parse_group("globex", {}), "ann")
         assert context.group_configs.groups() == [ACME, GLOBEX]
         assert context.group(GLOBEX).config.group_id == GLOBEX
+        assert [one.group_id for one in context.group_configs.all_active()] == [GLOBEX]
+        assert "group acme: missing DATABRICKS_TOKEN" in caplog.text
         with pytest.raises(ConfigurationError, match="group acme: missing DATABRICKS_TOKEN"):
             context.group(ACME)
 
 
-def test_switched_off_it_is_nobodys_either(opened):
-    with opened(use_databricks=False) as context:
+@pytest.mark.parametrize("storage", ["local", "databricks"])
+def test_switched_off_it_is_nobodys_either(opened, storage):
+    with opened(use_databricks=False, storage_backend=storage) as context:
+        assert context.group_configs.groups() == []
+
+
+def test_the_demo_never_takes_the_environments_workspace(opened, tmp_path, monkeypatch):
+    monkeypatch.setenv("KMFLOW_DEFAULT_GROUP", "acme")
+    (tmp_path / "demo").mkdir()
+    overrides = demo_settings(Home(tmp_path / "demo"), "databricks")
+    with Context(load_settings(**overrides)) as context:
+        context.migrate()
         assert context.group_configs.groups() == []
 
 
