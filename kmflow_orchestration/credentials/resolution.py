@@ -68,7 +68,8 @@ def resolve_pair(
             _check_beside(given[0], profile, normal)
         return Pair("profile", profile=profile)
     if given:
-        return Pair("layer", layer=_complete(given, normal))
+        pinned = _first(layers, "auth_type")
+        return Pair("layer", layer=_complete(given, normal, pinned))
     profile = None if source == "env" else find_default()
     if profile is None:
         raise Missing("no workspace is named", fields=("host", "credential"))
@@ -102,18 +103,18 @@ def _check_beside(layer: Layer, profile: Profile, normal: Normal) -> None:
 _CREDENTIALS = ("token", "client_id", "client_secret")
 
 
-def _complete(given: Sequence[Layer], normal: Normal) -> Layer:
+def _complete(given: Sequence[Layer], normal: Normal, pinned: str) -> Layer:
     first = given[0]
-    if "host" in first.values and _has_credential(first):
-        return _one_way(first)
+    if "host" in first.values and _has_credential(first, pinned):
+        return _one_way(first, pinned)
     for other in given[1:]:
-        if "host" in first.values and "host" in other.values and _has_credential(other):
+        if "host" in first.values and "host" in other.values and _has_credential(other, pinned):
             same = {
                 _host(layer.values["host"].value, normal, layer.source("host"))
                 for layer in (first, other)
             }
             if len(same) == 1 and not first.has(*_CREDENTIALS):
-                return _one_way(other)
+                return _one_way(other, pinned)
         here = ", ".join(first.source(name) for name in first.values if name in _PAIR)
         there = ", ".join(other.source(name) for name in other.values if name in _PAIR)
         raise ConfigurationError(
@@ -122,25 +123,24 @@ def _complete(given: Sequence[Layer], normal: Normal) -> Layer:
             hint="set both in one of them",
         )
     lacking = [] if "host" in first.values else ["host"]
-    lacking += [] if _has_credential(first) else ["credential"]
+    lacking += [] if _has_credential(first, pinned) else ["credential"]
     raise Missing("the environment names only a part of a sign-in", fields=tuple(lacking))
 
 
 _PAIR = ("host", *_CREDENTIALS)
 
 
-def _has_credential(layer: Layer) -> bool:
-    auth_type = layer.values["auth_type"].value if "auth_type" in layer.values else ""
+def _has_credential(layer: Layer, pinned: str) -> bool:
     return (
         "token" in layer.values
         or ("client_id" in layer.values and "client_secret" in layer.values)
-        or auth_type in _WITHOUT_SECRET
+        or pinned in _WITHOUT_SECRET
     )
 
 
-def _one_way(layer: Layer) -> Layer:
+def _one_way(layer: Layer, pinned: str) -> Layer:
     both = "token" in layer.values and layer.has("client_id", "client_secret")
-    if both and "auth_type" not in layer.values:
+    if both and not pinned:
         names = ", ".join(layer.source(name) for name in _CREDENTIALS if name in layer.values)
         raise ConfigurationError(
             f"more than one way to sign in: oauth and pat ({names})",

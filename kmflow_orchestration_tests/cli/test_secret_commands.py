@@ -9,6 +9,7 @@ import pytest
 
 from kmflow_orchestration.config.ciphertext import new_key
 from kmflow_orchestration.config.secret_refs import SecretRef
+from kmflow_orchestration.workspace.seeding import seed_client
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.embedded import Room
 
@@ -123,6 +124,22 @@ def test_a_token_on_the_command_line_is_warned_of_and_refused_in_production(
     assert refused.code == 3
     assert "--token-stdin" in refused.err
     assert token not in warned.out + warned.err + refused.err
+
+
+def test_of_two_ways_one_is_pinned_by_the_command(environment: Room, kmflow: Kmflow, monkeypatch):
+    secret = "a-clients-secret-4f9d8a7b"
+    client_id = seed_client(environment.server, environment.group("acme").caller, secret=secret)
+    monkeypatch.setenv("DATABRICKS_CLIENT_ID", client_id)
+    monkeypatch.setenv("DATABRICKS_CLIENT_SECRET", secret)
+    both = kmflow("auth", "show")
+    assert (both.code, "more than one way to sign in: oauth and pat" in both.err) == (3, True)
+
+    pinned = kmflow("auth", "show", "--auth-type", "oauth-m2m", "--online", "--json")
+
+    assert pinned.json["identity"] == {"value": "acme-service", "source": "oauth-m2m"}
+    assert pinned.json["auth_type"] == {"value": "oauth-m2m", "source": "option:--auth-type"}
+    assert secret not in both.err + pinned.out + pinned.err
+    assert not environment.server.has_seen(environment.group("acme").token)
 
 
 @pytest.mark.parametrize(
