@@ -6,7 +6,6 @@ passing another clock or other settings.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -20,14 +19,17 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.settings import Settings
 from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
-from kmflow_orchestration.names import GroupId, TableGroupId, TableName
+from kmflow_orchestration.names import GroupId, TableGroupId, TableName, group_id
+from kmflow_orchestration.redacted_process import install as install_redaction
 
 # The rest is imported by the part that is made of it: `kmflow group list` opens a small database
 # and should not wait for readers of Delta tables.
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from kmflow_orchestration.credentials.own_connection import OwnConnection
     from kmflow_orchestration.databricks_client.connect import ClientCache
+    from kmflow_orchestration.databricks_client.connections import Connections
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.ledger import Ledger
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
@@ -60,6 +62,7 @@ class Context:
         clock: the only source of time.
         dagster_run_id: the run that claims are held for, '' outside a run.
         run_is_over: tells whether another Dagster run has ended, to free its claims at once.
+        own_connection: the process's own way to a workspace, by default the environment's.
     """
 
     def __init__(
@@ -69,11 +72,14 @@ class Context:
         clock: Clock | None = None,
         dagster_run_id: str = "",
         run_is_over: RunIsOver | None = None,
+        own_connection: OwnConnection | None = None,
     ) -> None:
+        install_redaction()
         self.settings = settings
         self.clock = clock or SystemClock()
         self.dagster_run_id = dagster_run_id
         self.run_is_over = run_is_over
+        self._own_connection = own_connection
         self._groups: dict[tuple[str, int], GroupContext] = {}
         self._lock = threading.Lock()
 
@@ -91,7 +97,25 @@ class Context:
 
     @cached_property
     def group_configs(self) -> GroupConfigs:
-        return GroupConfigs(self._sessions, self.clock)
+        """Saved settings, and the environment's for the group it was given to (design AD14)."""
+        if not (self.settings.default_group and self.settings.use_databricks):
+            return GroupConfigs(self._sessions, self.clock)
+        from kmflow_orchestration.operations.default_group import ConfigsWithDefault
+
+        default = group_id(self.settings.default_group)
+        return ConfigsWithDefault(
+            self._sessions,
+            self.clock,
+            default=default,
+            read=lambda: self.connections.own_group(default),
+        )
+
+    @cached_property
+    def connections(self) -> Connections:
+        """How this process reaches workspaces: sign-in, secrets, rules, clients."""
+        from kmflow_orchestration.databricks_client.connections import Connections
+
+        return Connections(self.settings, self.clock, self._own_connection)
 
     @cached_property
     def config_audit(self) -> ConfigAudit:
@@ -150,11 +174,9 @@ class Context:
     def note_upload(self, uploaded: UploadedOutput) -> None:
         """An output of a group arrived: account is kept of it (rows A16, A19)."""
 
-    @cached_property
+    @property
     def clients(self) -> ClientCache:
-        from kmflow_orchestration.databricks_client.connect import ClientCache
-
-        return ClientCache(self.clock, connections=2 * self.settings.upload_workers)
+        return self.connections.clients
 
     @cached_property
     def group_engines(self) -> GroupEngines:
@@ -162,13 +184,13 @@ class Context:
         from kmflow_orchestration.lakehouse_sql.engines import EngineParts
         from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines
 
-        # What our other requests trust; the driver does not look there by itself.
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+        rules = self.connections.rules
         parts = EngineParts(
             client=self.clients.get,
             clock=self.clock,
             sqlite_path=self.settings.models_file,
-            ca_file=Path(bundle) if bundle else None,
+            ca_file=rules.ca_file,
+            verify_tls=rules.verify_tls,
         )
         return GroupEngines(
             parts,
@@ -196,7 +218,8 @@ class Context:
         reference, required = self.settings.callback_key, self.settings.callback_signature_required
         keys = None
         if reference is not None:
-            keys = CallbackKeys.of(reference.resolve(), signature_required=required)
+            secret = reference.resolve(self.connections.secrets)
+            keys = CallbackKeys.of(secret, signature_required=required)
         return CallbackSettings(self.settings.callback_base_url, keys)
 
     @property
@@ -235,13 +258,21 @@ class Context:
             landing = Path(config.landing_path or self.settings.landing_root(config.group_id))
             evidence = self.settings.evidence_root(config.group_id)
             return check_folders(config, landing=landing, evidence=evidence, clock=self.clock)
+        rules = self.connections.rules
         opening = partial(
             connect,
             clock=self.clock,
             http_timeout_s=timeout_s,
             retry_policy=RetryPolicy(attempts=attempts),
+            rules=rules,
         )
-        return check_connection(config, connect=opening, clock=self.clock, timeout_s=timeout_s)
+        return check_connection(
+            config,
+            connect=opening,
+            clock=self.clock,
+            timeout_s=timeout_s,
+            tls_context=rules.tls_context,
+        )
 
     def close(self) -> None:
         """Close everything that was opened; a second call does nothing."""
@@ -250,8 +281,8 @@ class Context:
         for group in self._groups.values():
             group.close()
         self._groups.clear()
-        if "clients" in self.__dict__:
-            self.clients.close()
+        if "connections" in self.__dict__:
+            self.connections.close()
         if "_engine" in self.__dict__:
             self._engine.dispose()
 

@@ -9,7 +9,9 @@ from kmflow_orchestration.assets.gold import GOLD_ASSETS
 from kmflow_orchestration.assets.profiles import PROFILE_ASSETS
 from kmflow_orchestration.assets.silver import SILVER_ASSETS
 from kmflow_orchestration.config.settings import load_settings
+from kmflow_orchestration.credentials.process_checks import check_process
 from kmflow_orchestration.jobs.connection_check import JOBS
+from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.all_sensors import build_sensors
 
@@ -28,10 +30,13 @@ def defs() -> dg.Definitions:
     """Definitions with the settings of this process.
 
     Raises:
-        ConfigurationError: names every wrong process-wide setting; a group's own never stop the
-            load, they fail when the group is used.
+        ConfigurationError: names every wrong process-wide setting, in strict mode also what the
+            process's own connection lacks; a group's own settings never stop the load, they fail
+            when the group is used.
     """
+    install_redaction()
     settings = load_settings()
+    check_process(settings)
     return build_definitions(sensors_running=settings.environment == "dev")
 
 

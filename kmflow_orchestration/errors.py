@@ -15,7 +15,8 @@
     ├── CallerRefused               exit 4   who asks may not do this; never about the workspace
     │   ├── NotAuthenticated                 no API token, or none that is good (401)
     │   ├── RoleRefused                      the caller's role does not reach (403)
-    │   └── GroupRefused                     the group is none of the caller's (403)
+    │   ├── GroupRefused                     the group is none of the caller's (403)
+    │   └── OperatorOnly                     a setting that leads into this machine (403)
     ├── RemoteFault                 exit 5   network or platform, after our own retries
     │   ├── StorageUnavailable
     │   ├── StatementFailed
@@ -186,6 +187,12 @@ class GroupRefused(CallerRefused):
     """The group asked for is none of the caller's; whether it exists is not said."""
 
     code = "KM-CALLER-004"
+
+
+class OperatorOnly(CallerRefused):
+    """A setting that leads to secrets or files of this machine, and is its operator's to set."""
+
+    code = "KM-CALLER-005"
 
 
 class PlaceNotAllowed(AccessRefused):

@@ -24,12 +24,14 @@ class Caller:
     """One caller with its groups; nothing widens it afterwards.
 
     `access_token` is the caller's own token for work on its behalf, None when it brought none.
+    `is_operator` is whether it is who runs this machine, and never what authentication says.
     """
 
     group_ids: tuple[GroupId, ...]
     group_email: str
     user_role: Role
     access_token: Secret | None = None
+    is_operator: bool = False
 
     @property
     def primary_group_id(self) -> GroupId:

@@ -52,8 +52,13 @@ def _import(file: Path | None, database: str, settings: Settings) -> list[Import
     with open_context() as context:
         configs = context.group_configs
         if file is not None:
-            production = settings.environment == "production"
-            return import_groups(file, configs=configs, author=author, production=production)
+            return import_groups(
+                file,
+                configs=configs,
+                author=author,
+                production=settings.production,
+                allowed_hosts=settings.allowed_hosts,
+            )
         inputs = _read(None, database, settings)
         return import_inputs(inputs, configs=configs, author=author)
 
@@ -64,7 +69,9 @@ def _read(file: Path | None, database: str, settings: Settings) -> list[GroupInp
     from kmflow_orchestration.operations.peer_import import find_peer_groups
 
     if file is not None:
-        return load_groups(file, production=settings.environment == "production")
+        return load_groups(
+            file, production=settings.production, allowed_hosts=settings.allowed_hosts
+        )
     found = find_peer_groups(database, rules=input_rules(settings))
     if found.without_group:
         say(f"{found.without_group} row(s) of no group were left out")

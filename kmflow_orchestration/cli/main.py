@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kmflow_orchestration import __version__
 from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.redacted_process import install as install_redaction
 
 if TYPE_CHECKING:
     import typer
@@ -30,6 +31,7 @@ def run() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """One command of these arguments, by default the process's; its exit code."""
+    install_redaction()
     try:
         return _outcome(arguments)
     except ModuleNotFoundError as error:
@@ -67,6 +69,7 @@ def build_app() -> typer.Typer:
     import typer
 
     from kmflow_orchestration.cli import (
+        auth,
         config,
         connection,
         database,
@@ -76,6 +79,7 @@ def build_app() -> typer.Typer:
         group,
         outputs,
         provision,
+        secret,
         service,
         tokens,
         workspace,
@@ -100,6 +104,8 @@ def build_app() -> typer.Typer:
     app.add_typer(tokens.app, name="token")
     app.add_typer(config.app, name="config")
     app.add_typer(outputs.app, name="output")
+    app.add_typer(auth.app, name="auth")
+    app.add_typer(secret.app, name="secret")
     app.add_typer(database.app, name="db")
     app.add_typer(workspace.app, name="workspace")
     app.add_typer(service.app, name="service")

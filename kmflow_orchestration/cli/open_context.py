@@ -8,6 +8,7 @@ from typing import Any
 
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context
+from kmflow_orchestration.credentials.process_checks import check_process
 
 
 @contextmanager
@@ -15,8 +16,10 @@ def open_context(**overrides: Any) -> Iterator[Context]:
     """Open the composition root with a migrated control database; closed at the end.
 
     Raises:
-        ConfigurationError: names every wrong setting.
+        ConfigurationError: names every wrong setting, also of the process's own connection.
     """
-    with Context(load_settings(**overrides)) as context:
+    settings = load_settings(**overrides)
+    check_process(settings)
+    with Context(settings) as context:
         context.migrate()
         yield context

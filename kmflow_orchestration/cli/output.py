@@ -1,4 +1,4 @@
-"""The only place that prints: a table or a sentence for people, one JSON object for programs."""
+"""The only place that prints, without secrets: for people a table, for programs a JSON object."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kmflow_orchestration.redaction import redact, redacted
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 # Everything that is not the answer goes to stderr, so that stdout can be piped.
@@ -21,12 +23,15 @@ answer = Console(highlight=False)
 
 def show_json(value: Mapping[str, Any]) -> None:
     """One JSON object on stdout."""
-    show_text(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+    show_text(json.dumps(redacted(value), indent=2, sort_keys=True, default=str) + "\n")
 
 
-def show_text(text: str) -> None:
-    """A text for programs, such as SQL or YAML: as it is, whatever the terminal's width."""
-    sys.stdout.write(text)
+def show_text(text: str, *, is_secret: bool = False) -> None:
+    """A text for programs, such as SQL or YAML: as it is, whatever the terminal's width.
+
+    `is_secret` is for the few commands that were asked for one.
+    """
+    sys.stdout.write(text if is_secret else redact(text))
     sys.stdout.flush()
 
 
@@ -37,21 +42,21 @@ def show_rows(
 
     Cells of the column `whole` keep to one line, to be copied, however narrow the terminal.
     """
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=redact(title), title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == whole)
     for row in rows:
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+        table.add_row(*("" if cell is None else escape(redact(str(cell))) for cell in row))
     answer.print(table)
 
 
 def say(sentence: str) -> None:
     """A sentence for people, on stderr."""
-    console.print(sentence, markup=False, soft_wrap=True)
+    console.print(redact(sentence), markup=False, soft_wrap=True)
 
 
 def complain(problem: str, *, hint: str = "") -> None:
     """What went wrong and, on a line of its own, what to do; on stderr."""
-    console.print(problem, style="red", markup=False, soft_wrap=True)
+    console.print(redact(problem), style="red", markup=False, soft_wrap=True)
     if hint:
-        console.print(f"  → {hint}", markup=False, soft_wrap=True)
+        console.print(f"  → {redact(hint)}", markup=False, soft_wrap=True)

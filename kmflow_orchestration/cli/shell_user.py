@@ -1,9 +1,13 @@
-"""Who types at the shell: whoever opens the control database is an admin of every group in it."""
+"""Who types at the shell: whoever opens the control database is an admin of every group in it.
+
+That one is the operator, too: the machine's secrets and files are at hand to them anyway.
+"""
 
 from __future__ import annotations
 
 import getpass
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kmflow_orchestration.access.caller import Caller, caller_of
@@ -31,7 +35,8 @@ def operator_name() -> str:
 
 def operator(group: str) -> Caller:
     """The operator as a caller of one group. Raises MissingGroup, ConfigurationError."""
-    return caller_of(operator_name(), (group_id(group),), Role.ADMIN)
+    caller = caller_of(operator_name(), (group_id(group),), Role.ADMIN)
+    return replace(caller, is_operator=True)
 
 
 def input_rules(settings: Settings, allowed_hosts: Sequence[str] = ()) -> InputRules:
@@ -39,7 +44,7 @@ def input_rules(settings: Settings, allowed_hosts: Sequence[str] = ()) -> InputR
     from kmflow_orchestration.config.group_input import InputRules
 
     return InputRules(
-        allowed_hosts=tuple(allowed_hosts), production=settings.environment == "production"
+        allowed_hosts=(*allowed_hosts, *settings.allowed_hosts), production=settings.production
     )
 
 

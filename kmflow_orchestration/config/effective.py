@@ -78,7 +78,7 @@ def _is_default(name: str, value: Any) -> bool:
 
 def _shown(name: str, value: Any) -> Any:
     if isinstance(value, SecretRef):
-        return f"set ({value})"
+        return f"set ({value.shown})"
     if name in _HIDDEN:
         return "set" if value else "not set"
     return str(value) if isinstance(value, Path) else value

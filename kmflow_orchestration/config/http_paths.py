@@ -10,6 +10,7 @@ _SHAPES = (
     re.compile(r"/sql/protocolv1/o/[0-9]+/[A-Za-z0-9]+(-[A-Za-z0-9]+)*"),
 )
 _BARE_ID = re.compile(r"[0-9a-fA-F]+")
+_WAREHOUSE = re.compile(r"/?sql/1\.0/(?:warehouses|endpoints)/([0-9a-fA-F]+)")
 _EXPECTED = (
     "must be /sql/1.0/warehouses/<id>, /sql/1.0/endpoints/<id> or "
     "/sql/protocolv1/o/<org id>/<cluster id>"
@@ -28,3 +29,9 @@ def http_path(text: str) -> str:
     if not any(shape.fullmatch(path) for shape in _SHAPES):
         raise ValueError(_EXPECTED)
     return path
+
+
+def warehouse_of(path: str) -> str:
+    """Id of the warehouse a path leads to; '' for a cluster's, or no path at all."""
+    found = _WAREHOUSE.fullmatch(path)
+    return found.group(1) if found else ""

@@ -7,7 +7,7 @@ groups:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from kmflow_orchestration.errors import ConfigurationError
 _TOP_KEYS = ("groups", "allowed_hosts")
 
 
-def load_groups(path: Path, *, production: bool = False) -> list[GroupInput]:
-    """Groups of a YAML file, in its order.
+def load_groups(
+    path: Path, *, production: bool = False, allowed_hosts: Sequence[str] = ()
+) -> list[GroupInput]:
+    """Groups of a YAML file, in its order; `allowed_hosts` beside those the file names.
 
     Raises:
         ConfigurationError: file, line, group and field of everything that is wrong, at once.
@@ -38,10 +40,12 @@ def load_groups(path: Path, *, production: bool = False) -> list[GroupInput]:
         raise ConfigurationError(
             f"{path}: cannot be read: {reason}", hint="name a YAML file of groups"
         ) from error
-    return read_groups(text, source=path.name, production=production)
+    return read_groups(text, source=path.name, production=production, allowed_hosts=allowed_hosts)
 
 
-def read_groups(text: str, *, source: str, production: bool = False) -> list[GroupInput]:
+def read_groups(
+    text: str, *, source: str, production: bool = False, allowed_hosts: Sequence[str] = ()
+) -> list[GroupInput]:
     """Groups of a YAML text; `source` is the name that errors give it.
 
     Raises:
@@ -49,7 +53,8 @@ def read_groups(text: str, *, source: str, production: bool = False) -> list[Gro
     """
     document, lines = read_document(text, source)
     entries = _entries(document, lines)
-    rules = InputRules(allowed_hosts=_allowed_hosts(document, lines), production=production)
+    hosts = (*_allowed_hosts(document, lines), *allowed_hosts)
+    rules = InputRules(allowed_hosts=hosts, production=production)
     problems = _Problems(lines)
     groups: list[GroupInput] = []
     for name in entries:

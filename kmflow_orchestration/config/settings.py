@@ -11,7 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from kmflow_orchestration.config.group_input import InputRules
+from kmflow_orchestration.config.placeholders import is_placeholder
 from kmflow_orchestration.config.secret_refs import SecretRef
+from kmflow_orchestration.config.switches import Switch
 from kmflow_orchestration.errors import ConfigurationError, CredentialError
 from kmflow_orchestration.names import group_id
 
@@ -65,7 +68,7 @@ class Settings(BaseSettings):
     )
     """Reference to the key that signs callback tokens (row E27)."""
 
-    callback_signature_required: bool = Field(
+    callback_signature_required: Switch = Field(
         False, validation_alias="KMFLOW_CALLBACK_SIGNATURE_REQUIRED"
     )
     """Refuse completions whose body is not signed. Our jobs sign; other senders may not."""
@@ -82,8 +85,28 @@ class Settings(BaseSettings):
     profile_longest_poll_s: int = Field(600, ge=1, validation_alias="KMFLOW_PROFILE_LONGEST_POLL_S")
     """Looks at an outstanding run grow rarer up to this many seconds."""
 
-    use_databricks: bool = Field(False, validation_alias="USE_DATABRICKS")
-    """Whether Databricks SQL stands behind engines and sessions (row C1)."""
+    use_databricks: Switch = Field(False, validation_alias="USE_DATABRICKS")
+    """Whether Databricks SQL stands behind engines and sessions; off, no Databricks variable is
+    needed or read (row C1)."""
+
+    databricks_strict: Switch | None = Field(None, validation_alias="DATABRICKS_STRICT")
+    """Whether an incomplete connection stops the start; by default where Databricks is used."""
+
+    default_group: str = Field("", validation_alias="KMFLOW_DEFAULT_GROUP")
+    """The group whose configuration is the environment's, unless it has one of its own; read only
+    where Databricks is used."""
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="KMFLOW_ALLOWED_HOSTS"
+    )
+    """Hosts outside Databricks' domains that a workspace may have: private links, own domains;
+    `*.corp.test` stands for all below."""
+
+    ca_bundle: Path | None = Field(None, validation_alias="KMFLOW_CA_BUNDLE")
+    """File of certificates to trust instead of the system's, by every client there is."""
+
+    tls_verify: Switch = Field(True, validation_alias="KMFLOW_TLS_VERIFY")
+    """Whether certificates are checked; production refuses to go without."""
 
     databricks_fallback: Literal["never", "on_unreachable"] = Field(
         "never", validation_alias="DATABRICKS_FALLBACK"
@@ -106,6 +129,35 @@ class Settings(BaseSettings):
             except CredentialError as error:
                 raise ValueError(str(error)) from error
         return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_template(cls, value: Any) -> Any:
+        texts = value if isinstance(value, tuple) else (value,)
+        if any(isinstance(text, str) and is_placeholder(text) for text in texts):
+            raise ValueError("still holds the template value")
+        return value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        return value
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def strict(self) -> bool:
+        """Whether an incomplete connection of its own stops this process."""
+        return self.use_databricks if self.databricks_strict is None else self.databricks_strict
+
+    @property
+    def input_rules(self) -> InputRules:
+        """What groups' settings are checked against."""
+        return InputRules(allowed_hosts=self.allowed_hosts, production=self.production)
 
     @field_validator("databricks_fallback")
     @classmethod

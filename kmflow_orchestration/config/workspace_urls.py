@@ -29,7 +29,8 @@ def workspace_url(
     """The address as `https://host` in lower case, or `http://host:port` on loopback.
 
     Accepts a bare host, a trailing slash, port 443 and the `?o=123` of a pasted browser address.
-    A host outside Databricks' domains must be one of `allowed_hosts`; no other name is guessed.
+    A host outside Databricks' domains must be one of `allowed_hosts`, or below a `*.domain` of
+    them; no other name is guessed.
 
     Raises:
         ValueError: says which rule is broken, without the address (it may hold a password).
@@ -46,7 +47,7 @@ def workspace_url(
         raise ValueError("must start with https://")
     if _port(parts) not in {None, 443}:
         raise ValueError("must not name a port other than 443")
-    if not _is_known(host) and host not in {name.lower() for name in allowed_hosts}:
+    if not _is_known(host) and not _is_allowed(host, allowed_hosts):
         raise ValueError("is no Databricks domain: add the host to allowed_hosts if it is meant")
     return f"https://{host}"
 
@@ -96,6 +97,14 @@ def _loopback_url(parts: SplitResult, host: str, allowed: bool) -> str:
         raise ValueError("must start with http:// or https://")
     port = _port(parts)
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+def _is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
+    """By the whole name, or by `*.` and what comes below it."""
+    names = {name.lower() for name in allowed_hosts}
+    return host in names or any(
+        name.startswith("*.") and host.endswith(name[1:]) and len(name) > 3 for name in names
+    )
 
 
 def _is_known(host: str) -> bool:

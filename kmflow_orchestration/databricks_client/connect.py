@@ -113,14 +113,9 @@ class _Opening:
         """One way to sign in, over these connections."""
         from kmflow_orchestration.databricks_client.transport import plain_session
 
-        session = plain_session(transport, self.config.workspace_url, self._verify())
+        session = plain_session(transport, self.config.workspace_url, self.rules.verify)
         wire = Wire(session, transport, self.clock, self.http_timeout_s)
         return open_sign_in(self.config, way, rules=self.rules, wire=wire)
-
-    def _verify(self) -> bool | str:
-        if not self.rules.verify_tls:
-            return False
-        return True if self.rules.ca_bundle is None else str(self.rules.ca_bundle)
 
     def _client(
         self, sign_in: SignIn, transport: Any, fallback: WorkspaceCalls | None
@@ -141,7 +136,7 @@ class _Opening:
         )
         client = WorkspaceClient(config=settings)
         sending = client.api_client._api_client  # noqa: SLF001 - the SDK offers no other way in
-        session = UploadSession(transport, self.config.workspace_url, self._verify())
+        session = UploadSession(transport, self.config.workspace_url, self.rules.verify)
         session.auth = sending._session.auth  # noqa: SLF001
         sending._session = session  # noqa: SLF001
         return WorkspaceCalls(
@@ -151,7 +146,7 @@ class _Opening:
             http_timeout_s=self.http_timeout_s,
             sign_in=sign_in,
             fallback=fallback,
-            verify=self._verify(),
+            verify=self.rules.verify,
         )
 
 

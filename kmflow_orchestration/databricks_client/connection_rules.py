@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from kmflow_orchestration.config.certificates import check_bundle, tls_context
 from kmflow_orchestration.config.secret_refs import SecretSources
 from kmflow_orchestration.errors import ConfigurationError
+
+# What requests, and so the SDK, reads.
+_BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +24,9 @@ class ConnectionRules:
     allowed_hosts: Collection[str] = ()
     """Hosts outside Databricks' domains that a profile may name."""
     ca_bundle: Path | None = None
-    """Certificates to trust instead of the system's."""
+    """File of certificates to trust instead of the system's."""
     verify_tls: bool = True
+    """Whether certificates are checked at all."""
 
     @property
     def production(self) -> bool:
@@ -32,17 +38,34 @@ class ConnectionRules:
             return self
         return replace(self, secrets=replace(self.secrets, environment=environment))
 
+    @property
+    def ca_file(self) -> Path | None:
+        """What every client trusts: our bundle, else that of the variables requests reads."""
+        if self.ca_bundle is not None:
+            return self.ca_bundle
+        named = next(filter(None, map(self.secrets.variables.get, _BUNDLE_VARIABLES)), "")
+        return Path(named) if named else None
+
+    @property
+    def verify(self) -> bool | str:
+        """The same as requests takes it."""
+        if not self.verify_tls:
+            return False
+        return True if self.ca_file is None else str(self.ca_file)
+
+    def tls_context(self) -> ssl.SSLContext:
+        """The same for a connection of our own. Raises ConfigurationError for a bad bundle."""
+        return tls_context(self.ca_file, verify=self.verify_tls)
+
     def check(self) -> None:
         """Whether connections may be made under these rules.
 
         Raises:
             ConfigurationError: certificates unchecked, or the SDK told to log what it sends, in
-                production; a bundle of certificates that is not there.
+                production; a bundle that holds no certificates.
         """
-        if self.ca_bundle is not None and not self.ca_bundle.exists():
-            raise ConfigurationError(
-                f"there are no certificates at {self.ca_bundle}", fields=("KMFLOW_CA_BUNDLE",)
-            )
+        if self.ca_bundle is not None:
+            check_bundle(self.ca_bundle)
         if not self.production:
             return
         if not self.verify_tls:

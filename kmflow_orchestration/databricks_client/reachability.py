@@ -47,22 +47,24 @@ def addresses(host: str, port: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
-def handshake(host: str, port: int, *, tls: bool, timeout_s: float) -> str:
+def handshake(host: str, port: int, *, tls: ssl.SSLContext | None, timeout_s: float) -> str:
     """Connect, and say which protocol was agreed on, such as `TLSv1.3`; `tcp` without TLS.
+
+    `tls` says which certificates are trusted.
 
     Raises:
         HostUnreachable: refused, no answer within `timeout_s` seconds, or a bad certificate.
     """
     try:
         with socket.create_connection((host, port), timeout=timeout_s) as plain:
-            if not tls:
+            if tls is None:
                 return "tcp"
-            with ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secured:
+            with tls.wrap_socket(plain, server_hostname=host) as secured:
                 return secured.version() or "TLS"
     except ssl.SSLError as error:
         raise HostUnreachable(
             f"{host} does not prove who it is: {error.reason or type(error).__name__}",
-            hint="check workspace_url; behind a company proxy set REQUESTS_CA_BUNDLE",
+            hint="check workspace_url; name certificates of your own in KMFLOW_CA_BUNDLE",
             error_code="TLS",
         ) from error
     except TimeoutError as error:

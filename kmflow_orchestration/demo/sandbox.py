@@ -39,6 +39,8 @@ def demo_settings(home: Home, backend: Backend) -> dict[str, str]:
         "home": str(home.root),
         "storage_backend": backend,
         "environment": "dev",
+        # No connection of the environment takes part: it may be to a real workspace.
+        "use_databricks": "false",
         "callback_base_url": f"http://127.0.0.1:{home.port('service')}",
         "callback_key": f"file:{home.secret_file(CALLBACK_KEY)}",
         "service_port": str(home.port("service")),

@@ -75,10 +75,12 @@ def sql_url(
     )
 
 
-def address_settings(config: GroupConfig, ca_file: Path | None) -> dict[str, Any]:
+def address_settings(
+    config: GroupConfig, ca_file: Path | None, *, verify_tls: bool = True
+) -> dict[str, Any]:
     """Arguments of the driver's `connect` that say where the group's workspace is.
 
-    Certificates of `ca_file` are trusted, or else those of the system.
+    Certificates of `ca_file` are trusted, or else those of the system; without `verify_tls` all.
     """
     url = urlsplit(config.workspace_url)
     settings: dict[str, Any] = {
@@ -91,6 +93,8 @@ def address_settings(config: GroupConfig, ca_file: Path | None) -> dict[str, Any
         settings["_port"] = url.port
     if ca_file is not None:
         settings["_tls_trusted_ca_file"] = str(ca_file)
+    if not verify_tls:
+        settings["_tls_no_verify"] = True
     return settings
 
 

@@ -38,13 +38,15 @@ class EngineParts:
     """What engines are made of besides a group's settings.
 
     `client` gives a group's REST client: its way to sign in is the engine's too, and it looks at
-    a warehouse that does not answer. Without `ca_file` the system's certificates are trusted.
+    a warehouse that does not answer. Without `ca_file` the system's certificates are trusted;
+    without `verify_tls` all of them.
     """
 
     client: Callable[[GroupConfig], WorkspaceCalls]
     clock: Clock
     sqlite_path: Path
     ca_file: Path | None = None
+    verify_tls: bool = True
     request_timeout_s: float = REQUEST_TIMEOUT_S
 
 
@@ -67,7 +69,7 @@ def open_databricks(config: GroupConfig, sign_in: SignIn, parts: EngineParts) ->
         pool_recycle=config.sql_pool_recycle_s,
         pool_timeout=config.sql_pool_timeout_s,
         connect_args={
-            **address_settings(config, parts.ca_file),
+            **address_settings(config, parts.ca_file, verify_tls=parts.verify_tls),
             **SINGLE_ATTEMPT,
             "_socket_timeout": parts.request_timeout_s,
             "credentials_provider": signing,

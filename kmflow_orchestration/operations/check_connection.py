@@ -7,6 +7,7 @@ first that fails ends the check, because those after it could only fail for the 
 from __future__ import annotations
 
 import io
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ from kmflow_orchestration.errors import KmflowError, RemoteNotFound, StorageUnav
 
 Connect = Callable[[GroupConfig], WorkspaceCalls]
 """Opens a client of its own for the check, which is closed at the end."""
+
+TlsContext = Callable[[], ssl.SSLContext]
+"""What connections of this process trust."""
 
 PROBE_FOLDER = (".kmflow", "probes")
 # Where the error itself does not know what to do about it.
@@ -85,14 +89,20 @@ class ConnectionCheck:
 
 
 def check_connection(
-    config: GroupConfig, *, connect: Connect, clock: Clock, timeout_s: float = 30.0
+    config: GroupConfig,
+    *,
+    connect: Connect,
+    clock: Clock,
+    timeout_s: float = 30.0,
+    tls_context: TlsContext = ssl.create_default_context,
 ) -> ConnectionCheck:
     """Try everything a group's work needs of its workspace; nothing is left behind.
 
-    `timeout_s` bounds each attempt to reach the host. A stopped warehouse is started and waited
-    for as long as the group's `warehouse_start_timeout_s`. Never raises for what it finds.
+    `timeout_s` bounds each attempt to reach the host, which must prove who it is to `tls_context`.
+    A stopped warehouse is started and waited for as long as the group's
+    `warehouse_start_timeout_s`. Never raises for what it finds.
     """
-    checking = _Checking(config, connect, clock, timeout_s)
+    checking = _Checking(config, connect, clock, timeout_s, tls_context)
     try:
         return _checked(config, checking.steps(), clock)
     finally:
@@ -161,12 +171,18 @@ class _Checking:
     """The steps of one check, and the client they share once there is one."""
 
     def __init__(
-        self, config: GroupConfig, connect: Connect, clock: Clock, timeout_s: float
+        self,
+        config: GroupConfig,
+        connect: Connect,
+        clock: Clock,
+        timeout_s: float,
+        tls_context: TlsContext,
     ) -> None:
         self._config = config
         self._connect = connect
         self._clock = clock
         self._timeout_s = timeout_s
+        self._tls_context = tls_context
         self._opened: WorkspaceCalls | None = None
 
     def steps(self) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -200,7 +216,7 @@ class _Checking:
     def _credentials(self) -> str:
         # Opening the client resolves the reference and refuses what can be no credential.
         _ = self._calls
-        return f"set ({self._config.token or self._config.profile or self._config.client_id})"
+        return f"set ({self._calls.sign_in.where})"
 
     @property
     def _address(self) -> tuple[str, int, bool]:
@@ -218,7 +234,8 @@ class _Checking:
         host, port, has_tls = self._address
         if is_proxied(host, tls=has_tls):
             return "left to the proxy"
-        agreed = handshake(host, port, tls=has_tls, timeout_s=self._timeout_s)
+        context = self._tls_context() if has_tls else None
+        agreed = handshake(host, port, tls=context, timeout_s=self._timeout_s)
         return f"port {port}, {agreed}"
 
     def _sign_in(self) -> str:

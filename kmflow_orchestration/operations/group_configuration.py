@@ -64,7 +64,12 @@ def plan_import(inputs: Sequence[GroupInput], known: Sequence[GroupConfig]) -> l
 
 
 def import_groups(
-    path: Path, *, configs: GroupConfigs, author: str, production: bool = False
+    path: Path,
+    *,
+    configs: GroupConfigs,
+    author: str,
+    production: bool = False,
+    allowed_hosts: Sequence[str] = (),
 ) -> list[ImportedGroup]:
     """Save every group of a YAML file whose settings differ from the active ones.
 
@@ -75,7 +80,7 @@ def import_groups(
         SettingsConflict: somebody saved one of the groups meanwhile; those before it are saved.
     """
     with _noting_refusal(path, configs, author):
-        inputs = load_groups(path, production=production)
+        inputs = load_groups(path, production=production, allowed_hosts=allowed_hosts)
     return import_inputs(inputs, configs=configs, author=author)
 
 

@@ -1,7 +1,8 @@
 """A group's settings, read and changed by a caller (rows A6, A7, A19). Admins of the group only.
 
-Author and group come from the caller. A change that is refused is noted with the names of its
-settings, never their values: what was refused may be a pasted secret.
+Author and group come from the caller; what leads into this machine only its operator may change.
+A change that is refused is noted with the names of its settings, never their values: what was
+refused may be a pasted secret.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from kmflow_orchestration.metadata.config_audit import AuditEntry, ConfigAudit
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.metadata.group_rows import SavedConfig
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.operator_settings import refuse_operators, with_operators
 
 _OPEN_RULES = InputRules()
 
@@ -127,15 +129,28 @@ def save_settings(
 ) -> ChangedSettings:
     """Replace a group's settings; what is not named takes its default.
 
+    Settings that are the operator's stay as they are when somebody else does not name them.
+
     Raises:
-        CallerRefused: the group is none of the caller's, or the caller no admin.
+        CallerRefused: the group is none of the caller's, the caller no admin, or a setting not
+            theirs to change.
         ConfigurationError: every bad field at once; the active settings stay.
         SettingsConflict: `expected_version` is not the active one, or somebody saved meanwhile.
     """
     with _noting_refusal(group, values, caller, configs):
         own = caller.require(Role.ADMIN, group)
-        parsed = parse_group(own, _own_values(own, values), rules=rules)
-    before = configs.find(own)
+        before = configs.find(own)
+        given = _own_values(own, values)
+        if not caller.is_operator:
+            given = with_operators(given, before)
+        if before is not None and "workspace_url" not in values:
+            rules = _allowing(before.host, rules)
+        parsed = parse_group(own, given, rules=rules)
+        if not caller.is_operator:
+            refuse_operators(before, parsed)
+    if expected_version is None and not caller.is_operator:
+        # What the operator changed meanwhile must not be undone.
+        expected_version = 0 if before is None else before.version
     saved = configs.save(own, parsed, caller.group_email, expected_version=expected_version)
     return _changed(before, saved)
 
@@ -215,9 +230,16 @@ def _planned(
             raise UnknownGroup(f"group {own} has no settings yet", hint="kmflow group create")
         values = {**written(before), **_own_values(own, changes)}
         if "workspace_url" not in changes:
-            # Whoever saved it was allowed to; what is not sent is not judged again.
-            rules = replace(rules, allowed_hosts=(*rules.allowed_hosts, before.host))
-        return before, parse_group(own, values, rules=rules)
+            rules = _allowing(before.host, rules)
+        parsed = parse_group(own, values, rules=rules)
+        if not caller.is_operator:
+            refuse_operators(before, parsed)
+        return before, parsed
+
+
+def _allowing(host: str, rules: InputRules) -> InputRules:
+    """Whoever saved a host was allowed to; what stays as it is is not judged again."""
+    return replace(rules, allowed_hosts=(*rules.allowed_hosts, host))
 
 
 def _own_values(group: GroupId, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
     def databricks_client(self, group: str) -> Any:
         """The group's workspace as dagster-databricks' own client resource, for your own assets.
 
-        It holds no token: each request resolves the group's reference.
+        It holds no token: the group's reference is resolved when the client is made.
 
         Raises:
             ConfigurationError: the group has no workspace, or its address is refused.
@@ -101,8 +101,10 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
         from kmflow_orchestration.databricks_client.token_strategy import token_strategy
 
         config = self.for_group(group).config
+        rules, clock = self.context.connections.rules, self.context.clock
         return DatabricksClientResource(
-            host=config.workspace_url, credentials_strategy=token_strategy(config)
+            host=config.workspace_url,
+            credentials_strategy=token_strategy(config, rules=rules, clock=clock),
         )
 
     def _run_is_over(self, run_id: str) -> bool:

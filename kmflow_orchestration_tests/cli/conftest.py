@@ -16,7 +16,10 @@ from kmflow_orchestration_tests.embedded import Room, embedded_server, room
 
 __all__ = ["embedded_server", "room"]
 
-OURS = ("KMFLOW_", "DATABRICKS_", "STORAGE_BACKEND", "EVIDENCE_STORE_PATH", "DATALAKE_PATH")
+OURS = (
+    *("KMFLOW_", "DATABRICKS_", "USE_DATABRICKS"),
+    *("STORAGE_BACKEND", "EVIDENCE_STORE_PATH", "DATALAKE_PATH"),
+)
 TOKEN = "canary-7f3a9c51"
 
 

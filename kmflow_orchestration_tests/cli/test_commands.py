@@ -14,7 +14,7 @@ from kmflow_orchestration_tests.embedded import Room
 
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
-    *("config", "engagement"),
+    *("config", "engagement", "auth", "secret"),
 }
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kmflow_orchestration.config.group_input import FIELD_NAMES, InputRules, parse_group
 from kmflow_orchestration.config.secret_refs import SecretRef
+from kmflow_orchestration.config.workspace_urls import KNOWN_DOMAINS
 from kmflow_orchestration.errors import ConfigurationError, MissingGroup
 
 REMOTE: dict[str, Any] = {
@@ -89,6 +90,14 @@ def test_an_enabled_group_with_a_workspace_needs_each_of(name):
 )
 def test_an_address_takes_its_normal_form(given, normal):
     assert parse_group("acme", {**REMOTE, "workspace_url": given}).workspace_url == normal
+
+
+@pytest.mark.parametrize("domain", KNOWN_DOMAINS)
+def test_only_hosts_below_a_domain_of_databricks_are_taken_unasked(domain):
+    url = f"https://dbc-1a2b.{domain}"
+    assert parse_group("acme", {**REMOTE, "workspace_url": url}).workspace_url == url
+    for other in (f"https://{domain}", f"https://dbc-1a2b{domain}", f"{url}.evil.test"):
+        assert refused({**REMOTE, "workspace_url": other}).fields == ("workspace_url",)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ CIPHERTEXT = f"fernet:{encrypt(VALUE, {'KMFLOW_FERNET_KEY': KEY})}"
         (CIPHERTEXT, {"environment": {"KMFLOW_FERNET_KEY": "n0-key"}}, "holds no Fernet key"),
         (CIPHERTEXT, {"environment": {"KMFLOW_FERNET_KEY": OTHER_KEY}}, "does not fit"),
     ],
+    ids=range(9),
 )
 def test_what_cannot_be_resolved_is_named_by_its_reference(text, sources, says):
     said = refusal(text, **sources)
@@ -129,7 +130,9 @@ def test_a_secret_shows_itself_to_nobody():
             leaving(secret)
 
 
-@pytest.mark.parametrize("text", ["env:T", "file:/t", "secret:a/b", "profile:dev", CIPHERTEXT])
+@pytest.mark.parametrize(
+    "text", ["env:T", "file:/t", "secret:a/b", "profile:dev", CIPHERTEXT], ids=range(5)
+)
 def test_a_reference_is_stored_and_pickled_as_itself(text):
     reference = SecretRef.parse(text)
     assert pickle.loads(pickle.dumps(reference)) == reference  # noqa: S301

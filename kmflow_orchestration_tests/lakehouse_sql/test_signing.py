@@ -66,6 +66,31 @@ def test_a_connection_outlives_its_tokens(world):
     assert world.clock.slept == []
 
 
+@pytest.mark.parametrize("by", ["token", "client"])
+def test_an_engine_signs_in_as_a_profile_does(world, tmp_path, by):
+    config = world.config("acme")
+    acme = Caller(world.room.admin.workspace_id, "acme-service")
+    client_id = seed_client(world.room.server, acme, secret="a-clients-secret")
+    sections = {
+        "token": f"token = {world.groups.environment['TOKEN_acme']}",
+        "client": f"client_id = {client_id}\nclient_secret = a-clients-secret",
+    }
+    file = tmp_path / "databrickscfg"
+    file.write_text(f"[prod]\nhost = {world.room.url}\n{sections[by]}\n")
+    file.chmod(0o600)
+    config = world.config("acme", token=None, profile="prod", config_file=str(file))
+
+    engine = world.engines().get(config).engine
+
+    assert (engine.dialect.name, engine.url.username, engine.url.password) == (
+        "databricks", None, None,
+    )  # fmt: skip
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+    asked = world.room.server.requests("POST", "/sql/1.0/*")
+    assert asked.count() == asked.count(principal="acme-service") > 0
+
+
 def test_a_service_principal_gets_new_tokens_for_an_open_connection(timed_world):
     world = timed_world
     acme = Caller(world.room.admin.workspace_id, "acme-service")

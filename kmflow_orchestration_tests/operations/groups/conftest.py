@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kmflow_orchestration.access.caller import Caller, caller_of
@@ -11,6 +13,7 @@ from kmflow_orchestration.metadata.config_audit import ConfigAudit
 from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 
+REMOTE_ADMIN = "admin@acme.test"
 ANN, BOB = "ann@kmflow.test", "bob@kmflow.test"
 
 
@@ -38,8 +41,14 @@ def tokens(engine, clock) -> ApiTokens:
 
 @pytest.fixture
 def ann() -> Caller:
-    """Admin of acme."""
-    return caller_of(ANN, ("acme",), Role.ADMIN)
+    """Admin of acme, at the machine's own shell."""
+    return replace(caller_of(ANN, ("acme",), Role.ADMIN), is_operator=True)
+
+
+@pytest.fixture
+def remote() -> Caller:
+    """Admin of acme, by an API token or a login."""
+    return caller_of(REMOTE_ADMIN, ("acme",), Role.ADMIN)
 
 
 @pytest.fixture
