@@ -116,6 +116,7 @@ ATTEMPTS = {
     "output browse": "{their_file} --group acme",
     "output delete": "{their_file} --group acme",
     "output retry": "--group acme",
+    "auth show": "--group acme",
     "db test": "--group acme",
 }
 # What these say names globex because it was asked for by that name, or is another's already.
