@@ -17,7 +17,8 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_plus
@@ -65,15 +66,43 @@ class _Registry:
                     self._passing.popitem(last=False)
             else:
                 self._lasting[value] = _forms(value)
-            everything = {**self._passing, **self._lasting}
-            known = _Known()
-            # The longest first: one secret may be a part of another.
-            for one in sorted(everything, key=len, reverse=True):
-                known = known.joined(everything[one])
-            self.known = known
+            self._join()
+
+    def _join(self) -> None:
+        everything = {**self._passing, **self._lasting}
+        known = _Known()
+        # The longest first: one secret may be a part of another.
+        for one in sorted(everything, key=len, reverse=True):
+            known = known.joined(everything[one])
+        self.known = known
+
+    def keep(self) -> tuple[dict[str, _Known], OrderedDict[str, _Known]]:
+        """What is known now, for `put_back`."""
+        with self._lock:
+            return dict(self._lasting), OrderedDict(self._passing)
+
+    def put_back(self, kept: tuple[dict[str, _Known], OrderedDict[str, _Known]]) -> None:
+        """Know what was known then, and nothing else."""
+        with self._lock:
+            self._lasting, self._passing = dict(kept[0]), OrderedDict(kept[1])
+            self._join()
 
 
 _REGISTRY = _Registry()
+
+
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """What is registered within it is forgotten at its end.
+
+    For tests: secrets are known to a whole process, and one test's must not blot out another's
+    words. A process that works with secrets never forgets one.
+    """
+    kept = _REGISTRY.keep()
+    try:
+        yield
+    finally:
+        _REGISTRY.put_back(kept)
 
 
 def register(value: str, *, passing: bool = False) -> None:
@@ -128,6 +157,8 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     # Tokens and service principals' secrets of Databricks; OAuth tokens of anybody (JWT).
     (re.compile(r"(?:dapi|dose|dkea|dsapi)[0-9a-f]{8,}(?:-\d+)?"), MASK),
     (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
+    # API tokens of our own service; the form is that of `access.api_tokens`.
+    (re.compile(r"kmf_[a-z0-9_-]+\.[0-9a-f]{16}\.[0-9a-f]{64}"), MASK),
     # Users and passwords of addresses.
     (re.compile(r"(?<=://)[^/\s'\"<>]*:[^/\s'\"<>]*@"), f"{MASK}@"),
     (re.compile(r"\btoken:[^\s@'\"]+@"), f"{MASK}@"),
@@ -158,7 +189,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 # What each of the shapes needs; looked for before any of them is.
 _HINTS = (
     *("token", "secret", "passw", "pwd", "bearer", "authori", "sig=", "sig%3d", "signature"),
-    *("dapi", "dsapi", "dose", "dkea", "eyj", "apikey", "api_key"),
+    *("dapi", "dsapi", "dose", "dkea", "eyj", "kmf_", "apikey", "api_key"),
 )
 
 
@@ -251,22 +282,53 @@ def _like(value: Any, items: list[Any]) -> Any:
     return kind(items)
 
 
-def scrub(error: BaseException) -> None:
+class Unshowable(Exception):
+    """Stands where an exception was whose text shows a secret and cannot be changed."""
+
+
+def scrub(error: BaseException) -> BaseException:
     """Take secrets out of an exception, of all its causes and contexts, and of their notes.
 
-    Their texts are changed where they lie, so that whoever shows the error later shows none.
+    Their texts are changed where they lie, so that whoever shows the error later shows none. One
+    that makes its text of what nobody can change is replaced by an `Unshowable`: among causes
+    where it stands, and at the top by what is returned, which otherwise is the error itself.
     """
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        _scrub_one(one)
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
+    _scrub(error, set())
+    return _showable(error)
+
+
+def _scrub(error: BaseException | None, seen: set[int]) -> None:
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    for inside in _exceptions_in(error):
+        _scrub(inside, seen)
+    _scrub_one(error)
+    # `__cause__ = …` would also hide a context that is to be shown.
+    hides_context = error.__suppress_context__
+    error.__cause__ = error.__cause__ and _showable(error.__cause__)
+    error.__context__ = error.__context__ and _showable(error.__context__)
+    error.__suppress_context__ = hides_context
+
+
+def _exceptions_in(error: BaseException) -> Iterator[BaseException]:
+    inside = (error.__cause__, error.__context__, *error.args, *vars(error).values())
+    yield from (one for one in inside if isinstance(one, BaseException))
+    if isinstance(error, BaseExceptionGroup):
+        yield from error.exceptions
+
+
+def _showable(error: BaseException) -> BaseException:
+    if not _shows_secret(error):
+        return error
+    stand_in = Unshowable(f"{type(error).__name__}: {redact(str(error))}")
+    stand_in.__cause__, stand_in.__context__ = error.__cause__, error.__context__
+    stand_in.__suppress_context__ = error.__suppress_context__
+    return stand_in.with_traceback(error.__traceback__)
+
+
+def _shows_secret(error: BaseException) -> bool:
+    return redact(str(error)) != str(error) or redact(repr(error)) != repr(error)
 
 
 def _scrub_one(error: BaseException) -> None:
@@ -277,15 +339,19 @@ def _scrub_one(error: BaseException) -> None:
         clean = redacted(value)
         if clean is not value:
             setattr(error, name, clean)
-    if isinstance(error, OSError) and error.strerror is not None:
-        error.strerror = redacted(error.strerror)
-        error.filename = redacted(error.filename)
+    if isinstance(error, OSError):
+        for name in ("strerror", "filename", "filename2"):
+            value = getattr(error, name, None)
+            clean = redacted(value)
+            # What it never had must stay unset: a None would be shown.
+            if clean is not value:
+                setattr(error, name, clean)
     _mask_what_is_left(error)
 
 
 def _mask_what_is_left(error: BaseException) -> None:
     """Some exceptions make their text of objects: those with a secret are cut to their kind."""
-    if redact(str(error)) != str(error) or redact(repr(error)) != repr(error):
+    if _shows_secret(error):
         error.args = (MASK,)
         for name, value in list(vars(error).items()):
             if name != "__notes__" and redact(str(value)) != str(value):

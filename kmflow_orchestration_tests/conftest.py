@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
+from kmflow_orchestration.redaction import forgetting
 from kmflow_orchestration_tests.fakes import FakeClock
 
 # A shared machine and the first build of character tables must not fail a property.
@@ -15,3 +18,17 @@ settings.load_profile("kmflow")
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _secrets_of_the_module_only() -> Iterator[None]:
+    """What a module's fixtures registered as secret blots out no other module's words."""
+    with forgetting():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_the_test_only() -> Iterator[None]:
+    """Nor does what one test registered blot out another's."""
+    with forgetting():
+        yield
