@@ -21,6 +21,7 @@ from kmflow_orchestration.config.settings import Settings
 from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.names import GroupId, TableGroupId, TableName
+from kmflow_orchestration.redacted_process import install as install_redaction
 
 # The rest is imported by the part that is made of it: `kmflow group list` opens a small database
 # and should not wait for readers of Delta tables.
@@ -70,6 +71,7 @@ class Context:
         dagster_run_id: str = "",
         run_is_over: RunIsOver | None = None,
     ) -> None:
+        install_redaction()
         self.settings = settings
         self.clock = clock or SystemClock()
         self.dagster_run_id = dagster_run_id

@@ -152,7 +152,9 @@ _NAMES = (
     r"|x-amz-signature|x-amz-security-token|x-goog-signature"
 )
 # A reference says where a secret is kept, and may be shown.
-_REFERENCE = r"(?!\*\*\*|None\b|null\b|SecretRef|(?:env|file|secret|profile|fernet):)"
+_REFERENCE = (
+    r"(?!\*\*\*|None\b|null\b|set\b|not set\b|SecretRef|(?:env|file|secret|profile|fernet):)"
+)
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     # Tokens and service principals' secrets of Databricks; OAuth tokens of anybody (JWT).
     (re.compile(r"(?:dapi|dose|dkea|dsapi)[0-9a-f]{8,}(?:-\d+)?"), MASK),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from kmflow_orchestration import __version__
 from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.redacted_process import install as install_redaction
+from kmflow_orchestration.redaction import scrub
 
 if TYPE_CHECKING:
     import typer
@@ -30,6 +32,7 @@ def run() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """One command of these arguments, by default the process's; its exit code."""
+    install_redaction()
     try:
         return _outcome(arguments)
     except ModuleNotFoundError as error:
@@ -56,6 +59,7 @@ def _outcome(arguments: Sequence[str] | None) -> int:
 
 
 def _misused(error: BaseException) -> int:
+    scrub(error)  # it quotes what was typed
     show = getattr(error, "show", None)
     if show is not None:
         show()

@@ -1,4 +1,4 @@
-"""The only place that prints: a table or a sentence for people, one JSON object for programs."""
+"""The only place that prints, without secrets: for people a table, for programs a JSON object."""
 
 from __future__ import annotations
 
@@ -12,21 +12,35 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kmflow_orchestration.redaction import redact, redacted
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
+
+class _CleanConsole(Console):
+    """Prints no secret, whoever hands it the text."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*redacted(objects), **options)
+
+
 # Everything that is not the answer goes to stderr, so that stdout can be piped.
-console = Console(stderr=True, highlight=False)
-answer = Console(highlight=False)
+console = _CleanConsole(stderr=True, highlight=False)
+answer = _CleanConsole(highlight=False)
 
 
-def show_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on stdout."""
-    show_text(json.dumps(value, indent=2, sort_keys=True, default=str) + "\n")
+def show_json(value: Mapping[str, Any], *, is_secret: bool = False) -> None:
+    """One JSON object on stdout; `is_secret` as in `show_text`."""
+    told = value if is_secret else redacted(value)
+    show_text(json.dumps(told, indent=2, sort_keys=True, default=str) + "\n", is_secret=is_secret)
 
 
-def show_text(text: str) -> None:
-    """A text for programs, such as SQL or YAML: as it is, whatever the terminal's width."""
-    sys.stdout.write(text)
+def show_text(text: str, *, is_secret: bool = False) -> None:
+    """A text for programs, such as SQL or YAML: as it is, whatever the terminal's width.
+
+    `is_secret` is for the few commands that were asked for one.
+    """
+    sys.stdout.write(text if is_secret else redact(text))
     sys.stdout.flush()
 
 
@@ -37,11 +51,11 @@ def show_rows(
 
     Cells of the column `whole` keep to one line, to be copied, however narrow the terminal.
     """
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=redact(title), title_justify="left", header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == whole)
     for row in rows:
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row))
+        table.add_row(*("" if cell is None else escape(redact(str(cell))) for cell in row))
     answer.print(table)
 
 

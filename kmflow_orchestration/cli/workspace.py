@@ -41,7 +41,7 @@ def serve(
 
     def tell(workspace: EmbeddedWorkspace) -> None:
         seed_workspace(workspace, "default", admin_token=token)
-        show_text(databrickscfg(workspace.url, {"DEFAULT": token}))
+        show_text(databrickscfg(workspace.url, {"DEFAULT": token}), is_secret=True)
         say(f"embedded workspace on {workspace.url}, state in {directory}")
         if workspace.trust is not None:
             say(f"clients must trust it: export REQUESTS_CA_BUNDLE={workspace.trust.resolve()}")

@@ -124,6 +124,7 @@ def test_an_unknown_secret_is_found_by_its_shape(text, expected):
         "GET /oidc/.well-known/oauth-authorization-server 200 3 ms",
         "evidence_store/loan-origination/2026-11-20/0123456789abcdef_loan_tape.csv",
         "{'token': 'file:/run/secrets/acme'}",
+        '{"token": "set (env:ACME_TOKEN)", "client_secret": "not set"}',
         "kmf_ is how tokens of group acme begin, kmf_acme.0123456789abcdef is none",
     ],
 )
