@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from kmflow_orchestration.databricks_client.connect import ClientCache
+    from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.ledger import Ledger
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
@@ -61,6 +62,7 @@ class Context:
         clock: the only source of time.
         dagster_run_id: the run that claims are held for, '' outside a run.
         run_is_over: tells whether another Dagster run has ended, to free its claims at once.
+        actor: who works here, for the audit trail; by default the run, or the process's user.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class Context:
         clock: Clock | None = None,
         dagster_run_id: str = "",
         run_is_over: RunIsOver | None = None,
+        actor: str = "",
     ) -> None:
         install_redaction()
         self.settings = settings
         self.clock = clock or SystemClock()
         self.dagster_run_id = dagster_run_id
         self.run_is_over = run_is_over
+        self._actor = actor
         self._groups: dict[tuple[str, int], GroupContext] = {}
         self._lock = threading.Lock()
 
@@ -100,6 +104,16 @@ class Context:
         from kmflow_orchestration.metadata.config_audit import ConfigAudit
 
         return ConfigAudit(self._sessions, self.clock)
+
+    @property
+    def actor(self) -> str:
+        """Who works here, as the audit trail names them."""
+        from kmflow_orchestration.access.process_user import operator_name
+
+        if not self._actor:
+            run = self.dagster_run_id
+            self._actor = f"Dagster run {run}" if run else operator_name()
+        return self._actor
 
     @cached_property
     def api_tokens(self) -> ApiTokens:
@@ -150,13 +164,27 @@ class Context:
         return UploadFailures(self._sessions)
 
     def note_upload(self, uploaded: UploadedOutput) -> None:
-        """An output of a group arrived: account is kept of it (rows A16, A19)."""
+        """An output of a group arrived: account is kept of it (row A19)."""
+        from kmflow_orchestration.operations.outbox import upload_deed
+
+        self.config_audit.note(uploaded.file.group_id, upload_deed(uploaded, actor=self.actor))
+
+    @cached_property
+    def connection_rules(self) -> ConnectionRules:
+        """What holds for all connections to workspaces; look-ups of secrets are audited."""
+        from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
+        from kmflow_orchestration.operations.secret_reads import SecretReads
+
+        # The address without its password.
+        reads = SecretReads(self.config_audit, self.actor, str(self._engine.url))
+        return ConnectionRules(on_secret_read=reads.note)
 
     @cached_property
     def clients(self) -> ClientCache:
         from kmflow_orchestration.databricks_client.connect import ClientCache
 
-        return ClientCache(self.clock, connections=2 * self.settings.upload_workers)
+        connections = 2 * self.settings.upload_workers
+        return ClientCache(self.clock, connections=connections, rules=self.connection_rules)
 
     @cached_property
     def group_engines(self) -> GroupEngines:
@@ -242,6 +270,7 @@ class Context:
             clock=self.clock,
             http_timeout_s=timeout_s,
             retry_policy=RetryPolicy(attempts=attempts),
+            rules=self.connection_rules,
         )
         return check_connection(config, connect=opening, clock=self.clock, timeout_s=timeout_s)
 

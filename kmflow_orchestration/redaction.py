@@ -161,6 +161,8 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
     # API tokens of our own service; the form is that of `access.api_tokens`.
     (re.compile(r"kmf_[a-z0-9_-]+\.[0-9a-f]{16}\.[0-9a-f]{64}"), MASK),
+    # Tokens by which a profile run reports back; the form is that of `runs.callback_tokens`.
+    (re.compile(r"v1\.[0-9]{1,12}\.[A-Za-z0-9_-]{43}"), MASK),
     # Users and passwords of addresses.
     (re.compile(r"(?<=://)[^/\s'\"<>]*:[^/\s'\"<>]*@"), f"{MASK}@"),
     (re.compile(r"\btoken:[^\s@'\"]+@"), f"{MASK}@"),
@@ -191,7 +193,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
 # What each of the shapes needs; looked for before any of them is.
 _HINTS = (
     *("token", "secret", "passw", "pwd", "bearer", "authori", "sig=", "sig%3d", "signature"),
-    *("dapi", "dsapi", "dose", "dkea", "eyj", "kmf_", "apikey", "api_key"),
+    *("dapi", "dsapi", "dose", "dkea", "eyj", "kmf_", "v1.", "apikey", "api_key"),
 )
 
 
@@ -259,12 +261,16 @@ def redacted(value: Any) -> Any:
         cleaned = redact(text)
         return value if cleaned == text else cleaned.encode("utf-8", "surrogateescape")
     if isinstance(value, Mapping):
-        pairs = {redacted(key): redacted(one) for key, one in value.items()}
-        return value if _same(pairs.items(), value.items()) else pairs
-    if isinstance(value, list | tuple | set | frozenset):
+        pairs = [(redacted(key), redacted(one)) for key, one in value.items()]
+        return value if _same(pairs, value.items()) else dict(pairs)
+    # A kind of its own that walks in another way, or not at all, is no container of ours.
+    if isinstance(value, list | tuple | set | frozenset) and type(value).__iter__ in _WALKS:
         items = [redacted(one) for one in value]
         return value if _same(items, value) else _like(value, items)
     return value
+
+
+_WALKS = (list.__iter__, tuple.__iter__, set.__iter__, frozenset.__iter__)
 
 
 def _same(new: Iterable[Any], old: Iterable[Any]) -> bool:
@@ -278,8 +284,8 @@ def _one_same(new: Any, old: Any) -> bool:
 
 
 def _like(value: Any, items: list[Any]) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*items)
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make(items)
     kind = next(one for one in (list, tuple, frozenset, set) if isinstance(value, one))
     return kind(items)
 

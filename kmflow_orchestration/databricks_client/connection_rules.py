@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kmflow_orchestration.config.secret_refs import SecretSources
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import ConfigurationError, KmflowError
+from kmflow_orchestration.names import GroupId
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRead:
+    """A group's secret was looked up, or was to be: then `error_code` says why it was not.
+
+    `reference` says where it is kept, as people may see it.
+    """
+
+    group: GroupId
+    reference: str
+    error_code: str = ""
+
+
+def _to_nobody(_read: SecretRead) -> None:
+    """A process that keeps no account, such as a test of the client alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,8 @@ class ConnectionRules:
     ca_bundle: Path | None = None
     """Certificates to trust instead of the system's."""
     verify_tls: bool = True
+    on_secret_read: Callable[[SecretRead], object] = _to_nobody
+    """Hears of each look-up of a group's secret (row A19); an error of its own fails the look-up."""
 
     @property
     def production(self) -> bool:
@@ -31,6 +51,16 @@ class ConnectionRules:
         if environment is None:
             return self
         return replace(self, secrets=replace(self.secrets, environment=environment))
+
+    @contextmanager
+    def reading(self, group: GroupId, reference: str) -> Iterator[None]:
+        """The block looks a group's secret up."""
+        try:
+            yield
+        except KmflowError as error:
+            self.on_secret_read(SecretRead(group, reference, error.code))
+            raise
+        self.on_secret_read(SecretRead(group, reference))
 
     def check(self) -> None:
         """Whether connections may be made under these rules.

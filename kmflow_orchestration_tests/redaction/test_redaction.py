@@ -86,6 +86,7 @@ def test_redacting_twice_changes_nothing_more(text):
 SHAPES = {
     "a personal token": ("used dapi0123456789abcdef0123456789abcdef-2 here", "used *** here"),
     "a token of our own": (f"sent {API_TOKEN}, refused", "sent ***, refused"),
+    "a callback's token": (f"token v1.1790000000.{'aB3_-' * 8}xyz, refused", "token ***, refused"),
     "it in json": (json.dumps({"told": f"Bearer {API_TOKEN}"}), '{"told": "Bearer ***"}'),
     "it in a url": (f"/me?x={API_TOKEN}&y=1", "/me?x=***&y=1"),
     "a service secret": ("dose0123456789abcdef0123456789abcdef", "***"),
@@ -153,7 +154,9 @@ def test_what_is_registered_for_a_while_is_forgotten_after_it():
         register("known-for-a-while")
         register("renewed-for-a-while", passing=True)
         assert redact("known-for-a-while renewed-for-a-while") == "*** ***"
-    assert redact("known-for-a-while renewed-for-a-while") == "known-for-a-while renewed-for-a-while"
+    assert (
+        redact("known-for-a-while renewed-for-a-while") == "known-for-a-while renewed-for-a-while"
+    )
     assert redact(SECRET) == MASK
 
 
