@@ -54,6 +54,11 @@ def install(environment: Mapping[str, str] | None = None) -> None:
             warnings.formatwarning = _CleanWarnings(warnings.formatwarning)
 
 
+def is_installed() -> bool:
+    """Whether log records of this process are made without secrets."""
+    return isinstance(logging.getLogRecordFactory(), _CleanRecords)
+
+
 class _CleanRecords:
     """A factory of log records without secrets: in the message, its arguments, the traceback."""
 

@@ -151,31 +151,47 @@ _NAMES = (
     r"|azure_client_secret|password|passwd|pwd|secret|api_?key|sig|signature"
     r"|x-amz-signature|x-amz-security-token|x-goog-signature"
 )
+_NAMED = ("token", "secret", "passw", "pwd", "sig", "api_key", "apikey", "string_value")
 # A reference says where a secret is kept, and may be shown.
 _REFERENCE = (
     r"(?!\*\*\*|None\b|null\b|set\b|not set\b|SecretRef|(?:env|file|secret|profile|fernet):)"
 )
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+# Each with what it needs, in lower case: looked for before it is, because that is much cheaper.
+_SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # Tokens and service principals' secrets of Databricks; OAuth tokens of anybody (JWT).
-    (re.compile(r"(?:dapi|dose|dkea|dsapi)[0-9a-f]{8,}(?:-\d+)?"), MASK),
-    (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
-    # API tokens of our own service; the form is that of `access.api_tokens`.
-    (re.compile(r"kmf_[a-z0-9_-]+\.[0-9a-f]{16}\.[0-9a-f]{64}"), MASK),
-    # Tokens by which a profile run reports back; the form is that of `runs.callback_tokens`.
-    (re.compile(r"v1\.[0-9]{1,12}\.[A-Za-z0-9_-]{43}"), MASK),
-    # Users and passwords of addresses.
-    (re.compile(r"(?<=://)[^/\s'\"<>]*:[^/\s'\"<>]*@"), f"{MASK}@"),
-    (re.compile(r"\btoken:[^\s@'\"]+@"), f"{MASK}@"),
     (
+        ("dapi", "dose", "dkea"),
+        re.compile(r"(?:dapi|dose|dkea|dsapi)[0-9a-f]{8,}(?:-\d+)?"),
+        MASK,
+    ),
+    (("eyj",), re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
+    # API tokens of our own service; the form is that of `access.api_tokens`.
+    (("kmf_",), re.compile(r"kmf_[a-z0-9_-]+\.[0-9a-f]{16}\.[0-9a-f]{64}"), MASK),
+    # Tokens by which a profile run reports back; the form is that of `runs.callback_tokens`.
+    (("v1.",), re.compile(r"v1\.[0-9]{1,12}\.[A-Za-z0-9_-]{43}"), MASK),
+    # Users and passwords of addresses.
+    (("@",), re.compile(r"(?<=://)[^/\s'\"<>]*:[^/\s'\"<>]*@"), f"{MASK}@"),
+    (("@",), re.compile(r"\btoken:[^\s@'\"]+@"), f"{MASK}@"),
+    (
+        ("authorization",),
         re.compile(
             r"(authorization[\"']?\s*[:=]\s*(?:b?[\"'])?)(?:(?:bearer|basic|token)\s+)?(?!\*\*\*)[^\s\"',}]+",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",
     ),
-    (re.compile(r"\b(Bearer\s+)(?!realm=|error=|scope=|\*\*\*)[^\s\"'`,;}\])]+"), rf"\1{MASK}"),
-    (re.compile(r"\b((?:bearer|BEARER)\s+)(?!\*\*\*)[\w.~+/=-]{16,}"), rf"\1{MASK}"),
     (
+        ("bearer",),
+        re.compile(r"\b(Bearer\s+)(?!realm=|error=|scope=|\*\*\*)[^\s\"'`,;}\])]+"),
+        rf"\1{MASK}",
+    ),
+    (
+        ("bearer",),
+        re.compile(r"\b((?:bearer|BEARER)\s+)(?!\*\*\*)[\w.~+/=-]{16,}"),
+        rf"\1{MASK}",
+    ),
+    (
+        _NAMED,
         re.compile(
             rf"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))({_NAMES})(=|%3[dD])([\"']?){_REFERENCE}[^&\s\"'<>,;)]+",
             re.IGNORECASE,
@@ -183,17 +199,13 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1\2\3{MASK}",
     ),
     (
+        _NAMED,
         re.compile(
             rf"([\"'](?:{_NAMES})[\"']\s*:\s*)([\"']){_REFERENCE}(?:(?!\2)[^\\]|\\.)*\2",
             re.IGNORECASE | re.DOTALL,
         ),
         rf"\1\2{MASK}\2",
     ),
-)
-# What each of the shapes needs; looked for before any of them is.
-_HINTS = (
-    *("token", "secret", "passw", "pwd", "bearer", "authori", "sig=", "sig%3d", "signature"),
-    *("dapi", "dsapi", "dose", "dkea", "eyj", "kmf_", "v1.", "apikey", "api_key"),
 )
 
 
@@ -210,8 +222,8 @@ def redact(text: str) -> str:
 
 def _without_shapes(text: str) -> str:
     lower = text.lower()
-    if "@" in lower or any(map(lower.__contains__, _HINTS)):
-        for shape, mask in _SHAPES:
+    for hints, shape, mask in _SHAPES:
+        if any(map(lower.__contains__, hints)):
             text = shape.sub(mask, text)
     return text
 
@@ -228,11 +240,15 @@ def _without_known(text: str) -> str:
             text = encoded.sub(MASK, text)
         if _ESCAPE.search(text):
             text = _PIECE.sub(_decoded_piece, text)
-    return _BASE64.sub(_base64_piece, text)
+    if any(map(_plain_base64(text).__contains__, known.base64)):
+        text = _BASE64.sub(_base64_piece, text)
+    return text
 
 
 def _decoded_piece(found: re.Match[str]) -> str:
     piece = found.group()
+    if _ESCAPE.search(piece) is None:
+        return piece
     for decoded in {unquote(piece), unquote_plus(piece)} - {piece}:
         if _holds_known(decoded) or _BASE64.sub(_base64_piece, decoded) != decoded:
             return MASK
@@ -245,8 +261,13 @@ def _holds_known(text: str) -> bool:
 
 def _base64_piece(found: re.Match[str]) -> str:
     piece = found.group()
-    plain = piece.replace("-", "+").replace("_", "/")
+    plain = _plain_base64(piece)
     return MASK if any(map(plain.__contains__, _REGISTRY.known.base64)) else piece
+
+
+def _plain_base64(text: str) -> str:
+    """In the usual alphabet, if it was in the one for addresses."""
+    return text.replace("-", "+").replace("_", "/")
 
 
 def redacted(value: Any) -> Any:

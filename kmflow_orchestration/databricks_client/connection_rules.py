@@ -40,7 +40,7 @@ class ConnectionRules:
     """Certificates to trust instead of the system's."""
     verify_tls: bool = True
     on_secret_read: Callable[[SecretRead], object] = _to_nobody
-    """Hears of each look-up of a group's secret (row A19); an error of its own fails the look-up."""
+    """Hears of each look-up of a group's secret (row A19); its own error fails the look-up."""
 
     @property
     def production(self) -> bool:

@@ -1,4 +1,4 @@
-"""Nothing reaches Dagster with a secret in it: errors, events and metadata of steps and ticks (C15).
+"""Errors, events and metadata of steps and ticks reach Dagster without a secret in them (C15).
 
 Dagster stores what a step raises and yields, and shows it to everybody who may open its pages. It
 offers no place to look at all of that on its way, so the functions themselves are wrapped. What

@@ -1,4 +1,4 @@
-"""The demo with marked secrets, and hands to make it fail: its shell, its Dagster, its workspace."""
+"""The demo with marked secrets, and hands to make it fail: shell, Dagster, workspace."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ CRASHES = {
     "destructor": "type('D', (), {'__del__': lambda self: crash()})()",
     "warning": "import warnings; warnings.warn(f'RuntimeError {SECRET}')",
     "not to be changed": "Number(value=SECRET)",
-    "thread, not to be changed": "threading.Thread(target=Number, kwargs={'value': SECRET}).start()",
+    "thread, not to be changed": "threading.Thread(target=lambda: Number(value=SECRET)).start()",
 }
 SCRIPT = """
 import sys, threading

@@ -154,9 +154,7 @@ def test_what_is_registered_for_a_while_is_forgotten_after_it():
         register("known-for-a-while")
         register("renewed-for-a-while", passing=True)
         assert redact("known-for-a-while renewed-for-a-while") == "*** ***"
-    assert (
-        redact("known-for-a-while renewed-for-a-while") == "known-for-a-while renewed-for-a-while"
-    )
+    assert MASK not in redact("known-for-a-while renewed-for-a-while")
     assert redact(SECRET) == MASK
 
 
@@ -208,11 +206,7 @@ def quoting():
 
 
 def held_by_another():
-    try:
-        raise LookupError(SECRET)
-    except LookupError as error:
-        inside = error
-    raise RuntimeError("holds", inside)
+    raise RuntimeError("holds", LookupError(SECRET))
 
 
 def renaming():
@@ -265,9 +259,9 @@ def test_a_clean_exception_stays_what_it_was():
 def test_of_two_contexts_the_hidden_one_stays_hidden():
     def raising():
         try:
-            raise LookupError("hidden")
-        except LookupError:
-            raise KeyError(SECRET) from None
+            {}["hidden"]
+        except KeyError:
+            raise ValueError(SECRET) from None
 
     error = scrub(caught(raising))
     assert "hidden" not in "".join(traceback.format_exception(error))
