@@ -47,7 +47,13 @@ def reference(tmp_path: Path) -> str:
 
 
 def save(context: Context, group: GroupId, **values: str) -> None:
-    settings = {"workspace_url": "https://adb-1.azuredatabricks.net", "catalog": group, **values}
+    settings = {
+        "workspace_url": "https://adb-1.azuredatabricks.net",
+        "warehouse_id": "0123456789abcdef",
+        "catalog": group,
+        "schema": "evidence",
+        **values,
+    }
     context.group_configs.save(group, parse_group(group, settings), "tests")
 
 
@@ -84,7 +90,7 @@ def test_once_a_process_is_enough(opened: Opened, reference) -> None:
 def test_each_group_and_each_reference_has_its_own_record(opened: Opened, reference) -> None:
     context = opened()
     save(context, ACME, token=reference)
-    save(context, GLOBEX, client_id="c", client_secret=reference, schema="globex")
+    save(context, GLOBEX, client_id="c", client_secret=reference)
     for group in (ACME, GLOBEX):
         sign_in(context, group)
     other = Path(f"{reference.removeprefix('file:')}.new")
