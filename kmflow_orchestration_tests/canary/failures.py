@@ -37,6 +37,7 @@ def expired_token(scene: Scene) -> None:
 def forbidden_volume(scene: Scene) -> None:
     with scene.fault("PUT", PUT, status=403, error_code="PERMISSION_DENIED"):
         scene.drop("forbidden.csv", "a,b\n1,2\n")
+        assert scene.workspace.requests("PUT").count(status=403)
 
 
 def host_of_another_profile(scene: Scene) -> None:
@@ -67,6 +68,7 @@ def statement_quoted(scene: Scene) -> None:
 def refused_upload(scene: Scene) -> None:
     with scene.fault("PUT", PUT, status=403, error_code="PERMISSION_DENIED"):
         assert "refused: Authorization: ***" in scene.run_own("unsent")
+    assert scene.kmflow("output", "list", "--group", ACME) == 0
 
 
 def refused_callbacks(scene: Scene) -> None:
@@ -118,7 +120,7 @@ def pasted_into_the_environment(scene: Scene) -> None:
 
 def unreadable_reference(scene: Scene) -> None:
     broken = scene.secret_file("unreadable", SECRETS["unreadable"].encode() + b"\xff")
-    for reference in (broken, "file:/nowhere/at/all", "env:NOT_SET_ANYWHERE"):
+    for reference in (broken, "file:/nowhere/at/all"):
         with scene.settings(token=reference):
             assert scene.check() == 3
 

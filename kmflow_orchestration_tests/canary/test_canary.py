@@ -24,7 +24,6 @@ QUESTIONS = (
     ("group", "export"),
     ("config", "show", "--group", ACME),
     ("token", "list", "--group", ACME),
-    ("output", "list", "--group", ACME),
 )
 
 
