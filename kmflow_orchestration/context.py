@@ -63,6 +63,7 @@ class Context:
         dagster_run_id: the run that claims are held for, '' outside a run.
         run_is_over: tells whether another Dagster run has ended, to free its claims at once.
         own_connection: the process's own way to a workspace, by default the environment's.
+        actor: who works here, for the audit trail; by default the run, or the process's user.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Context:
         dagster_run_id: str = "",
         run_is_over: RunIsOver | None = None,
         own_connection: OwnConnection | None = None,
+        actor: str = "",
     ) -> None:
         install_redaction()
         self.settings = settings
@@ -80,6 +82,7 @@ class Context:
         self.dagster_run_id = dagster_run_id
         self.run_is_over = run_is_over
         self._own_connection = own_connection
+        self._actor = actor
         self._groups: dict[tuple[str, int], GroupContext] = {}
         self._lock = threading.Lock()
 
@@ -114,14 +117,29 @@ class Context:
     def connections(self) -> Connections:
         """How this process reaches workspaces: sign-in, secrets, rules, clients."""
         from kmflow_orchestration.databricks_client.connections import Connections
+        from kmflow_orchestration.operations.secret_reads import SecretReads
 
-        return Connections(self.settings, self.clock, self._own_connection)
+        # The address without its password.
+        reads = SecretReads(self.config_audit, self.actor, str(self._engine.url))
+        return Connections(
+            self.settings, self.clock, self._own_connection, on_secret_read=reads.note
+        )
 
     @cached_property
     def config_audit(self) -> ConfigAudit:
         from kmflow_orchestration.metadata.config_audit import ConfigAudit
 
         return ConfigAudit(self._sessions, self.clock)
+
+    @property
+    def actor(self) -> str:
+        """Who works here, as the audit trail names them."""
+        from kmflow_orchestration.access.process_user import operator_name
+
+        if not self._actor:
+            run = self.dagster_run_id
+            self._actor = f"Dagster run {run}" if run else operator_name()
+        return self._actor
 
     @cached_property
     def api_tokens(self) -> ApiTokens:
@@ -172,7 +190,10 @@ class Context:
         return UploadFailures(self._sessions)
 
     def note_upload(self, uploaded: UploadedOutput) -> None:
-        """An output of a group arrived: account is kept of it (rows A16, A19)."""
+        """An output of a group arrived: account is kept of it (row A19)."""
+        from kmflow_orchestration.operations.outbox import upload_deed
+
+        self.config_audit.note(uploaded.file.group_id, upload_deed(uploaded, actor=self.actor))
 
     @property
     def clients(self) -> ClientCache:

@@ -12,6 +12,7 @@ from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.credentials.process_checks import check_process
 from kmflow_orchestration.jobs.connection_check import JOBS
 from kmflow_orchestration.redacted_process import install as install_redaction
+from kmflow_orchestration.resources.clean_texts import clean_texts
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.all_sensors import build_sensors
 
@@ -43,9 +44,13 @@ def defs() -> dg.Definitions:
 def build_definitions(
     *, sensors_running: bool, overrides: dict[str, str] | None = None
 ) -> dg.Definitions:
-    """Definitions whose resource takes these settings over the environment's."""
+    """Definitions whose resource takes these settings over the environment's.
+
+    Whoever loads them logs no secret from then on, and no step or tick of theirs tells one.
+    """
+    install_redaction()
     return dg.Definitions(
-        assets=dg.with_source_code_references(ASSETS),
+        assets=clean_texts(dg.with_source_code_references(ASSETS)),
         jobs=JOBS,
         sensors=build_sensors(running=sensors_running),
         resources={"kmflow": ContextResource(overrides=overrides or {})},

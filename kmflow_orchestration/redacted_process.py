@@ -10,6 +10,8 @@ import logging
 import os
 import sys
 import threading
+import traceback
+import warnings
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -48,6 +50,13 @@ def install(environment: Mapping[str, str] | None = None) -> None:
             threading.excepthook = _CleanEnds(threading.excepthook)
         if not isinstance(sys.unraisablehook, _CleanEnds):
             sys.unraisablehook = _CleanEnds(sys.unraisablehook)
+        if not isinstance(warnings.formatwarning, _CleanWarnings):
+            warnings.formatwarning = _CleanWarnings(warnings.formatwarning)
+
+
+def is_installed() -> bool:
+    """Whether log records of this process are made without secrets."""
+    return isinstance(logging.getLogRecordFactory(), _CleanRecords)
 
 
 class _CleanRecords:
@@ -60,7 +69,8 @@ class _CleanRecords:
         record: logging.LogRecord = self._make(*args, **kwargs)
         _clean_message(record)
         if record.exc_info and record.exc_info[1] is not None:
-            scrub(record.exc_info[1])
+            error = scrub(record.exc_info[1])
+            record.exc_info = (type(error), error, record.exc_info[2])
         if record.stack_info:
             record.stack_info = redact(record.stack_info)
         return record
@@ -88,10 +98,10 @@ class _CleanTracebacks:
         self._show = show
 
     def __call__(
-        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+        self, _kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        scrub(error)
-        self._show(kind, error, trace)
+        clean = scrub(error)
+        self._show(type(clean), clean, trace)
 
 
 class _CleanEnds:
@@ -101,6 +111,18 @@ class _CleanEnds:
         self._show = show
 
     def __call__(self, args: Any) -> None:
-        if args.exc_value is not None:
-            scrub(args.exc_value)
-        self._show(args)
+        clean = None if args.exc_value is None else scrub(args.exc_value)
+        if clean is args.exc_value:
+            self._show(args)
+        else:  # arguments of this kind cannot be made anew
+            traceback.print_exception(clean)
+
+
+class _CleanWarnings:
+    """`warnings.formatwarning`: what is written of a warning, the code's line included."""
+
+    def __init__(self, write: Any) -> None:
+        self._write = write
+
+    def __call__(self, *args: Any, **kwargs: Any) -> str:
+        return redact(self._write(*args, **kwargs))

@@ -17,7 +17,8 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, unquote_plus
@@ -65,15 +66,43 @@ class _Registry:
                     self._passing.popitem(last=False)
             else:
                 self._lasting[value] = _forms(value)
-            everything = {**self._passing, **self._lasting}
-            known = _Known()
-            # The longest first: one secret may be a part of another.
-            for one in sorted(everything, key=len, reverse=True):
-                known = known.joined(everything[one])
-            self.known = known
+            self._join()
+
+    def _join(self) -> None:
+        everything = {**self._passing, **self._lasting}
+        known = _Known()
+        # The longest first: one secret may be a part of another.
+        for one in sorted(everything, key=len, reverse=True):
+            known = known.joined(everything[one])
+        self.known = known
+
+    def keep(self) -> tuple[dict[str, _Known], OrderedDict[str, _Known]]:
+        """What is known now, for `put_back`."""
+        with self._lock:
+            return dict(self._lasting), OrderedDict(self._passing)
+
+    def put_back(self, kept: tuple[dict[str, _Known], OrderedDict[str, _Known]]) -> None:
+        """Know what was known then, and nothing else."""
+        with self._lock:
+            self._lasting, self._passing = dict(kept[0]), OrderedDict(kept[1])
+            self._join()
 
 
 _REGISTRY = _Registry()
+
+
+@contextmanager
+def forgetting() -> Iterator[None]:
+    """What is registered within it is forgotten at its end.
+
+    For tests: secrets are known to a whole process, and one test's must not blot out another's
+    words. A process that works with secrets never forgets one.
+    """
+    kept = _REGISTRY.keep()
+    try:
+        yield
+    finally:
+        _REGISTRY.put_back(kept)
 
 
 def register(value: str, *, passing: bool = False) -> None:
@@ -122,27 +151,47 @@ _NAMES = (
     r"|azure_client_secret|password|passwd|pwd|secret|api_?key|sig|signature"
     r"|x-amz-signature|x-amz-security-token|x-goog-signature"
 )
+_NAMED = ("token", "secret", "passw", "pwd", "sig", "api_key", "apikey", "string_value")
 # A reference says where a secret is kept, and may be shown.
 _REFERENCE = (
     r"(?!\*\*\*|None\b|null\b|set\b|not set\b|SecretRef|(?:env|file|secret|profile|fernet):)"
 )
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+# Each with what it needs, in lower case: looked for before it is, because that is much cheaper.
+_SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # Tokens and service principals' secrets of Databricks; OAuth tokens of anybody (JWT).
-    (re.compile(r"(?:dapi|dose|dkea|dsapi)[0-9a-f]{8,}(?:-\d+)?"), MASK),
-    (re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
-    # Users and passwords of addresses.
-    (re.compile(r"(?<=://)[^/\s'\"<>]*:[^/\s'\"<>]*@"), f"{MASK}@"),
-    (re.compile(r"\btoken:[^\s@'\"]+@"), f"{MASK}@"),
     (
+        ("dapi", "dose", "dkea"),
+        re.compile(r"(?:dapi|dose|dkea|dsapi)[0-9a-f]{8,}(?:-\d+)?"),
+        MASK,
+    ),
+    (("eyj",), re.compile(r"eyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?"), MASK),
+    # API tokens of our own service; the form is that of `access.api_tokens`.
+    (("kmf_",), re.compile(r"kmf_[a-z0-9_-]+\.[0-9a-f]{16}\.[0-9a-f]{64}"), MASK),
+    # Tokens by which a profile run reports back; the form is that of `runs.callback_tokens`.
+    (("v1.",), re.compile(r"v1\.[0-9]{1,12}\.[A-Za-z0-9_-]{43}"), MASK),
+    # Users and passwords of addresses.
+    (("@",), re.compile(r"(?<=://)[^/\s'\"<>]*:[^/\s'\"<>]*@"), f"{MASK}@"),
+    (("@",), re.compile(r"\btoken:[^\s@'\"]+@"), f"{MASK}@"),
+    (
+        ("authorization",),
         re.compile(
             r"(authorization[\"']?\s*[:=]\s*(?:b?[\"'])?)(?:(?:bearer|basic|token)\s+)?(?!\*\*\*)[^\s\"',}]+",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",
     ),
-    (re.compile(r"\b(Bearer\s+)(?!realm=|error=|scope=|\*\*\*)[^\s\"'`,;}\])]+"), rf"\1{MASK}"),
-    (re.compile(r"\b((?:bearer|BEARER)\s+)(?!\*\*\*)[\w.~+/=-]{16,}"), rf"\1{MASK}"),
     (
+        ("bearer",),
+        re.compile(r"\b(Bearer\s+)(?!realm=|error=|scope=|\*\*\*)[^\s\"'`,;}\])]+"),
+        rf"\1{MASK}",
+    ),
+    (
+        ("bearer",),
+        re.compile(r"\b((?:bearer|BEARER)\s+)(?!\*\*\*)[\w.~+/=-]{16,}"),
+        rf"\1{MASK}",
+    ),
+    (
+        _NAMED,
         re.compile(
             rf"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))({_NAMES})(=|%3[dD])([\"']?){_REFERENCE}[^&\s\"'<>,;)]+",
             re.IGNORECASE,
@@ -150,17 +199,13 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1\2\3{MASK}",
     ),
     (
+        _NAMED,
         re.compile(
             rf"([\"'](?:{_NAMES})[\"']\s*:\s*)([\"']){_REFERENCE}(?:(?!\2)[^\\]|\\.)*\2",
             re.IGNORECASE | re.DOTALL,
         ),
         rf"\1\2{MASK}\2",
     ),
-)
-# What each of the shapes needs; looked for before any of them is.
-_HINTS = (
-    *("token", "secret", "passw", "pwd", "bearer", "authori", "sig=", "sig%3d", "signature"),
-    *("dapi", "dsapi", "dose", "dkea", "eyj", "apikey", "api_key"),
 )
 
 
@@ -177,8 +222,8 @@ def redact(text: str) -> str:
 
 def _without_shapes(text: str) -> str:
     lower = text.lower()
-    if "@" in lower or any(map(lower.__contains__, _HINTS)):
-        for shape, mask in _SHAPES:
+    for hints, shape, mask in _SHAPES:
+        if any(map(lower.__contains__, hints)):
             text = shape.sub(mask, text)
     return text
 
@@ -195,11 +240,15 @@ def _without_known(text: str) -> str:
             text = encoded.sub(MASK, text)
         if _ESCAPE.search(text):
             text = _PIECE.sub(_decoded_piece, text)
-    return _BASE64.sub(_base64_piece, text)
+    if any(map(_plain_base64(text).__contains__, known.base64)):
+        text = _BASE64.sub(_base64_piece, text)
+    return text
 
 
 def _decoded_piece(found: re.Match[str]) -> str:
     piece = found.group()
+    if _ESCAPE.search(piece) is None:
+        return piece
     for decoded in {unquote(piece), unquote_plus(piece)} - {piece}:
         if _holds_known(decoded) or _BASE64.sub(_base64_piece, decoded) != decoded:
             return MASK
@@ -212,8 +261,13 @@ def _holds_known(text: str) -> bool:
 
 def _base64_piece(found: re.Match[str]) -> str:
     piece = found.group()
-    plain = piece.replace("-", "+").replace("_", "/")
+    plain = _plain_base64(piece)
     return MASK if any(map(plain.__contains__, _REGISTRY.known.base64)) else piece
+
+
+def _plain_base64(text: str) -> str:
+    """In the usual alphabet, if it was in the one for addresses."""
+    return text.replace("-", "+").replace("_", "/")
 
 
 def redacted(value: Any) -> Any:
@@ -228,12 +282,16 @@ def redacted(value: Any) -> Any:
         cleaned = redact(text)
         return value if cleaned == text else cleaned.encode("utf-8", "surrogateescape")
     if isinstance(value, Mapping):
-        pairs = {redacted(key): redacted(one) for key, one in value.items()}
-        return value if _same(pairs.items(), value.items()) else pairs
-    if isinstance(value, list | tuple | set | frozenset):
+        pairs = [(redacted(key), redacted(one)) for key, one in value.items()]
+        return value if _same(pairs, value.items()) else dict(pairs)
+    # A kind of its own that walks in another way, or not at all, is no container of ours.
+    if isinstance(value, list | tuple | set | frozenset) and type(value).__iter__ in _WALKS:
         items = [redacted(one) for one in value]
         return value if _same(items, value) else _like(value, items)
     return value
+
+
+_WALKS = (list.__iter__, tuple.__iter__, set.__iter__, frozenset.__iter__)
 
 
 def _same(new: Iterable[Any], old: Iterable[Any]) -> bool:
@@ -247,28 +305,59 @@ def _one_same(new: Any, old: Any) -> bool:
 
 
 def _like(value: Any, items: list[Any]) -> Any:
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*items)
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make(items)
     kind = next(one for one in (list, tuple, frozenset, set) if isinstance(value, one))
     return kind(items)
 
 
-def scrub(error: BaseException) -> None:
+class Unshowable(Exception):
+    """Stands where an exception was whose text shows a secret and cannot be changed."""
+
+
+def scrub(error: BaseException) -> BaseException:
     """Take secrets out of an exception, of all its causes and contexts, and of their notes.
 
-    Their texts are changed where they lie, so that whoever shows the error later shows none.
+    Their texts are changed where they lie, so that whoever shows the error later shows none. One
+    that makes its text of what nobody can change is replaced by an `Unshowable`: among causes
+    where it stands, and at the top by what is returned, which otherwise is the error itself.
     """
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        _scrub_one(one)
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
+    _scrub(error, set())
+    return _showable(error)
+
+
+def _scrub(error: BaseException | None, seen: set[int]) -> None:
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    for inside in _exceptions_in(error):
+        _scrub(inside, seen)
+    _scrub_one(error)
+    # `__cause__ = …` would also hide a context that is to be shown.
+    hides_context = error.__suppress_context__
+    error.__cause__ = error.__cause__ and _showable(error.__cause__)
+    error.__context__ = error.__context__ and _showable(error.__context__)
+    error.__suppress_context__ = hides_context
+
+
+def _exceptions_in(error: BaseException) -> Iterator[BaseException]:
+    inside = (error.__cause__, error.__context__, *error.args, *vars(error).values())
+    yield from (one for one in inside if isinstance(one, BaseException))
+    if isinstance(error, BaseExceptionGroup):
+        yield from error.exceptions
+
+
+def _showable(error: BaseException) -> BaseException:
+    if not _shows_secret(error):
+        return error
+    stand_in = Unshowable(f"{type(error).__name__}: {redact(str(error))}")
+    stand_in.__cause__, stand_in.__context__ = error.__cause__, error.__context__
+    stand_in.__suppress_context__ = error.__suppress_context__
+    return stand_in.with_traceback(error.__traceback__)
+
+
+def _shows_secret(error: BaseException) -> bool:
+    return redact(str(error)) != str(error) or redact(repr(error)) != repr(error)
 
 
 def _scrub_one(error: BaseException) -> None:
@@ -279,15 +368,19 @@ def _scrub_one(error: BaseException) -> None:
         clean = redacted(value)
         if clean is not value:
             setattr(error, name, clean)
-    if isinstance(error, OSError) and error.strerror is not None:
-        error.strerror = redacted(error.strerror)
-        error.filename = redacted(error.filename)
+    if isinstance(error, OSError):
+        for name in ("strerror", "filename", "filename2"):
+            value = getattr(error, name, None)
+            clean = redacted(value)
+            # What it never had must stay unset: a None would be shown.
+            if clean is not value:
+                setattr(error, name, clean)
     _mask_what_is_left(error)
 
 
 def _mask_what_is_left(error: BaseException) -> None:
     """Some exceptions make their text of objects: those with a secret are cut to their kind."""
-    if redact(str(error)) != str(error) or redact(repr(error)) != repr(error):
+    if _shows_secret(error):
         error.args = (MASK,)
         for name, value in list(vars(error).items()):
             if name != "__notes__" and redact(str(value)) != str(value):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from kmflow_orchestration.redaction import forgetting
 from kmflow_orchestration_tests.fakes import FakeClock
 
 # A shared machine and the first build of character tables must not fail a property.
@@ -27,3 +29,17 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Long bytes are not named by their content, in which an archive's clock may stand: every
     worker of a run must find the same tests."""
     return argname if isinstance(val, bytes) and len(val) >= 40 else None
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _secrets_of_the_module_only() -> Iterator[None]:
+    """What a module's fixtures registered as secret blots out no other module's words."""
+    with forgetting():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_the_test_only() -> Iterator[None]:
+    """Nor does what one test registered blot out another's."""
+    with forgetting():
+        yield

@@ -44,8 +44,8 @@ def import_file(
 
 
 def _import(file: Path | None, database: str, settings: Settings) -> list[ImportedGroup]:
+    from kmflow_orchestration.access.process_user import operator_name
     from kmflow_orchestration.cli.open_context import open_context
-    from kmflow_orchestration.cli.shell_user import operator_name
     from kmflow_orchestration.operations.group_configuration import import_groups, import_inputs
 
     author = operator_name()

@@ -10,7 +10,7 @@ from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_values import changed_names, shown
 
 if TYPE_CHECKING:
-    from kmflow_orchestration.metadata.config_audit import AuditEntry
+    from kmflow_orchestration.metadata.config_audit import AuditEntry, Deed
     from kmflow_orchestration.metadata.group_rows import SavedConfig
 
 
@@ -44,7 +44,7 @@ def show_deeds(group: str, entries: Sequence[AuditEntry], *, as_json: bool) -> N
             entry.deed.actor_email,
             entry.deed.action.value,
             f"refused: {entry.deed.error_code}" if entry.deed.error_code else "done",
-            ", ".join(_differing(entry.deed.before, entry.deed.after)),
+            _what(entry.deed),
         )
         for entry in entries
     ]
@@ -74,6 +74,18 @@ def _deed(entry: AuditEntry) -> dict[str, Any]:
         "before": entry.deed.before,
         "after": entry.deed.after,
     }
+
+
+def _what(deed: Deed) -> str:
+    """What a deed was about, in a few words."""
+    after = deed.after or {}
+    if "reference" in after:
+        return str(after["reference"])
+    if after.get("what") == "evidence":
+        return f"{after['files']} files, {after['size_bytes']:,} bytes, received on {after['day']}"
+    if after.get("what") == "output":
+        return str(after["path"])
+    return ", ".join(_differing(deed.before, deed.after))
 
 
 def _differing(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> list[str]:

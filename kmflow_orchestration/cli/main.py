@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kmflow_orchestration import __version__
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.redacted_process import install as install_redaction
+from kmflow_orchestration.redaction import scrub
 
 if TYPE_CHECKING:
     import typer
@@ -58,6 +59,7 @@ def _outcome(arguments: Sequence[str] | None) -> int:
 
 
 def _misused(error: BaseException) -> int:
+    scrub(error)  # it quotes what was typed
     show = getattr(error, "show", None)
     if show is not None:
         show()

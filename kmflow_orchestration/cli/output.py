@@ -16,14 +16,23 @@ from kmflow_orchestration.redaction import redact, redacted
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
+
+class _CleanConsole(Console):
+    """Prints no secret, whoever hands it the text."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*redacted(objects), **options)
+
+
 # Everything that is not the answer goes to stderr, so that stdout can be piped.
-console = Console(stderr=True, highlight=False)
-answer = Console(highlight=False)
+console = _CleanConsole(stderr=True, highlight=False)
+answer = _CleanConsole(highlight=False)
 
 
-def show_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on stdout."""
-    show_text(json.dumps(redacted(value), indent=2, sort_keys=True, default=str) + "\n")
+def show_json(value: Mapping[str, Any], *, is_secret: bool = False) -> None:
+    """One JSON object on stdout; `is_secret` as in `show_text`."""
+    told = value if is_secret else redacted(value)
+    show_text(json.dumps(told, indent=2, sort_keys=True, default=str) + "\n", is_secret=is_secret)
 
 
 def show_text(text: str, *, is_secret: bool = False) -> None:

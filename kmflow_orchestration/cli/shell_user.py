@@ -5,12 +5,11 @@ That one is the operator, too: the machine's secrets and files are at hand to th
 
 from __future__ import annotations
 
-import getpass
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kmflow_orchestration.access.caller import Caller, caller_of
+from kmflow_orchestration.access.process_user import operator_name
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.errors import UnknownGroup
@@ -23,14 +22,6 @@ if TYPE_CHECKING:
     from kmflow_orchestration.config.group_input import InputRules
     from kmflow_orchestration.config.settings import Settings
     from kmflow_orchestration.metadata.group_configs import GroupConfigs
-
-
-def operator_name() -> str:
-    """Name of the user this process runs as; a container's user may have none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
 
 
 def operator(group: str) -> Caller:

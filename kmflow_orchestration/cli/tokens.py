@@ -50,9 +50,11 @@ def create(
             expires=expires,
         )
     if as_json:
-        show_json({**_known(new.token, context.clock.now()), "token": new.secret.reveal()})
+        show_json(
+            {**_known(new.token, context.clock.now()), "token": new.secret.reveal()}, is_secret=True
+        )
         return
-    show_text(f"{new.secret.reveal()}\n")
+    show_text(f"{new.secret.reveal()}\n", is_secret=True)
     end = "never" if new.token.expires_at is None else iso(new.token.expires_at)[:19]
     say(f"{new.token.role} token {new.token.token_id} of {group}, expires {end}; keep it now")
 

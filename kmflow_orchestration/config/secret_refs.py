@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kmflow_orchestration.config.ciphertext import decrypt
@@ -64,7 +64,7 @@ class Secret:
 class SecretSources:
     """Where a process looks references up."""
 
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, str] | None = field(default=None, repr=False)
     """None is the process's own."""
     production: bool = False
     """Then a file that others can read is refused."""
@@ -74,6 +74,9 @@ class SecretSources:
     @property
     def variables(self) -> Mapping[str, str]:
         return os.environ if self.environment is None else self.environment
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("an environment is not pickled: it may hold secrets")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -6,7 +6,7 @@ Nothing here belongs to one group: group settings live in the control database.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -25,7 +25,11 @@ class Settings(BaseSettings):
     """How this process runs. Relative paths are relative to the current directory."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(Path(".kmflow"), validation_alias="KMFLOW_HOME")
@@ -36,8 +40,8 @@ class Settings(BaseSettings):
 
     environment: Literal["dev", "production"] = Field("dev", validation_alias="KMFLOW_ENV")
 
-    database_url: str = Field("", validation_alias="KMFLOW_DATABASE_URL")
-    """Control database; empty is SQLite in `<home>/control.db`."""
+    database_url: str = Field("", validation_alias="KMFLOW_DATABASE_URL", repr=False)
+    """Control database; empty is SQLite in `<home>/control.db`. Its address may hold a password."""
 
     evidence_store_path: Path | None = Field(None, validation_alias="EVIDENCE_STORE_PATH")
     """Root of locally stored evidence; default `<home>/evidence_store`, one folder a group."""
@@ -165,6 +169,9 @@ class Settings(BaseSettings):
         if value != "never" and info.data.get("environment") == "production":
             raise ValueError("must be never in production")
         return value
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("settings are not pickled: load them in the other process")
 
     @property
     def models_file(self) -> Path:

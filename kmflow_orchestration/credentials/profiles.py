@@ -10,6 +10,7 @@ import configparser
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from kmflow_orchestration.config.placeholders import is_placeholder, is_placeholder_secret
 from kmflow_orchestration.config.private_files import check_private
@@ -63,6 +64,9 @@ class Profile:
     def host(self) -> str:
         """Host as it is written, never ''."""
         return self.values["host"]
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a profile is not pickled: read it in the other process")
 
     @property
     def auth_type(self) -> str:

@@ -4,13 +4,35 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kmflow_orchestration.config.certificates import check_bundle, tls_context
 from kmflow_orchestration.config.secret_refs import SecretSources
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import ConfigurationError, KmflowError
+from kmflow_orchestration.names import GroupId
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRead:
+    """A group's secret was looked up, or was to be: then `error_code` says why it was not.
+
+    `reference` says where it is kept, as people may see it.
+    """
+
+    group: GroupId
+    reference: str
+    error_code: str = ""
+
+
+OnSecretRead = Callable[[SecretRead], object]
+
+
+def to_nobody(_read: SecretRead) -> None:
+    """A process that keeps no account, such as a test of the client alone."""
+
 
 # What requests, and so the SDK, reads.
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -27,6 +49,8 @@ class ConnectionRules:
     """File of certificates to trust instead of the system's."""
     verify_tls: bool = True
     """Whether certificates are checked at all."""
+    on_secret_read: OnSecretRead = to_nobody
+    """Hears of each look-up of a group's secret (row A19); its own error fails the look-up."""
 
     @property
     def production(self) -> bool:
@@ -56,6 +80,16 @@ class ConnectionRules:
     def tls_context(self) -> ssl.SSLContext:
         """The same for a connection of our own. Raises ConfigurationError for a bad bundle."""
         return tls_context(self.ca_file, verify=self.verify_tls)
+
+    @contextmanager
+    def reading(self, group: GroupId, reference: str) -> Iterator[None]:
+        """The block looks a group's secret up."""
+        try:
+            yield
+        except KmflowError as error:
+            self.on_secret_read(SecretRead(group, reference, error.code))
+            raise
+        self.on_secret_read(SecretRead(group, reference))
 
     def check(self) -> None:
         """Whether connections may be made under these rules.

@@ -12,7 +12,11 @@ from kmflow_orchestration.config.settings import Settings
 from kmflow_orchestration.credentials.own_connection import OwnConnection
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.connect import ClientCache, connect
-from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
+from kmflow_orchestration.databricks_client.connection_rules import (
+    ConnectionRules,
+    OnSecretRead,
+    to_nobody,
+)
 from kmflow_orchestration.databricks_client.secret_scopes import SecretScopes
 
 _NOT_SAVED = 0
@@ -22,9 +26,15 @@ class Connections:
     """Made lazily from a process's settings; nothing is read before somebody asks for it."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, own_connection: OwnConnection | None = None
+        self,
+        settings: Settings,
+        clock: Clock,
+        own_connection: OwnConnection | None = None,
+        *,
+        on_secret_read: OnSecretRead = to_nobody,
     ) -> None:
         self._settings = settings
+        self._on_secret_read = on_secret_read
         self._clock = clock
         self._given = own_connection
 
@@ -54,6 +64,7 @@ class Connections:
             allowed_hosts=self._settings.allowed_hosts,
             ca_bundle=self._settings.ca_bundle,
             verify_tls=self._settings.tls_verify,
+            on_secret_read=self._on_secret_read,
         )
 
     @cached_property
@@ -69,8 +80,10 @@ class Connections:
     @cached_property
     def _own_client(self) -> WorkspaceCalls:
         config = self.own.sign_in_settings("kmflow-process").to_config(_NOT_SAVED)
-        # Without scopes: what opens them cannot lie in one.
-        rules = replace(self.rules, secrets=replace(self.secrets, scopes=None))
+        # Without scopes: what opens them cannot lie in one. And no group's: nobody's account.
+        rules = replace(
+            self.rules, secrets=replace(self.secrets, scopes=None), on_secret_read=to_nobody
+        )
         return connect(config, clock=self._clock, connections=4, rules=rules)
 
     def close(self) -> None:

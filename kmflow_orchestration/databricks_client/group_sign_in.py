@@ -103,7 +103,9 @@ def _by_token(config: GroupConfig, rules: ConnectionRules, _wire: Wire) -> SignI
     is_local = _is_local(config)
 
     def look_up() -> Secret:
-        return check_token(reference.resolve(rules.secrets), reference.shown, is_local=is_local)
+        with rules.reading(config.group_id, reference.shown):
+            secret = reference.resolve(rules.secrets)
+        return check_token(secret, reference.shown, is_local=is_local)
 
     return TokenSignIn(look_up, reference.shown)
 
@@ -112,7 +114,9 @@ def _by_client(config: GroupConfig, rules: ConnectionRules, wire: Wire) -> SignI
     reference = _needed(config.client_secret)
 
     def look_up() -> Secret:
-        return check_secret(reference.resolve(rules.secrets), reference.shown)
+        with rules.reading(config.group_id, reference.shown):
+            secret = reference.resolve(rules.secrets)
+        return check_secret(secret, reference.shown)
 
     return _client(config.workspace_url, config.client_id, look_up, reference.shown, wire)
 
@@ -188,7 +192,9 @@ def group_profile(config: GroupConfig, rules: ConnectionRules) -> Profile:
         CredentialError: others can read the file, in production.
     """
     path = profile_file(config.config_file, rules.secrets.variables)
-    profile = read_profile(path, profile_name(config), production=rules.production)
+    name = profile_name(config)
+    with rules.reading(config.group_id, f"profile:{name}"):
+        profile = read_profile(path, name, production=rules.production)
     try:
         host = workspace_url(
             profile.host,

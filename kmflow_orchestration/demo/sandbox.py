@@ -24,6 +24,7 @@ from kmflow_orchestration.operations.provision import ProvisionStep, provision
 from kmflow_orchestration.service.app import create_app
 from kmflow_orchestration.service.dependencies import ServiceDependencies
 from kmflow_orchestration.service.server import ServiceServer
+from kmflow_orchestration.workspace.own_token import read_own
 from kmflow_orchestration.workspace.seeding import seed_group, seed_workspace
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 
@@ -139,14 +140,14 @@ class Sandbox:
 
 def seed(workspace: EmbeddedWorkspace, home: Home) -> None:
     """One workspace with the demo's groups as two service principals; repeatable."""
-    token = home.secret_file(ADMIN_TOKEN).read_text(encoding="ascii")
+    token = read_own(home.secret_file(ADMIN_TOKEN))
     admin = seed_workspace(workspace, "demo", admin_token=token)
     for group in ("acme", "globex"):
         seed_group(
             workspace,
             admin,
             principal=f"sp-{group}",
-            token=home.secret_file(token_name(group)).read_text(encoding="ascii"),
+            token=read_own(home.secret_file(token_name(group))),
             catalog=group,
             schemas=(),
         )

@@ -21,6 +21,7 @@ from kmflow_orchestration.intake.decisions import (
 )
 from kmflow_orchestration.intake.entry_rules import VANISHED
 from kmflow_orchestration.intake.retry_waits import wait_after
+from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import OpenBatch
 from kmflow_orchestration.metadata.intake_records import (
@@ -30,6 +31,7 @@ from kmflow_orchestration.metadata.intake_records import (
     SideFile,
     State,
     Step,
+    TakenIn,
 )
 from kmflow_orchestration.metadata.ledger_store import LedgerTables, changing, reading
 from kmflow_orchestration.names import GroupId
@@ -220,16 +222,42 @@ class ClaimedBatch:
     def finish(self) -> None:
         """Close the batch: all its files have an outcome.
 
-        A batch that stored nothing and replaced nothing has no later steps to do.
+        A batch that stored nothing and replaced nothing has no later steps to do. What was stored
+        is audited in the same transaction.
         """
         now = self._clock.now()
         with changing(self._sessions, self.group) as tables:
             tables.batches.let_go(self.group, self._claim, stored_at=now)
             batch = tables.batches.get(self.group, self.batch_id)
             has_work = bool(batch and batch.replaced_item_ids)
-            if not has_work and not tables.items.has_any(self.group, self.batch_id):
+            taken = tables.items.taken_in(self.group, self.batch_id)
+            if taken.items:
+                returned = len(batch.moved_item_ids) if batch else 0
+                tables.audit.add(self.group, self._upload(taken, returned), at=now)
+            elif not has_work:
                 tables.batches.finish(self.group, self.batch_id, Step, now)
         self._is_finished = True
+
+    def _upload(self, taken: TakenIn, returned: int) -> Deed:
+        """The batch as the audit trail keeps it: one record, however many files it has.
+
+        `returned` of them had been stored by an earlier batch already.
+        """
+        holder = self._claim.holder
+        return Deed(
+            action=AuditAction.UPLOAD,
+            actor_email="" if holder is None else holder.shown,
+            after={
+                "what": "evidence",
+                "day": self.day.isoformat(),
+                "batch": self.number,
+                "batch_id": self.batch_id,
+                "files": taken.items - taken.copies,
+                "size_bytes": taken.size_bytes,
+                "copies": taken.copies,
+                "returned": returned,
+            },
+        )
 
     def let_go(self) -> None:
         """Give the claim up, so that the next run need not wait for its lease to run out."""

@@ -63,6 +63,7 @@ def open_databricks(config: GroupConfig, sign_in: SignIn, parts: EngineParts) ->
     engine = create_engine(
         url,
         poolclass=GroupPool,
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_size=config.sql_pool_size,
         max_overflow=config.sql_max_overflow,

@@ -20,7 +20,9 @@ def open_sqlite(path: Path) -> Engine:
     """An engine on a file: WAL, foreign keys on, waiting 30 s for another writer."""
     path.parent.mkdir(parents=True, exist_ok=True)
     url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 30})
+    engine = create_engine(
+        url, poolclass=NullPool, connect_args={"timeout": 30}, hide_parameters=True
+    )
     event.listen(engine, "connect", _prepare)
     return engine
 

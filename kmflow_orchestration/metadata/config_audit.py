@@ -81,6 +81,17 @@ class ConfigAudit:
             return [_entry(row) for row in session.scalars(query)]
 
 
+class AuditRecords:
+    """Records of deeds inside a transaction of the caller."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, group: GroupId, deed: Deed, *, at: datetime) -> None:
+        """Add a record, which is written together with the deed or not at all."""
+        add_deed(self._session, group, deed, at=at)
+
+
 def add_deed(session: Session, group: GroupId, deed: Deed, *, at: datetime) -> None:
     """Add a record to a transaction, so that deed and record are written together or not at all."""
     session.add(

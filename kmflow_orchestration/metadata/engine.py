@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePoo
 from kmflow_orchestration.errors import ConfigurationError, StorageUnavailable
 from kmflow_orchestration.metadata.group_guard import refuse_missing_group
 from kmflow_orchestration.metadata.revision import is_up_to_date, wanted_revision
+from kmflow_orchestration.redaction import register
 
 SessionFactory = sessionmaker[Session]
 _SUPPORTED = ("sqlite", "postgresql")
@@ -27,7 +28,8 @@ def open_engine(url: str) -> Engine:
     """An engine for a control database.
 
     SQLite files are opened in WAL mode with foreign keys on and wait 30 s for a writer. A
-    statement with an empty group raises MissingGroup before it is sent (row A4).
+    statement with an empty group raises MissingGroup before it is sent (row A4). Values of
+    statements are shown by no error and by no `echo` (row C15).
 
     Raises:
         ConfigurationError: no address, or a database that is neither SQLite nor PostgreSQL.
@@ -40,13 +42,17 @@ def open_engine(url: str) -> Engine:
             hint="use sqlite:///path or postgresql://…",
         )
     if parsed.get_backend_name() == "postgresql":
-        return _guarded(create_engine(parsed, pool_pre_ping=True))
+        return _guarded(create_engine(parsed, pool_pre_ping=True, hide_parameters=True))
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     # Kept open: a close that leaves nobody else folds the write-ahead log back and syncs the disk,
     # which costs twenty times the statement. Without a bound, threads never wait for each other.
     engine = create_engine(
-        parsed, poolclass=QueuePool, max_overflow=-1, connect_args={"timeout": 30}
+        parsed,
+        poolclass=QueuePool,
+        max_overflow=-1,
+        connect_args={"timeout": 30},
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     return _guarded(engine)
@@ -54,7 +60,7 @@ def open_engine(url: str) -> Engine:
 
 def _parsed(url: str) -> URL:
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         # Neither text nor cause is shown: the address may hold a password.
         raise ConfigurationError(
@@ -62,6 +68,8 @@ def _parsed(url: str) -> URL:
             fields=("KMFLOW_DATABASE_URL",),
             hint="use sqlite:///path or postgresql://…",
         ) from None
+    register(parsed.password or "")
+    return parsed
 
 
 def _guarded(engine: Engine) -> Engine:

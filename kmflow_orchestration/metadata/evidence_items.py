@@ -20,6 +20,7 @@ from kmflow_orchestration.metadata.intake_records import (
     Scores,
     SideFile,
     State,
+    TakenIn,
 )
 from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow as Row
 from kmflow_orchestration.names import GroupId
@@ -69,10 +70,16 @@ class EvidenceItems:
         )
         return sum(count or 0 for count in counts)
 
-    def has_any(self, group: GroupId, batch_id: str) -> bool:
-        """Whether a batch has items."""
-        query = select(Row.id).where(Row.group_id == group, Row.batch_id == batch_id).limit(1)
-        return self._session.scalar(query) is not None
+    def taken_in(self, group: GroupId, batch_id: str) -> TakenIn:
+        """How much of a batch became items."""
+        is_copy = Row.duplicate_of_id.is_not(None)
+        query = select(
+            func.count(),
+            func.count().filter(is_copy),
+            func.coalesce(func.sum(Row.size_bytes).filter(~is_copy), 0),
+        ).where(Row.group_id == group, Row.batch_id == batch_id)
+        items, copies, size_bytes = self._session.execute(query).one()
+        return TakenIn(items, copies, size_bytes)
 
     def add(self, group: GroupId, items: Iterable[Item], now: datetime) -> None:
         """Insert new items."""

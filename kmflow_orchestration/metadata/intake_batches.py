@@ -39,6 +39,13 @@ class Holder:
     started: float
     dagster_run_id: str = ""
 
+    @property
+    def shown(self) -> str:
+        """Who it is, for people."""
+        if self.dagster_run_id:
+            return f"Dagster run {self.dagster_run_id}"
+        return f"process {self.pid} on {self.host}"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenBatch:

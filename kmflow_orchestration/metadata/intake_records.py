@@ -134,6 +134,15 @@ class Item:
         return self.state in LIVE
 
 
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """How much of a batch became items; copies have no bytes of their own."""
+
+    items: int
+    copies: int
+    size_bytes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """A batch of a group's day. `finished` maps each finished step to when it was first finished.

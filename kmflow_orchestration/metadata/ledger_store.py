@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from kmflow_orchestration.metadata.config_audit import AuditRecords
 from kmflow_orchestration.metadata.engagements import Engagements
 from kmflow_orchestration.metadata.engine import SessionFactory, transaction
 from kmflow_orchestration.metadata.evidence_items import EvidenceItems
@@ -34,6 +35,7 @@ class LedgerTables:
     batches: IntakeBatches
     engagements: Engagements
     requests: EvidenceRequests
+    audit: AuditRecords
 
 
 @contextmanager
@@ -61,4 +63,5 @@ def _tables(session: Session) -> LedgerTables:
         IntakeBatches(session),
         Engagements(session),
         EvidenceRequests(session),
+        AuditRecords(session),
     )

@@ -66,12 +66,15 @@ def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         return create_engine(
-            parsed, poolclass=NullPool, execution_options={"postgresql_readonly": True}
+            parsed,
+            poolclass=NullPool,
+            execution_options={"postgresql_readonly": True},
+            hide_parameters=True,
         )
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         raise ConfigurationError("only SQLite and PostgreSQL can be read from")
     read_only = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
-    return create_engine(read_only, poolclass=NullPool)
+    return create_engine(read_only, poolclass=NullPool, hide_parameters=True)
 
 
 def _groups(connection: Connection) -> PeerGroups:

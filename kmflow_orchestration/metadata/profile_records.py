@@ -11,6 +11,7 @@ from datetime import datetime
 from kmflow_orchestration.identity import anomaly_id
 from kmflow_orchestration.metadata.run_status import RunEnd, RunStatus
 from kmflow_orchestration.names import GroupId, TableGroupId
+from kmflow_orchestration.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +174,9 @@ class StateChange:
     termination_code: str | None = None
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _clean(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
@@ -196,6 +200,9 @@ class Completion:
     anomalies: tuple[Anomaly, ...] = ()
     scores: tuple[Score, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _clean(self)
 
     def distinct(self) -> Completion:
         """The same with each anomaly and each score once; the last of equals wins (row E30)."""
@@ -232,3 +239,10 @@ class Applied:
 
     applied: bool
     status: RunStatus
+
+
+def _clean(told: StateChange | Completion) -> None:
+    """What platforms and jobs say is kept, and anything may be in it (row E2)."""
+    for name in ("error_message", "warnings"):
+        # The usual way to set a field of a frozen one while it is made.
+        object.__setattr__(told, name, redacted(getattr(told, name)))

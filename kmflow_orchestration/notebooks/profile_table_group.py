@@ -10,7 +10,9 @@ import os
 from kmflow_orchestration.clock import SystemClock
 from kmflow_orchestration.notebooks.widgets import arguments_from
 from kmflow_orchestration.profiling.job import run_job
+from kmflow_orchestration.redacted_process import install as install_redaction
 
+install_redaction()
 run_job(
     arguments_from(dbutils),  # type: ignore[name-defined]  # noqa: F821 - Databricks provides it
     os.environ,

@@ -7,13 +7,19 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 
+from kmflow_orchestration.redacted_process import install as install_redaction
+
 
 def converter_pool(workers: int) -> ProcessPoolExecutor:
     """A pool of processes; they end with the pool, or with this process should it be killed."""
     # Spawned: a forked child would inherit our threads' locks and database connections.
-    return ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_end_with_parent
-    )
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
+
+
+def _begin() -> None:
+    """It holds no secret but those in its environment, which it must not show."""
+    install_redaction()
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig, VerifyMode
+from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.output_files import OutputFile, OutputFiles
 from kmflow_orchestration.metadata.upload_failures import UploadFailures
 from kmflow_orchestration.names import GroupId, VolumePath
@@ -37,6 +38,25 @@ class UploadedOutput:
     @property
     def at(self) -> datetime:
         return self.file.written_at
+
+
+def upload_deed(uploaded: UploadedOutput, *, actor: str) -> Deed:
+    """An upload as the audit trail keeps it: what now lies where, and what it replaced."""
+    file, earlier = uploaded.file, uploaded.earlier_sha256
+    return Deed(
+        action=AuditAction.UPLOAD,
+        actor_email=actor,
+        before=None if earlier is None else {"sha256": earlier},
+        after={
+            "what": "output",
+            "path": file.path,
+            "task": file.task_key,
+            "partition": file.partition_key,
+            "sha256": file.sha256,
+            "size_bytes": file.size_bytes,
+            "config_version": uploaded.config_version,
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.profiling.body_signature import SIGNATURE_HEADER, body_signature
+from kmflow_orchestration.redaction import redact
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +46,14 @@ def check_url(url: str) -> str:
 
 
 def without_secrets(text: str, *known: str) -> str:
-    """The text with everything that looks like a secret, and the known ones, replaced by `***`."""
+    """The text with everything that looks like a secret, and the known ones, replaced by `***`.
+
+    Stricter than `redact`, because these are other people's words: `password: x` is enough.
+    """
     for secret in known:
         if secret:
             text = text.replace(secret, "***")
-    return _SECRETS.sub("***", text)
+    return _SECRETS.sub("***", redact(text))
 
 
 def failure_text(error: BaseException, *known_secrets: str) -> str:

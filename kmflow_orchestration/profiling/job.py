@@ -19,6 +19,8 @@ from kmflow_orchestration.profiling.completion_body import completion_body
 from kmflow_orchestration.profiling.job_parameters import POST, parse_parameters, read_arguments
 from kmflow_orchestration.profiling.result_writing import Progress
 from kmflow_orchestration.profiling.run_profile import ProfileOutcome, run_profile
+from kmflow_orchestration.redacted_process import install as install_redaction
+from kmflow_orchestration.redaction import register, scrub
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ def main() -> None:
     Raises:
         Exception: whatever stopped the run, after it was reported, so that the platform fails it.
     """
+    install_redaction()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     run_job(sys.argv[1:], os.environ, SystemClock())
 
@@ -53,13 +56,18 @@ def run_job(
 ) -> ProfileOutcome:
     """What `main` does, with its surroundings as parameters."""
     values = read_arguments(argv, environment)
+    # The one value of a run that is to be kept secret.
+    register(values.get("callback_token", ""))
     progress = Progress()
     try:
         parameters = parse_parameters(values)
         outcome = run_profile(open_session(), parameters, clock, progress=progress)
     except Exception as error:
-        _report(values, failure_body(error, *_secrets(values)) | progress.counts(), clock)
-        raise
+        told = scrub(error)
+        _report(values, failure_body(told) | progress.counts(), clock)
+        if told is error:
+            raise
+        raise told from None
     _report(values, completion_body(outcome), clock)
     logger.info(
         "profile run %s %s: %d tables, %d rows, %d issues",
@@ -70,10 +78,6 @@ def run_job(
         len(outcome.issues),
     )
     return outcome
-
-
-def _secrets(values: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(value for name, value in values.items() if name == "callback_token")
 
 
 def _report(values: Mapping[str, str], body: Mapping[str, Any], clock: Clock) -> None:

@@ -13,6 +13,7 @@ from kmflow_orchestration.context import Context, GroupContext
 from kmflow_orchestration.errors import GroupMismatch
 from kmflow_orchestration.names import GroupId, group_id
 from kmflow_orchestration.partitions.keys import GROUP_TAG, RUN_NAME_TAG
+from kmflow_orchestration.resources.clean_texts import clean_errors
 
 
 class ContextResource(dg.ConfigurableResource["ContextResource"]):
@@ -41,10 +42,13 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
         self._run_id = run.run_id if run else None
         self._group = run.tags.get(GROUP_TAG) if run else None
         self._run_name = run.tags.get(RUN_NAME_TAG, "") if run else ""
+        with clean_errors():
+            settings = load_settings(**overrides)
         with Context(
-            load_settings(**overrides),
+            settings,
             dagster_run_id=self._run_id or "",
             run_is_over=self._run_is_over,
+            actor="" if self._run_id else "Dagster",
         ) as opened:
             self._context = opened
             yield self

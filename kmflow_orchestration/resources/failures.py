@@ -1,4 +1,5 @@
-"""How an error of ours ends a step: named by its code, retried only where that can help."""
+"""How an error of ours ends a step: named by its code, retried only where that can help, and
+without a secret, as any other error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +7,7 @@ from contextlib import contextmanager
 import dagster as dg
 
 from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.resources.clean_texts import clean_errors
 
 
 @contextmanager
@@ -15,11 +17,12 @@ def failing_as_dagster() -> Iterator[None]:
     Raises:
         dg.Failure: whenever the block raises a KmflowError.
     """
-    try:
-        yield
-    except KmflowError as error:
-        raise dg.Failure(
-            f"[{error.code}] {error}",
-            metadata={"code": error.code, "hint": error.hint},
-            allow_retries=error.retryable,
-        ) from error
+    with clean_errors():
+        try:
+            yield
+        except KmflowError as error:
+            raise dg.Failure(
+                f"[{error.code}] {error}",
+                metadata={"code": error.code, "hint": error.hint},
+                allow_retries=error.retryable,
+            ) from error

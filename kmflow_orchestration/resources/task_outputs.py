@@ -30,6 +30,7 @@ from kmflow_orchestration.outputs.layout import Execution
 from kmflow_orchestration.outputs.resolve import resolve_upload
 from kmflow_orchestration.outputs.tables import as_type
 from kmflow_orchestration.partitions.keys import GROUP_TAG, group_of, start_of
+from kmflow_orchestration.resources.clean_texts import clean_metadata
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.resources.failures import failing_as_dagster
 from kmflow_orchestration.resources.output_reports import failed_upload, reported
@@ -78,7 +79,7 @@ class KmflowOutputIOManager(dg.ConfigurableIOManager):
             group = self._group_of(context)
             output = self._described(context, obj)
             outcome = write_output(group.outbox, output, tell=context.log.warning)
-        context.add_output_metadata(reported(outcome, group))
+        context.add_output_metadata(clean_metadata(reported(outcome, group)))
         _observe(context, outcome)
 
     def load_input(self, context: dg.InputContext) -> Any:
@@ -232,6 +233,6 @@ def _observe(context: dg.OutputContext, outcome: OutputOutcome) -> None:
                 context.asset_key,
                 description="The output could not be uploaded.",
                 partition=context.asset_partition_key if context.has_asset_partitions else None,
-                metadata=failed_upload(outcome.failure),
+                metadata=clean_metadata(failed_upload(outcome.failure)),
             )
         )

@@ -16,6 +16,8 @@ from typing import Any
 
 from kmflow_orchestration.names import TableName
 from kmflow_orchestration.profiling.completion import failure_text
+from kmflow_orchestration.redacted_process import install as install_redaction
+from kmflow_orchestration.redaction import scrub
 from kmflow_orchestration.sail.spark_child import SparkForChild
 from kmflow_orchestration.sail.tables import exists
 
@@ -24,6 +26,7 @@ REQUEST, STATUS, LOG, LOCK, PROCESS = "request.json", "status.json", "log", "loc
 
 def main() -> None:
     """Run the request in the folder that `sys.argv[1]` names."""
+    install_redaction()
     folder = Path(sys.argv[1])
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     # Only we hold the lock: a server of ours that outlives a kill must not keep it.
@@ -39,7 +42,7 @@ def _outcome(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         _run(request)
     except BaseException as error:  # noqa: BLE001 - whatever stops the job is the run's end
-        traceback.print_exc()
+        traceback.print_exception(scrub(error))
         text = failure_text(error)
         failed = ended("TERMINATED", "FAILED", "RUN_EXECUTION_ERROR", text)
         return {**failed, "error": text}

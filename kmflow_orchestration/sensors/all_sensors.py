@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from kmflow_orchestration.resources.asset_keys import INTAKE, PROFILE_OUTCOME, PROFILE_RUN, SILVER
+from kmflow_orchestration.resources.clean_texts import clean_function
 from kmflow_orchestration.sensors.evidence_arrival import evidence_arrival
 from kmflow_orchestration.sensors.profile_completion import profile_completion
 from kmflow_orchestration.sensors.profiling_cron import profiling_cron
@@ -20,11 +21,13 @@ def build_sensors(*, running: bool) -> list[dg.SensorDefinition]:
     common: dict[str, Any] = {"minimum_interval_seconds": TICK_S, "default_status": status}
     return [
         dg.sensor(name="evidence_arrival", asset_selection=[*INTAKE, *SILVER], **common)(
-            evidence_arrival
+            clean_function(evidence_arrival)
         ),
-        dg.sensor(name="profiling_cron", asset_selection=[PROFILE_RUN], **common)(profiling_cron),
+        dg.sensor(name="profiling_cron", asset_selection=[PROFILE_RUN], **common)(
+            clean_function(profiling_cron)
+        ),
         dg.sensor(name="profile_completion", asset_selection=PROFILE_OUTCOME, **common)(
-            profile_completion
+            clean_function(profile_completion)
         ),
         dg.AutomationConditionSensorDefinition(
             "kmflow_automation",

@@ -14,7 +14,6 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
@@ -57,6 +56,7 @@ from kmflow_orchestration.errors import (
     UnknownToken,
     UnsafePath,
 )
+from kmflow_orchestration.service.clean_response import CleanResponse
 
 # The first class that fits decides, so leaves stand before their roots.
 _STATUS: tuple[tuple[type[KmflowError], int], ...] = (
@@ -129,14 +129,14 @@ def _headers(error: KmflowError, status: int) -> dict[str, str]:
     return headers if wait_s is None else {**headers, "Retry-After": str(max(1, math.ceil(wait_s)))}
 
 
-async def _answer(_request: Request, error: Exception) -> JSONResponse:
+async def _answer(_request: Request, error: Exception) -> CleanResponse:
     if not isinstance(error, KmflowError):
         raise error
     status = status_of(error)
-    return JSONResponse(_body(error), status_code=status, headers=_headers(error, status))
+    return CleanResponse(_body(error), status_code=status, headers=_headers(error, status))
 
 
-async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid(_request: Request, error: Exception) -> CleanResponse:
     if isinstance(error, ValidationError):
         found = error.errors(include_url=False, include_input=False, include_context=False)
         return _invalid(found)
@@ -145,14 +145,14 @@ async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
     raise error
 
 
-def _invalid(found: Sequence[Any]) -> JSONResponse:
+def _invalid(found: Sequence[Any]) -> CleanResponse:
     """Names the fields and what they must be, never what was sent."""
     fields = {".".join(str(part) for part in item["loc"]) or "body": item["msg"] for item in found}
     detail = "; ".join(f"{name}: {message}" for name, message in fields.items())
     return _plain(422, "invalid_body", detail, fields=fields)
 
 
-async def _answer_http(_request: Request, error: Exception) -> JSONResponse:
+async def _answer_http(_request: Request, error: Exception) -> CleanResponse:
     """Paths and methods that are none of ours."""
     if not isinstance(error, HTTPException):
         raise error
@@ -160,7 +160,7 @@ async def _answer_http(_request: Request, error: Exception) -> JSONResponse:
     return _plain(error.status_code, word, error.detail, headers=error.headers)
 
 
-async def _answer_defect(_request: Request, _error: Exception) -> JSONResponse:
+async def _answer_defect(_request: Request, _error: Exception) -> CleanResponse:
     """A defect of ours: the server logs it; its text could hold anything, so it is not told."""
     return _plain(500, "internal_error", "an unexpected error of the service")
 
@@ -172,10 +172,10 @@ def _plain(
     *,
     headers: Mapping[str, str] | None = None,
     fields: Mapping[str, str] | None = None,
-) -> JSONResponse:
+) -> CleanResponse:
     body = {"error": error, "detail": detail, "retryable": False}
     told = body if fields is None else {**body, "fields": fields}
-    return JSONResponse(told, status_code=status, headers=headers)
+    return CleanResponse(told, status_code=status, headers=headers)
 
 
 def install(app: FastAPI) -> None:

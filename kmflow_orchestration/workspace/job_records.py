@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kmflow_orchestration.redaction import redact
 from kmflow_orchestration.workspace.wire import Caller
 
 
@@ -78,8 +79,8 @@ class Run:
 
 
 def state_columns(state: RunState) -> tuple[str | None, ...]:
-    """A state as the values of its five columns."""
-    return (state.life_cycle, state.result, state.message, state.code, state.type)
+    """A state as the values of its five columns; a job's words are anybody's, and are kept."""
+    return (state.life_cycle, state.result, redact(state.message), state.code, state.type)
 
 
 def _state_of(row: sqlite3.Row) -> RunState:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from kmflow_orchestration.redaction import redact
 from kmflow_orchestration.workspace.job_records import (
     Job,
     Run,
@@ -198,14 +199,14 @@ class JobStore:
         self._set_state("task_runs", task_run_id, state)
 
     def set_output(self, task_run_id: int, output: TaskOutput) -> None:
-        """Keep what a task left behind."""
+        """Keep what a task left behind; its words are anybody's."""
         self._database.execute(
             "UPDATE task_runs SET error = ?, error_trace = ?, logs = ?, logs_truncated = ?"
             " WHERE run_id = ?",
             (
-                output.error,
-                output.error_trace,
-                output.logs,
+                redact(output.error),
+                redact(output.error_trace),
+                redact(output.logs),
                 int(output.logs_truncated),
                 task_run_id,
             ),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from kmflow_orchestration.redaction import register
+
 
 def own_secret(path: Path) -> Path:
     """The file of a random secret (mode 0600), made on first use; its folder must exist."""
@@ -20,4 +22,11 @@ def own_secret(path: Path) -> Path:
 def own_token(directory: Path) -> str:
     """The administrator's token of a workspace served on its own, kept beside its state."""
     directory.mkdir(parents=True, exist_ok=True)
-    return own_secret(directory / "admin.token").read_text(encoding="ascii")
+    return read_own(own_secret(directory / "admin.token"))
+
+
+def read_own(path: Path) -> str:
+    """A secret of this machine; from now on no text of this process shows it."""
+    value = path.read_text(encoding="ascii")
+    register(value)
+    return value

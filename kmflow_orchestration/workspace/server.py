@@ -16,6 +16,7 @@ from starlette.routing import Route, Router
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.workspace import (
     faults_api,
     files,
@@ -155,6 +156,7 @@ class _Running:
     """What exists between start and stop."""
 
     def __init__(self, directory: Path, clock: Clock, *, port: int, tls: bool) -> None:
+        install_redaction()
         directory.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opened:
             lock = _locked(directory)

@@ -280,3 +280,28 @@ def test_a_port_that_is_taken_is_named(kmflow: Kmflow, tmp_path: Path) -> None:
 
     assert refused.code == CONFIGURATION
     assert f"cannot listen on port {port}" in refused.err
+
+
+API_TOKEN = f"kmf_acme.{'0f' * 8}.{'a1' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("group", "show", API_TOKEN), CONFIGURATION),
+        (("group", "check", f"dapi{'0f' * 16}"), CONFIGURATION),
+        (("group", f"--dapi{'0f' * 16}"), USAGE),
+        (("group", API_TOKEN), USAGE),
+        (("dev", "--port", API_TOKEN), USAGE),
+        (("group", "list", "--nothing=postgresql://kmflow:a1a1a1a1@db/x"), USAGE),
+        (("group", "import", f"/nowhere/Bearer {API_TOKEN}"), CONFIGURATION),
+    ],
+)
+def test_what_is_quoted_of_the_command_line_shows_no_secret(
+    kmflow: Kmflow, arguments: tuple[str, ...], code: int
+) -> None:
+    outcome = kmflow(*arguments)
+
+    assert outcome.code == code
+    assert "a1a1a1a1" not in outcome.out + outcome.err
+    assert "0f0f0f0f" not in outcome.out + outcome.err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,13 +35,27 @@ def found_in(content: bytes, secrets: Iterable[str]) -> set[str]:
 
 
 def files_with(root: Path, secrets: Iterable[str], *, but: Path) -> Iterator[tuple[str, set[str]]]:
-    """Files below a folder that hold one, except those below `but`; Parquet is unpacked."""
+    """Files below a folder that hold one, except those below `but`.
+
+    Parquet is unpacked and databases are read, for a mark may lie across two of their pages.
+    """
     secrets = list(secrets)
     for path in sorted(root.rglob("*")):
         if path.is_file() and not path.is_relative_to(but):
             content = path.read_bytes()
             if path.suffix == ".parquet":
                 content += repr(pq.read_table(path).to_pylist()).encode()
+            if content.startswith(b"SQLite format 3"):
+                content += "\n".join(_dumped(path)).encode("utf-8", "replace")
             hits = found_in(content, secrets)
             if hits:
                 yield str(path.relative_to(root)), hits
+
+
+def _dumped(path: Path) -> Iterator[str]:
+    """Every row of every table of a database that others may have open."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as database:
+        tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (name,) in tables:
+            for row in database.execute(f'SELECT * FROM "{name}"'):
+                yield "|".join(map(str, row))

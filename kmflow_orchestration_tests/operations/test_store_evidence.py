@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from kmflow_orchestration.errors import RemoteFault, StorageUnavailable
+from kmflow_orchestration.intake.claims import this_process
 from kmflow_orchestration.intake.decisions import Kind
 from kmflow_orchestration.intake.ledger import Scores, State, Step
 from kmflow_orchestration.intake.reading import KEPT_BYTES
+from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
+from kmflow_orchestration.metadata.engine import open_engine, open_sessions
 from kmflow_orchestration_tests.intake.landing_place import MAX_SIZE_BYTES, LandingPlace
 
 SCORES = Scores(0.5, 0.4, 0.3, 0.2, 0.4)
@@ -333,3 +337,54 @@ def test_an_unreadable_file_comes_in_once_it_may_be_read(acme: LandingPlace) -> 
     assert acme.look().quarantined == 1
     path.chmod(0o600)
     assert names(acme.take_in()) == ["a.csv"]
+
+
+def audited(place: LandingPlace) -> list[Deed]:
+    """Records of the audit trail, the first one first."""
+    engine = open_engine(f"sqlite:///{place.home / 'control.db'}")
+    entries = ConfigAudit(open_sessions(engine), place.clock).entries(place.group)
+    engine.dispose()
+    return [entry.deed for entry in reversed(entries)]
+
+
+def test_a_batch_is_one_record_of_the_audit_trail(acme: LandingPlace) -> None:
+    for number in range(5):
+        acme.drop(f"e1/loans_{number}.csv", f"x{number}")
+    acme.drop("e1/copy.csv", "x0")
+    acme.drop("e1/empty.csv", "")
+    stored = acme.take_in()
+    acme.take_in()
+
+    (deed,) = audited(acme)
+    assert deed.action is AuditAction.UPLOAD
+    assert deed.actor_email == f"process {os.getpid()} on {socket.gethostname()}"
+    assert deed.after == {
+        "what": "evidence",
+        "day": acme.today.isoformat(),
+        "batch": 1,
+        "batch_id": stored.batch_id,
+        "files": 5,
+        "size_bytes": 10,
+        "copies": 1,
+        "returned": 0,
+    }
+
+
+def test_a_batch_of_nothing_but_refused_files_uploaded_nothing(acme: LandingPlace) -> None:
+    acme.drop("e1/empty.csv", "")
+    acme.take_in()
+    assert audited(acme) == []
+
+
+def test_content_that_comes_back_is_told_from_content_that_is_new(acme: LandingPlace) -> None:
+    for content in ("first", "second", "first"):
+        acme.drop("e1/loans.csv", content)
+        acme.take_in()
+    assert [deed.after["returned"] for deed in audited(acme)] == [0, 0, 1]
+
+
+def test_the_run_that_stored_a_batch_is_who_did_it(acme: LandingPlace) -> None:
+    acme.drop("e1/loans.csv", "x")
+    acme.look()
+    acme.store_day(holder=this_process("r1"))
+    assert [deed.actor_email for deed in audited(acme)] == ["Dagster run r1"]

@@ -9,6 +9,7 @@ import sys
 import threading
 
 import pytest
+from pydantic import BaseModel
 
 from kmflow_orchestration.redacted_process import install
 from kmflow_orchestration.redaction import register
@@ -21,6 +22,10 @@ LOGGERS = ("", "databricks", "databricks.sdk", "sqlalchemy.engine.Engine", "urll
 def installed():
     register(SECRET)
     install({})
+
+
+class Number(BaseModel):
+    value: int
 
 
 @pytest.fixture
@@ -60,6 +65,15 @@ def test_tracebacks_and_stacks_in_the_log_are_clean(said):
     assert SECRET not in said.getvalue()
 
 
+def test_an_error_whose_text_nobody_can_change_is_shown_without_it(said):
+    try:
+        Number(value=SECRET)
+    except ValueError:
+        logging.getLogger("x").exception("failed")
+    assert "ValidationError: 1 validation error for Number" in said.getvalue()
+    assert SECRET not in said.getvalue()
+
+
 def test_other_formatters_still_find_their_arguments(said):
     logging.getLogger("x").error("%s %d", "GET /", 200)
     assert said.getvalue() == "GET / 200 ('GET /', 200)\n"
@@ -70,12 +84,18 @@ CRASHES = {
     "thread": "threading.Thread(target=lambda: 1 / len(SECRET[99:]) or crash()).start()",
     "thread, cause": "threading.Thread(target=crash).start()",
     "destructor": "type('D', (), {'__del__': lambda self: crash()})()",
+    "warning": "import warnings; warnings.warn(f'RuntimeError {SECRET}')",
+    "not to be changed": "Number(value=SECRET)",
+    "thread, not to be changed": "threading.Thread(target=lambda: Number(value=SECRET)).start()",
 }
 SCRIPT = """
 import sys, threading
+from pydantic import BaseModel
 from kmflow_orchestration.redacted_process import install
 SECRET = sys.stdin.read()
 install({{"DATABRICKS_TOKEN": SECRET}})
+class Number(BaseModel):
+    value: int
 def crash():
     raise RuntimeError(f"with {{SECRET}}")
 {crash}

@@ -11,13 +11,28 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from kmflow_orchestration.redaction import MASK, SHORTEST, redact, redacted, register, scrub
+from kmflow_orchestration.redaction import (
+    MASK,
+    SHORTEST,
+    forgetting,
+    redact,
+    redacted,
+    register,
+    scrub,
+)
 
 SECRET = "kn0wn/to us+only=9f3a%51"
 PASSWORD = 'päss "word" \\ 1'
-register(SECRET)
-register(PASSWORD)
+API_TOKEN = f"kmf_acme-2.{'0f' * 8}.{'a1' * 32}"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _known() -> None:
+    register(SECRET)
+    register(PASSWORD)
+
 
 FORMS = {
     "raw": lambda secret: secret,
@@ -70,6 +85,10 @@ def test_redacting_twice_changes_nothing_more(text):
 
 SHAPES = {
     "a personal token": ("used dapi0123456789abcdef0123456789abcdef-2 here", "used *** here"),
+    "a token of our own": (f"sent {API_TOKEN}, refused", "sent ***, refused"),
+    "a callback's token": (f"token v1.1790000000.{'aB3_-' * 8}xyz, refused", "token ***, refused"),
+    "it in json": (json.dumps({"told": f"Bearer {API_TOKEN}"}), '{"told": "Bearer ***"}'),
+    "it in a url": (f"/me?x={API_TOKEN}&y=1", "/me?x=***&y=1"),
     "a service secret": ("dose0123456789abcdef0123456789abcdef", "***"),
     "a jwt": ("got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.s1gn4ture-_x.", "got ***."),
     "an engine url": ("databricks://token:p4ss/w@adb-1.azuredatabricks.net/x", None),
@@ -107,6 +126,7 @@ def test_an_unknown_secret_is_found_by_its_shape(text, expected):
         "evidence_store/loan-origination/2026-11-20/0123456789abcdef_loan_tape.csv",
         "{'token': 'file:/run/secrets/acme'}",
         '{"token": "set (env:ACME_TOKEN)", "client_secret": "not set"}',
+        "kmf_ is how tokens of group acme begin, kmf_acme.0123456789abcdef is none",
     ],
 )
 def test_ordinary_text_stays_as_it_is(text):
@@ -127,6 +147,15 @@ def test_only_the_latest_renewed_tokens_are_kept():
     for number in range(200):
         register(f"renewed-token-{number:04}", passing=True)
     assert redact("renewed-token-0199 renewed-token-0001") == "*** renewed-token-0001"
+
+
+def test_what_is_registered_for_a_while_is_forgotten_after_it():
+    with forgetting():
+        register("known-for-a-while")
+        register("renewed-for-a-while", passing=True)
+        assert redact("known-for-a-while renewed-for-a-while") == "*** ***"
+    assert MASK not in redact("known-for-a-while renewed-for-a-while")
+    assert redact(SECRET) == MASK
 
 
 def test_values_are_redacted_however_deep_they_lie():
@@ -176,11 +205,63 @@ def quoting():
     raise UnicodeEncodeError("ascii", PASSWORD, 1, 2, "no ascii")
 
 
-@pytest.mark.parametrize("raising", [with_cause, grouped, quoting])
+def held_by_another():
+    raise RuntimeError("holds", LookupError(SECRET))
+
+
+def renaming():
+    Path(f"/absent/{SECRET}").rename(f"/absent/{SECRET}.new")
+
+
+class Number(BaseModel):
+    value: int
+
+
+def not_to_be_changed():
+    Number(value=SECRET)
+
+
+def caused_by_what_is_not_to_be_changed():
+    try:
+        Number(value=SECRET)
+    except ValueError as error:
+        raise KeyError("value") from error
+
+
+RAISING = [
+    with_cause,
+    grouped,
+    quoting,
+    held_by_another,
+    renaming,
+    not_to_be_changed,
+    caused_by_what_is_not_to_be_changed,
+]
+
+
+@pytest.mark.parametrize("raising", RAISING)
 def test_an_exception_and_all_it_carries_is_scrubbed(raising):
-    error = caught(raising)
-    scrub(error)
+    error = scrub(caught(raising))
     said = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
     assert SECRET not in said
     assert PASSWORD not in said
     assert MASK in said or raising is quoting
+
+
+def test_a_clean_exception_stays_what_it_was():
+    error = caught(lambda: Path("/absent/file").read_bytes())
+    before = (str(error), repr(error), error.__traceback__)
+    assert scrub(error) is error
+    assert (str(error), repr(error), error.__traceback__) == before
+    assert str(scrub(OSError(2, "none"))) == "[Errno 2] none"
+
+
+def test_of_two_contexts_the_hidden_one_stays_hidden():
+    def raising():
+        try:
+            {}["hidden"]
+        except KeyError:
+            raise ValueError(SECRET) from None
+
+    error = scrub(caught(raising))
+    assert "hidden" not in "".join(traceback.format_exception(error))

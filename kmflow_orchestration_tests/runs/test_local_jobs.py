@@ -17,7 +17,7 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import RemoteNotFound, UnsafePath
 from kmflow_orchestration.names import Namespace
 from kmflow_orchestration.runs.callbacks import CallbackSettings
-from kmflow_orchestration.runs.local_child import PROCESS, REQUEST, STATUS
+from kmflow_orchestration.runs.local_child import LOG, PROCESS, REQUEST, STATUS
 from kmflow_orchestration.runs.local_jobs import LocalJobRunner
 from kmflow_orchestration.runs.reconciliation import PolledGroup, poll_outstanding
 from kmflow_orchestration.runs.run_state import translate_state
@@ -279,3 +279,16 @@ def test_the_words_of_a_failed_run_hold_no_secrets(scripted):
 
     assert runner.output("r1").startswith("ValueError: *** was refused")
     assert len(runner.output("r1")) == 2000
+
+
+def test_neither_its_log_nor_its_end_shows_the_token_of_a_run(scripted):
+    runner = scripted("import logging; logging.error(sys.argv); raise ValueError(sys.argv)")
+    token = f"v1.1790000000.{'aB3_-' * 8}xyz"
+
+    submit(runner, callback_token=token)
+    ended(runner)
+
+    said = (runner.runs_root / "r1" / LOG).read_text() + runner.output("r1")
+    assert "Traceback" in said
+    assert "--callback_token=***" in said
+    assert token not in said

@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 
 from kmflow_orchestration.errors import RemoteFault
+from kmflow_orchestration.metadata.profile_records import Completion, StateChange
+from kmflow_orchestration.redaction import register
 from kmflow_orchestration.runs.reconciliation import (
     PolledGroup,
     PollingOptions,
@@ -169,6 +171,18 @@ def test_the_words_of_a_failed_job_are_kept_without_secrets(world, jobs):
     poll(world, jobs)
 
     assert world.read(run).error_message == "ValueError: ***, *** was refused"
+
+
+def test_what_a_platform_or_a_job_tells_of_our_own_secrets_is_not_kept():
+    register("known/to-us+9f3a51")
+    told = "signed in with known/to-us+9f3a51"
+    change = StateChange(status="failed", reason="x", error_message=told, warnings=(told,))
+    end = Completion(status="failed", error_message=told, warnings=(told,))
+    for kept in (change, end):
+        assert (kept.error_message, kept.warnings) == (
+            "signed in with ***",
+            ("signed in with ***",),
+        )
 
 
 def test_without_output_the_platforms_message_is_kept(world, jobs):

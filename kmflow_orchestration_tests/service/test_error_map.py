@@ -14,10 +14,11 @@ from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.databricks_client.connect import connect
 from kmflow_orchestration.databricks_client.warehouses import discover_warehouse
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
-from kmflow_orchestration.errors import CallbackRejected, KmflowError
+from kmflow_orchestration.errors import CallbackRejected, KmflowError, UnknownTableGroup
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.redaction import register
 from kmflow_orchestration.service.app import create_app
 from kmflow_orchestration.service.dependencies import ServiceDependencies
 from kmflow_orchestration.service.error_responses import status_of
@@ -308,3 +309,20 @@ def test_no_error_of_ours_is_left_without_a_status():
     ]
 
     assert [kind.__name__ for kind in ours if status_of(kind.__new__(kind)) == 500] == []
+
+
+def test_no_answer_and_no_log_shows_a_secret(service, caplog):
+    secret = "t0ld/by+a=service9f3a51"
+    register(secret)
+
+    def refused() -> None:
+        raise UnknownTableGroup("no such table group").about(table_group_id=secret)
+
+    def broken() -> None:
+        raise RuntimeError(f"with {secret}")
+
+    answer = service.answer_to(refused)
+    assert answer.json()["table_group_id"] == "***"
+    assert service.answer_to(broken).status_code == 500
+    assert "RuntimeError: with ***" in caplog.text
+    assert secret not in caplog.text + answer.text

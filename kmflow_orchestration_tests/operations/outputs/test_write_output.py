@@ -20,7 +20,10 @@ from kmflow_orchestration.errors import (
     UnknownOutput,
     UnsafePath,
 )
+from kmflow_orchestration.metadata.config_audit import AuditAction
+from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.read_output import read_output
+from kmflow_orchestration.operations.write_output import TaskOutput, write_output
 from kmflow_orchestration.outputs.layout import Execution
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.output_world import MOMENT, RUN, OutputWorld
@@ -242,3 +245,22 @@ def test_a_file_that_was_changed_or_removed_is_no_value(world: OutputWorld) -> N
     file.unlink()
     with pytest.raises(RemoteNotFound):
         read_output(world.outbox("acme"), "loans")
+
+
+def test_each_upload_is_a_record_of_the_audit_trail(world: OutputWorld) -> None:
+    outbox = world.group("acme").outbox
+    for value in (VALUE, {"loans": 4}):
+        write_output(
+            outbox, TaskOutput(value=value, task_key="loans", execution=Execution(RUN, MOMENT))
+        )
+
+    second, first = (
+        entry.deed
+        for entry in world.context.config_audit.entries(GroupId("acme"))
+        if entry.deed.action is AuditAction.UPLOAD
+    )
+    assert first.before is None
+    assert first.after is not None
+    assert first.after["sha256"] == hashlib.sha256(TEXT).hexdigest()
+    assert (first.after["path"], first.after["task"]) == (world.path("acme"), "loans")
+    assert second.before == {"sha256": first.after["sha256"]}
