@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import dagster as dg
 from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunction
-from dagster_shared.record import is_record, replace
+from dagster_shared import record
 
 from kmflow_orchestration.redaction import redacted, scrub
 
@@ -96,13 +96,13 @@ def clean_metadata(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return cleaned
 
 
-def clean_event(event: T) -> T:
+def clean_event(event: Any) -> Any:
     """An event without secrets; the same object when there are none. A value stays what it is."""
     if isinstance(event, dg.Output):
         metadata = clean_metadata(event.metadata)
         return event if metadata is event.metadata else event.with_metadata(metadata)
     if isinstance(event, _EVENTS) or _is_tuple_of_events(event):
-        return _cleaned(event)  # type: ignore[no-any-return]
+        return _cleaned(event)
     return event
 
 
@@ -139,4 +139,6 @@ def _record_cleaned(value: Any, names: Iterable[str]) -> Any:
     changed = {name: one for name, one in after.items() if one is not before[name]}
     if not changed:
         return value
-    return replace(value, **changed) if is_record(value) else value._replace(**changed)
+    # Named tuples walk as tuples do; Dagster's records do not, and are made anew in their own way.
+    is_named_tuple = type(value).__iter__ is tuple.__iter__
+    return value._replace(**changed) if is_named_tuple else record.replace(value, **changed)
