@@ -35,12 +35,6 @@ def engine_of(url: str) -> Engine:
     return _engines[url]
 
 
-def forget_connections() -> None:
-    """For a process that was forked: its parent's connections are not its own."""
-    for engine in _engines.values():
-        engine.dispose(close=False)
-
-
 class ControlDatabases:
     """Makes databases out of one that was migrated once; by the path of SQLite's file."""
 
@@ -79,10 +73,22 @@ class ControlDatabases:
 
     def keep(self, url: str) -> Callable[[], None]:
         """Keeps what a database holds now; calling the result puts it back, however often."""
+        engine = engine_of(url)
+        engine.dispose()
         if self.server is None:
-            return _kept_file(Path(url.removeprefix("sqlite:///")))
-        server, name, kept = self.server, url.rpartition("/")[2], next(self._names)
-        engine_of(url).dispose()
+            put_back = _kept_file(Path(url.removeprefix("sqlite:///")))
+        else:
+            put_back = self._kept_database(self.server, url.rpartition("/")[2])
+
+        def restore() -> None:
+            # Open connections would still see the database that is put away.
+            engine.dispose()
+            put_back()
+
+        return restore
+
+    def _kept_database(self, server: PostgresServer, name: str) -> Callable[[], None]:
+        kept = next(self._names)
         # Whoever is still connected connects anew; one that is in use cannot be copied.
         server.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
@@ -91,7 +97,6 @@ class ControlDatabases:
         self._urls[Path(kept)] = server.url(kept)
 
         def restore() -> None:
-            engine_of(url).dispose()
             server.execute(
                 f"DROP DATABASE {name} WITH (FORCE)",
                 f"CREATE DATABASE {name} TEMPLATE {kept} STRATEGY FILE_COPY",

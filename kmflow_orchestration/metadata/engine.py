@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +9,13 @@ from pathlib import Path
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.metadata.forks import let_go_in_forked_children
 from kmflow_orchestration.metadata.group_guard import refuse_missing_group
 from kmflow_orchestration.metadata.migration import migrate, newest_revision
 from kmflow_orchestration.metadata.postgresql import is_postgresql, open_postgresql
@@ -23,7 +23,6 @@ from kmflow_orchestration.metadata.unavailable import VARIABLE
 
 SessionFactory = sessionmaker[Session]
 _HINT = "use sqlite:///path or postgresql://user@host:5432/database"
-_PROCESS = "process"
 
 
 def open_engine(url: str, *, password: Secret | None = None) -> Engine:
@@ -78,28 +77,8 @@ def parse_url(url: str, *, of: str = "control database", variable: str = VARIABL
 
 def _guarded(engine: Engine) -> Engine:
     refuse_missing_group(engine)
-    event.listen(engine, "connect", _note_process)
-    event.listen(engine, "checkout", _refuse_inherited)
+    let_go_in_forked_children(engine)
     return engine
-
-
-def _note_process(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    record.info[_PROCESS] = os.getpid()
-
-
-def _refuse_inherited(
-    _connection: DBAPIConnection, record: ConnectionPoolEntry, proxy: PoolProxiedConnection
-) -> None:
-    """Give a forked child connections of its own: those it inherits are still its parent's.
-
-    https://docs.sqlalchemy.org/en/20/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
-    """
-    opened_by = record.info[_PROCESS]
-    if opened_by != os.getpid():
-        # As the pool's own documentation does it; its types do not foresee it.
-        record.dbapi_connection = None  # type: ignore[misc]
-        proxy.dbapi_connection = None  # type: ignore[misc]
-        raise DisconnectionError(f"the connection belongs to process {opened_by}")
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

@@ -14,11 +14,7 @@ from sqlalchemy import Engine, event, text
 from kmflow_orchestration.errors import LeaseHeld, StateConflict
 from kmflow_orchestration.intake.claims import this_process
 from kmflow_orchestration.intake.ledger import Holder, State
-from kmflow_orchestration_tests.control_databases import (
-    ControlDatabases,
-    engine_of,
-    forget_connections,
-)
+from kmflow_orchestration_tests.control_databases import ControlDatabases, engine_of
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
 TABLES = {
@@ -88,7 +84,6 @@ def killed_in_child(work: Callable[[], object]) -> bool:
     pid = os.fork()
     if pid == 0:
         try:
-            forget_connections()
             work()
         finally:
             os._exit(0)
@@ -238,7 +233,6 @@ def test_many_processes_at_once_store_everything_once(
         pid = os.fork()
         if pid == 0:
             try:
-                forget_connections()
                 eventful.store_day()
             except LeaseHeld:
                 pass
