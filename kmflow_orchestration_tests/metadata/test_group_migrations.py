@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import text
 
-from kmflow_orchestration.metadata import engine as control
 from kmflow_orchestration.metadata.engine import migrate, newest_revision, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.metadata.revision import is_up_to_date, wanted_revision
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration_tests.control_databases import engine_of
+from kmflow_orchestration_tests.metadata.test_earlier_revisions import upgrade
 
 BEFORE = """
 INSERT INTO databricks_configs (
@@ -26,14 +24,6 @@ INSERT INTO databricks_configs (
     TRUE, FALSE, 1000, 200, FALSE, FALSE, FALSE, '2026-01-01', 'ann', '2026-01-01', 'ann'
 )
 """
-
-
-def upgrade(engine, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", control.__file__.replace("engine.py", "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
 
 
 @pytest.fixture
