@@ -44,7 +44,7 @@ $(NEWEST_STAMP):
 	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade databricks-sdk
 	@rm -f $(NEWEST)/.installed-* && touch $@
 
-test-newest-sdk: $(STAMP) $(NEWEST_STAMP) ## The newest databricks-sdk against a served workspace
+test-newest-sdk: $(STAMP) $(NEWEST_STAMP) ## The newest databricks-sdk: against a served workspace, and below our own client
 	@$(BIN)/python -m kmflow_orchestration_tests.newest_sdk $(NEWEST)/bin/python $(ARGS)
 
 lint: $(STAMP) ## Style and types

@@ -1,4 +1,4 @@
-"""Serve a workspace with two groups, and walk through it with another interpreter's SDK.
+"""Walk through a served workspace, and run our own client's tests, with the newest SDK.
 
 `python -m kmflow_orchestration_tests.newest_sdk <python with the newest SDK> [step …]`
 """
@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from kmflow_orchestration.workspace.own_token import own_token
@@ -19,13 +20,31 @@ from kmflow_orchestration.workspace.seeding import seed_group, seed_workspace
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace, databrickscfg
 
 STEPS = Path(__file__).with_name("steps.py")
+OUR_CLIENT = STEPS.parents[1] / "databricks_client"
+SDK = "databricks-sdk"
 TOKENS = {"acme": "token-of-acme", "globex": "token-of-globex"}
 # What a person's shell knows of another workspace must not lead there.
 _FOREIGN = ("DATABRICKS_", "KMFLOW_", "PYTHONPATH")
+_WHERE = (
+    "from importlib.metadata import distribution as d;"
+    f"print(d({SDK!r}).version, d({SDK!r}).locate_file('databricks').resolve())"
+)
 
 
 def main(python: str, *steps: str) -> int:
-    """Exit code of the steps."""
+    """Exit code of the steps and, unless some were named, of our client's tests."""
+    # Not resolved: an environment's interpreter is a link to another's.
+    interpreter = str(Path(python).absolute())
+    found = subprocess.run([interpreter, "-P", "-c", _WHERE], check=True, capture_output=True)
+    newest, _, package = found.stdout.decode().strip().partition(" ")
+    if newest == version(SDK):
+        say(f"{SDK} {newest} is the newest that the index has, and `make test` runs on it already")
+        return 0
+    failed = walk(interpreter, steps)
+    return failed if failed or steps else test_our_client(Path(package))
+
+
+def walk(interpreter: str, steps: tuple[str, ...]) -> int:
     with tempfile.TemporaryDirectory(prefix="kmflow-newest-sdk-") as folder:
         state = Path(folder) / "state"
         seed(state)
@@ -34,12 +53,28 @@ def main(python: str, *steps: str) -> int:
             config.write_text(profiles, encoding="utf-8")
             environment = clean_environment() | {"DATABRICKS_CONFIG_FILE": str(config)}
             return subprocess.run(
-                # Not resolved: an environment's interpreter is a link to another's.
-                [str(Path(python).absolute()), "-P", str(STEPS), *steps],
-                env=environment,
-                check=False,
-                cwd=folder,
+                [interpreter, "-P", str(STEPS), *steps], env=environment, check=False, cwd=folder
             ).returncode
+
+
+def test_our_client(package: Path) -> int:
+    """The tests of `databricks_client` in this environment, with that SDK before the pinned one."""
+    with tempfile.TemporaryDirectory(prefix="kmflow-newest-sdk-") as folder:
+        # Alone: the rest of its environment stays where it is.
+        (Path(folder) / "databricks").symlink_to(package)
+        environment = clean_environment() | {"PYTHONPATH": folder}
+        loaded = subprocess.run(
+            [sys.executable, "-c", "import databricks.sdk as sdk; print(sdk.__file__)"],
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+        assert loaded.stdout.decode().startswith(folder), loaded.stdout
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "0", str(OUR_CLIENT)],
+            env=environment,
+            check=False,
+        ).returncode
 
 
 def seed(state: Path) -> None:
@@ -84,6 +119,11 @@ def served(state: Path) -> Iterator[str]:
 
 def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
