@@ -20,6 +20,7 @@ from kmflow_orchestration.metadata.group_guard import refuse_missing_group
 from kmflow_orchestration.metadata.migration import migrate, newest_revision
 from kmflow_orchestration.metadata.postgresql import is_postgresql, open_postgresql
 from kmflow_orchestration.metadata.unavailable import VARIABLE
+from kmflow_orchestration.redaction import register
 
 SessionFactory = sessionmaker[Session]
 _HINT = "use sqlite:///path or postgresql://user@host:5432/database"
@@ -72,6 +73,8 @@ def parse_url(url: str, *, of: str = "control database", variable: str = VARIABL
             fields=(variable,),
             hint=f"{_HINT}; a password's special characters are percent-encoded",
         )
+    if parsed.password is not None:
+        register(str(parsed.password))
     return parsed
 
 

@@ -21,6 +21,7 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.metadata.engine import migrate, open_engine
 from kmflow_orchestration.metadata.migration import create
+from kmflow_orchestration.redaction import redact
 from kmflow_orchestration_tests.control_databases import NewDatabase
 from kmflow_orchestration_tests.postgres_server import USER, PostgresServer
 from kmflow_orchestration_tests.runs.profile_world import ACME, DONE, NULLS, ProfileWorld
@@ -50,6 +51,12 @@ def test_the_password_may_come_from_elsewhere_and_is_never_shown() -> None:
 
     assert engine.url.password == CANARY
     assert CANARY not in f"{engine} {engine!r} {engine.url} {engine.url!r}"
+
+
+def test_an_addresss_own_password_is_redacted_wherever_it_turns_up() -> None:
+    open_engine("postgresql://ann:pa%40ss-41c7e9@db.example/kmflow")
+
+    assert redact("refused: pa@ss-41c7e9, pa%40ss-41c7e9") == "refused: ***, ***"
 
 
 @pytest.mark.parametrize(
