@@ -31,6 +31,8 @@ _START_S = 30.0
 _ROOM_BYTES = 4 * 1024**3
 # Nothing in it outlives the tests.
 _HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# Of the package, for those who build against it.
+_UNUSED = shutil.ignore_patterns("include", "*.a")
 # Ends the server when this process closes the pipe, or dies and so closes it.
 _WATCHED = '"$@" & server=$!; read -r _; kill -INT $server; wait $server'
 
@@ -159,7 +161,7 @@ def _binaries(root: Path) -> Path:
         return package / _INSTALLED / "bin"
     # They find their libraries beside the package, so both are copied side by side.
     for folder in (f"{_PACKAGE}/{_INSTALLED}", f"{_PACKAGE}.libs"):
-        shutil.copytree(package.parent / folder, root / "programs" / folder)
+        shutil.copytree(package.parent / folder, root / "programs" / folder, ignore=_UNUSED)
     return root / "programs" / _PACKAGE / _INSTALLED / "bin"
 
 
