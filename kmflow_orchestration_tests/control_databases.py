@@ -5,7 +5,7 @@
         sessions = open_sessions(engine_of(url))
 
 The one seam between the two: `pytest --control-database=postgres` (`make test-postgres`) runs
-every test that asks for a control database, and no other, on PostgreSQL.
+the tests that ask for a control database, and no others, on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -25,6 +25,32 @@ from kmflow_orchestration_tests.postgres_server import PostgresServer
 
 NewDatabase = Callable[[Path], str]
 _TEMPLATE = "kmflow_template"
+_TESTS = Path(__file__).parent
+# Long ways through much else; what they ask of a control database, shorter tests ask there too.
+_LONG_WAYS = frozenset(
+    {
+        "cli/test_commands.py",
+        "cli/test_config_show.py",
+        "cli/test_connection_commands.py",
+        "cli/test_group_commands.py",
+        "cli/test_outputs.py",
+        "cli/test_refusals.py",
+        "cli/test_token_commands.py",
+        "dagster_skins/test_reconciliation_check.py",
+        "dagster_skins/test_rule_checks.py",
+        "dagster_skins/test_task_outputs.py",
+        "end_to_end/test_cancellation.py",
+        "end_to_end/test_day_ranges.py",
+        "end_to_end/test_journey.py",
+        "end_to_end/test_replays.py",
+        "operations/kills/test_joined_batches.py",
+        "operations/kills/test_publishing_kills.py",
+        "operations/kills/test_scene.py",
+        "operations/outputs/test_browse_outputs.py",
+        "runs/test_databricks_run.py",
+        "runs/test_local_jobs.py",
+    }
+)
 _engines: dict[str, Engine] = {}
 
 
@@ -191,6 +217,10 @@ def for_sqlite(item: pytest.Item) -> bool:
 
 
 def for_postgres(item: pytest.Item) -> bool:
-    """Whether a test uses a control database that can be PostgreSQL's."""
-    uses_one = control_databases.__name__ in getattr(item, "fixturenames", ())
+    """Whether a test uses a control database that can be PostgreSQL's, and has to."""
+    fixtures = getattr(item, "fixturenames", ())
+    if postgres_server.__name__ in fixtures:
+        return True
+    elsewhere = item.path.relative_to(_TESTS).as_posix() in _LONG_WAYS
+    uses_one = control_databases.__name__ in fixtures and not elsewhere
     return uses_one and item.get_closest_marker("sqlite") is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from kmflow_orchestration.metadata.engine import newest_revision
@@ -18,6 +20,15 @@ def test_tables_are_made_once(kmflow: Kmflow, command: str) -> None:
     assert [one.code for one in made] == [0, 0]
     assert [one.json for one in made] == [{"revision": newest_revision()}] * 2
     assert kmflow("group", "list", "--json").json == {"groups": []}
+
+
+def test_a_database_without_tables_knows_no_groups_yet(
+    kmflow: Kmflow, groups_file: Callable[..., str]
+) -> None:
+    """A check makes none, neither in an empty database of a server nor where there is no file."""
+    for _ in range(2):
+        told = kmflow("group", "import", groups_file(), "--dry-run", "--json")
+        assert (told.code, "acme" in told.out) == (0, True)
 
 
 def test_init_makes_the_database_itself(
