@@ -5,11 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NEWEST := .venv-newest-sdk
+# What is newest is asked for once a day.
+NEWEST_STAMP := $(NEWEST)/.installed-$(shell date +%F)
 export KMFLOW_HOME ?= $(CURDIR)/.kmflow
 export DAGSTER_HOME ?= $(KMFLOW_HOME)/dagster
 
 help: ## Show what can be made
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 $(STAMP): requirements.lock pyproject.toml
 	@echo "==> setting up $(VENV) (a minute or two, only when the lock changes)"
@@ -33,6 +36,17 @@ test: $(STAMP) ## All tests that need no Java
 test-spark: $(STAMP) ## The shipped SQL on Apache Spark itself against Sail (needs Java 17)
 	@$(BIN)/python -m pytest -m spark $(ARGS)
 
+test-postgres: $(STAMP) ## The tests that use a control database, on a PostgreSQL server
+	@$(BIN)/python -m pytest -m "not spark" --control-database=postgres -n auto --dist loadgroup $(ARGS)
+
+$(NEWEST_STAMP):
+	@test -x $(NEWEST)/bin/python || $(PYTHON) -m venv $(NEWEST)
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade databricks-sdk
+	@rm -f $(NEWEST)/.installed-* && touch $@
+
+test-newest-sdk: $(STAMP) $(NEWEST_STAMP) ## The newest databricks-sdk: against a served workspace, and below our own client
+	@$(BIN)/python -m kmflow_orchestration_tests.newest_sdk $(NEWEST)/bin/python $(ARGS)
+
 lint: $(STAMP) ## Style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
@@ -46,6 +60,6 @@ lock: ## Pin what is installed in .venv now
 	@{ echo '# Every package of a full development install, by version. Made by `make lock`; holds no index.'; $(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(pip|setuptools|kmflow_orchestration)\b'; } > requirements.lock
 
 clean: ## Remove .venv and all local state
-	@rm -rf $(VENV) .kmflow
+	@rm -rf $(VENV) $(NEWEST) .kmflow
 
-.PHONY: help venv demo dev test test-spark lint format bench lock clean
+.PHONY: help venv demo dev test test-postgres test-spark test-newest-sdk lint format bench lock clean

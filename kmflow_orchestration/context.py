@@ -88,7 +88,9 @@ class Context:
 
     @cached_property
     def _engine(self) -> Any:
-        return open_engine(self.settings.control_database_url)
+        reference = self.settings.database_password
+        password = None if reference is None else reference.resolve()
+        return open_engine(self.settings.control_database_url, password=password)
 
     @cached_property
     def _sessions(self) -> Any:
@@ -97,6 +99,24 @@ class Context:
     def migrate(self) -> str:
         """Bring the control database to this version's schema; its revision."""
         return migrate(self._engine)
+
+    def create_database(self) -> None:
+        """Make the control database itself where its server has none of that name."""
+        from kmflow_orchestration.metadata.migration import create
+
+        create(self._engine)
+
+    def has_tables(self) -> bool:
+        """Whether the control database was ever migrated."""
+        from kmflow_orchestration.metadata.migration import has_tables
+
+        return has_tables(self._engine)
+
+    def check_schema(self) -> None:
+        """Raises ConfigurationError for a control database of another version."""
+        from kmflow_orchestration.metadata.migration import check_schema
+
+        check_schema(self._engine)
 
     @cached_property
     def group_configs(self) -> GroupConfigs:

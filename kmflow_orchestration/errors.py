@@ -19,6 +19,7 @@
     │   └── OperatorOnly                     a setting that leads into this machine (403)
     ├── RemoteFault                 exit 5   network or platform, after our own retries
     │   ├── StorageUnavailable
+    │   │   └── MetadataUnavailable
     │   ├── StatementFailed
     │   ├── RemoteTimeout                    no answer in time
     │   ├── RateLimited                      asked to slow down until our retries were spent
@@ -229,6 +230,12 @@ class StorageUnavailable(RemoteFault):
     """Bytes could not be written or read; what was confirmed before stays confirmed."""
 
     code = "KM-REMOTE-002"
+
+
+class MetadataUnavailable(StorageUnavailable):
+    """The control database, or Dagster's own, does not answer; nothing was changed."""
+
+    code = "KM-METADATA-001"
 
 
 class StatementFailed(RemoteFault):

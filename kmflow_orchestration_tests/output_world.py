@@ -7,7 +7,6 @@ schema only; their Volumes are not made beforehand.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,23 +38,22 @@ class OutputWorld:
         home: Path,
         clock: Clock | None = None,
         room: Room | None = None,
-        database: Path | None = None,
+        database_url: str = "",
     ) -> None:
-        """`database` is a control database that is ready to be copied; making one takes longer."""
+        """`database_url` is a control database that is there; making one takes longer."""
         self.home = home
         self.room = room
-        self._database = database
         self.backend: Backend = "databricks" if room else "local"
         self.overrides = {"home": str(home), "storage_backend": self.backend}
+        if database_url:
+            self.overrides["database_url"] = database_url
         self.context = Context(load_settings(**self.overrides), clock=clock)
         self.told: list[str] = []
         self.uploaded: list[UploadedOutput] = []
 
     def __enter__(self) -> Self:
-        if self._database is None:
+        if "database_url" not in self.overrides:
             self.context.migrate()
-        else:
-            shutil.copy(self._database, self.home / "control.db")
         return self
 
     def __exit__(self, *_: object) -> None:

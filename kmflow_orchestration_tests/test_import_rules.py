@@ -60,6 +60,7 @@ LAYERS["workspace"] = {"sail"}
 
 HOMES = {
     "dagster": DAGSTER_SKINS | {"definitions", "demo"},
+    "dagster_postgres": {"resources"},
     "fastapi": {"service"},
     "databricks": {"databricks_client"},
     # The driver and dialect of Databricks SQL; the embedded workspace speaks the driver's protocol.

@@ -15,17 +15,25 @@ def _family() -> None:
 
 
 @app.command()
+def init(*, as_json: JsonOption = False) -> None:
+    """Make the control database where it is missing, and its tables; a repeat changes nothing."""
+    _bring_up_to_date(create=True, as_json=as_json)
+
+
+@app.command()
 def migrate(*, as_json: JsonOption = False) -> None:
     """Bring the control database to this version's schema; a second call changes nothing."""
-    from kmflow_orchestration.config.settings import load_settings
-    from kmflow_orchestration.metadata.engine import migrate as migrate_database
-    from kmflow_orchestration.metadata.engine import open_engine
+    _bring_up_to_date(create=False, as_json=as_json)
 
-    engine = open_engine(load_settings().control_database_url)
-    try:
-        revision = migrate_database(engine)
-    finally:
-        engine.dispose()
+
+def _bring_up_to_date(*, create: bool, as_json: bool) -> None:
+    from kmflow_orchestration.config.settings import load_settings
+    from kmflow_orchestration.context import Context
+
+    with Context(load_settings()) as context:
+        if create:
+            context.create_database()
+        revision = context.migrate()
     if as_json:
         show_json({"revision": revision})
     else:

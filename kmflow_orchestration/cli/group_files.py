@@ -80,7 +80,7 @@ def _read(file: Path | None, database: str, settings: Settings) -> list[GroupInp
 
 
 def _plan(inputs: Sequence[GroupInput], settings: Settings) -> list[PlannedGroup]:
-    """A check must not make a control database, so one that is missing knows no groups."""
+    """A check must not make a control database: one that is missing, or empty, knows no groups."""
     from kmflow_orchestration.context import Context
     from kmflow_orchestration.metadata.revision import is_there
     from kmflow_orchestration.operations.group_configuration import plan_import
@@ -88,6 +88,8 @@ def _plan(inputs: Sequence[GroupInput], settings: Settings) -> list[PlannedGroup
     if not is_there(settings.control_database_url):
         return plan_import(inputs, ())
     with Context(settings) as context:
+        if not context.has_tables():
+            return plan_import(inputs, ())
         return plan_import(inputs, context.group_configs.all_active(include_disabled=True))
 
 

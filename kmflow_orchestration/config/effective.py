@@ -14,8 +14,8 @@ from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.config.settings import Settings
 
 DEFAULT = "default"
-# An address that may hold a password: whether it is set is all that is told.
-_HIDDEN = frozenset({"database_url"})
+# Addresses that may hold a password: whether they are set is all that is told.
+_HIDDEN = frozenset(name for name, field in Settings.model_fields.items() if not field.repr)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,17 @@ class Settings(BaseSettings):
     environment: Literal["dev", "production"] = Field("dev", validation_alias="KMFLOW_ENV")
 
     database_url: str = Field("", validation_alias="KMFLOW_DATABASE_URL", repr=False)
-    """Control database; empty is SQLite in `<home>/control.db`. Its address may hold a password."""
+    """Control database; empty is SQLite in `<home>/control.db`. May hold a password: not shown."""
+
+    database_password: Annotated[SecretRef | None, NoDecode] = Field(
+        None, validation_alias="KMFLOW_DATABASE_PASSWORD"
+    )
+    """Reference to the control database's password, where its address has none."""
+
+    dagster_postgres_url: str = Field(
+        "", validation_alias="KMFLOW_DAGSTER_POSTGRES_URL", repr=False
+    )
+    """PostgreSQL that keeps Dagster's runs and events; empty is SQLite below DAGSTER_HOME."""
 
     evidence_store_path: Path | None = Field(None, validation_alias="EVIDENCE_STORE_PATH")
     """Root of locally stored evidence; default `<home>/evidence_store`, one folder a group."""
@@ -124,7 +134,7 @@ class Settings(BaseSettings):
     service_host: str = Field("127.0.0.1", validation_alias="KMFLOW_SERVICE_HOST")
     service_port: int = Field(8350, ge=0, le=65535, validation_alias="KMFLOW_SERVICE_PORT")
 
-    @field_validator("callback_key", mode="before")
+    @field_validator("callback_key", "database_password", mode="before")
     @classmethod
     def _reference(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -166,7 +166,7 @@ class Development:
         """Our settings for the children, as references; nothing of this process's own is lost."""
         names = {key: str(Settings.model_fields[key].validation_alias) for key in self._overrides}
         ours = {names[key]: value for key, value in self._overrides.items()}
-        home = {"DAGSTER_HOME": str(self._sandbox.home.prepare_dagster())}
+        home = {"DAGSTER_HOME": str(self._sandbox.home.dagster)}
         return {**os.environ, **ours, **home}
 
     @property

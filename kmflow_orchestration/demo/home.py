@@ -58,22 +58,22 @@ class Home:
             scratch.replace(file)
         return int(ports[name])
 
-    def prepare_dagster(self) -> Path:
+    def prepare_dagster(self, settings: str = "dagster.yaml") -> Path:
         """Make DAGSTER_HOME with our instance settings; returns it."""
         self.dagster.mkdir(parents=True, exist_ok=True)
-        text = instance_settings()
+        text = instance_settings(settings)
         target = self.dagster / "dagster.yaml"
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             target.write_text(text, encoding="utf-8")
         return self.dagster
 
 
-def instance_settings() -> str:
-    """The project's `dagster.yaml`: beside the package in a checkout, inside it in a wheel."""
-    packaged = resources.files(PACKAGE).joinpath("dagster.yaml")
+def instance_settings(name: str) -> str:
+    """A settings file of the project: beside the package in a checkout, inside it in a wheel."""
+    packaged = resources.files(PACKAGE).joinpath(name)
     if packaged.is_file():
         return packaged.read_text(encoding="utf-8")
-    beside = Path(str(resources.files(PACKAGE))).parent / "dagster.yaml"
+    beside = Path(str(resources.files(PACKAGE))).parent / name
     return beside.read_text(encoding="utf-8")
 
 

@@ -154,7 +154,6 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     processes for each run.
     """
     quiet = {"module": NoOpComputeLogManager.__module__, "class": NoOpComputeLogManager.__name__}
-    home.prepare_dagster()
     ref = InstanceRef.from_dir(str(home.dagster), overrides={"compute_logs": quiet})
     return dg.DagsterInstance.from_ref(ref)
 

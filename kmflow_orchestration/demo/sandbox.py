@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context
+from kmflow_orchestration.demo.dagster_storage import prepare_storage
 from kmflow_orchestration.demo.groups import (
     SCHEMA,
     landing_root,
@@ -69,8 +70,9 @@ class Sandbox:
         with ExitStack() as opening:
             opening.enter_context(_held(self.home))
             _keep_backend(self.home, self.backend)
-            self.home.prepare_dagster()
-            self.context = opening.enter_context(Context(load_settings(**self.overrides)))
+            settings = load_settings(**self.overrides)
+            prepare_storage(self.home, settings)
+            self.context = opening.enter_context(Context(settings))
             self.context.migrate()
             if self.backend == "databricks":
                 server = EmbeddedWorkspace(self.home.workspace, port=self.home.port("workspace"))

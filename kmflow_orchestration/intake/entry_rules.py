@@ -23,6 +23,8 @@ _PASSING = (
     ".[!.]*", "~$*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.download",
     "*.swp", "thumbs.db", "desktop.ini",
 )  # fmt: skip
+# A database's index takes no longer key, and who has such a path has lost his way in his folders.
+LONGEST_PATH_BYTES = 2000
 # Any id will do: only its length counts.
 _ANY_ITEM = "0" * 32
 
@@ -56,8 +58,14 @@ def check_entry(path: PurePosixPath) -> EngagementId:
     """Engagement of a path whose every part may become part of a stored path.
 
     Raises:
-        QuarantinedFile: no engagement, a bad name, or a name made to look like a path.
+        QuarantinedFile: no engagement, a bad name, a name made to look like a path, or too long.
     """
+    if len(str(path).encode("utf-8", "surrogateescape")) > LONGEST_PATH_BYTES:
+        raise QuarantinedFile(
+            f"a path of over {LONGEST_PATH_BYTES} bytes",
+            reason=BAD_NAME,
+            hint="move it nearer to its engagement's folder",
+        )
     for part in path.parts:
         _check_part(part)
     _check_part(stored_name(_ANY_ITEM, path.name))

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from kmflow_orchestration.errors import QuarantinedFile, StorageUnavailable
 from kmflow_orchestration.intake.entry_rules import (
+    LONGEST_PATH_BYTES,
     PATH_TRICK,
     UNREADABLE,
     check_entry,
@@ -21,7 +22,7 @@ from kmflow_orchestration.intake.entry_rules import (
     is_ignored,
 )
 from kmflow_orchestration.metadata.intake_records import FolderLook, Seen
-from kmflow_orchestration.names import is_id
+from kmflow_orchestration.names import is_id, short_hash
 
 __all__ = [
     "Descent",
@@ -141,8 +142,12 @@ def _is_due(child: tuple[str, ...], resume: tuple[str, ...] | None) -> bool:
 
 
 def _shown(path: str) -> str:
-    """A path as text that every database takes, also when its bytes are no UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path as text that every database takes, also when it is no UTF-8 or without end."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    if len(text.encode()) <= LONGEST_PATH_BYTES:
+        return text
+    # Such a file may not enter, but its line in the ledger must name it, and no other.
+    return f"{text[:200]}…{short_hash(text, 16)}…{text[-200:]}"
 
 
 @dataclass(frozen=True, slots=True)

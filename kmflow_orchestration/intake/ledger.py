@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from datetime import date, datetime
 
 from kmflow_orchestration.clock import Clock
-from kmflow_orchestration.errors import LeaseHeld, StateConflict
+from kmflow_orchestration.errors import LeaseHeld, MetadataUnavailable, StateConflict
 from kmflow_orchestration.identity import batch_id
 from kmflow_orchestration.intake.claimed_batch import ClaimedBatch
 from kmflow_orchestration.intake.claims import LEASE, RunIsOver, is_free, kept
@@ -124,13 +124,18 @@ class Ledger:
             runs = tables.batches.runs(group)
         return [DueDay(day, runs.get(day, 0) + 1, 0, unfinished=True) for day in sorted(late)]
 
-    def run_requested(self, group: GroupId, day: date) -> None:
+    def run_requested(self, group: GroupId, day: date, number: int | None = None) -> bool:
         """Count a run of a day that was asked for: the next one gets another run key.
 
         `claimed_batch` counts too; this is for runs that may die before they come that far.
+        With the `number` a due day had: False, and nothing is counted, when that run was asked for
+        or begun by somebody else meanwhile.
         """
         with changing(self._sessions, group) as tables:
+            if number is not None and tables.batches.runs(group).get(day, 0) >= number:
+                return False
             tables.batches.count_run(group, day)
+        return True
 
     @contextmanager
     def claimed_batch(
@@ -161,7 +166,8 @@ class Ledger:
                 # The claim is somebody else's by now: nothing of it is ours to give up.
                 raise
             except BaseException:
-                with suppress(StateConflict):
+                # Without the database the lease runs out by itself; what went wrong comes first.
+                with suppress(StateConflict, MetadataUnavailable):
                     batch.let_go()
                 raise
             else:

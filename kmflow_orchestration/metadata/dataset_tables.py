@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import JSON, String, UniqueConstraint, delete, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
@@ -106,6 +107,14 @@ class DatasetTables:
         Raises:
             ValueError: every one of them is another dataset's.
         """
+        try:
+            return self._table_name(group, engagement, dataset_key, names)
+        except IntegrityError:  # another process took the name, or named the dataset, just now
+            return self._table_name(group, engagement, dataset_key, names)
+
+    def _table_name(
+        self, group: GroupId, engagement: EngagementId, dataset_key: str, names: Sequence[str]
+    ) -> str:
         with guarded(self.sessions) as session:
             known = session.get(DatasetRow, (group, engagement, dataset_key))
             if known is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,39 +9,46 @@ from pathlib import Path
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DatabaseError, DisconnectionError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from kmflow_orchestration.errors import ConfigurationError, StorageUnavailable
+from kmflow_orchestration.config.secret_refs import Secret
+from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.metadata.forks import let_go_in_forked_children
 from kmflow_orchestration.metadata.group_guard import refuse_missing_group
-from kmflow_orchestration.metadata.revision import is_up_to_date, wanted_revision
+from kmflow_orchestration.metadata.migration import migrate, newest_revision
+from kmflow_orchestration.metadata.postgresql import is_postgresql, open_postgresql
+from kmflow_orchestration.metadata.unavailable import VARIABLE
 from kmflow_orchestration.redaction import register
 
 SessionFactory = sessionmaker[Session]
-_SUPPORTED = ("sqlite", "postgresql")
-_PROCESS = "process"
+_HINT = "use sqlite:///path or postgresql://user@host:5432/database"
 
 
-def open_engine(url: str) -> Engine:
-    """An engine for a control database.
+def open_engine(url: str, *, password: Secret | None = None) -> Engine:
+    """An engine for a control database; nothing is connected yet.
 
     SQLite files are opened in WAL mode with foreign keys on and wait 30 s for a writer. A
     statement with an empty group raises MissingGroup before it is sent (row A4). Values of
-    statements are shown by no error and by no `echo` (row C15).
+    statements are shown by no error and by no `echo` (row C15). `password` is used where the
+    address has none.
 
     Raises:
         ConfigurationError: no address, or a database that is neither SQLite nor PostgreSQL.
+        MissingDependency: PostgreSQL without its driver.
     """
-    parsed = _parsed(url)
-    if parsed.get_backend_name() not in _SUPPORTED:
+    parsed = parse_url(url)
+    if is_postgresql(parsed):
+        if password is not None and parsed.password is None:
+            parsed = parsed.set(password=password.reveal())
+        return _guarded(open_postgresql(parsed))
+    if parsed.get_backend_name() != "sqlite":
         raise ConfigurationError(
             f"the control database cannot be {parsed.get_backend_name()}",
-            fields=("KMFLOW_DATABASE_URL",),
-            hint="use sqlite:///path or postgresql://…",
+            fields=(VARIABLE,),
+            hint=_HINT,
         )
-    if parsed.get_backend_name() == "postgresql":
-        return _guarded(create_engine(parsed, pool_pre_ping=True, hide_parameters=True))
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     # Kept open: a close that leaves nobody else folds the write-ahead log back and syncs the disk,
@@ -58,44 +64,29 @@ def open_engine(url: str) -> Engine:
     return _guarded(engine)
 
 
-def _parsed(url: str) -> URL:
+def parse_url(url: str, *, of: str = "control database", variable: str = VARIABLE) -> URL:
+    """Reads a database's address. Raises ConfigurationError, in which nothing of it is shown."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
+        parsed = None
+    # Behind a password with an @ in it, the rest of itself is taken for the host.
+    if parsed is None or "@" in f"{parsed.host}{parsed.database}":
         # Neither text nor cause is shown: the address may hold a password.
         raise ConfigurationError(
-            "the control database's address cannot be read",
-            fields=("KMFLOW_DATABASE_URL",),
-            hint="use sqlite:///path or postgresql://…",
-        ) from None
-    register(parsed.password or "")
+            f"the {of}'s address cannot be read",
+            fields=(variable,),
+            hint=f"{_HINT}; a password's special characters are percent-encoded",
+        )
+    if parsed.password is not None:
+        register(str(parsed.password))
     return parsed
 
 
 def _guarded(engine: Engine) -> Engine:
     refuse_missing_group(engine)
-    event.listen(engine, "connect", _note_process)
-    event.listen(engine, "checkout", _refuse_inherited)
+    let_go_in_forked_children(engine)
     return engine
-
-
-def _note_process(_connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-    record.info[_PROCESS] = os.getpid()
-
-
-def _refuse_inherited(
-    _connection: DBAPIConnection, record: ConnectionPoolEntry, proxy: PoolProxiedConnection
-) -> None:
-    """Give a forked child connections of its own: those it inherits are still its parent's.
-
-    https://docs.sqlalchemy.org/en/20/core/pooling.html#using-connection-pools-with-multiprocessing-or-os-fork
-    """
-    opened_by = record.info[_PROCESS]
-    if opened_by != os.getpid():
-        # As the pool's own documentation does it; its types do not foresee it.
-        record.dbapi_connection = None  # type: ignore[misc]
-        proxy.dbapi_connection = None  # type: ignore[misc]
-        raise DisconnectionError(f"the connection belongs to process {opened_by}")
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -118,42 +109,12 @@ def transaction(sessions: SessionFactory) -> Iterator[Session]:
         yield session
 
 
-def migrate(engine: Engine) -> str:
-    """Bring the schema to the newest revision and return it; a second call does nothing.
-
-    Raises:
-        ConfigurationError: the database was made by a newer version of this software.
-        StorageUnavailable: the database does not answer.
-    """
-    # A tenth of a second that most commands need not wait for.
-    if is_up_to_date(engine):
-        return wanted_revision()
-    from alembic import command
-    from alembic.config import Config
-    from alembic.util.exc import CommandError
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    try:
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    except CommandError as error:
-        raise ConfigurationError(
-            f"the control database does not fit this version: {error}",
-            fields=("KMFLOW_DATABASE_URL",),
-            hint="it was made by a newer version: upgrade kmflow_orchestration",
-        ) from error
-    except DatabaseError as error:
-        raise StorageUnavailable(
-            f"the control database does not answer: {error.orig}",
-            hint="check KMFLOW_DATABASE_URL and KMFLOW_HOME, then try again",
-        ) from error
-    return newest_revision()
-
-
-def newest_revision() -> str:
-    """The revision this code wants."""
-    from alembic.script import ScriptDirectory
-
-    return ScriptDirectory(str(Path(__file__).parent / "migrations")).get_current_head() or ""
+__all__ = [
+    "SessionFactory",
+    "migrate",
+    "newest_revision",
+    "open_engine",
+    "open_sessions",
+    "parse_url",
+    "transaction",
+]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.metadata.engine import SessionFactory, transaction
+from kmflow_orchestration.metadata.unavailable import DATABASE_FAULTS, unavailable
 
 
 @contextmanager
@@ -17,13 +16,15 @@ def guarded(sessions: SessionFactory) -> Iterator[Session]:
     """One transaction, rolled back on any error.
 
     Raises:
-        StorageUnavailable: the database is locked, gone or not migrated; nothing was changed.
+        MetadataUnavailable: the database is locked, gone or not migrated; nothing was changed.
+            Should it go in the very moment of the commit, nobody can tell: try again, for every
+            write of ours is a compare-and-set or replaces itself.
     """
     try:
         with transaction(sessions) as session:
             yield session
-    except OperationalError as error:
-        raise StorageUnavailable(
-            f"the control database does not answer: {error.orig}",
-            hint="try again; `kmflow db migrate` makes missing tables",
-        ) from error
+    except DATABASE_FAULTS as error:
+        fault = unavailable(error, sessions.kw["bind"].url)
+        if fault is None:
+            raise
+        raise fault from error

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, or_, select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import ColumnElement, Date, bindparam, insert, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from kmflow_orchestration.errors import StateConflict
-from kmflow_orchestration.metadata.engine import SessionFactory, transaction
+from kmflow_orchestration.errors import MetadataUnavailable, StateConflict
+from kmflow_orchestration.metadata.engine import SessionFactory
+from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_records import LIVE, Batch, Step
 from kmflow_orchestration.metadata.intake_tables import BatchReplacementRow as Replacement
@@ -62,7 +62,7 @@ class OpenBatch:
 _RUN_BEGUN = text(
     "INSERT INTO intake_days (group_id, day, runs) VALUES (:group_id, :day, 1)"
     " ON CONFLICT (group_id, day) DO UPDATE SET runs = intake_days.runs + 1"
-)
+).bindparams(bindparam("day", type_=Date))
 
 
 class IntakeBatches:
@@ -228,7 +228,7 @@ class IntakeBatches:
 
     def count_run(self, group: GroupId, day: date) -> None:
         """One more run of a day has begun."""
-        self._session.execute(_RUN_BEGUN, {"group_id": group, "day": day.isoformat()})
+        self._session.execute(_RUN_BEGUN, {"group_id": group, "day": day})
 
 
 def renew(
@@ -239,11 +239,11 @@ def renew(
     A database that is busy or away for a moment loses no claim: the next beat tries again.
     """
     try:
-        with transaction(sessions) as session:
+        with guarded(sessions) as session:
             IntakeBatches(session).hold(group, batch, lease_until)
     except StateConflict:
         return False
-    except OperationalError:
+    except MetadataUnavailable:
         return True
     return True
 

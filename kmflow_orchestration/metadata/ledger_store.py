@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from kmflow_orchestration.metadata.config_audit import AuditRecords
 from kmflow_orchestration.metadata.engagements import Engagements
-from kmflow_orchestration.metadata.engine import SessionFactory, transaction
+from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.evidence_items import EvidenceItems
 from kmflow_orchestration.metadata.evidence_requests import EvidenceRequests
+from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.intake_batches import IntakeBatches
 from kmflow_orchestration.metadata.landing_files import LandingFiles
 from kmflow_orchestration.names import GroupId
@@ -41,7 +42,7 @@ class LedgerTables:
 @contextmanager
 def reading(sessions: SessionFactory) -> Iterator[LedgerTables]:
     """A transaction that changes nothing."""
-    with sessions() as session:
+    with guarded(sessions) as session:
         yield _tables(session)
 
 
@@ -51,7 +52,7 @@ def changing(sessions: SessionFactory, group: GroupId) -> Iterator[LedgerTables]
 
     Compare-and-set needs no more: what was read inside it still holds when it writes.
     """
-    with transaction(sessions) as session:
+    with guarded(sessions) as session:
         session.execute(_LOCK, {"group_id": group})
         yield _tables(session)
 

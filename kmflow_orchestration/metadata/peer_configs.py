@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from kmflow_orchestration.config.group_input import FIELD_NAMES
 from kmflow_orchestration.errors import ConfigurationError, MissingDependency
+from kmflow_orchestration.metadata.postgresql import DRIVER, is_postgresql
 
 TABLES = ("databricks_configs", "databricksconfig")
 # Named otherwise there. Its tokens lie in another table, encrypted with a key of its own.
@@ -64,9 +65,9 @@ def _read_only(url: str) -> Iterator[Connection]:
 
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
-    if parsed.get_backend_name() == "postgresql":
+    if is_postgresql(parsed):
         return create_engine(
-            parsed,
+            parsed.set(drivername=DRIVER),
             poolclass=NullPool,
             execution_options={"postgresql_readonly": True},
             hide_parameters=True,

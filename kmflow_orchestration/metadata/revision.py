@@ -6,17 +6,32 @@ import re
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, inspect, make_url, text
 from sqlalchemy.exc import DatabaseError
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
+_TABLE = "alembic_version"
 
 
 @cache
-def wanted_revision() -> str:
-    """The revision this code wants: the highest number among its migrations' file names."""
+def known_revisions() -> frozenset[str]:
+    """All revisions of this code: the numbers its migrations' file names begin with."""
     names = (path.name for path in _VERSIONS.glob("*.py"))
-    return max(found[1] for name in names if (found := re.match(r"(\d{4})_", name)))
+    return frozenset(found[1] for name in names if (found := re.match(r"(\d{4})_", name)))
+
+
+def wanted_revision() -> str:
+    """The revision this code wants."""
+    return max(known_revisions())
+
+
+def stored_revision(engine: Engine) -> str | None:
+    """The revision a database is at; None for one that was never migrated."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(_TABLE):
+            return None
+        found: str | None = connection.scalar(text(f"SELECT version_num FROM {_TABLE}"))
+        return found
 
 
 def is_up_to_date(engine: Engine) -> bool:
@@ -25,9 +40,7 @@ def is_up_to_date(engine: Engine) -> bool:
     False as well for one that is new, of a newer version, or away: `migrate` tells these apart.
     """
     try:
-        with engine.connect() as connection:
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars()
-            return list(found) == [wanted_revision()]
+        return stored_revision(engine) == wanted_revision()
     except DatabaseError:
         return False
 

@@ -29,6 +29,7 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
     )
 
     _context: Context | None = PrivateAttr(default=None)
+    _checked: bool = PrivateAttr(default=False)
     _group: str | None = PrivateAttr(default=None)
     _run_id: str | None = PrivateAttr(default=None)
     _run_name: str = PrivateAttr(default="")
@@ -50,15 +51,23 @@ class ContextResource(dg.ConfigurableResource["ContextResource"]):
             run_is_over=self._run_is_over,
             actor="" if self._run_id else "Dagster",
         ) as opened:
-            self._context = opened
+            self._context, self._checked = opened, False
             yield self
         self._context = None
 
     @property
     def context(self) -> Context:
-        """The composition root, for sensors: they look after every group."""
+        """The composition root, for sensors: they look after every group.
+
+        Raises:
+            ConfigurationError: the control database is of another version than this code.
+            MetadataUnavailable: it does not answer.
+        """
         if self._context is None:
             raise RuntimeError("the kmflow resource is used outside a step or tick")
+        if not self._checked:
+            self._context.check_schema()
+            self._checked = True
         return self._context
 
     def for_group(self, group: str) -> GroupContext:

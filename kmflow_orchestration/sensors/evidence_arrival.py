@@ -51,8 +51,7 @@ def evidence_arrival(
         requests, skipped = _requests(context.instance, opened, group)
         waiting[group] = requests
         told.append(_sentence(group, seen, len(requests), skipped))
-    fair = in_turns(waiting, MAX_REQUESTS)
-    _count(opened, fair)
+    fair = _first_to_ask(opened, in_turns(waiting, MAX_REQUESTS))
     context.log.info("; ".join(told))
     return dg.SensorResult(
         run_requests=fair,
@@ -120,11 +119,18 @@ def _request(
     )
 
 
-def _count(opened: Context, requests: list[dg.RunRequest]) -> None:
-    """Even a run that dies before it claims anything must not take the next one's key."""
-    for request in requests:
-        target = split_days([request.partition_key or ""])
-        opened.ledger.run_requested(target.group, target.days[0])
+def _first_to_ask(opened: Context, requests: list[dg.RunRequest]) -> list[dg.RunRequest]:
+    """Requests that nobody made meanwhile: two daemons may tick at the same moment.
+
+    Even a run that dies before it claims anything must not take the next one's key.
+    """
+    return [request for request in requests if _is_first_to_ask(opened, request)]
+
+
+def _is_first_to_ask(opened: Context, request: dg.RunRequest) -> bool:
+    target = split_days([request.partition_key or ""])
+    number = int((request.run_key or "").rpartition(":")[2])
+    return opened.ledger.run_requested(target.group, target.days[0], number)
 
 
 def _sentence(group: str, seen: Look, requested: int, skipped: list[str]) -> str:

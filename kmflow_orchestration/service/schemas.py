@@ -57,6 +57,8 @@ Status = Annotated[RunStatus, BeforeValidator(_status)]
 Severity = Annotated[str, AfterValidator(_severity)]
 Moment = Annotated[datetime, AfterValidator(_in_utc)]
 Words = Annotated[str, Field(min_length=1, max_length=255)]
+# Together they are a key in the control database; Unity Catalog has no longer names either.
+Name = Annotated[str, Field(max_length=255)]
 Id = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=64)]
 
 
@@ -111,10 +113,10 @@ class ReportedScore(_Body):
     """A score as a job reports it."""
 
     scope: Annotated[str, Field(pattern="^(table_group|table|column)$")]
-    schema_name: str | None = None
-    table_name: str | None = None
-    column_name: str | None = None
-    dimension: str | None = None
+    schema_name: Name | None = None
+    table_name: Name | None = None
+    column_name: Name | None = None
+    dimension: Name | None = None
     score: Share | None = None
     record_count: Count | None = None
     affected: Annotated[float, Field(ge=0)] | None = None

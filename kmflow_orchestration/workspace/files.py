@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -47,13 +47,13 @@ def routes(services: Services) -> list[Route]:
 
     def metadata(call: Call) -> Response:
         try:
-            stat = _file(services, call.caller, call.path["path"]).disk.stat()
+            stat = existing_file(services, call.caller, call.path["path"]).disk.stat()
         except WireError as error:
             return Response(status_code=error.status)  # HEAD answers carry no body
         return Response(headers=_headers(stat))
 
     def delete(call: Call) -> Response:
-        _file(services, call.caller, call.path["path"], WRITE).disk.unlink()
+        existing_file(services, call.caller, call.path["path"], WRITE).disk.unlink()
         return Response(status_code=204)
 
     path = "/api/2.0/fs/files/{path:path}"
@@ -66,7 +66,7 @@ def routes(services: Services) -> list[Route]:
     ]
 
 
-def _file(services: Services, who: Caller, path: str, privilege: str = READ) -> Place:
+def existing_file(services: Services, who: Caller, path: str, privilege: str = READ) -> Place:
     """An existing file. Raises WireError."""
     place = volume_place(services, who, path, privilege)
     if not place.disk.is_file():
@@ -86,7 +86,7 @@ class _Uploads:
         self._services = services
         self._writers = CapacityLimiter(_WRITERS)
         for workspace_id in services.state.workspaces():  # what a killed server left behind
-            shutil.rmtree(self._directory(workspace_id), ignore_errors=True)
+            shutil.rmtree(uploads_directory(services, workspace_id), ignore_errors=True)
 
     async def receive(self, request: Request) -> Response:
         """Take a whole body, then make the file appear. Raises WireError, ClientDisconnect."""
@@ -105,28 +105,34 @@ class _Uploads:
             raise
         return Response(status_code=204)
 
-    def _directory(self, workspace_id: str) -> Path:
-        """Outside the Volumes, on the same file system, so that a rename is all it takes."""
-        return self._services.state.workspace_directory(workspace_id) / "uploads"
-
     async def _off_the_loop(self, work: Callable[..., _T], *args: object) -> _T:
         return await to_thread.run_sync(work, *args, limiter=self._writers)
 
-    def _begin(self, request: Request, head: bytes) -> _Incoming:
-        who = caller(request)
-        place = volume_place(self._services, who, request.path_params["path"], WRITE)
+    def _begin(self, request: Request, head: bytes) -> IncomingFile:
         overwrite = request.query_params.get("overwrite", "false").lower() == "true"
-        if place.disk.is_dir():
-            raise _already_exists("A directory of this name already exists.")
-        if not overwrite and place.disk.exists():
-            raise _already_exists("The file being created already exists.")
-        directory = self._directory(who.workspace_id)
-        incoming = _Incoming(place.disk, directory, overwrite=overwrite)
+        path = request.path_params["path"]
+        incoming = begin_upload(self._services, caller(request), path, overwrite=overwrite)
         incoming.write(head)
         return incoming
 
 
-class _Incoming:
+def uploads_directory(services: Services, workspace_id: str) -> Path:
+    """Outside the Volumes, on the same file system, so that a rename is all it takes."""
+    return services.state.workspace_directory(workspace_id) / "uploads"
+
+
+def begin_upload(services: Services, who: Caller, path: str, *, overwrite: bool) -> IncomingFile:
+    """A file to write and then to finish. Raises WireError."""
+    place = volume_place(services, who, path, WRITE)
+    if place.disk.is_dir():
+        raise _already_exists("A directory of this name already exists.")
+    if not overwrite and place.disk.exists():
+        raise _already_exists("The file being created already exists.")
+    directory = uploads_directory(services, who.workspace_id)
+    return IncomingFile(place.disk, directory, overwrite=overwrite)
+
+
+class IncomingFile:
     """Bytes that are not yet a file of the Volume."""
 
     def __init__(self, target: Path, directory: Path, *, overwrite: bool) -> None:
@@ -192,17 +198,22 @@ async def _head(body: AsyncIterator[bytes]) -> bytes:
 
 
 def _download(services: Services, request: Request) -> Response:
-    place = _file(services, caller(request), request.path_params["path"])
+    place = existing_file(services, caller(request), request.path_params["path"])
+    return sent_file(place.disk, request.headers)
+
+
+def sent_file(path: Path, asked: Mapping[str, str]) -> Response:
+    """A file, or the range of it that the request's headers ask for. Raises WireError 412, 416."""
     with ExitStack() as open_files:
-        source = open_files.enter_context(place.disk.open("rb"))
+        source = open_files.enter_context(path.open("rb"))
         stat = os.fstat(source.fileno())
-        if _changed_since(request.headers.get("if-unmodified-since"), stat):
+        if _changed_since(asked.get("if-unmodified-since"), stat):
             raise WireError(412, "PRECONDITION_FAILED", "The file was modified.")
-        start, end = _range(request.headers.get("range"), stat.st_size)
+        start, end = _range(asked.get("range"), stat.st_size)
         source.seek(start)
         headers = _headers(stat) | {"Content-Length": str(end - start)}
         status = 200
-        if "range" in request.headers:
+        if "range" in asked:
             status = 206
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{stat.st_size}"
         if end - start <= _IN_MEMORY:

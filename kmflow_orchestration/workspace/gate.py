@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kmflow_orchestration.workspace import presigned_urls
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration.workspace.request_log import Request, RequestLog
 from kmflow_orchestration.workspace.services import Services
@@ -28,7 +29,7 @@ _ORG_HEADER = "X-Databricks-Org-Id"
 _REASON_HEADER = "X-Databricks-Reason-Phrase"
 _NO_CREDENTIAL = "Credential was not sent or was of an unsupported type for this API."
 # Host metadata, the token endpoint, and links whose secret is their own credential.
-_OPEN = ("/.well-known/", "/oidc/", "/external-results/")
+_OPEN = ("/.well-known/", "/oidc/", "/external-results/", presigned_urls.ROOT)
 _UPLOADS = {"PUT", "POST"}
 _HANG_UP_S = 5.0
 

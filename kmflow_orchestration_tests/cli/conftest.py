@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kmflow_orchestration.cli.main import main
+from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.embedded import Room, embedded_server, room
 
 __all__ = ["embedded_server", "room"]
@@ -43,13 +44,19 @@ Kmflow = Callable[..., Outcome]
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, control_databases: ControlDatabases
+) -> Iterator[Path]:
     """An empty KMFLOW_HOME; the current directory holds no `.env`."""
     for name in [name for name in os.environ if name.startswith(OURS)]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KMFLOW_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    with control_databases.of_a_test():
+        url = control_databases.unmigrated(tmp_path / "home" / "control.db")
+        for name, value in control_databases.settings(url).items():
+            monkeypatch.setenv(f"KMFLOW_{name.upper()}", value)
+        yield tmp_path / "home"
 
 
 @pytest.fixture

@@ -54,6 +54,8 @@ def test_no_secret_is_shown(kmflow: Kmflow, home: Path, monkeypatch: pytest.Monk
     assert "set (env:ACME_TOKEN)" in shown.out
     assert TOKEN not in shown.out + shown.err
 
-    monkeypatch.setenv("KMFLOW_DATABASE_URL", f"postgresql://u:{TOKEN}@host/db")
-    shown = kmflow("config", "show")
+    for variable in ("KMFLOW_DATABASE_URL", "KMFLOW_DAGSTER_POSTGRES_URL"):
+        monkeypatch.setenv(variable, f"postgresql://u:{TOKEN}@host/db")
+    shown = kmflow("config", "show", "--json")
+    assert shown.json["process"]["KMFLOW_DAGSTER_POSTGRES_URL"]["value"] == "set"
     assert TOKEN not in shown.out + shown.err

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration_tests.cli.conftest import TOKEN, Kmflow, Outcome
 from kmflow_orchestration_tests.embedded import Room
 
@@ -185,7 +186,7 @@ def test_a_database_we_cannot_use_is_refused_without_its_password(
 
 def test_a_database_of_a_newer_version_is_left_alone(kmflow: Kmflow, home: Path) -> None:
     kmflow("db", "migrate")
-    engine = sqlalchemy.create_engine(f"sqlite:///{home / 'control.db'}")
+    engine = sqlalchemy.create_engine(load_settings().control_database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
@@ -196,6 +197,7 @@ def test_a_database_of_a_newer_version_is_left_alone(kmflow: Kmflow, home: Path)
     assert "newer version" in refused.err
 
 
+@pytest.mark.sqlite
 def test_a_database_that_is_none_is_named(kmflow: Kmflow, home: Path) -> None:
     home.mkdir()
     (home / "control.db").write_bytes(b"this is no database, whatever its name may say" * 100)
@@ -206,6 +208,7 @@ def test_a_database_that_is_none_is_named(kmflow: Kmflow, home: Path) -> None:
     assert "not a database" in refused.err
 
 
+@pytest.mark.sqlite
 def test_a_home_that_is_a_file_is_named(kmflow: Kmflow, home: Path) -> None:
     home.write_bytes(b"")
 

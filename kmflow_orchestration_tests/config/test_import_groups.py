@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from kmflow_orchestration.errors import ConfigurationError
-from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.operations.group_configuration import import_groups
+from kmflow_orchestration_tests.control_databases import engine_of
 
 ANN = "ann@kmflow.test"
 
 
 @pytest.fixture
-def configs(tmp_path, clock):
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    migrate(engine)
+def configs(tmp_path, clock, control_database):
+    engine = engine_of(control_database(tmp_path / "control.db"))
     return GroupConfigs(open_sessions(engine), clock)
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kmflow_orchestration_tests.control_databases import NewDatabase
 from kmflow_orchestration_tests.dagster_skins.sensor_world import SensorWorld
-from kmflow_orchestration_tests.intake.conftest import empty_control_database
-
-__all__ = ["empty_control_database"]
 
 
 @pytest.fixture
-def world(tmp_path: Path, empty_control_database: Path) -> Iterator[SensorWorld]:
-    shutil.copy(empty_control_database, tmp_path / "control.db")
-    with SensorWorld(tmp_path) as opened:
+def world(tmp_path: Path, control_database: NewDatabase) -> Iterator[SensorWorld]:
+    with SensorWorld(tmp_path, control_database(tmp_path / "control.db")) as opened:
         yield opened

@@ -32,10 +32,11 @@ from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 class SensorWorld:
     """A process's home with groups in it, and the sensors' cursors between ticks."""
 
-    def __init__(self, home: Path, *, storage_backend: str = "local") -> None:
+    def __init__(self, home: Path, database_url: str, *, storage_backend: str = "local") -> None:
         self.home = home
         self.overrides = {
             "home": str(home),
+            "database_url": database_url,
             "storage_backend": storage_backend,
             "quiet_period_s": "0",
         }
@@ -86,7 +87,8 @@ class SensorWorld:
 
     def place(self, group: str, *, ago: timedelta = timedelta()) -> LandingPlace:
         """The group's landing place, as somebody sees it whose clock is behind by `ago`."""
-        return LandingPlace(self.home, FakeClock(self.now - ago), GroupId(group))
+        clock = FakeClock(self.now - ago)
+        return LandingPlace(self.home, clock, GroupId(group), self.overrides["database_url"])
 
     def drop(self, group: str, path: str, content: str = "id\n1\n", *, age_s: float = 3600) -> Path:
         return self.place(group).drop(path, content, age_s=age_s)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from kmflow_orchestration.partitions.keys import GROUP_TAG, GROUPS, day_key
 from kmflow_orchestration.resources.asset_keys import EVIDENCE_FILES
+from kmflow_orchestration_tests.control_databases import NewDatabase
 from kmflow_orchestration_tests.dagster_skins.sensor_world import SensorWorld
 
 SENSOR = "evidence_arrival"
@@ -106,10 +106,10 @@ def test_a_disabled_group_is_asked_to_do_nothing(queued: SensorWorld) -> None:
 
 
 @pytest.fixture
-def remote(tmp_path: Path, empty_control_database: Path) -> Iterator[SensorWorld]:
+def remote(tmp_path: Path, control_database: NewDatabase) -> Iterator[SensorWorld]:
     """The same, but storage is each group's workspace."""
-    shutil.copy(empty_control_database, tmp_path / "control.db")
-    with SensorWorld(tmp_path, storage_backend="databricks") as opened:
+    address = control_database(tmp_path / "control.db")
+    with SensorWorld(tmp_path, address, storage_backend="databricks") as opened:
         yield opened
 
 

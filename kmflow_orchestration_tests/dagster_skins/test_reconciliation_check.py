@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -35,10 +34,9 @@ DISAGREEMENTS = {
 
 
 @pytest.fixture
-def day(tmp_path, empty_control_database) -> Iterator[ProfiledTables]:
+def day(tmp_path, control_database) -> Iterator[ProfiledTables]:
     """Group `acme` with two files that came today."""
-    shutil.copy(empty_control_database, tmp_path / "control.db")
-    with SensorWorld(tmp_path) as world:
+    with SensorWorld(tmp_path, control_database(tmp_path / "control.db")) as world:
         made = ProfiledTables(world)
         for name in ("a.md", "b.md"):
             world.drop("acme", f"e1/{name}", f"# Zylphora {name}\n")

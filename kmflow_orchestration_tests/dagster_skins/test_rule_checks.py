@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -52,10 +51,9 @@ MANY: Rows = {f"c{n:02d}": ("STRING", [f" {MARK}"]) for n in range(30)}
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory, empty_control_database) -> Iterator[ProfiledTables]:
+def tables(tmp_path_factory, control_databases) -> Iterator[ProfiledTables]:
     home = tmp_path_factory.mktemp("checks")
-    shutil.copy(empty_control_database, home / "control.db")
-    with SensorWorld(home) as world:
+    with SensorWorld(home, control_databases.new(home / "control.db")) as world:
         made = ProfiledTables(world)
         for name, rows in (("dirty", DIRTY), ("clean", CLEAN), ("many", MANY)):
             made.profile(name, made.add(name, rows))

@@ -17,6 +17,7 @@ from kmflow_orchestration.partitions.keys import GROUP, GROUP_TAG, GROUPS, RUN_N
 from kmflow_orchestration.resources.output_checks import output_uploaded_check
 from kmflow_orchestration.resources.task_outputs import KmflowOutputIOManager, kmflow_output
 from kmflow_orchestration.workspace.faults import Fault
+from kmflow_orchestration_tests.control_databases import NewDatabase
 from kmflow_orchestration_tests.embedded import embedded_server, room
 from kmflow_orchestration_tests.output_world import OutputWorld
 
@@ -183,9 +184,10 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
 
 
 @pytest.fixture
-def project(room: Any, tmp_path: Path, empty_control_database: Path) -> Iterator[Project]:
+def project(room: Any, tmp_path: Path, control_database: NewDatabase) -> Iterator[Project]:
+    address = control_database(tmp_path / "control.db")
     with (
-        OutputWorld(tmp_path, room=room, database=empty_control_database) as world,
+        OutputWorld(tmp_path, room=room, database_url=address) as world,
         dg.DagsterInstance.ephemeral() as instance,
     ):
         for group in ("acme", "globex"):
@@ -459,10 +461,11 @@ def test_outputs_of_plain_ops_are_kept_by_run(project: Project) -> None:
 
 
 def test_on_this_machine_the_same_line_writes_below_the_home(
-    tmp_path: Path, empty_control_database: Path
+    tmp_path: Path, control_database: NewDatabase
 ) -> None:
+    address = control_database(tmp_path / "control.db")
     with (
-        OutputWorld(tmp_path, database=empty_control_database) as world,
+        OutputWorld(tmp_path, database_url=address) as world,
         dg.DagsterInstance.ephemeral() as instance,
     ):
         world.group("acme")

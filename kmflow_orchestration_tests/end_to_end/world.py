@@ -23,6 +23,7 @@ from kmflow_orchestration.operations.read_tables import row_counts
 from kmflow_orchestration.partitions.keys import GROUPS, day_key
 from kmflow_orchestration.resources.asset_keys import PROFILE_RUN
 from kmflow_orchestration.sensors.all_sensors import SENSOR_NAMES
+from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.fakes import FakeClock
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -176,9 +177,10 @@ def retries_of(result: dg.ExecuteInProcessResult) -> int:
 
 
 @contextmanager
-def opened_world(root: Path, backend: Backend) -> Iterator[World]:
+def opened_world(root: Path, backend: Backend, databases: ControlDatabases) -> Iterator[World]:
     """A world on a fresh home, provisioned."""
     sandbox = Sandbox(Home.at(root), backend)
+    sandbox.overrides |= databases.settings(databases.unmigrated(root / "control.db"))
     sandbox.overrides |= {"quiet_period_s": "0", "conversion_workers": "1"}
     with sandbox, dg.DagsterInstance.ephemeral() as instance:
         sandbox.provision()

@@ -13,11 +13,12 @@ from kmflow_orchestration.clock import utc_day
 from kmflow_orchestration.intake.arrivals import sweep_all
 from kmflow_orchestration.intake.claims import this_process
 from kmflow_orchestration.intake.ledger import Item, Ledger, Observation, State
-from kmflow_orchestration.metadata.engine import open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.store_evidence import StoredBatch, store_batch
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata
 from kmflow_orchestration.storage.local_store import LocalStore
+from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.fakes import FakeClock
 
 MAX_SIZE_BYTES = 2 << 20
@@ -52,14 +53,13 @@ class LandingPlace:
     home: Path
     clock: FakeClock
     group: GroupId
+    database_url: str
     store: CountingStore = field(init=False)
     drops: int = 0
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
-        self.ledger = Ledger(
-            open_sessions(open_engine(f"sqlite:///{self.home / 'control.db'}")), self.clock
-        )
+        self.ledger = Ledger(open_sessions(engine_of(self.database_url)), self.clock)
         self.store = CountingStore(
             self.group, self.home / "evidence_store" / self.group, clock=self.clock
         )

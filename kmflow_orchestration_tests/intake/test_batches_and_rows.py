@@ -6,7 +6,6 @@ batch and of what it replaces go, rows of its present items come.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.intake.ledger import Batch, Step
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
@@ -33,8 +33,8 @@ histories = st.lists(drops | other_steps, min_size=3, max_size=14)
 class History:
     """A landing place, its tables, and what was last dropped where."""
 
-    def __init__(self, home: Path) -> None:
-        self.place = LandingPlace(home, FakeClock(), GroupId("acme"))
+    def __init__(self, home: Path, database_url: str) -> None:
+        self.place = LandingPlace(home, FakeClock(), GroupId("acme"), database_url)
         self.days = [self.place.today]
         self.bronze: list[tuple[str, str]] = []
         self.datasets: list[tuple[str, str]] = []
@@ -87,11 +87,10 @@ class History:
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=histories)
 def test_tables_hold_each_live_item_once_after_any_history(
-    history: list[tuple[str, str, str]], empty_control_database: Path
+    history: list[tuple[str, str, str]], control_databases: ControlDatabases
 ) -> None:
-    with tempfile.TemporaryDirectory() as home:
-        shutil.copy(empty_control_database, Path(home) / "control.db")
-        world = History(Path(home))
+    with tempfile.TemporaryDirectory() as home, control_databases.of_a_test():
+        world = History(Path(home), control_databases.new(Path(home) / "control.db"))
         for event in history:
             world.happen(*event)
         world.place.clock.advance(7200)

@@ -160,3 +160,16 @@ def test_whatever_may_enter_stays_inside_its_engagement(parts: list[str]) -> Non
     assert not path.is_absolute()
     assert ".." not in path.parts
     assert path.parts[0] == engagement
+
+
+def test_a_path_without_end_is_refused_under_a_name_of_its_own(root: Path) -> None:
+    deep = [f"e1/{'/'.join([letter * 240] * 12)}" for letter in "ab"]
+    for folder in deep:
+        (root / folder).mkdir(parents=True)
+        (root / folder / "loans.csv").write_text("id\n1\n")
+
+    found = problems(root)
+
+    assert set(found.values()) == {"bad_name"}
+    assert len(found) == 2
+    assert all(len(path.encode()) <= 2000 for path in found)

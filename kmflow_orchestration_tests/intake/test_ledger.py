@@ -92,6 +92,17 @@ def test_a_day_is_due_until_its_run_is_through(acme: LandingPlace) -> None:
     assert acme.ledger.due_days(acme.group) == []
 
 
+def test_a_days_next_run_is_asked_for_once(acme: LandingPlace) -> None:
+    acme.drop("e1/a.csv", "x")
+    acme.look()
+    (due,) = acme.ledger.due_days(acme.group)
+
+    asked = [acme.ledger.run_requested(acme.group, due.day, due.next_batch_no) for _ in range(3)]
+
+    assert asked == [True, False, False]
+    assert acme.ledger.due_days(acme.group)[0].next_batch_no == 2
+
+
 def test_a_day_is_late_until_its_last_silver_step_is_finished(acme: LandingPlace) -> None:
     batch = converted(acme)
     acme.clock.advance(60)

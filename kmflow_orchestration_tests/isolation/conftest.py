@@ -21,9 +21,9 @@ from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 from kmflow_orchestration_tests.embedded import embedded_server, fresh_room, room
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom, group_config
 from kmflow_orchestration_tests.evidence_samples import evidence_file
-from kmflow_orchestration_tests.intake.conftest import empty_control_database, new_place
+from kmflow_orchestration_tests.intake.conftest import new_place
 
-__all__ = ["embedded_server", "empty_control_database", "new_place", "room"]
+__all__ = ["embedded_server", "new_place", "room"]
 
 COLUMNS = (Column("k", "STRING"), Column("_batch_id", "STRING"))
 DEFINITION = TableDefinition("bronze", "secret", COLUMNS)

@@ -25,11 +25,12 @@ from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.config_audit import ConfigAudit
 from kmflow_orchestration.metadata.engagements import Engagements
-from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions, transaction
+from kmflow_orchestration.metadata.engine import open_sessions, transaction
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.service.app import create_app
 from kmflow_orchestration.service.dependencies import ServiceDependencies
 from kmflow_orchestration.service.server import ServiceServer
+from kmflow_orchestration_tests.control_databases import ControlDatabases, NewDatabase, engine_of
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.runs.profile_world import ACME, GLOBEX, ProfileWorld
 
@@ -65,11 +66,10 @@ NOBODY = Caller(group_ids=(), group_email="nobody@kmflow.test", user_role=Role.A
 
 
 @pytest.fixture
-def at_hand(tmp_path: Path) -> dict[str, Any]:
+def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
     """What an operation may ask for, by the name of its parameter."""
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    migrate(engine)
-    sessions, clock = open_sessions(engine), FakeClock()
+    sessions = open_sessions(engine_of(control_database(tmp_path / "control.db")))
+    clock = FakeClock()
     configs, tokens = GroupConfigs(sessions, clock), ApiTokens(sessions, clock)
     configs.save(ACME, parse_group(ACME, {}), "ann")
     _, parts = new_token(ACME)
@@ -135,10 +135,11 @@ def test_an_operation_does_nothing_for_a_caller_without_a_group(
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProfileWorld]:
-    made = ProfileWorld(tmp_path_factory.mktemp("routes") / "control.db")
-    yield made
-    made.engine.dispose()
+def world(
+    tmp_path_factory: pytest.TempPathFactory, control_databases: ControlDatabases
+) -> ProfileWorld:
+    home = tmp_path_factory.mktemp("routes")
+    return ProfileWorld(control_databases.new(home / "control.db"))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ The methods are found, not listed: one written tomorrow without an attempt turns
 from __future__ import annotations
 
 import inspect
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import EngagementId, GroupId, TableGroupId
 from kmflow_orchestration.runs.callbacks import apply_completion
 from kmflow_orchestration.runs.run_state import Actor, RunStatus
+from kmflow_orchestration_tests.control_databases import ControlDatabases, NewDatabase
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 from kmflow_orchestration_tests.runs.profile_world import ACME, DONE, E1, GLOBEX, ProfileWorld
@@ -88,14 +88,13 @@ class Shared:
 
 
 @contextmanager
-def opened(home: Path, empty: Path) -> Iterator[Shared]:
-    shutil.copy(empty, home / "control.db")
+def opened(home: Path, database_url: str) -> Iterator[Shared]:
     clock = FakeClock()
-    places = {group: LandingPlace(home, clock, group) for group in (ACME, GLOBEX)}
+    places = {group: LandingPlace(home, clock, group, database_url) for group in (ACME, GLOBEX)}
     for group, place in places.items():
         place.drop("e1/loans.csv", f"id\nof {group}\n")
         place.take_in()
-    profiles = ProfileWorld(home / "control.db", clock)
+    profiles = ProfileWorld(database_url, clock)
     profiles.add_table_group(GLOBEX, "e1")
     profiles.add_table_group(GLOBEX, "theirs")
     item, run = places[GLOBEX].item("loans.csv"), profiles.queue(7, GLOBEX, table_group_id=THEIRS)
@@ -106,21 +105,21 @@ def opened(home: Path, empty: Path) -> Iterator[Shared]:
     stranger = replace(run, profile_run_id=str(uuid.uuid4()))
     nobodys = Ids(strange, strange, stranger, TableGroupId(strange), strange)
     yield Shared(places[ACME], places[GLOBEX], profiles, datasets, theirs, nobodys)
-    profiles.engine.dispose()
 
 
 @pytest.fixture(scope="module")
 def shared(
-    tmp_path_factory: pytest.TempPathFactory, empty_control_database: Path
+    tmp_path_factory: pytest.TempPathFactory, control_databases: ControlDatabases
 ) -> Iterator[Shared]:
     """For attempts that change nothing."""
-    with opened(tmp_path_factory.mktemp("ids"), empty_control_database) as made:
+    home = tmp_path_factory.mktemp("ids")
+    with opened(home, control_databases.new(home / "control.db")) as made:
         yield made
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, empty_control_database: Path) -> Iterator[Shared]:
-    with opened(tmp_path, empty_control_database) as made:
+def fresh(tmp_path: Path, control_database: NewDatabase) -> Iterator[Shared]:
+    with opened(tmp_path, control_database(tmp_path / "control.db")) as made:
         yield made
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from kmflow_orchestration.partitions.keys import GROUP_TAG
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.runs.callbacks import CallbackSettings
 from kmflow_orchestration.runs.submission import start_profile
+from kmflow_orchestration_tests.control_databases import NewDatabase
 from kmflow_orchestration_tests.dagster_skins.sensor_world import SensorWorld
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom, group_config
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
@@ -27,9 +27,8 @@ __all__ = ["serve", "server"]
 
 
 @pytest.fixture
-def sensors(tmp_path: Path, empty_control_database: Path) -> Iterator[SensorWorld]:
-    shutil.copy(empty_control_database, tmp_path / "control.db")
-    with SensorWorld(tmp_path) as made:
+def sensors(tmp_path: Path, control_database: NewDatabase) -> Iterator[SensorWorld]:
+    with SensorWorld(tmp_path, control_database(tmp_path / "control.db")) as made:
         for group in (ACME, GLOBEX):
             made.add_group(group)
         yield made
@@ -123,11 +122,10 @@ def test_a_link_into_a_neighbours_landing_is_quarantined(
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[ProfileWorld]:
-    made = ProfileWorld(tmp_path / "control.db")
+def world(tmp_path: Path, control_database: NewDatabase) -> ProfileWorld:
+    made = ProfileWorld(control_database(tmp_path / "control.db"))
     made.add_table_group(GLOBEX, "e1")
-    yield made
-    made.engine.dispose()
+    return made
 
 
 @pytest.fixture

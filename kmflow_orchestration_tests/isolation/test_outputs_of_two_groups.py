@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kmflow_orchestration.outputs.layout import Execution
+from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.embedded import Room, fresh_room
 from kmflow_orchestration_tests.output_world import MOMENT, OutputWorld
 
@@ -20,13 +21,17 @@ GROUPS = ("acme", "globex")
 
 @pytest.fixture(scope="module", params=["local", "databricks"])
 def written(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    control_databases: ControlDatabases,
 ) -> Iterator[OutputWorld]:
     """Both groups after all runs, 16 at a time; the tests only look."""
     room = None
     if request.param == "databricks":
         room = fresh_room(request.getfixturevalue("embedded_server"))
-    with OutputWorld(tmp_path_factory.mktemp("outputs"), room=room) as world:
+    home = tmp_path_factory.mktemp("outputs")
+    address = control_databases.new(home / "control.db")
+    with OutputWorld(home, room=room, database_url=address) as world:
         for group in GROUPS:
             world.group(group)
         with ThreadPoolExecutor(16) as threads:

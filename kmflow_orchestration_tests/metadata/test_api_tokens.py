@@ -12,18 +12,17 @@ from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.errors import GroupMismatch, UnknownToken
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.config_audit import ConfigAudit
-from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.control_databases import engine_of
 
 ACME, GLOBEX = GroupId("acme"), GroupId("globex")
 ANN = "ann@kmflow.test"
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    migrate(engine)
-    return engine
+def engine(tmp_path, control_database):
+    return engine_of(control_database(tmp_path / "control.db"))
 
 
 @pytest.fixture

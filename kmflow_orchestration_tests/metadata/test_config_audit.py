@@ -10,19 +10,18 @@ from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.errors import AppendOnly, ConfigurationError, StateConflict
 from kmflow_orchestration.metadata.audit_tables import ConfigAuditRow
 from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
-from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.control_databases import engine_of
 
 ACME, GLOBEX = GroupId("acme"), GroupId("globex")
 ANN, BOB = "ann@kmflow.test", "bob@kmflow.test"
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    migrate(engine)
-    return engine
+def engine(tmp_path, control_database):
+    return engine_of(control_database(tmp_path / "control.db"))
 
 
 @pytest.fixture
@@ -110,7 +109,14 @@ def test_a_record_is_neither_changed_nor_removed_as_an_object(configs, engine):
         delete(ConfigAuditRow).where(ConfigAuditRow.group_id == ACME),
         text("UPDATE config_audit SET actor_email = 'bob'"),
         text("DELETE FROM config_audit"),
-        text("INSERT OR REPLACE INTO config_audit SELECT * FROM config_audit"),
+        text(
+            "INSERT INTO config_audit SELECT * FROM config_audit WHERE TRUE"
+            " ON CONFLICT (id) DO UPDATE SET actor_email = 'bob'"
+        ),
+        pytest.param(
+            text("INSERT OR REPLACE INTO config_audit SELECT * FROM config_audit"),
+            marks=pytest.mark.sqlite,
+        ),
     ],
     ids=str,
 )
@@ -120,6 +126,13 @@ def test_the_database_itself_refuses_to_change_a_record(configs, engine, audit, 
     with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
         connection.execute(statement)
     assert audit.entries(ACME) == was
+
+
+def test_not_even_all_records_at_once_can_be_removed(configs, engine, audit, postgres_server):
+    save(configs)
+    with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(text("TRUNCATE config_audit"))
+    assert len(audit.entries(ACME)) == 1
 
 
 def test_deeds_of_others_can_be_noted(audit, clock):

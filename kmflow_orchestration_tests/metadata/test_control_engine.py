@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,15 @@ from sqlalchemy.exc import IntegrityError
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.metadata.engine import open_engine
 from kmflow_orchestration.redaction import redact
+from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
+from kmflow_orchestration_tests.postgres_server import PostgresServer
+
+LAST_HEARD = "SELECT pid, backend_start, state_change FROM pg_stat_activity WHERE datname = '{}'"
+
+
+@pytest.fixture
+def engine(tmp_path: Path, control_database: NewDatabase) -> Engine:
+    return engine_of(control_database(tmp_path / "control.db"))
 
 
 def lent_connection(engine: Engine) -> object:
@@ -19,46 +29,76 @@ def lent_connection(engine: Engine) -> object:
         return connection.connection.dbapi_connection
 
 
-def test_a_connection_is_kept_and_lent_again(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    assert lent_connection(engine) is lent_connection(engine)
-    engine.dispose()
-
-
-def test_a_forked_child_works_on_a_connection_of_its_own(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE heard (who)")
-    inherited = lent_connection(engine)
-
+def in_forked_child(work: Callable[[], object]) -> None:
     pid = os.fork()
     if pid == 0:
         try:
-            with engine.begin() as connection:
-                own = connection.connection.dbapi_connection is not inherited
-                connection.exec_driver_sql(f"INSERT INTO heard VALUES ({int(own)})")
+            work()
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
 
+
+def test_a_connection_is_kept_and_lent_again(engine: Engine) -> None:
+    assert lent_connection(engine) is lent_connection(engine)
+
+
+def test_a_forked_child_works_on_a_connection_of_its_own(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE heard (who INTEGER)")
+    inherited = lent_connection(engine)
+
+    def tell() -> None:
+        with engine.begin() as connection:
+            own = connection.connection.dbapi_connection is not inherited
+            connection.exec_driver_sql(f"INSERT INTO heard VALUES ({int(own)})")
+
+    in_forked_child(tell)
+
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT who FROM heard").all() == [(1,)]
     assert lent_connection(engine) is inherited
-    engine.dispose()
+
+
+def test_a_child_that_forks_while_its_parent_is_in_a_transaction_disturbs_nothing(
+    engine: Engine,
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE heard (who INTEGER)")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SELECT who FROM heard").all()
+        in_forked_child(lambda: lent_connection(engine))
+        connection.exec_driver_sql("INSERT INTO heard VALUES (1)")
+
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM heard")) == 1
+
+
+def test_the_server_hears_nothing_of_a_child_on_its_parents_connections(
+    engine: Engine, postgres_server: PostgresServer
+) -> None:
+    name = str(engine.url.database)
+    lent_connection(engine)
+    before = postgres_server.execute(LAST_HEARD.format(name))
+
+    in_forked_child(lambda: lent_connection(engine))
+
+    # Not even the question whether it is still there, which the pool asks before it lends one.
+    assert len(before) == 1
+    assert set(before) <= set(postgres_server.execute(LAST_HEARD.format(name)))
+    assert lent_connection(engine) is not None
 
 
 def test_neither_an_error_nor_an_echo_shows_values(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
     engine.echo = True
     with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE kept (value TEXT NOT NULL UNIQUE)")
+        connection.exec_driver_sql("CREATE TABLE kept (value VARCHAR(64) NOT NULL UNIQUE)")
         row = text("INSERT INTO kept VALUES (:value)")
         connection.execute(row, {"value": "a-value-of-somebody"})
     with pytest.raises(IntegrityError) as refusal, engine.begin() as connection:
         connection.execute(row, {"value": "a-value-of-somebody"})
-    engine.dispose()
 
     assert "INSERT INTO kept" in caplog.text
     assert "a-value-of-somebody" not in f"{caplog.text} {refusal.value} {refusal.value!r}"

@@ -6,21 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from kmflow_orchestration.metadata import dataset_tables
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables, PartColumn
-from kmflow_orchestration.metadata.engine import open_engine, open_sessions
-from kmflow_orchestration.metadata.schema import Base
+from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import EngagementId, GroupId
+from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
 
 ACME, GLOBEX, E1 = GroupId("acme"), GroupId("globex"), EngagementId("e1")
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> DatasetTables:
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    own = [dataset_tables.DatasetRow.__table__, dataset_tables.DatasetPartRow.__table__]
-    Base.metadata.create_all(engine, tables=own)  # type: ignore[arg-type]
-    return DatasetTables(open_sessions(engine))
+def registry(tmp_path: Path, control_database: NewDatabase) -> DatasetTables:
+    return DatasetTables(open_sessions(engine_of(control_database(tmp_path / "control.db"))))
 
 
 def part(item: str, table: str = "e1__loans", **changes: object) -> DatasetPart:

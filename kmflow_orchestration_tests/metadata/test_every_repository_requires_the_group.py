@@ -17,16 +17,13 @@ from types import ModuleType
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from kmflow_orchestration.errors import KmflowError, MissingGroup
-from kmflow_orchestration.metadata.engine import (
-    SessionFactory,
-    migrate,
-    open_engine,
-    open_sessions,
-)
+from kmflow_orchestration.metadata.engine import SessionFactory, open_sessions
 from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.fakes import FakeClock
 
 PACKAGES = ("metadata", "intake", "runs")
@@ -124,10 +121,8 @@ def test_every_exception_is_still_needed():
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    migrate(engine)
-    return engine
+def engine(tmp_path, control_database):
+    return engine_of(control_database(tmp_path / "control.db"))
 
 
 @pytest.fixture
@@ -138,8 +133,8 @@ def sent(engine):
     return statements
 
 
-def built(owner: type, sessions: SessionFactory) -> object:
-    made = {"SessionFactory": sessions, "Session": sessions(), "Clock": FakeClock()}
+def built(owner: type, sessions: SessionFactory, session: Session) -> object:
+    made = {"SessionFactory": sessions, "Session": session, "Clock": FakeClock()}
     return owner(
         **{
             one.name: made[str(one.annotation)]
@@ -167,14 +162,16 @@ def test_no_statement_about_no_group_is_sent(owner, group, engine, sent):
     """A method may refuse the Nones first; what counts is that nothing reaches the database."""
     if is_bound_to_a_group(owner):
         pytest.skip("made for one group")
-    repository = built(owner, open_sessions(engine))
+    sessions = open_sessions(engine)
     # The Nones make SQLAlchemy warn about keys; the statement is refused all the same.
     warnings.simplefilter("ignore", SAWarning)
-    for name, method in methods(owner):
-        if name in METHODS:
-            with suppress(KmflowError, TypeError, AttributeError, SQLAlchemyError):
-                call_for_no_group(repository, method, group)
-            assert sent == [], name
+    with sessions() as session:
+        repository = built(owner, sessions, session)
+        for name, method in methods(owner):
+            if name in METHODS:
+                with suppress(KmflowError, TypeError, AttributeError, SQLAlchemyError):
+                    call_for_no_group(repository, method, group)
+                assert sent == [], name
 
 
 def test_a_blank_group_is_named_as_the_cause(engine, sent):

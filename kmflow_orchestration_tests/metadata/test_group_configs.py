@@ -22,20 +22,19 @@ from kmflow_orchestration.errors import (
     StorageUnavailable,
     UnknownGroup,
 )
-from kmflow_orchestration.metadata.engine import migrate, open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import open_engine, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.metadata.group_tables import DatabricksConfig
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.control_databases import engine_of
 
 ACME, GLOBEX = GroupId("acme"), GroupId("globex")
 ANN, BOB = "ann@kmflow.test", "bob@kmflow.test"
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    migrate(engine)
-    return engine
+def engine(tmp_path, control_database):
+    return engine_of(control_database(tmp_path / "control.db"))
 
 
 @pytest.fixture
@@ -190,7 +189,8 @@ def test_of_concurrent_saves_none_is_lost_and_one_stays_active(configs, engine):
 
 def test_a_save_between_read_and_write_of_another_is_not_overwritten(configs, engine, clock):
     configs.save(ACME, remote("acme"), ANN)
-    rival = GroupConfigs(open_sessions(open_engine(str(engine.url))), clock)
+    other = open_engine(engine.url.render_as_string(hide_password=False))
+    rival = GroupConfigs(open_sessions(other), clock)
     rivals = [remote("acme", catalog="rival")]
 
     def save_first(*args: Any) -> None:
@@ -200,6 +200,7 @@ def test_a_save_between_read_and_write_of_another_is_not_overwritten(configs, en
     event.listen(engine, "before_cursor_execute", save_first)
     with pytest.raises(StateConflict):
         configs.save(ACME, remote("acme", catalog="mine"), ANN)
+    other.dispose()
     assert configs.active(ACME).catalog == "rival"
 
 
@@ -249,7 +250,8 @@ def test_a_fault_while_saving_keeps_the_old_settings(configs, engine):
 
 def test_two_groups_saved_side_by_side_do_not_end_in_one_folder(configs, engine, clock):
     """Each looked before the other had saved; the second one to write looks again."""
-    rival = GroupConfigs(open_sessions(open_engine(str(engine.url))), clock)
+    other = open_engine(engine.url.render_as_string(hide_password=False))
+    rival = GroupConfigs(open_sessions(other), clock)
     rivals = [remote("globex", landing_path="/data/in")]
 
     def save_first(*args: Any) -> None:
@@ -259,6 +261,7 @@ def test_two_groups_saved_side_by_side_do_not_end_in_one_folder(configs, engine,
     event.listen(engine, "before_cursor_execute", save_first)
     with pytest.raises(ConfigurationError, match="landing"):
         configs.save(ACME, remote("acme", landing_path="/data"), ANN)
+    other.dispose()
     assert configs.groups() == [GLOBEX]
 
 

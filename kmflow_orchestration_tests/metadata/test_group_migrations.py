@@ -1,27 +1,17 @@
-"""The tables of group settings: migrations and models agree, and rows saved before stay good."""
+"""The tables of group settings: rows saved before a migration stay good."""
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, text
+import pytest
+from sqlalchemy import text
 
-from kmflow_orchestration.metadata import audit_tables, group_tables, token_tables
-from kmflow_orchestration.metadata import engine as control
-from kmflow_orchestration.metadata.engine import (
-    migrate,
-    newest_revision,
-    open_engine,
-    open_sessions,
-)
+from kmflow_orchestration.metadata.engine import migrate, newest_revision, open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.metadata.revision import is_up_to_date, wanted_revision
-from kmflow_orchestration.metadata.schema import NAMING, Base
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.control_databases import engine_of
+from kmflow_orchestration_tests.metadata.test_earlier_revisions import upgrade
 
-OURS = {module.__name__ for module in (audit_tables, group_tables, token_tables)}
 BEFORE = """
 INSERT INTO databricks_configs (
     id, group_id, version, is_active, is_enabled, workspace_url, warehouse_id, catalog, schema,
@@ -30,39 +20,20 @@ INSERT INTO databricks_configs (
     knowledge_chunk_overlap, mlflow_enabled, evaluation_enabled, ai_gateway_enabled,
     created_at, created_by_email, updated_at, updated_by_email
 ) VALUES (
-    1, 'acme', 1, 1, 1, '', '', 'main', 'acme', 'raw_evidence', '', 0, 0, 'json', 1, 0, 1000, 200,
-    0, 0, 0, '2026-01-01', 'ann', '2026-01-01', 'ann'
+    1, 'acme', 1, TRUE, TRUE, '', '', 'main', 'acme', 'raw_evidence', '', FALSE, FALSE, 'json',
+    TRUE, FALSE, 1000, 200, FALSE, FALSE, FALSE, '2026-01-01', 'ann', '2026-01-01', 'ann'
 )
 """
 
 
-def upgrade(engine, revision: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", control.__file__.replace("engine.py", "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+@pytest.fixture
+def engine(control_databases, tmp_path):
+    """A database without a table."""
+    with control_databases.of_a_test():
+        yield engine_of(control_databases.unmigrated(tmp_path / "control.db"))
 
 
-def test_the_migrations_agree_with_the_models(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    migrate(engine)
-    ours = MetaData(naming_convention=NAMING)
-    for mapper in Base.registry.mappers:
-        if mapper.class_.__module__ in OURS:
-            mapper.local_table.to_metadata(ours)
-    options = {
-        "compare_type": True,
-        "include_name": lambda name, kind, _: kind != "table" or name in ours.tables,
-    }
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, ours) == []
-    assert len(ours.tables) == 3
-
-
-def test_settings_saved_before_the_new_fields_mean_what_they_meant(tmp_path, clock):
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
+def test_settings_saved_before_the_new_fields_mean_what_they_meant(engine, clock):
     upgrade(engine, "0004")
     with engine.begin() as connection:
         connection.execute(text(BEFORE))
@@ -77,8 +48,7 @@ def test_the_newest_revision_is_known_without_the_tool_that_makes_it():
     assert wanted_revision() == newest_revision()
 
 
-def test_only_a_migrated_database_is_up_to_date(tmp_path):
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
+def test_only_a_migrated_database_is_up_to_date(engine):
     assert not is_up_to_date(engine)
     upgrade(engine, "0004")
     assert not is_up_to_date(engine)

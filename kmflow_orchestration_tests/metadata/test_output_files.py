@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import MetaData
 
 from kmflow_orchestration.errors import GroupMismatch, UnknownOutput
 from kmflow_orchestration.identity import output_id
-from kmflow_orchestration.metadata import output_tables
 from kmflow_orchestration.metadata.engine import (
     SessionFactory,
-    migrate,
-    open_engine,
     open_sessions,
 )
 from kmflow_orchestration.metadata.output_files import OutputFile, OutputFiles
-from kmflow_orchestration.metadata.schema import NAMING, Base
 from kmflow_orchestration.metadata.upload_failures import UploadFailure, UploadFailures
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
 
 ACME, GLOBEX = GroupId("acme"), GroupId("globex")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -53,11 +46,8 @@ FAILURE = UploadFailure(
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> Iterator[SessionFactory]:
-    engine = open_engine(f"sqlite:///{tmp_path / 'control.db'}")
-    migrate(engine)
-    yield open_sessions(engine)
-    engine.dispose()
+def sessions(tmp_path: Path, control_database: NewDatabase) -> SessionFactory:
+    return open_sessions(engine_of(control_database(tmp_path / "control.db")))
 
 
 @pytest.fixture
@@ -68,21 +58,6 @@ def files(sessions: SessionFactory) -> OutputFiles:
 @pytest.fixture
 def failures(sessions: SessionFactory) -> UploadFailures:
     return UploadFailures(sessions)
-
-
-def test_the_migrations_agree_with_the_models(sessions: SessionFactory) -> None:
-    ours = MetaData(naming_convention=NAMING)
-    for mapper in Base.registry.mappers:
-        if mapper.class_.__module__ == output_tables.__name__:
-            mapper.local_table.to_metadata(ours)
-    options = {
-        "compare_type": True,
-        "include_name": lambda name, kind, _: kind != "table" or name in ours.tables,
-    }
-    with sessions() as session:
-        context = MigrationContext.configure(session.connection(), opts=options)
-        assert compare_metadata(context, ours) == []
-    assert set(ours.tables) == {"output_files", "upload_failures"}
 
 
 def test_the_id_of_an_output_never_changes() -> None:

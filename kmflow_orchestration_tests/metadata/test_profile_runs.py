@@ -29,10 +29,8 @@ RUNNING = StateChange(status=RunStatus.RUNNING, reason="the platform says so")
 
 
 @pytest.fixture
-def world(tmp_path):
-    made = ProfileWorld(tmp_path / "control.db")
-    yield made
-    made.engine.dispose()
+def world(tmp_path, control_database):
+    return ProfileWorld(control_database(tmp_path / "control.db"))
 
 
 def change(world, table="e1__loans", batch="b1", **fields):

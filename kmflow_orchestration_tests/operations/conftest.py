@@ -15,9 +15,9 @@ from kmflow_orchestration.operations.provision import table_name
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.tables.medallion import BRONZE_EVIDENCE_RAW, EVIDENCE_METADATA
-from kmflow_orchestration_tests.intake.conftest import acme, empty_control_database, new_place
+from kmflow_orchestration_tests.intake.conftest import acme, new_place
 
-__all__ = ["acme", "empty_control_database", "new_place"]
+__all__ = ["acme", "new_place"]
 
 CONFIG = GroupConfig(group_id=GroupId("acme"), version=1, catalog="kmflow", schema="acme")
 

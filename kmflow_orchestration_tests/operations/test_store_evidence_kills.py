@@ -14,7 +14,7 @@ from sqlalchemy import Engine, event, text
 from kmflow_orchestration.errors import LeaseHeld, StateConflict
 from kmflow_orchestration.intake.claims import this_process
 from kmflow_orchestration.intake.ledger import Holder, State
-from kmflow_orchestration.metadata.engine import open_engine
+from kmflow_orchestration_tests.control_databases import ControlDatabases, engine_of
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
 TABLES = {
@@ -48,8 +48,7 @@ def eventful(acme: LandingPlace) -> LandingPlace:
 
 def all_there_is(place: LandingPlace) -> dict[str, Any]:
     """Ledger and store, without who held what when."""
-    engine = open_engine(f"sqlite:///{place.home / 'control.db'}")
-    with engine.connect() as connection:
+    with engine_of(place.database_url).connect() as connection:
         found: dict[str, Any] = {
             table: sorted(map(repr, connection.execute(text(f"SELECT {columns} FROM {table}"))))
             for table, columns in TABLES.items()
@@ -67,24 +66,16 @@ def control_engine(place: LandingPlace) -> Engine:
 class Snapshot:
     """Puts control database and store back, so that one landing place serves many runs."""
 
-    def __init__(self, place: LandingPlace) -> None:
+    def __init__(self, place: LandingPlace, databases: ControlDatabases) -> None:
         self._place = place
         self._kept = place.home / "kept"
-        self._kept.mkdir()
-        engine = open_engine(f"sqlite:///{place.home / 'control.db'}")
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copy(place.home / "control.db", self._kept)
-        shutil.copytree(place.store._root, self._kept / "store")
+        self._restore_database = databases.keep(place.database_url)
+        shutil.copytree(place.store._root, self._kept)
 
     def restore(self) -> None:
-        # Open connections would still see the database that is put away.
-        control_engine(self._place).dispose()
-        for leftover in self._place.home.glob("control.db*"):
-            leftover.unlink()
-        shutil.copy(self._kept / "control.db", self._place.home)
+        self._restore_database()
         shutil.rmtree(self._place.store._root)
-        shutil.copytree(self._kept / "store", self._place.store._root)
+        shutil.copytree(self._kept, self._place.store._root)
         self._place.store.sent.clear()
 
 
@@ -145,9 +136,12 @@ def store_killed_at_upload(place: LandingPlace, number: int) -> None:
     ],
 )
 def test_killed_at_any_moment_and_run_again_ends_like_undisturbed(
-    eventful: LandingPlace, killed: Callable[[LandingPlace, int], None], step: int
+    eventful: LandingPlace,
+    control_databases: ControlDatabases,
+    killed: Callable[[LandingPlace, int], None],
+    step: int,
 ) -> None:
-    snapshot = Snapshot(eventful)
+    snapshot = Snapshot(eventful, control_databases)
     eventful.store_day()
     undisturbed = all_there_is(eventful)
     sent = sorted(eventful.store.sent[-3:])
@@ -226,8 +220,10 @@ def test_two_runs_at_once_store_a_batch_once(acme: LandingPlace) -> None:
     assert acme.store.sent == ["a.csv"]
 
 
-def test_many_processes_at_once_store_everything_once(eventful: LandingPlace) -> None:
-    snapshot = Snapshot(eventful)
+def test_many_processes_at_once_store_everything_once(
+    eventful: LandingPlace, control_databases: ControlDatabases
+) -> None:
+    snapshot = Snapshot(eventful, control_databases)
     eventful.store_day()
     undisturbed = all_there_is(eventful)
     snapshot.restore()

@@ -14,10 +14,8 @@ __all__ = ["embedded_server", "room"]
 
 
 @pytest.fixture
-def world(tmp_path) -> Iterator[ProfileWorld]:
-    made = ProfileWorld(tmp_path / "control.db")
-    yield made
-    made.engine.dispose()
+def world(tmp_path, control_database) -> ProfileWorld:
+    return ProfileWorld(control_database(tmp_path / "control.db"))
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
-from kmflow_orchestration.metadata.engine import open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.metadata.profile_completions import ProfileFindings
 from kmflow_orchestration.metadata.profile_records import (
     Anomaly,
@@ -20,12 +19,12 @@ from kmflow_orchestration.metadata.profile_records import (
     TableGroup,
 )
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
-from kmflow_orchestration.metadata.schema import Base
 from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import EngagementId, GroupId, TableGroupId
 from kmflow_orchestration.runs.callback_tokens import CallbackKeys
 from kmflow_orchestration.runs.callbacks import apply_completion
 from kmflow_orchestration.runs.run_state import Actor, RunStatus
+from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.fakes import FakeClock
 
 ACME = GroupId("acme")
@@ -61,13 +60,12 @@ FAILED = Completion(status=RunStatus.FAILED, error_message="no such table")
 class ProfileWorld:
     """Grows while a test runs; `runs`, `table_groups` and `findings` are the real repositories."""
 
-    database: Path
+    database_url: str
     clock: FakeClock = field(default_factory=FakeClock)
     keys: CallbackKeys = field(default_factory=lambda: CallbackKeys.of(Secret(KEY)))
 
     def __post_init__(self) -> None:
-        self.engine = open_engine(f"sqlite:///{self.database}")
-        Base.metadata.create_all(self.engine)
+        self.engine = engine_of(self.database_url)
         sessions = open_sessions(self.engine)
         self.runs = ProfileRuns(sessions)
         self.table_groups = TableGroups(sessions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -32,10 +31,9 @@ messages = st.lists(st.one_of(told_by_platform, told_by_job), max_size=6)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory) -> Iterator[ProfileWorld]:
-    made = ProfileWorld(tmp_path_factory.mktemp("changes") / "control.db")
-    yield made
-    made.engine.dispose()
+def shared(tmp_path_factory, control_databases) -> ProfileWorld:
+    home = tmp_path_factory.mktemp("changes")
+    return ProfileWorld(control_databases.new(home / "control.db"))
 
 
 def tell(world, run, message) -> None:

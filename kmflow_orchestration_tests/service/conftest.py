@@ -40,22 +40,20 @@ class Caller:
 
 
 @pytest.fixture
-def world(tmp_path) -> Iterator[ProfileWorld]:
-    made = ProfileWorld(tmp_path / "control.db")
-    yield made
-    made.engine.dispose()
+def world(tmp_path, control_database) -> ProfileWorld:
+    return ProfileWorld(control_database(tmp_path / "control.db"))
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory) -> Iterator[ServiceServer]:
+def server(tmp_path_factory, control_databases) -> Iterator[ServiceServer]:
     """One listening service; each test gives its application its own dependencies."""
-    nothing = ProfileWorld(tmp_path_factory.mktemp("service") / "control.db")
+    home = tmp_path_factory.mktemp("service")
+    nothing = ProfileWorld(control_databases.new(home / "control.db"))
     app = create_app(
         ServiceDependencies(nothing.runs, None, "local", nothing.clock, nothing.tokens)
     )
     with ServiceServer(app) as listening:
         yield listening
-    nothing.engine.dispose()
 
 
 @pytest.fixture

@@ -109,8 +109,10 @@ def test_a_token_revoked_while_it_is_in_use_is_refused_by_the_next_request(
     """Another process revokes it: nothing of it is remembered here."""
     headers = give()
     assert service.get("/api/v1/me", headers=headers).status_code == 200
-    elsewhere = ApiTokens(open_sessions(open_engine(str(world.engine.url))), world.clock)
+    engine = open_engine(world.database_url)
+    elsewhere = ApiTokens(open_sessions(engine), world.clock)
     elsewhere.revoke(ACME, headers["Authorization"].split(".")[1], ANN)
+    engine.dispose()
     assert service.get("/api/v1/me", headers=headers).status_code == 401
 
 

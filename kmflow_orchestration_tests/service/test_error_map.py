@@ -46,15 +46,15 @@ def platform(embedded_server) -> Iterator[Platform]:
 
 
 @pytest.fixture(scope="module")
-def app_server(tmp_path_factory) -> Iterator[ServiceServer]:
-    nothing = ProfileWorld(tmp_path_factory.mktemp("errors") / "control.db")
+def app_server(tmp_path_factory, control_databases) -> Iterator[ServiceServer]:
+    home = tmp_path_factory.mktemp("errors")
+    nothing = ProfileWorld(control_databases.new(home / "control.db"))
     app = create_app(
         ServiceDependencies(nothing.runs, None, "databricks", nothing.clock, nothing.tokens)
     )
     add_routes(app)
     with ServiceServer(app) as listening:
         yield listening
-    nothing.engine.dispose()
 
 
 @pytest.fixture

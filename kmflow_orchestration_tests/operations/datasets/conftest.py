@@ -16,11 +16,11 @@ from kmflow_orchestration.tables.medallion import (
     BRONZE_INGESTION_LOG,
     SILVER_EVIDENCE_FRAGMENTS,
 )
-from kmflow_orchestration_tests.intake.conftest import empty_control_database, new_place
+from kmflow_orchestration_tests.intake.conftest import new_place
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
 
-__all__ = ["empty_control_database", "new_place"]
+__all__ = ["new_place"]
 
 _ENGAGEMENTS = count(1)
 

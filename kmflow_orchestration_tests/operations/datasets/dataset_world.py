@@ -13,13 +13,14 @@ import openpyxl
 
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
-from kmflow_orchestration.metadata.engine import open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import EngagementId, TableName
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
 from kmflow_orchestration.operations.silver_fragments import PublishedFragments, publish_fragments
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 from kmflow_orchestration.tables.medallion import BRONZE_INGESTION_LOG
+from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
 Sheets = dict[str, list[list[object]]]
@@ -36,8 +37,7 @@ class DatasetWorld:
 
     def __post_init__(self) -> None:
         self.heard: list[tuple[str, tuple[str, ...]]] = []
-        engine = open_engine(f"sqlite:///{self.place.home / 'control.db'}")
-        self.registry = DatasetTables(open_sessions(engine))
+        self.registry = DatasetTables(open_sessions(engine_of(self.place.database_url)))
 
     def drop(self, name: str, content: str | bytes) -> None:
         self.place.drop(f"{self.engagement}/{name}", content)

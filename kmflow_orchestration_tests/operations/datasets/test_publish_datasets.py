@@ -311,10 +311,11 @@ def test_a_process_killed_between_write_and_finish_tells_at_the_next_call(
 ) -> None:
     world.drop("loans.csv", "id\n1\n")
     place = world.place
-    where = (place.home, place.clock, dataset_lakehouse.directory(world.table("loans")).parents[1])
+    root = dataset_lakehouse.directory(world.table("loans")).parents[1]
+    where = (place.home, place.clock, place.database_url, root)
     # Spawned: a forked child would inherit the threads of the engine's client, but not run them.
     child = get_context("spawn").Process(
-        target=take_in_until_killed, args=(*where, world.config, world.engagement)
+        target=take_in_until_killed, args=(where, world.config, world.engagement)
     )
     child.start()
     child.join()
@@ -327,10 +328,11 @@ def test_a_process_killed_between_write_and_finish_tells_at_the_next_call(
 
 
 def take_in_until_killed(
-    home: Path, clock: FakeClock, root: Path, config: GroupConfig, engagement: str
+    where: tuple[Path, FakeClock, str, Path], config: GroupConfig, engagement: str
 ) -> None:
+    home, clock, database_url, root = where
     own = OwnTables(config.group_id, config.namespace)
     lakehouse = LocalLakehouse(own, root, clock=clock)
-    place = LandingPlace(home, clock, config.group_id)
+    place = LandingPlace(home, clock, config.group_id, database_url)
     world = DatasetWorld(place, lakehouse, config, engagement)
     world.take_in(on_written=lambda *_: os.kill(os.getpid(), signal.SIGKILL))

@@ -13,7 +13,9 @@ from kmflow_orchestration.config.group_input import InputRules
 from kmflow_orchestration.errors import ConfigurationError, CredentialError
 from kmflow_orchestration.operations.group_configuration import import_inputs
 from kmflow_orchestration.operations.peer_import import find_peer_groups
+from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.operations.groups.conftest import ANN
+from kmflow_orchestration_tests.postgres_server import PostgresServer
 
 COLUMNS = """
 id INTEGER PRIMARY KEY, workspace_url VARCHAR, warehouse_id VARCHAR, catalog VARCHAR,
@@ -138,3 +140,28 @@ def test_a_place_that_is_none_is_refused_without_being_shown(peer, tmp_path, mon
 def test_an_address_is_found_by_its_reference(peer, monkeypatch):
     monkeypatch.setenv("PEER", peer(SOUND))
     assert len(find("env:PEER").inputs) == 1
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+asyncpg"])
+def test_it_may_be_on_postgresql_whatever_driver_that_system_had(
+    control_databases: ControlDatabases,
+    postgres_server: PostgresServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+) -> None:
+    with control_databases.of_a_test():
+        address = control_databases.unmigrated(tmp_path / "peer.db")
+        flags = ("is_active", "is_enabled", "volume_enabled", "volume_create_date_dirs")
+        row = SOUND | {name: bool(SOUND[name]) for name in flags}
+        postgres_server.execute(
+            f"CREATE TABLE databricksconfig ({COLUMNS.replace('DATETIME', 'TIMESTAMP')})",
+            f"INSERT INTO databricksconfig (id, {', '.join(row)})"
+            f" VALUES (1, {', '.join(repr(value) for value in row.values())})",
+            database=address.rpartition("/")[2],
+        )
+        monkeypatch.setenv("PEER", address.replace("postgresql+psycopg", scheme))
+
+        (found,) = find("env:PEER").inputs
+
+    assert (found.group_id, found.catalog, found.volume_file_format) == ("acme", "main", "csv")

@@ -16,8 +16,8 @@ BACKENDS = [
 
 
 @pytest.fixture(scope="package", params=BACKENDS)
-def scene(request, tmp_path_factory, empty_control_database) -> Iterator[Scene]:
+def scene(request, tmp_path_factory, control_databases) -> Iterator[Scene]:
     root = tmp_path_factory.mktemp(request.param) / "home"
-    made = made_scene(root, request.param, empty_control_database)
+    made = made_scene(root, request.param, control_databases)
     yield made
     made.close()

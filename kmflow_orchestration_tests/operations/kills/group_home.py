@@ -16,13 +16,13 @@ from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context
 from kmflow_orchestration.demo.sandbox import default_warehouse
-from kmflow_orchestration.metadata.engine import open_engine
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.group_configuration import save_if_changed
 from kmflow_orchestration.operations.provision import provision
 from kmflow_orchestration.tables.medallion import MEDALLION_TABLES
 from kmflow_orchestration.workspace.seeding import seed_group, seed_workspace
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
+from kmflow_orchestration_tests.control_databases import ControlDatabases, engine_of
 from kmflow_orchestration_tests.operations.kills.day_of_work import DayOfWork
 
 Backend = Literal["local", "databricks"]
@@ -63,20 +63,20 @@ class StillClock(SystemClock):
 class GroupHome:
     """Where group `acme` lies: control database, landing, and its store and tables or workspace.
 
-    Another process opens the same group by the same two values.
+    Another process opens the same group by the same three values.
     """
 
     root: Path
     backend: Backend
+    database_url: str
 
     @property
     def landing(self) -> Path:
         return self.root / "landing" / ACME
 
-    def make(self, empty_control_database: Path) -> None:
+    def make(self) -> None:
         """A provisioned group without any evidence."""
         self.landing.mkdir(parents=True)
-        shutil.copy(empty_control_database, self.root / "control.db")
         (self.root / "token").write_text(TOKEN)
         with self.served(), self._context() as context:
             group = context.group(ACME)
@@ -117,7 +117,12 @@ class GroupHome:
 
     @contextmanager
     def _context(self, now: datetime = START) -> Iterator[Context]:
-        settings = load_settings(home=self.root, storage_backend=self.backend, quiet_period_s=0)
+        settings = load_settings(
+            home=self.root,
+            storage_backend=self.backend,
+            quiet_period_s=0,
+            database_url=self.database_url,
+        )
         with Context(settings, clock=StillClock(now)) as context:
             yield context
 
@@ -138,8 +143,7 @@ class GroupHome:
 
     def ledger(self) -> dict[str, list[str]]:
         """What the control database says became of files and tables."""
-        engine = open_engine(f"sqlite:///{self.root / 'control.db'}")
-        with engine.connect() as connection:
+        with engine_of(self.database_url).connect() as connection:
             return {
                 table: _rows(
                     connection.exec_driver_sql(f"SELECT * FROM {table}").mappings(),
@@ -163,14 +167,19 @@ def _rows(rows: Any, *, without: set[str]) -> list[str]:
 class Snapshot:
     """A home at rest, to be put back: one costly beginning serves many runs."""
 
-    def __init__(self, home: GroupHome, name: str) -> None:
+    def __init__(self, home: GroupHome, name: str, databases: ControlDatabases) -> None:
         self._home = home
         self._kept = home.root.with_name(name)
         shutil.copytree(home.root, self._kept, copy_function=_linked)
+        on_server = databases.server is not None
+        self._restore_database = databases.keep(home.database_url) if on_server else None
 
     def restore(self) -> None:
         shutil.rmtree(self._home.root)
         shutil.copytree(self._kept, self._home.root, copy_function=_linked)
+        # SQLite's file lies in the home.
+        if self._restore_database is not None:
+            self._restore_database()
 
 
 def _linked(source: str, target: str) -> str:

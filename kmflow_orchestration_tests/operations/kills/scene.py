@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
+from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.operations.kills.child import is_killed
 from kmflow_orchestration_tests.operations.kills.day_of_work import STEPS, DayOfWork
 from kmflow_orchestration_tests.operations.kills.group_home import (
@@ -100,11 +101,12 @@ class Scene:
         self._kept_open.close()
 
 
-def made_scene(root: Path, backend: Backend, empty_control_database: Path) -> Scene:
+def made_scene(root: Path, backend: Backend, databases: ControlDatabases) -> Scene:
     """A scene on one kind of storage."""
-    home = GroupHome(root, backend)
+    root.mkdir()
+    home = GroupHome(root, backend, databases.new(root / "control.db"))
     scene = Scene(home)
-    home.make(empty_control_database)
+    home.make()
     with home.served():
         for minute, files in enumerate((FIRST, SECOND)):
             home.drop(files)
@@ -113,7 +115,7 @@ def made_scene(root: Path, backend: Backend, empty_control_database: Path) -> Sc
         home.drop(THIRD)
         with home.opened(NOW) as day:
             for step, following in pairwise((TAKE_IN, *STEPS, "")):
-                scene.at[step] = Snapshot(home, step)
+                scene.at[step] = Snapshot(home, step, databases)
                 if following:
                     getattr(day, step)()
     return scene

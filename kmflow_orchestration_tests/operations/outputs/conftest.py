@@ -7,28 +7,33 @@ from pathlib import Path
 
 import pytest
 
+from kmflow_orchestration_tests.control_databases import NewDatabase
 from kmflow_orchestration_tests.embedded import Room, embedded_server, room
 from kmflow_orchestration_tests.fakes import FakeClock
-from kmflow_orchestration_tests.intake.conftest import empty_control_database
 from kmflow_orchestration_tests.output_world import OutputWorld
 
-__all__ = ["embedded_server", "empty_control_database", "room"]
+__all__ = ["embedded_server", "room"]
 
 
 @pytest.fixture(params=["local", "databricks"])
 def world(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock, empty_control_database: Path
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    clock: FakeClock,
+    control_database: NewDatabase,
 ) -> Iterator[OutputWorld]:
     """On each of the backends."""
     room = request.getfixturevalue("room") if request.param == "databricks" else None
-    with OutputWorld(tmp_path, clock, room, empty_control_database) as opened:
+    address = control_database(tmp_path / "control.db")
+    with OutputWorld(tmp_path, clock, room, address) as opened:
         yield opened
 
 
 @pytest.fixture
 def remote(
-    room: Room, tmp_path: Path, clock: FakeClock, empty_control_database: Path
+    room: Room, tmp_path: Path, clock: FakeClock, control_database: NewDatabase
 ) -> Iterator[OutputWorld]:
     """On the embedded workspace."""
-    with OutputWorld(tmp_path, clock, room, empty_control_database) as opened:
+    address = control_database(tmp_path / "control.db")
+    with OutputWorld(tmp_path, clock, room, address) as opened:
         yield opened

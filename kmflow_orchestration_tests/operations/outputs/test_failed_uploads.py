@@ -235,6 +235,7 @@ def test_what_cannot_even_be_kept_fails_the_call_however_mild_it_was_meant(
     assert failures(world) == []
 
 
+@pytest.mark.sqlite
 def test_an_output_nobody_could_record_is_no_success(world: OutputWorld) -> None:
     outbox, database = world.outbox("acme"), world.home / "control.db"
     output = TaskOutput(value=VALUE, task_key="loans", execution=Execution(RUN, MOMENT))
