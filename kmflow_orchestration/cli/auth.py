@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.config.group_config import GroupConfig
     from kmflow_orchestration.config.secret_refs import Secret
     from kmflow_orchestration.credentials.own_connection import OwnConnection
+    from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 
 app = typer.Typer(help="How a process or a group signs in.", no_args_is_help=True)
 
@@ -71,7 +72,7 @@ def _process(own: OwnConnection, *, online: bool) -> Found:
     found = [("host", config.host, sources.pop("host")), *_login(config, sources)]
     if online:
         with Context(load_settings(), own_connection=own) as context:
-            found.append(_identity(context, config))
+            found.append(_identity(context.connections.own_client))
     return found
 
 
@@ -103,7 +104,7 @@ def _group(name: str, *, online: bool) -> Found:
         if config.workspace_url:
             found += [(way, "set", _kept(config, way)) for way in ways(config)]
         if online and config.workspace_url:
-            found.append(_identity(context, config))
+            found.append(_identity(context.clients.get(config)))
     return found
 
 
@@ -112,10 +113,9 @@ def _kept(config: GroupConfig, way: str) -> str:
     return reference.shown if reference is not None else config.profile or config.auth_type
 
 
-def _identity(context: Any, config: GroupConfig) -> tuple[str, str, str]:
+def _identity(calls: WorkspaceCalls) -> tuple[str, str, str]:
     from kmflow_orchestration.databricks_client.workspace_info import current_principal
 
-    calls = context.clients.get(config)
     principal = current_principal(calls, is_patient=False)
     say("the workspace knows us")
     return ("identity", principal.display_name or principal.user_name, calls.auth_kind)

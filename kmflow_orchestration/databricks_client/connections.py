@@ -75,10 +75,11 @@ class Connections:
 
     def _read_scope(self, scope: str, key: str) -> str:
         """A key of a secret scope, read as whoever the process itself signs in."""
-        return SecretScopes(self._own_client).read(scope, key)
+        return SecretScopes(self.own_client).read(scope, key)
 
     @cached_property
-    def _own_client(self) -> WorkspaceCalls:
+    def own_client(self) -> WorkspaceCalls:
+        """The client of the process itself, which is no group's."""
         config = self.own.sign_in_settings("kmflow-process").to_config(_NOT_SAVED)
         # Without scopes: what opens them cannot lie in one. And no group's: nobody's account.
         rules = replace(
@@ -90,5 +91,5 @@ class Connections:
         """Close every client; a second call does nothing."""
         if "clients" in self.__dict__:
             self.clients.close()
-        if "_own_client" in self.__dict__:
-            self._own_client.close()
+        if "own_client" in self.__dict__:
+            self.own_client.close()
