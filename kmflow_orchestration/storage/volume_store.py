@@ -16,7 +16,7 @@ from kmflow_orchestration.errors import (
     StorageUnavailable,
     UnsafePath,
 )
-from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.names import VolumePath, check_path_part
 from kmflow_orchestration.storage.evidence_paths import (
     FOLDER,
     engagement_parts,
@@ -96,7 +96,11 @@ class VolumeStore:
             return hash_of(stream) == file.content_hash
 
     def confirm(self, written: Sequence[StorageMetadata]) -> frozenset[str]:
-        folders = {one.path.rpartition("/")[0] for one in written}
+        folders = set[str]()
+        for one in written:
+            folder, _, name = one.path.rpartition("/")
+            check_path_part(name)
+            folders.add(folder)  # checked once for all the files in it
         sizes: dict[str, int] = {}
         for folder in sorted(folders):
             with _faults(folder):
