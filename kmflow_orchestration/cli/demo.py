@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
@@ -45,11 +47,8 @@ def demo(
     from kmflow_orchestration.demo.run_demo import run_demo
     from kmflow_orchestration.demo.sandbox import Sandbox
 
-    # What Dagster logs is in its event storage; here it would bury the story. Its loggers are made
-    # one a tick, out of reach of a level by name.
-    logging.disable(logging.WARNING)
     home = Home.at(directory or load_settings().home)
-    with Sandbox(home, backend.value) as sandbox, _Shown() as shown:
+    with _quiet_logs(), Sandbox(home, backend.value) as sandbox, _Shown() as shown:
         report = run_demo(sandbox, shown.listener)
     if as_json:
         show_json(report.as_json())
@@ -57,6 +56,19 @@ def demo(
         tell(report, directory=directory)
     if report.failed_runs or not report.settled:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """What Dagster logs is in its event storage; here it would bury the story.
+
+    Its loggers are made one a tick, out of reach of a level by name.
+    """
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 class _Shown:

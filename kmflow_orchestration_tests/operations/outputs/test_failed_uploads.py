@@ -242,7 +242,7 @@ def test_an_output_nobody_could_record_is_no_success(world: OutputWorld) -> None
     world.context.output_files.sessions.kw["bind"].dispose()  # connections are made anew
     shutil.move(database, world.home / "away.db")
     database.mkdir()
-    with pytest.raises(StorageUnavailable, match="the control database does not answer"):
+    with pytest.raises(StorageUnavailable, match=r"control\.db does not answer"):
         write_output(outbox, output)
     assert spooled(world) == []
 
