@@ -44,6 +44,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if chosen(item)]
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests of a group share a costly fixture; a pytest whose ids pytest-xdist cannot write, such
+    as 9.2 with 3.8, would make it once in every worker without a word."""
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    for item in session.items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            raise pytest.UsageError("this pytest and this pytest-xdist keep no group together")
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
