@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from kmflow_orchestration.context import Context
 from kmflow_orchestration.errors import CredentialError
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration_tests.intake.conftest import empty_control_database
+from kmflow_orchestration_tests.control_databases import NewDatabase
 
-__all__ = ["empty_control_database"]
 ACME, GLOBEX = GroupId("acme"), GroupId("globex")
 TOKEN = "dapi0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
 
@@ -24,13 +22,14 @@ Opened = Callable[..., Context]
 
 
 @pytest.fixture
-def opened(tmp_path: Path, empty_control_database: Path) -> Iterator[Opened]:
+def opened(tmp_path: Path, control_database: NewDatabase) -> Iterator[Opened]:
     """Contexts on one control database, as steps and ticks of a process open them."""
-    shutil.copy(empty_control_database, tmp_path / "control.db")
+    address = control_database(tmp_path / "control.db")
     made: list[Context] = []
 
     def context(**arguments: str) -> Context:
-        made.append(Context(load_settings(home=str(tmp_path)), **arguments))
+        settings = load_settings(home=str(tmp_path), database_url=address)
+        made.append(Context(settings, **arguments))
         return made[-1]
 
     yield context
