@@ -79,7 +79,8 @@ class EvidenceItems:
             func.coalesce(func.sum(Row.size_bytes).filter(~is_copy), 0),
         ).where(Row.group_id == group, Row.batch_id == batch_id)
         items, copies, size_bytes = self._session.execute(query).one()
-        return TakenIn(items, copies, size_bytes)
+        # PostgreSQL adds whole numbers up to a decimal one.
+        return TakenIn(items, copies, int(size_bytes))
 
     def add(self, group: GroupId, items: Iterable[Item], now: datetime) -> None:
         """Insert new items."""
