@@ -140,6 +140,7 @@ def test_every_command_that_takes_a_group_is_tried() -> None:
     assert ATTEMPTS.keys() == commands_with_a_group()
 
 
+@pytest.mark.sqlite
 def test_no_command_for_acme_touches_globex(world: World) -> None:
     before = world.of_globex()
     touched: dict[str, str] = {}

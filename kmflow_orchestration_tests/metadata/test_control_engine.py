@@ -89,6 +89,7 @@ def test_the_server_hears_nothing_of_a_child_on_its_parents_connections(
     assert lent_connection(engine) is not None
 
 
+@pytest.mark.sqlite  # PostgreSQL itself names the value of a key that is there already
 def test_neither_an_error_nor_an_echo_shows_values(
     engine: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
