@@ -14,7 +14,8 @@ from kmflow_orchestration.intake.decisions import Kind
 from kmflow_orchestration.intake.ledger import Scores, State, Step
 from kmflow_orchestration.intake.reading import KEPT_BYTES
 from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
-from kmflow_orchestration.metadata.engine import open_engine, open_sessions
+from kmflow_orchestration.metadata.engine import open_sessions
+from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.intake.landing_place import MAX_SIZE_BYTES, LandingPlace
 
 SCORES = Scores(0.5, 0.4, 0.3, 0.2, 0.4)
@@ -341,9 +342,8 @@ def test_an_unreadable_file_comes_in_once_it_may_be_read(acme: LandingPlace) -> 
 
 def audited(place: LandingPlace) -> list[Deed]:
     """Records of the audit trail, the first one first."""
-    engine = open_engine(f"sqlite:///{place.home / 'control.db'}")
+    engine = engine_of(place.database_url)
     entries = ConfigAudit(open_sessions(engine), place.clock).entries(place.group)
-    engine.dispose()
     return [entry.deed for entry in reversed(entries)]
 
 
