@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
@@ -106,13 +105,6 @@ def test_an_address_that_cannot_be_dagsters_is_refused(
         prepare(home, url, database_url=database_url)
 
     assert named in refused.value.fields
-
-
-def test_processes_that_open_a_new_storage_at_once_all_may(home: Home, url: str) -> None:
-    prepare(home, url)
-
-    with ThreadPoolExecutor(4) as pool:
-        assert len(list(pool.map(lambda _: opened(home), range(4)))) == 4
 
 
 def test_an_instance_whose_server_went_away_says_where_it_was(
