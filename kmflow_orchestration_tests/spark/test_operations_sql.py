@@ -63,6 +63,7 @@ def _write(folder: Path) -> dict[str, str]:
             "group_id": row["group_id"],
             "content_hash": draw.choice([row["content_hash"], "other"]),
             "size_bytes": row["size_bytes"],
+            "_batch_id": row["_batch_id"],
         }
         for row in bronze
         if draw.random() < 0.9

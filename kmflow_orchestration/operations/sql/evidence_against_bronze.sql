@@ -3,7 +3,7 @@ SELECT
   COUNT(*) AS bronze_rows,
   COUNT(DISTINCT b.evidence_item_id) AS bronze_items,
   COUNT(DISTINCT m.id) AS metadata_items,
-  (SELECT COUNT(*) FROM {metadata} WHERE _batch_id IN ({batches})) AS metadata_rows,
+  (SELECT COUNT(*) FROM {metadata} AS r WHERE r._batch_id IN ({batches})) AS metadata_rows,
   COUNT_IF(b.group_id <> :group_id OR m.group_id <> :group_id) AS foreign_rows,
   COUNT_IF(m.content_hash <> b.content_hash OR m.size_bytes <> b.size_bytes) AS differing_rows
 FROM {bronze} AS b
