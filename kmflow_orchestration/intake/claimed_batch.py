@@ -131,7 +131,8 @@ class ClaimedBatch:
         }
         tables.items.add(self.group, new.values(), now)
         tables.items.change(self.group, changed.values(), now)
-        tables.batches.replace(self.group, self.batch_id, plan.superseded | plan.moved)
+        gone = plan.superseded | plan.moved | plan.demoted
+        tables.batches.replace(self.group, self.batch_id, gone)
         settled = {
             one.arrival.path: (one.arrival.item_id, one.arrival.content_hash)
             for one in plan.decisions

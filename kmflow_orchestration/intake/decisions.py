@@ -116,7 +116,8 @@ class Decision:
 class Plan:
     """Decisions in order, and every item they made or changed as it is at the end.
 
-    `superseded` and `moved` (revived or promoted into the batch) name items that were known before.
+    `superseded`, `moved` (revived or promoted into the batch) and `demoted` (an original that left
+    and came back as a duplicate: it has no rows of its own any more) name items known before.
     """
 
     decisions: tuple[Decision, ...]
@@ -124,6 +125,7 @@ class Plan:
     new_ids: frozenset[str]
     superseded: frozenset[str]
     moved: frozenset[str]
+    demoted: frozenset[str]
 
     @property
     def needing_bytes(self) -> tuple[Arrival, ...]:
@@ -148,6 +150,11 @@ def decide(arrivals: Iterable[Arrival], known: Known) -> Plan:
         new_ids=frozenset(touched) - frozenset(old),
         superseded=frozenset(key for key, item in old.items() if item.state is State.SUPERSEDED),
         moved=frozenset(key for key in evidence.moved if key in old and old[key].state in LIVE),
+        demoted=frozenset(
+            key
+            for key, item in old.items()
+            if item.state is State.DUPLICATE and known.items[key].state in LIVE
+        ),
     )
 
 

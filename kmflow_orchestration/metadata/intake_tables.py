@@ -103,7 +103,7 @@ class IntakeBatchRow(Base):
 
 
 class BatchReplacementRow(Base):
-    """An item whose rows a batch replaces: superseded by it, or moved into it."""
+    """An item whose rows a batch replaces: superseded or demoted by it, or moved into it."""
 
     __tablename__ = "intake_batch_replacements"
 
