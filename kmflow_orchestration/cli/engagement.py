@@ -25,9 +25,8 @@ _USUAL = "usual"
 def list_all(*, group: GroupOption, as_json: JsonOption = False) -> None:
     """Engagements of a group, by id, with the weights of their quality scores."""
     from kmflow_orchestration.cli.open_context import open_context
-    from kmflow_orchestration.cli.shell_user import known_group, operator
+    from kmflow_orchestration.cli.shell_user import known_group
 
-    operator(group)
     with open_context() as context:
         own = known_group(group, context.group_configs).group_id
         found = context.ledger.engagements(own)

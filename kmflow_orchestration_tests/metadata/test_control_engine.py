@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.metadata.engine import open_engine
 from kmflow_orchestration.redaction import redact
 from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
+from kmflow_orchestration_tests.forks import in_forked_child
 from kmflow_orchestration_tests.postgres_server import PostgresServer
 
 LAST_HEARD = "SELECT pid, backend_start, state_change FROM pg_stat_activity WHERE datname = '{}'"
@@ -27,16 +26,6 @@ def engine(tmp_path: Path, control_database: NewDatabase) -> Engine:
 def lent_connection(engine: Engine) -> object:
     with engine.connect() as connection:
         return connection.connection.dbapi_connection
-
-
-def in_forked_child(work: Callable[[], object]) -> None:
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
 
 
 def test_a_connection_is_kept_and_lent_again(engine: Engine) -> None:

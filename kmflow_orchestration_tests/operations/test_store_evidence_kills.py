@@ -15,6 +15,7 @@ from kmflow_orchestration.errors import LeaseHeld, StateConflict
 from kmflow_orchestration.intake.claims import this_process
 from kmflow_orchestration.intake.ledger import Holder, State
 from kmflow_orchestration_tests.control_databases import ControlDatabases, engine_of
+from kmflow_orchestration_tests.forks import in_forked_child
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
 TABLES = {
@@ -81,13 +82,7 @@ class Snapshot:
 
 def killed_in_child(work: Callable[[], object]) -> bool:
     """Run in a child process; whether it was killed."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            work()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(pid, 0)
+    status = in_forked_child(work)
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
