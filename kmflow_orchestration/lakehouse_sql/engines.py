@@ -27,7 +27,7 @@ from kmflow_orchestration.lakehouse_sql.driver import require_driver
 from kmflow_orchestration.lakehouse_sql.models import schemas_of, without_schemas
 from kmflow_orchestration.lakehouse_sql.pool import GroupPool
 from kmflow_orchestration.lakehouse_sql.signing import DriverSigning
-from kmflow_orchestration.lakehouse_sql.sqlite_files import group_file, open_sqlite
+from kmflow_orchestration.lakehouse_sql.sqlite_files import group_file, open_group_file
 
 # Statements run on without their client: no single request lasts as long as its statement.
 REQUEST_TIMEOUT_S = 30.0
@@ -89,7 +89,7 @@ def open_databricks(config: GroupConfig, sign_in: SignIn, parts: EngineParts) ->
 
 def open_group_sqlite(config: GroupConfig, parts: EngineParts) -> Engine:
     """An engine on a group's SQLite file."""
-    engine = open_sqlite(group_file(parts.sqlite_path, config.group_id))
+    engine = open_group_file(group_file(parts.sqlite_path, config.group_id))
     engine.update_execution_options(schema_translate_map=without_schemas())
     return _with_checked_times(engine)
 

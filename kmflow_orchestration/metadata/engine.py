@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.pool import QueuePool
 
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.errors import ConfigurationError
@@ -21,6 +19,7 @@ from kmflow_orchestration.metadata.migration import migrate, newest_revision
 from kmflow_orchestration.metadata.postgresql import is_postgresql, open_postgresql
 from kmflow_orchestration.metadata.unavailable import VARIABLE
 from kmflow_orchestration.redaction import register
+from kmflow_orchestration.sqlite_engine import open_sqlite
 
 SessionFactory = sessionmaker[Session]
 _HINT = "use sqlite:///path or postgresql://user@host:5432/database"
@@ -49,19 +48,9 @@ def open_engine(url: str, *, password: Secret | None = None) -> Engine:
             fields=(VARIABLE,),
             hint=_HINT,
         )
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     # Kept open: a close that leaves nobody else folds the write-ahead log back and syncs the disk,
     # which costs twenty times the statement. Without a bound, threads never wait for each other.
-    engine = create_engine(
-        parsed,
-        poolclass=QueuePool,
-        max_overflow=-1,
-        connect_args={"timeout": 30},
-        hide_parameters=True,
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    return _guarded(engine)
+    return _guarded(open_sqlite(parsed, poolclass=QueuePool, max_overflow=-1))
 
 
 def parse_url(url: str, *, of: str = "control database", variable: str = VARIABLE) -> URL:
@@ -87,14 +76,6 @@ def _guarded(engine: Engine) -> Engine:
     refuse_missing_group(engine)
     let_go_in_forked_children(engine)
     return engine
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
 
 
 def open_sessions(engine: Engine) -> SessionFactory:

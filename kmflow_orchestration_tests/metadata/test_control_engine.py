@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,22 @@ def lent_connection(engine: Engine) -> object:
 
 def test_a_connection_is_kept_and_lent_again(engine: Engine) -> None:
     assert lent_connection(engine) is lent_connection(engine)
+
+
+@pytest.mark.sqlite
+def test_a_new_file_is_opened_when_its_first_writer_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    writer = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    writer.executescript("BEGIN IMMEDIATE; CREATE TABLE seen (who INTEGER)")
+    engine = open_engine(f"sqlite:///{path}")
+
+    with ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(lent_connection, engine)
+        with pytest.raises(TimeoutError):
+            opened.result(timeout=0.2)
+        writer.close()
+        assert opened.result(timeout=20)
+    engine.dispose()
 
 
 def test_a_forked_child_works_on_a_connection_of_its_own(engine: Engine) -> None:
