@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 NEWEST := .venv-newest-sdk
 # What is newest is asked for once a day.
 NEWEST_STAMP := $(NEWEST)/.installed-$(shell date +%F)
+# Every process of a run imports the same modules: compiled once, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 export KMFLOW_HOME ?= $(CURDIR)/.kmflow
 export DAGSTER_HOME ?= $(KMFLOW_HOME)/dagster
 

@@ -31,7 +31,7 @@ LAYERS: dict[str, set[str]] = {
     # What becomes of a task's value, pure: it needs a group's settings and nothing below them.
     "outputs": {"config"},
     "databricks_client": {"sail", "config", "credentials"},
-    "metadata": {"sail", "config", "access", "databricks_client"},
+    "metadata": {"sail", "config", "access", "databricks_client", "sqlite_engine"},
     "converters": {"sail", "config", "databricks_client"},
     "profiling": {"sail", "config", "databricks_client"},
 }
@@ -41,8 +41,10 @@ LAYERS["runs"] = {*LAYERS, "storage"} - {"intake"}
 LAYERS["operations"] = {*LAYERS, "intake", "runs"}
 # SQLAlchemy on the lakehouse, for people's own code: it must not see the control database's models,
 # and nothing the pipeline does rests on it.
-LAYERS["lakehouse_sql"] = {"sail", "config", "databricks_client"}
+LAYERS["lakehouse_sql"] = {"sail", "config", "databricks_client", "sqlite_engine"}
 LAYERS["context"] = {*LAYERS, "operations"}
+# A library's engine, set to what both kinds of SQLite files of ours need.
+LAYERS["sqlite_engine"] = set()
 _BELOW_SKINS = {*LAYERS, "context"}
 LAYERS["partitions"] = _BELOW_SKINS
 LAYERS["resources"] = _BELOW_SKINS | {"partitions"}
@@ -67,7 +69,7 @@ HOMES = {
     "databricks.sql": {"lakehouse_sql", "workspace"},
     "databricks.sqlalchemy": {"lakehouse_sql"},
     "thrift": {"workspace"},
-    "sqlalchemy": {"metadata", "lakehouse_sql"},
+    "sqlalchemy": {"metadata", "lakehouse_sql", "sqlite_engine"},
     "alembic": {"metadata"},
     "duckdb": {"converters"},
     "python_calamine": {"converters"},

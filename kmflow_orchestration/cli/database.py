@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from kmflow_orchestration.cli import connection
 from kmflow_orchestration.cli.output import JsonOption, say, show_json
 
 app = typer.Typer(help="The control database.", no_args_is_help=True)
+app.command("test")(connection.try_connection)
 
 
 @app.callback()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmflow_orchestration.cli import group_changes, group_files
+from kmflow_orchestration.cli import connection, group_changes, group_files
 from kmflow_orchestration.cli.group_changes import GroupArgument
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Settings of client groups.", no_args_is_help=True)
 
-
 app.command("create")(group_changes.create)
 app.command("set")(group_changes.change)
 app.command("disable")(group_changes.disable)
 app.command("import")(group_files.import_file)
 app.command("export")(group_files.export)
+app.command("check")(connection.check_group)
+app.command("discover")(connection.discover)
 
 
 @app.command("list")

@@ -5,15 +5,10 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from kmflow_orchestration import __version__
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.redaction import scrub
-
-if TYPE_CHECKING:
-    import typer
 
 EXTRA_HINT = 'pip install "kmflow_orchestration[all]"'
 FAILED = 1
@@ -43,11 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _outcome(arguments: Sequence[str] | None) -> int:
     import typer
 
+    from kmflow_orchestration.cli.command_tree import command_tree
+
     # Typer brings its own copy of Click and exports only this leaf of its usage errors.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
-    command = typer.main.get_command(build_app())
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    tree = command_tree(words[0] if words else "")
     try:
-        return int(command.main(arguments, prog_name="kmflow", standalone_mode=False) or 0)
+        return int(tree.main(words, prog_name="kmflow", standalone_mode=False) or 0)
     except usage_error as error:
         return _misused(error)
     except (KeyboardInterrupt, typer.Abort):
@@ -64,69 +62,6 @@ def _misused(error: BaseException) -> int:
     if show is not None:
         show()
     return int(getattr(error, "exit_code", USAGE))
-
-
-def build_app() -> typer.Typer:
-    """The whole command tree; each family imports what it needs only when it runs."""
-    import typer
-
-    from kmflow_orchestration.cli import (
-        auth,
-        config,
-        connection,
-        database,
-        demo,
-        dev,
-        engagement,
-        group,
-        outputs,
-        provision,
-        secret,
-        service,
-        tokens,
-        workspace,
-    )
-
-    app = typer.Typer(
-        name="kmflow",
-        help="From a file in a landing folder to typed tables, profiles and quality scores.",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
-    app.command("demo")(demo.demo)
-    app.command("dev")(dev.dev)
-    app.command("provision")(provision.provision)
-    group.app.command("check")(connection.check_group)
-    group.app.command("discover")(connection.discover)
-    database.app.command("test")(connection.try_connection)
-    app.add_typer(group.app, name="group")
-    app.add_typer(engagement.app, name="engagement")
-    app.add_typer(tokens.app, name="token")
-    app.add_typer(config.app, name="config")
-    app.add_typer(outputs.app, name="output")
-    app.add_typer(auth.app, name="auth")
-    app.add_typer(secret.app, name="secret")
-    app.add_typer(database.app, name="db")
-    app.add_typer(workspace.app, name="workspace")
-    app.add_typer(service.app, name="service")
-    _tell_version(app)
-    return app
-
-
-def _tell_version(app: typer.Typer) -> None:
-    import typer
-
-    # Not `Annotated`: the name would be looked up in this module, which must not import Typer.
-    flag = typer.Option(False, "--version", help="Print the version.")
-
-    @app.callback(invoke_without_command=True)
-    def told(*, version: bool = flag) -> None:
-        """From a file in a landing folder to typed tables, profiles and quality scores."""
-        if version:
-            typer.echo(f"kmflow_orchestration {__version__}")
-            raise typer.Exit
 
 
 def _refused(error: KmflowError) -> int:

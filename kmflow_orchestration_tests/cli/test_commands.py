@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlglot
 import yaml
 
-from kmflow_orchestration.cli.main import build_app
+from kmflow_orchestration.cli.command_tree import command_tree
 from kmflow_orchestration_tests.cli.conftest import TOKEN, Kmflow
 from kmflow_orchestration_tests.embedded import Room
 
@@ -32,7 +33,6 @@ def test_help_lists_every_command_with_a_sentence(kmflow: Kmflow) -> None:
 
 
 def test_every_command_and_option_has_a_help() -> None:
-    import typer
 
     def walk(command: object) -> None:
         assert getattr(command, "help", "")
@@ -41,7 +41,20 @@ def test_every_command_and_option_has_a_help() -> None:
         for child in getattr(command, "commands", {}).values():
             walk(child)
 
-    walk(typer.main.get_command(build_app()))
+    walk(command_tree(""))
+
+
+@pytest.mark.parametrize("first", sorted(COMMANDS))
+def test_a_call_builds_what_it_names_as_it_is_in_the_whole_tree(first: str) -> None:
+    def shape(command: Any) -> dict[str, Any]:
+        inner = getattr(command, "commands", {})
+        parameters = [one.name for one in command.params]
+        return {"": parameters} | {name: shape(one) for name, one in inner.items()}
+
+    named = command_tree(first)
+
+    assert list(named.commands) == [first]
+    assert shape(named.commands[first]) == shape(command_tree("").commands[first])
 
 
 def test_nothing_at_all_shows_the_help_and_is_a_usage_error(kmflow: Kmflow) -> None:

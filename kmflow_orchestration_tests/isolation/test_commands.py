@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import typer
 
-from kmflow_orchestration.cli.main import build_app
+from kmflow_orchestration.cli.command_tree import command_tree
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context
 from kmflow_orchestration.intake.arrivals import sweep_all
@@ -133,7 +132,7 @@ def commands_with_a_group() -> set[str]:
         if _GROUP_PARAMETERS & {one.name for one in command.params}:
             yield " ".join(path)
 
-    return set(walk(typer.main.get_command(build_app()), ()))
+    return set(walk(command_tree(""), ()))
 
 
 def test_every_command_that_takes_a_group_is_tried() -> None:
