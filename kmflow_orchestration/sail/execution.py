@@ -7,7 +7,8 @@ minutes for a server that died. The protocol's stubs are those that come with py
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import TracebackType
@@ -26,6 +27,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NO_LIMIT = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _GONE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+
+
+def always() -> bool:
+    """Of a statement that nobody cancels before it began."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a statement can be cancelled by: its id, a UUID.
+
+    `is_wanted` is asked once it has been sent: a cancel may come before there is anything to end.
+    """
+
+    id: str
+    is_wanted: Callable[[], bool] = always
 
 
 class SailSession:
@@ -53,23 +70,24 @@ class SailSession:
         sql: str,
         parameters: Mapping[str, Parameter] | None = None,
         *,
-        operation_id: str | None = None,
+        operation: Operation | None = None,
     ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """Start a query; its schema at once, its record batches as they come.
 
-        An iterator that is dropped early ends the query. Parameters stand as `:name`. A query with
-        an `operation_id` (a UUID) can be cancelled by it.
+        An iterator that is dropped early ends the query. Parameters stand as `:name`. A query
+        with an `operation` can be cancelled.
 
         Raises:
             SailError: the statement failed, now or while its batches are read.
             SailCancelled: it was cancelled.
             SailUnavailable: the server is gone, now or while its batches are read.
         """
-        request = self._request(operation_id)
+        operation = operation or _unnamed()
+        request = self._request(operation)
         request.plan.root.sql.query = sql
         for name, value in (parameters or {}).items():
             request.plan.root.sql.named_arguments[name].literal.CopyFrom(_literal(value))
-        batches = self._batches(request)
+        batches = self._batches(request, operation)
         first = next(batches, None)
         if first is None:
             raise SailError("the query gave no schema")
@@ -80,16 +98,17 @@ class SailSession:
         schema, batches = self.query(sql, parameters)
         return pa.Table.from_batches(batches, schema)
 
-    def execute(self, sql: str, *, operation_id: str | None = None) -> pa.Table:
+    def execute(self, sql: str, *, operation: Operation | None = None) -> pa.Table:
         """Run a command (DDL, INSERT, UPDATE, DELETE, MERGE); the table of counts it answers.
 
         Raises as `query`.
         """
-        request = self._request(operation_id)
+        operation = operation or _unnamed()
+        request = self._request(operation)
         request.plan.command.sql_command.input.sql.query = sql
         tables = [
             _read(response.sql_command_result.relation.local_relation.data)
-            for response in self._responses(request)
+            for response in self._responses(request, operation)
             if response.WhichOneof("response_type") == "sql_command_result"
         ]
         return tables[0] if tables else pa.table({})
@@ -118,25 +137,25 @@ class SailSession:
     ) -> None:
         self.close()
 
-    def _request(self, operation_id: str | None) -> Any:
-        request = proto.ExecutePlanRequest(
-            session_id=self.session_id, operation_id=operation_id or str(uuid.uuid4())
-        )
+    def _request(self, operation: Operation) -> Any:
+        request = proto.ExecutePlanRequest(session_id=self.session_id, operation_id=operation.id)
         request.user_context.user_id = _USER
         return request
 
-    def _responses(self, request: Any) -> Iterator[Any]:
+    def _responses(self, request: Any, operation: Operation) -> Iterator[Any]:
         try:
             call = self._stub.ExecutePlan(request)
         except ValueError as error:  # gRPC's answer to a call on a closed channel
             raise SailUnavailable(str(error)) from error
-        self._calls[request.operation_id] = call
+        self._calls[operation.id] = call
+        if not operation.is_wanted():
+            call.cancel()
         try:
             yield from call
         except grpc.RpcError as error:
             raise self._fault(error) from error
         finally:
-            self._calls.pop(request.operation_id, None)
+            self._calls.pop(operation.id, None)
             call.cancel()
 
     def _fault(self, error: grpc.RpcError) -> SailError | SailUnavailable:
@@ -147,8 +166,8 @@ class SailSession:
             return SailUnavailable(f"the Sail server is gone: {details}")
         return SailError(details)
 
-    def _batches(self, request: Any) -> Iterator[pa.RecordBatch]:
-        for response in self._responses(request):
+    def _batches(self, request: Any, operation: Operation) -> Iterator[pa.RecordBatch]:
+        for response in self._responses(request, operation):
             if response.WhichOneof("response_type") == "arrow_batch":
                 with pa.ipc.open_stream(response.arrow_batch.data) as reader:
                     empty = True
@@ -157,6 +176,10 @@ class SailSession:
                         yield batch
                     if empty:
                         yield pa.RecordBatch.from_pylist([], reader.schema)
+
+
+def _unnamed() -> Operation:
+    return Operation(str(uuid.uuid4()))
 
 
 def _joined(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from kmflow_orchestration.workspace.sql_engine import Answer, Request
@@ -48,6 +48,10 @@ class Execution:
     result: Kept | None = None
     finished: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_under_way(self) -> bool:
+        """Whether it is neither over nor cancelled."""
+        return not self.finished.is_set()
 
     def move(
         self, state: str, *, error: SqlError | None = None, result: Kept | None = None
@@ -97,7 +101,8 @@ class Executions:
         try:
             if not self._warehouse_ready(execution) or not execution.move("RUNNING"):
                 return
-            result = execution.keep(self._services.engine.run(execution.request))
+            request = replace(execution.request, is_wanted=execution.is_under_way)
+            result = execution.keep(self._services.engine.run(request))
         except SqlError as error:
             execution.move("FAILED", error=error)
         except Exception as error:

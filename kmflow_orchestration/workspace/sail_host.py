@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kmflow_orchestration.names import quoted
 from kmflow_orchestration.sail.execution import SailSession
+from kmflow_orchestration.sail.faults import SailCancelled
 from kmflow_orchestration.sail.process import DEFAULT_ALLOWED_RSS_BYTES, SailServer
 from kmflow_orchestration.sail.tables import create_schema, register, sail_name, unregister
 from kmflow_orchestration.workspace.securables import Securable
@@ -59,6 +60,10 @@ class SailHost:
                 for table in tables:
                     self._register(session, table)
             yield session
+        except SailCancelled:
+            # The engine may compute on: it is ended as soon as nobody else uses it.
+            self._worn_out = True
+            raise
         finally:
             with self._lock:
                 self._users -= 1
@@ -76,14 +81,10 @@ class SailHost:
             self._registered.clear()
 
     def cancel(self, operation_id: str) -> None:
-        """End a statement that was started with this operation id; another id does nothing.
-
-        Its caller is released at once. The engine may compute on, so it is ended as soon as
-        nobody else uses it.
-        """
+        """Release the caller of a statement by its operation id; another id does nothing."""
         session = self._session
-        if session is not None and session.cancel(operation_id):
-            self._worn_out = True
+        if session is not None:
+            session.cancel(operation_id)
 
     def forget(self, table: Securable) -> None:
         """Take a dropped table's name back."""

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from kmflow_orchestration.sail.commits import last_version, metrics
+from kmflow_orchestration.sail.execution import Operation, always
 from kmflow_orchestration.sail.faults import SailError, SailUnavailable
 from kmflow_orchestration.sail.tables import (
     Column,
@@ -66,7 +67,8 @@ def _stays(_catalog: str, _schema: str) -> None:
 class Request:
     """One statement; `operation_id`, a UUID, is what it can be cancelled by.
 
-    `on_use` gets the catalog and schema that a USE statement chose.
+    `on_use` gets the catalog and schema that a USE statement chose; `is_wanted` tells whether it
+    was not cancelled before it began.
     """
 
     caller: Caller
@@ -76,6 +78,11 @@ class Request:
     catalog: str = DEFAULT_CATALOG
     schema: str = DEFAULT_SCHEMA
     on_use: Callable[[str, str], None] = _stays
+    is_wanted: Callable[[], bool] = always
+
+    @property
+    def operation(self) -> Operation:
+        return Operation(self.operation_id, self.is_wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +174,7 @@ class SqlEngine:
         host = self.host(request.caller.workspace_id)
         try:
             with host.session(plan.tables) as session:
-                _, batches = session.query(plan.sql, operation_id=request.operation_id)
+                _, batches = session.query(plan.sql, operation=request.operation)
                 yield from batches
         except SailError as error:
             raise from_sail(error.message) from error
@@ -198,7 +205,7 @@ class SqlEngine:
                     f" constraint '{(plan.replace_where or '').strip()}'.",
                 )
             sql = insert_sql(plan, columns, given)
-            count = session.execute(sql, operation_id=request.operation_id)["count"][0].as_py()
+            count = session.execute(sql, operation=request.operation)["count"][0].as_py()
         return _counts(num_affected_rows=count, num_inserted_rows=count)
 
     def _change(self, plan: Change, request: Request) -> pa.Table:
@@ -206,7 +213,7 @@ class SqlEngine:
         directory = self._catalog.directory_of(plan.target)
         with self._table_locks[plan.target.id], host.session(plan.tables) as session:
             before = last_version(directory)
-            session.execute(plan.sql, operation_id=request.operation_id)
+            session.execute(plan.sql, operation=request.operation)
             # A statement that changed nothing may have made no commit.
             after = last_version(directory)
         return _changed(plan.verb, metrics(directory, after) if after > before else {})
@@ -259,7 +266,7 @@ class SqlEngine:
             return
         host = self.host(request.caller.workspace_id)
         with host.session(plan.tables) as session:
-            schema, batches = session.query(plan.source, operation_id=request.operation_id)
+            schema, batches = session.query(plan.source, operation=request.operation)
             check_names(schema.names)
             check_clustering(plan.facts, schema.names)
             try:

@@ -216,6 +216,16 @@ def test_a_cancelled_statement_frees_the_engine(t):
     assert len(t.rows("SELECT * FROM t")) == 2
 
 
+def test_a_statement_cancelled_before_the_engine_has_it_is_not_computed(t):
+    t.rows("SELECT * FROM t")
+    host = t.services.engine.host(t.caller.workspace_id)
+    endless = "SELECT count(*) FROM range(9000000000) WHERE id % 7 = 3"
+    request = Request(t.caller, endless, str(uuid.uuid4()), is_wanted=lambda: False)
+    with pytest.raises(SqlError):
+        t.services.engine.run(request)
+    assert host.server is None
+
+
 def test_replace_where_leaves_rows_for_which_its_predicate_is_null(t):
     t.run("INSERT INTO t VALUES (5, NULL, NULL)")
     t.run("INSERT INTO t REPLACE WHERE v = 'a' SELECT 9, 'a', NULL")
