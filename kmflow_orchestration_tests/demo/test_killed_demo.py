@@ -12,7 +12,7 @@ import pytest
 
 from kmflow_orchestration_tests.demo import small_demo
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed_demo")]
 # Words said while profiles are under way, and when the second drop has just fallen.
 PROFILING, DROPPED = "profile_run", "drop 2: intake"
 
@@ -56,21 +56,27 @@ def state(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_a_demo_killed_in_a_workspace_and_repeated_ends_like_an_undisturbed_one(tmp_path):
-    undisturbed = ended(tmp_path / "undisturbed", "databricks")
-    killed_at(tmp_path / "killed", "databricks", PROFILING)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What must come out: the state of a demo on local tables that nobody killed."""
+    return state(ended(tmp_path_factory.mktemp("undisturbed"), "local"))
 
-    assert state(ended(tmp_path / "killed", "databricks")) == state(undisturbed)
+
+def test_a_demo_killed_in_a_workspace_and_repeated_ends_like_an_undisturbed_one(
+    undisturbed, tmp_path
+):
+    killed_at(tmp_path, "databricks", PROFILING)
+
+    assert state(ended(tmp_path, "databricks")) == undisturbed
 
 
-def test_killed_again_and_again_it_ends_alike_and_then_has_nothing_to_do(tmp_path):
-    undisturbed = ended(tmp_path / "undisturbed", "local")
+def test_killed_again_and_again_it_ends_alike_and_then_has_nothing_to_do(undisturbed, tmp_path):
     for words in (PROFILING, DROPPED):
-        killed_at(tmp_path / "killed", "local", words)
-    first = ended(tmp_path / "killed", "local")
-    again = ended(tmp_path / "killed", "local")
+        killed_at(tmp_path, "local", words)
+    first = ended(tmp_path, "local")
+    again = ended(tmp_path, "local")
 
-    assert state(first) == state(undisturbed)
+    assert state(first) == undisturbed
     assert {group: found["files_new"] for group, found in again["groups"].items()} == {
         "acme": 0,
         "globex": 0,
