@@ -32,8 +32,11 @@ demo: $(STAMP) ## Two client groups from landing folders to quality scores, on t
 dev: $(STAMP) ## Embedded workspace, service, Dagster UI and daemon; Ctrl-C stops all
 	@$(BIN)/kmflow dev $(ARGS)
 
-test: $(STAMP) ## All tests that need no Java
-	@$(BIN)/python -m pytest -m "not spark" -n auto --dist loadgroup $(ARGS)
+test: $(STAMP) ## The tests, but for those below
+	@$(BIN)/python -m pytest -m "not spark and not journey" -n auto --dist loadgroup $(ARGS)
+
+test-journeys: $(STAMP) ## Whole demos and days, killed and run again; all that can fail, with marked secrets
+	@$(BIN)/python -m pytest -m journey -n auto --dist loadgroup $(ARGS)
 
 test-spark: $(STAMP) ## The shipped SQL on Apache Spark itself against Sail (needs Java 17)
 	@$(BIN)/python -m pytest -m spark $(ARGS)
@@ -64,4 +67,4 @@ lock: ## Pin what is installed in .venv now
 clean: ## Remove .venv and all local state
 	@rm -rf $(VENV) $(NEWEST) .kmflow
 
-.PHONY: help venv demo dev test test-postgres test-spark test-newest-sdk lint format bench lock clean
+.PHONY: help venv demo dev test test-journeys test-postgres test-spark test-newest-sdk lint format bench lock clean

@@ -17,7 +17,7 @@ import requests
 from databricks.sdk.clock import Clock as SdkClock
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from requests.utils import super_len
+from requests.utils import get_encoding_from_headers, super_len
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.databricks_client.retry_after import retry_after_s
@@ -63,6 +63,23 @@ class Transport(HTTPAdapter):
                 self._pools.clear()
             self._pools[key] = pool
         return pool
+
+    def request_url(
+        self, request: requests.PreparedRequest, proxies: Mapping[str, str] | None
+    ) -> str:
+        return super().request_url(request, proxies) if proxies else request.path_url
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        # As requests does it, but for cookies of an answer that sets none: to look for them takes
+        # as long as all the rest.
+        if "Set-Cookie" in resp.headers:
+            return super().build_response(req, resp)
+        response = requests.Response()
+        response.status_code, response.reason, response.raw = resp.status, resp.reason, resp
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.encoding = get_encoding_from_headers(response.headers)
+        response.url, response.request, response.connection = req.url or "", req, self
+        return response
 
     def close(self) -> None:
         """Close the connections that are idle."""

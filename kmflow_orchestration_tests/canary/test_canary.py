@@ -14,7 +14,7 @@ from kmflow_orchestration_tests.canary.failures import FAILURES
 from kmflow_orchestration_tests.canary.scene import ACME, FILES, SECRETS, Scene, played_demo
 from kmflow_orchestration_tests.isolation.marks import files_with, found_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("canary")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("canary")]
 
 QUESTIONS = (
     ("group", "show", ACME),

@@ -17,7 +17,7 @@ import pytest
 from kmflow_orchestration.cli.main import main
 from kmflow_orchestration.demo.development import stoppable
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.journey
 RUN = "from kmflow_orchestration.cli.main import run; run()"
 
 

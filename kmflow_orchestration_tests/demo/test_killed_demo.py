@@ -12,7 +12,7 @@ import pytest
 
 from kmflow_orchestration_tests.demo import small_demo
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed_demo")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("killed_demo")]
 # Words said while profiles are under way, and when the second drop has just fallen.
 PROFILING, DROPPED = "profile_run", "drop 2: intake"
 

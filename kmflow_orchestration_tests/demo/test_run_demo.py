@@ -13,7 +13,7 @@ from kmflow_orchestration.demo.sandbox import Sandbox
 from kmflow_orchestration.errors import GroupMismatch
 from kmflow_orchestration.names import GroupId, TableName
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("demo")]
 # Which hygiene rule sees which kind of dirt; the others are no matter of one column's values.
 RULES = {
     "filler": "1002",

@@ -8,7 +8,7 @@ from kmflow_orchestration.resources import asset_keys as keys
 from kmflow_orchestration_tests.end_to_end.world import today_key
 
 # One world per module: its tests stay together in one worker.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("end_to_end_replays")]
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("end_to_end_replays")]
 
 DAY = [*keys.INTAKE, *keys.SILVER]
 FIRST = b"id,amount\n1,10\n2,20\n"

@@ -7,7 +7,7 @@ import pytest
 from kmflow_orchestration_tests.operations.kills.scene import LATE, PUBLISH, WORK, Found, Scene
 from kmflow_orchestration_tests.operations.kills.watching import KillAt, Moment
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.journey
 
 MOMENTS = {
     "local": (

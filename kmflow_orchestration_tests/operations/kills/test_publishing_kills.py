@@ -12,7 +12,7 @@ from kmflow_orchestration_tests.operations.kills.day_of_work import STEPS
 from kmflow_orchestration_tests.operations.kills.scene import Scene
 from kmflow_orchestration_tests.operations.kills.watching import KillAt, Moment, Recorder
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.journey
 
 
 def moments(scene: Scene, recorder: Recorder) -> list[Moment]:

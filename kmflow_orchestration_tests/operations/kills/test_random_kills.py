@@ -9,7 +9,7 @@ import pytest
 from kmflow_orchestration_tests.operations.kills.scene import TAKE_IN, WORK, Scene
 from kmflow_orchestration_tests.operations.kills.watching import Recorder, random_kill
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.journey
 
 DAYS = {"local": 2, "databricks": 1}
 KILLS = 2

@@ -9,7 +9,7 @@ import pytest
 from kmflow_orchestration_tests.operations.kills.scene import TAKE_IN, WORK, Scene
 from kmflow_orchestration_tests.operations.kills.watching import CHANGES, Recorder
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.journey
 
 
 def test_a_day_s_work_makes_every_change_that_is_watched(scene: Scene) -> None:
