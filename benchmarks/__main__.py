@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import definitions_load, intake
+from benchmarks import definitions_load, intake, outputs
 from benchmarks.report import Section, write
 
-BENCHMARKS = {"intake": intake.run, "definitions": definitions_load.run}
+BENCHMARKS = {"intake": intake.run, "outputs": outputs.run, "definitions": definitions_load.run}
 TARGET = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from benchmarks.report import Section
+from benchmarks.report import Section, verdict
 
 LOAD = "from kmflow_orchestration.definitions import defs; defs().get_repository_def()"
 PEER = "import dagster"
@@ -42,5 +42,5 @@ def run(_options: argparse.Namespace) -> Section:
             ("`import dagster` alone", f"{peer:.2f}", "1.00"),
             ("our definitions", f"{load:.2f}", f"{load / peer:.2f}"),
         ),
-        verdicts=(f"goal < 3 s: {'reached' if load < 3 else 'MISSED'} ({load:.2f} s)",),
+        verdicts=(verdict("< 3 s", load < 3, f"{load:.2f} s"),),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.intake_case import Case, Measured, run_case
-from benchmarks.report import Section
+from benchmarks.report import Section, verdict
 from benchmarks.workspace_server import WorkspaceServer
 
 FILE_BYTES = 50 * 1024
@@ -171,30 +171,26 @@ def _verdicts(outcomes: list[Outcome]) -> list[str]:
     share = far.share("dagster") or 0.0
     orchestration = [outcome.orchestration_ms for outcome in outcomes]
     return [
-        _verdict(
+        verdict(
             "at 50 ms ≥ 20 times the serial loop",
             far.ratio("dagster") >= 20,
             f"{far.ratio('dagster'):.1f} times",
         ),
-        _verdict(
+        verdict(
             "at 50 ms ≥ 80 % of 32 connections",
             share >= 0.8,
             f"{share:.0%} over the whole run; {far.storing_share:.0%} while storing, which is "
             "reading, hashing, uploading, confirming and recording",
         ),
         f"at 0 ms (reported, no goal): {near.ratio('dagster'):.2f} times the serial loop",
-        _verdict(
+        verdict(
             "orchestration ≤ 1 ms a file",
             max(orchestration) <= 1,
             ", ".join(f"{ms:.3f} ms" for ms in orchestration),
         ),
-        _verdict("our process < 500 MB", peak < 500, f"{peak:.0f} MB"),
-        _verdict("≤ 10 statements in all", statements <= 10, f"{statements}"),
+        verdict("our process < 500 MB", peak < 500, f"{peak:.0f} MB"),
+        verdict("≤ 10 statements in all", statements <= 10, f"{statements}"),
     ]
-
-
-def _verdict(goal: str, reached: bool, found: str) -> str:
-    return f"goal {goal}: {'reached' if reached else 'MISSED'} ({found})"
 
 
 def _requests(outcomes: list[Outcome]) -> list[str]:

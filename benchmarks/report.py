@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGES = ("dagster", "databricks-sdk", "pysail", "pyspark", "deltalake", "duckdb", "sqlalchemy")
+_HEADING = "## "
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Section:
     verdicts: tuple[str, ...] = ()
 
     def markdown(self) -> str:
-        lines = [f"## {self.title}", "", self.about, "", f"Command: `{self.command}`", ""]
+        lines = [f"{_HEADING}{self.title}", "", self.about, "", f"Command: `{self.command}`", ""]
+        lines += [_made_on(), ""]
         lines.append("| " + " | ".join(self.columns) + " |")
         lines.append("|" + " --- |" * len(self.columns))
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]
@@ -32,19 +34,36 @@ class Section:
         return "\n".join(lines)
 
 
+def verdict(goal: str, reached: bool, found: str) -> str:
+    """Whether a goal was reached, and by how much."""
+    return f"goal {goal}: {'reached' if reached else 'MISSED'} ({found})"
+
+
 def write(sections: Sequence[Section], target: Path) -> None:
-    """Write the page whole; sections of an earlier run that were not run again are not kept."""
+    """Write the page whole; what an earlier run measured and this one did not is kept."""
+    kept = _sections_of(target) if target.exists() else {}
+    kept |= {section.title: section.markdown() for section in sections}
     head = [
         "# Benchmarks",
         "",
         "Ratios of one run on one machine: read the ratios, not the seconds.",
-        "",
-        f"Machine: {_machine()}. Python {platform.python_version()}; "
-        + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-        + ".",
-        "",
     ]
-    target.write_text("\n".join([*head, *(s.markdown() for s in sections)]), encoding="utf-8")
+    target.write_text("\n".join([*head, "", *kept.values()]), encoding="utf-8")
+
+
+def _sections_of(page: Path) -> dict[str, str]:
+    """The sections of a page by their titles, in their order."""
+    _, *sections = page.read_text(encoding="utf-8").split(f"\n{_HEADING}")
+    found = {}
+    for text in sections:
+        title, _, rest = text.partition("\n")
+        found[title] = f"{_HEADING}{title}\n{rest.rstrip()}\n"
+    return found
+
+
+def _made_on() -> str:
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"Machine: {_machine()}. Python {platform.python_version()}; {versions}."
 
 
 def _machine() -> str:

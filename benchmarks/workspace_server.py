@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 ADMIN_TOKEN = "benchmark-administrator"  # noqa: S105 - of a server that lives for a minute
-VOLUME = "evidence.raw_evidence"
+VOLUMES = ("evidence.raw_evidence", "evidence.outputs")
 UPLOADS = "/api/2.0/fs/files/*/evidence_store/*"
 # What tells endpoints apart, most particular first; the rest of a path names things, not endpoints.
 _ENDPOINTS = (
@@ -45,6 +45,7 @@ class WorkspaceServer:
         started = self._answer()
         self.url: str = started["url"]
         self.warehouse_id: str = started["warehouse_id"]
+        self.volumes = Path(started["volumes"])
         return self
 
     def add_group(self, group: str) -> str:
@@ -99,7 +100,12 @@ class _Desk:
     def hello(self) -> dict[str, Any]:
         warehouses = self._workspace.services.warehouses
         warehouse_id = warehouses.default_id(self._admin.workspace_id)
-        return {"url": self._workspace.url, "warehouse_id": warehouse_id}
+        volumes = self._workspace.state.volumes_root(self._admin.workspace_id)
+        return {
+            "url": self._workspace.url,
+            "warehouse_id": warehouse_id,
+            "volumes": str(volumes),
+        }
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
         ((name, value),) = question.items()
@@ -116,7 +122,7 @@ class _Desk:
             principal=group,
             token=token,
             catalog=group,
-            volumes=(VOLUME,),
+            volumes=VOLUMES,
         )
         return {"token": token}
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.metadata.upload_failures import UploadFailures
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
-    from kmflow_orchestration.operations.outbox import Outbox, UploadedOutput
+    from kmflow_orchestration.operations.outbox import Outbox
     from kmflow_orchestration.runs.callbacks import CallbackSettings
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.runs.reconciliation import PollingOptions
@@ -208,12 +208,6 @@ class Context:
         from kmflow_orchestration.metadata.upload_failures import UploadFailures
 
         return UploadFailures(self._sessions)
-
-    def note_upload(self, uploaded: UploadedOutput) -> None:
-        """An output of a group arrived: account is kept of it (row A19)."""
-        from kmflow_orchestration.operations.outbox import upload_deed
-
-        self.config_audit.note(uploaded.file.group_id, upload_deed(uploaded, actor=self.actor))
 
     @property
     def clients(self) -> ClientCache:
@@ -387,7 +381,7 @@ class GroupContext:
             spool=UploadSpool(context.settings.upload_spool_root(self.id)),
             clock=context.clock,
             neighbours=lambda: context.group_configs.all_active(include_disabled=True),
-            on_uploaded=context.note_upload,
+            actor=context.actor,
         )
 
     @cached_property

@@ -7,7 +7,6 @@ schema only; their Volumes are not made beforehand.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -99,8 +98,7 @@ class OutputWorld:
         }
 
     def outbox(self, group: str) -> Outbox:
-        """The group's outbox, which also notes what arrived."""
-        return replace(self.group(group).outbox, on_uploaded=self.uploaded.append)
+        return self.group(group).outbox
 
     def write(
         self,
@@ -120,7 +118,10 @@ class OutputWorld:
             override=override,
             partition_key=partition,
         )
-        return write_output(self.outbox(group), output, tell=self.told.append)
+        outcome = write_output(self.outbox(group), output, tell=self.told.append)
+        if outcome.uploaded is not None:
+            self.uploaded.append(outcome.uploaded)
+        return outcome
 
     def path(self, group: str, *, task: str = "loans", ending: str = "json") -> str:
         """Where the default layout puts a task's output."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Connection, Table, insert, select
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.clock import Clock
@@ -16,6 +16,8 @@ from kmflow_orchestration.metadata.audit_tables import ConfigAuditRow
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.names import GroupId, group_id
+
+_INSERT = insert(cast("Table", ConfigAuditRow.__table__))
 
 
 class AuditAction(StrEnum):
@@ -92,18 +94,21 @@ class AuditRecords:
         add_deed(self._session, group, deed, at=at)
 
 
-def add_deed(session: Session, group: GroupId, deed: Deed, *, at: datetime) -> None:
+def add_deed(
+    transaction: Session | Connection, group: GroupId, deed: Deed, *, at: datetime
+) -> None:
     """Add a record to a transaction, so that deed and record are written together or not at all."""
-    session.add(
-        ConfigAuditRow(
-            group_id=group_id(group),
-            actor_email=deed.actor_email[:255],
-            action=deed.action.value,
-            at=at,
-            before_json=None if deed.before is None else dict(deed.before),
-            after_json=None if deed.after is None else dict(deed.after),
-            error_code=deed.error_code or None,
-        )
+    transaction.execute(
+        _INSERT,
+        {
+            "group_id": group_id(group),
+            "actor_email": deed.actor_email[:255],
+            "action": deed.action.value,
+            "at": at,
+            "before_json": None if deed.before is None else dict(deed.before),
+            "after_json": None if deed.after is None else dict(deed.after),
+            "error_code": deed.error_code or None,
+        },
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -26,7 +26,7 @@ from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit,
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.group_rows import SavedConfig, config_of, row_of, saved_of
 from kmflow_orchestration.metadata.group_tables import DatabricksConfig
-from kmflow_orchestration.metadata.guarded import guarded
+from kmflow_orchestration.metadata.guarded import guarded, guarded_connection
 from kmflow_orchestration.metadata.one_writer import one_writer
 from kmflow_orchestration.names import GroupId, group_id
 
@@ -48,6 +48,8 @@ class GroupConfigs:
         self._sessions = sessions
         self._clock = clock
         self._audit = ConfigAudit(sessions, clock)
+        # A version never changes: of those that were read, only which one is active is asked again.
+        self._known: dict[GroupId, tuple[int, GroupConfig]] = {}
 
     def save(
         self,
@@ -119,9 +121,17 @@ class GroupConfigs:
 
     def find(self, group: GroupId) -> GroupConfig | None:
         """Active settings of a group, enabled or not; None when it has none."""
+        with guarded_connection(self._sessions) as connection:
+            row_id = connection.execute(_ACTIVE_ID, {"of_group": group_id(group)}).scalar()
+        if row_id is None:
+            return None
+        known = self._known.get(group)
+        if known is not None and known[0] == row_id:
+            return known[1]
         with guarded(self._sessions) as session:
-            row = _active_row(session, group_id(group))
-            return None if row is None else config_of(row)
+            row = _row(session, group, row_id)
+        self._known[group] = row_id, (found := config_of(row))
+        return found
 
     def active(self, group: GroupId) -> GroupConfig:
         """Active settings of an enabled group.
@@ -237,6 +247,19 @@ def _deed(
         after=shown(after),
         error_code=error_code,
     )
+
+
+_ACTIVE_ID = select(DatabricksConfig.id).where(
+    DatabricksConfig.group_id == bindparam("of_group"), DatabricksConfig.is_active
+)
+
+
+def _row(session: Session, group: GroupId, row_id: int) -> DatabricksConfig:
+    return session.scalars(
+        select(DatabricksConfig).where(
+            DatabricksConfig.group_id == group, DatabricksConfig.id == row_id
+        )
+    ).one()
 
 
 def _active_row(session: Session, group: GroupId) -> DatabricksConfig | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Executable, Table, delete, select, union, update
+from sqlalchemy import Executable, Table, bindparam, delete, select, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kmflow_orchestration.errors import GroupMismatch
 from kmflow_orchestration.identity import output_id
+from kmflow_orchestration.metadata.config_audit import Deed, add_deed
 from kmflow_orchestration.metadata.engine import SessionFactory
-from kmflow_orchestration.metadata.guarded import guarded
+from kmflow_orchestration.metadata.guarded import guarded, guarded_connection
 from kmflow_orchestration.metadata.output_tables import OutputFileRow, UploadFailureRow
 from kmflow_orchestration.names import GroupId
 
@@ -80,8 +81,8 @@ class OutputFiles:
             row = session.scalars(newest).one_or_none()
             return None if row is None else to_file(row)
 
-    def written(self, group: GroupId, file: OutputFile) -> tuple[str, ...]:
-        """Record what now lies at a path; ids of the failed uploads that this makes good.
+    def written(self, group: GroupId, file: OutputFile, deed: Deed) -> tuple[str, ...]:
+        """Record what now lies at a path, and the deed; ids of failed uploads that it makes good.
 
         Raises:
             GroupMismatch: the file is another group's.
@@ -89,11 +90,12 @@ class OutputFiles:
         if file.group_id != group:
             raise GroupMismatch(f"an output of {file.group_id} cannot be recorded for {group}")
         key = output_id(group, file.path)
-        with guarded(self.sessions) as session:
-            connection = session.connection()  # models would take twice the time
+        with guarded_connection(self.sessions) as connection:
             upsert = _UPSERTS[connection.dialect.name]
             connection.execute(upsert, {"output_id": key, **_values(file)})
-            return _made_good(connection, group, key, file.written_at)
+            add_deed(connection, group, deed, at=file.written_at)
+            ended = {"of_group": group, "of_output": key, "ended_at": file.written_at}
+            return tuple(connection.execute(_MADE_GOOD, ended).scalars())
 
     def places(self, group: GroupId) -> list[str]:
         """Places that outputs of the group went to, or were to go to, sorted."""
@@ -124,19 +126,17 @@ def _upsert_of(insert: Any) -> Executable:
 _UPSERTS = {"sqlite": _upsert_of(sqlite.insert), "postgresql": _upsert_of(postgresql.insert)}
 
 
-def _made_good(connection: Connection, group: GroupId, key: str, at: datetime) -> tuple[str, ...]:
-    """End the open failures of a path: older bytes must never be sent over newer ones."""
-    ended = (
-        update(_FAILURES)
-        .where(
-            _FAILURES.c.group_id == group,
-            _FAILURES.c.output_id == key,
-            _FAILURES.c.ended_at.is_(None),
-        )
-        .values(ended_at=at)
-        .returning(_FAILURES.c.failure_id)
+# Ends the open failures of a path: older bytes must never be sent over newer ones.
+_MADE_GOOD = (
+    update(_FAILURES)
+    .where(
+        _FAILURES.c.group_id == bindparam("of_group"),
+        _FAILURES.c.output_id == bindparam("of_output"),
+        _FAILURES.c.ended_at.is_(None),
     )
-    return tuple(connection.execute(ended).scalars())
+    .values(ended_at=bindparam("ended_at"))
+    .returning(_FAILURES.c.failure_id)
+)
 
 
 def to_file(row: OutputFileRow | UploadFailureRow) -> OutputFile:
@@ -145,4 +145,4 @@ def to_file(row: OutputFileRow | UploadFailureRow) -> OutputFile:
 
 
 def _values(file: OutputFile) -> dict[str, Any]:
-    return {**asdict(file), "shape": dict(file.shape)}
+    return {name: getattr(file, name) for name in FILE_FIELDS} | {"shape": dict(file.shape)}

@@ -1,4 +1,4 @@
-"""How the bytes of an output leave: written, confirmed, recorded, told to who keeps account."""
+"""How the bytes of an output leave: written, confirmed, recorded and entered in the audit trail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class UploadedOutput:
         return self.file.written_at
 
 
-def upload_deed(uploaded: UploadedOutput, *, actor: str) -> Deed:
+def _upload_deed(uploaded: UploadedOutput, actor: str) -> Deed:
     """An upload as the audit trail keeps it: what now lies where, and what it replaced."""
     file, earlier = uploaded.file, uploaded.earlier_sha256
     return Deed(
@@ -63,8 +63,7 @@ def upload_deed(uploaded: UploadedOutput, *, actor: str) -> Deed:
 class Outbox:
     """What every operation on a group's outputs needs.
 
-    `neighbours` gives the settings of all groups; `on_uploaded` hears of every output that arrived,
-    and an error of its own fails the upload.
+    `neighbours` gives the settings of all groups; `actor` is who the audit trail says it was.
     """
 
     config: GroupConfig
@@ -74,7 +73,7 @@ class Outbox:
     spool: UploadSpool
     clock: Clock
     neighbours: Callable[[], Sequence[GroupConfig]]
-    on_uploaded: Callable[[UploadedOutput], object]
+    actor: str
 
     @property
     def group(self) -> GroupId:
@@ -96,9 +95,8 @@ class Outbox:
             tell=tell,
         )
         written = replace(file, written_at=self.clock.now())
-        made_good = self.files.written(self.group, written)
         uploaded = UploadedOutput(written, self.config.version, replaced)
-        self.on_uploaded(uploaded)
-        for failure_id in made_good:
+        deed = _upload_deed(uploaded, self.actor)
+        for failure_id in self.files.written(self.group, written, deed):
             self.spool.drop(failure_id)
         return uploaded

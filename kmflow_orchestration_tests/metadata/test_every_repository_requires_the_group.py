@@ -32,6 +32,7 @@ WITHOUT_GROUP = {
     "GroupConfigs.all_active": "the same with settings, for `kmflow group list`",
     "engine.transaction": "opens a session and runs no statement of its own",
     "guarded.guarded": "the same, and names a failed write",
+    "guarded.guarded_connection": "the same, without models",
     "one_writer.one_writer": "locks what rules over several groups need; reads no row",
     "ledger_store.reading": "hands out repositories, each of whose methods takes the group",
 }

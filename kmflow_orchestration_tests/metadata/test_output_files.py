@@ -10,14 +10,13 @@ import pytest
 
 from kmflow_orchestration.errors import GroupMismatch, UnknownOutput
 from kmflow_orchestration.identity import output_id
-from kmflow_orchestration.metadata.engine import (
-    SessionFactory,
-    open_sessions,
-)
+from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
+from kmflow_orchestration.metadata.engine import SessionFactory, open_sessions
 from kmflow_orchestration.metadata.output_files import OutputFile, OutputFiles
 from kmflow_orchestration.metadata.upload_failures import UploadFailure, UploadFailures
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
+from kmflow_orchestration_tests.fakes import FakeClock
 
 ACME, GLOBEX = GroupId("acme"), GroupId("globex")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -34,6 +33,7 @@ FILE = OutputFile(
     dagster_run_id="r1",
     written_at=NOON,
 )
+UPLOAD = Deed(action=AuditAction.UPLOAD, actor_email="nightly", after={"path": FILE.path})
 FAILURE = UploadFailure(
     failure_id="7c0d5f0e-3c55-4b8e-9d2a-6f1f8a3c9b11",
     file=FILE,
@@ -60,6 +60,20 @@ def failures(sessions: SessionFactory) -> UploadFailures:
     return UploadFailures(sessions)
 
 
+def test_the_upload_is_in_the_audit_trail_with_the_record_or_not_at_all(
+    files: OutputFiles, sessions: SessionFactory, clock: FakeClock
+) -> None:
+    trail = ConfigAudit(sessions, clock)
+    with pytest.raises(GroupMismatch):
+        files.written(GLOBEX, FILE, UPLOAD)
+    assert trail.entries(GLOBEX) == []
+
+    files.written(ACME, FILE, UPLOAD)
+
+    (entry,) = trail.entries(ACME)
+    assert (entry.deed, entry.at) == (UPLOAD, FILE.written_at)
+
+
 def test_the_id_of_an_output_never_changes() -> None:
     assert output_id("acme", FILE.path) == "70af3ffe-ba0a-5e23-a755-87e5561fa318"
     assert output_id("globex", FILE.path) != output_id("acme", FILE.path)
@@ -68,8 +82,8 @@ def test_the_id_of_an_output_never_changes() -> None:
 def test_a_path_has_one_record_with_the_newest_bytes(files: OutputFiles) -> None:
     newer = replace(FILE, sha256="b" * 64, size_bytes=9, written_at=NOON.replace(hour=13))
 
-    files.written(ACME, FILE)
-    files.written(ACME, newer)
+    files.written(ACME, FILE, UPLOAD)
+    files.written(ACME, newer, UPLOAD)
 
     assert files.find(ACME, FILE.path) == newer
     assert files.latest(ACME, "loans") == newer
@@ -79,8 +93,8 @@ def test_a_path_has_one_record_with_the_newest_bytes(files: OutputFiles) -> None
 def test_the_same_path_of_two_groups_is_two_records(files: OutputFiles) -> None:
     theirs = replace(FILE, group_id=GLOBEX, sha256="c" * 64)
 
-    files.written(ACME, FILE)
-    files.written(GLOBEX, theirs)
+    files.written(ACME, FILE, UPLOAD)
+    files.written(GLOBEX, theirs, UPLOAD)
     files.forget(GLOBEX, FILE.path)
 
     assert files.find(ACME, FILE.path) == FILE
@@ -89,7 +103,7 @@ def test_the_same_path_of_two_groups_is_two_records(files: OutputFiles) -> None:
 
 def test_another_groups_record_is_refused(files: OutputFiles, failures: UploadFailures) -> None:
     with pytest.raises(GroupMismatch):
-        files.written(GLOBEX, FILE)
+        files.written(GLOBEX, FILE, UPLOAD)
     with pytest.raises(GroupMismatch):
         failures.add(GLOBEX, FAILURE)
 
@@ -100,11 +114,11 @@ def test_a_failure_is_open_until_its_path_is_written(
     failures.add(ACME, FAILURE)
     elsewhere = replace(FILE, path=f"{FILE.place}/other.json")
 
-    assert files.written(ACME, elsewhere) == ()
+    assert files.written(ACME, elsewhere, UPLOAD) == ()
     assert failures.open(ACME) == [FAILURE]
-    assert files.written(ACME, FILE) == (FAILURE.failure_id,)
+    assert files.written(ACME, FILE, UPLOAD) == (FAILURE.failure_id,)
     assert failures.open(ACME) == []
-    assert files.written(ACME, FILE) == ()
+    assert files.written(ACME, FILE, UPLOAD) == ()
 
 
 def test_another_try_is_counted_and_told(failures: UploadFailures) -> None:
@@ -121,7 +135,7 @@ def test_another_try_is_counted_and_told(failures: UploadFailures) -> None:
 
 def test_places_are_those_of_both_kinds(files: OutputFiles, failures: UploadFailures) -> None:
     failed = replace(FILE, place="/Volumes/users/shared/late", path="/Volumes/users/shared/late/x")
-    files.written(ACME, FILE)
+    files.written(ACME, FILE, UPLOAD)
     failures.add(ACME, replace(FAILURE, file=failed))
 
     assert files.places(ACME) == ["/Volumes/users/shared/late", "/Volumes/users/shared/outputs"]

@@ -114,7 +114,8 @@ def test_it_is_tried_again_alone_and_then_forgotten(world: OutputWorld) -> None:
     assert (done.failure_id, done.arrived) == (failure.failure_id, True)
     assert read_output(world.outbox("acme"), "loans") == VALUE
     assert (failures(world), spooled(world)) == ([], [])
-    assert world.uploaded[-1].path == failure.file.path
+    newest = world.context.config_audit.entries(GroupId("acme"))[0]
+    assert (newest.deed.after or {})["path"] == failure.file.path
     assert retry(world) == []
 
 
