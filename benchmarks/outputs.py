@@ -149,23 +149,23 @@ def _one_by_one(context: Any, size_bytes: int) -> Alone:
 
 @contextmanager
 def _http_seconds() -> Iterator[list[float]]:
-    """Seconds of each HTTP call of this process, as its client library takes them."""
-    from requests.adapters import HTTPAdapter
+    """Seconds of each HTTP call of this process, as the session below the SDK makes it."""
+    from kmflow_orchestration.databricks_client.transport import LeanSession
 
-    spent, send = list[float](), HTTPAdapter.send
+    spent, request = list[float](), LeanSession.request
 
-    def timed(self: HTTPAdapter, *args: Any, **kwargs: Any) -> Any:
+    def timed(self: LeanSession, *args: Any, **kwargs: Any) -> Any:
         begun = time.perf_counter()
         try:
-            return send(self, *args, **kwargs)
+            return request(self, *args, **kwargs)
         finally:
             spent.append(time.perf_counter() - begun)
 
-    HTTPAdapter.send = timed
+    LeanSession.request = timed
     try:
         yield spent
     finally:
-        HTTPAdapter.send = send
+        LeanSession.request = request
 
 
 def _section(landed: Landed, alone: list[Alone]) -> Section:

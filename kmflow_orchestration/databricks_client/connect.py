@@ -123,7 +123,7 @@ class _Opening:
         from databricks.sdk import WorkspaceClient
 
         from kmflow_orchestration.databricks_client.sdk_sign_in import GivenSettings, SignInStrategy
-        from kmflow_orchestration.databricks_client.transport import OneAttemptClock, UploadSession
+        from kmflow_orchestration.databricks_client.transport import LeanSession, OneAttemptClock
 
         settings = GivenSettings(
             host=self.config.workspace_url,
@@ -136,7 +136,7 @@ class _Opening:
         )
         client = WorkspaceClient(config=settings)
         sending = client.api_client._api_client  # noqa: SLF001 - the SDK offers no other way in
-        session = UploadSession(transport, self.config.workspace_url, self.rules.verify)
+        session = LeanSession(transport, self.config.workspace_url, self.rules.verify)
         session.auth = sending._session.auth  # noqa: SLF001
         sending._session = session  # noqa: SLF001
         return WorkspaceCalls(

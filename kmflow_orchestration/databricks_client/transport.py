@@ -17,7 +17,7 @@ import requests
 from databricks.sdk.clock import Clock as SdkClock
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_encoding_from_headers, super_len
+from requests.utils import get_encoding_from_headers, requote_uri, super_len
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.databricks_client.retry_after import retry_after_s
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _PIECE_BYTES = 1 << 18
 # A workspace, and the hosts of a few kinds of presigned links.
 _ORIGINS = 4
+_BODILESS = frozenset({"GET", "HEAD"})
 
 
 class Transport(HTTPAdapter):
@@ -132,13 +133,13 @@ class Transport(HTTPAdapter):
         return response
 
 
-class UploadSession(requests.Session):
-    """The SDK's session, which sends a body without working everything out anew for each.
+class LeanSession(requests.Session):
+    """The SDK's session, which sends a request without working everything out anew for each.
 
     What the environment says about proxies and certificates is settled once, for `url`. A request
-    with a body is put together by hand: its address is quoted and its headers are ours already, and
-    cookies, redirects and hooks have no part in it. Together that is half of an upload's CPU, and
-    the interpreter's lock is what bounds small uploads.
+    without JSON is put together by hand: its headers are ours already, and cookies, redirects and
+    hooks have no part in it. Together that is half of an upload's CPU, and the
+    interpreter's lock is what bounds small uploads.
     """
 
     def __init__(self, transport: Transport, url: str, verify: bool | str = True) -> None:
@@ -151,31 +152,41 @@ class UploadSession(requests.Session):
     def request(  # type: ignore[override]
         self, method: str, url: str, *, data: Any = None, **rest: Any
     ) -> requests.Response:
-        if data is None:
-            return super().request(method, url, **rest)
-        prepared = self._prepared(method, url, data, rest)
+        if rest.get("json") is not None or rest.get("files") is not None:
+            return super().request(method, url, data=data, **rest)
+        prepared, stream = self._prepared(method, url, data, rest), bool(rest.get("stream"))
         response = self._transport.send(
-            prepared, timeout=rest.get("timeout"), verify=self.verify, proxies=self.proxies
+            prepared,
+            stream=stream,
+            timeout=rest.get("timeout"),
+            verify=self.verify,
+            proxies=self.proxies,
         )
-        _ = response.content  # read to its end, the connection can be used again
+        if not stream:
+            _ = response.content  # read to its end, the connection can be used again
         if response.is_redirect:
             raise requests.TooManyRedirects(f"{method} was redirected", response=response)
         return response
 
     def _prepared(
-        self, method: str, url: str, data: BinaryIO, rest: Mapping[str, Any]
+        self, method: str, url: str, data: BinaryIO | None, rest: Mapping[str, Any]
     ) -> requests.PreparedRequest:
         prepared = requests.PreparedRequest()
-        query = urlencode(rest.get("params") or {})
-        prepared.method, prepared.url = method, f"{url}?{query}" if query else url
+        given = {
+            name: value for name, value in (rest.get("params") or {}).items() if value is not None
+        }
+        query = urlencode(given, doseq=True)
+        whole = f"{url}?{query}" if query else url
+        # The address of a file is quoted already; the SDK leaves names of other things as they are.
+        prepared.method, prepared.url = method, whole if data is not None else requote_uri(whole)
         prepared.hooks = {"response": []}
         # Bytes at hand go out as they are, without being read in pieces.
         body: Any = data.getvalue() if isinstance(data, io.BytesIO) else data
         prepared.body = body
-        length = super_len(data)  # type: ignore[no-untyped-call]
-        prepared.headers = CaseInsensitiveDict(
-            {**self.headers, **(rest.get("headers") or {}), "Content-Length": str(length)}
-        )
+        prepared.headers = CaseInsensitiveDict({**self.headers, **(rest.get("headers") or {})})
+        if data is not None or method not in _BODILESS:
+            length = super_len(data) if data is not None else 0  # type: ignore[no-untyped-call]
+            prepared.headers["Content-Length"] = str(length)
         return self.auth(prepared)  # type: ignore[operator, misc]
 
 
