@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -13,6 +14,7 @@ from kmflow_orchestration.storage.interfaces import EvidenceFile
 
 FOLDER = "evidence_store"
 _ID_DIGITS = 16
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def evidence_parts(file: EvidenceFile) -> tuple[str, ...]:
@@ -22,7 +24,7 @@ def evidence_parts(file: EvidenceFile) -> tuple[str, ...]:
         UnsafePath: the engagement is no id, or the name cannot stand in a path.
     """
     name = check_path_part(file.file_name)
-    if any(0xD800 <= ord(char) <= 0xDFFF for char in name):
+    if _SURROGATE.search(name):
         raise UnsafePath(f"a name that is no UTF-8: {name!r}")
     stored = check_path_part(stored_name(file.item_id, name))
     return (*engagement_parts(file.engagement_id), file.received_on.isoformat(), stored)
