@@ -12,7 +12,7 @@ from kmflow_orchestration.assets.rendering import bars, column_schema, preview, 
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
-from kmflow_orchestration.operations.read_tables import first_rows
+from kmflow_orchestration.operations.read_tables import first_rows, rows_by
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
 from kmflow_orchestration.resources.asset_keys import (
     BRONZE_DATASETS,
@@ -62,14 +62,16 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
     published = publish_bronze(group.id, day, **group.publishing())
     table = group.config.namespace.bronze(BRONZE_EVIDENCE_RAW.name)
     check = evidence_matches_bronze(group, day)
+    written: dict[str, Any] = {"batches": published.batches, "lakehouse": group.lakehouse}
     return DayReport(
         {
             "dagster/row_count": published.rows,
             "size_bytes": published.size_bytes,
             "batches": len(published.batches),
             "table": table.text,
-            "preview": preview(
-                first_rows(group.id, table, published.batches, lakehouse=group.lakehouse)
+            "preview": preview(first_rows(group.id, table, **written)),
+            "files_by_category": bars(
+                "Files by category", rows_by(group.id, table, "category", **written)
             ),
             **urls(group.links(table)),
         },

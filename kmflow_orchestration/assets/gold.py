@@ -8,7 +8,7 @@ from kmflow_orchestration.assets.layers import (
     TRANSIENT_RETRY,
     WORKSPACE_POOL,
 )
-from kmflow_orchestration.assets.rendering import column_schema, line, urls
+from kmflow_orchestration.assets.rendering import column_schema, line, preview, urls
 from kmflow_orchestration.names import group_id
 from kmflow_orchestration.operations.publish_gold import publish_score_history
 from kmflow_orchestration.partitions.keys import GROUPS
@@ -54,6 +54,7 @@ def gold_quality_score_history(
             **({"latest_composite": points[-1][1]} if points else {}),
             "trend": line("Mean composite score by day", points),
             "table": table.text,
+            "preview": preview(published.newest),
             **urls(group.links(table)),
         }
     )

@@ -46,14 +46,15 @@ def _null_shares(rows: pa.Table) -> dict[str, float]:
     return dict(sorted(shares.items(), key=lambda share: -share[1])[:10])
 
 
-def issues_metadata(judged: JudgedProfile) -> dict[str, Any]:
+def issues_metadata(group: GroupContext, judged: JudgedProfile) -> dict[str, Any]:
     """Issues by rule, as a plot and a list without values."""
     by_rule = Counter(one.anomaly_type for one in judged.anomalies)
     return {
-        "issues": len(judged.anomalies),
+        "dagster/row_count": len(judged.anomalies),
         "profile_run_id": judged.run.profile_run_id,
         "issues_by_rule": bars("Issues by rule", dict(by_rule.most_common(10))),
         "list": dg.MetadataValue.md(_issue_table(judged.anomalies)),
+        **_profiled(group),
     }
 
 
@@ -67,8 +68,14 @@ def _issue_table(anomalies: Sequence[Anomaly]) -> str:
     return "\n".join(lines)
 
 
-def scores_metadata(trend: Sequence[tuple[str, float]], judged: JudgedProfile) -> dict[str, Any]:
+def _profiled(group: GroupContext) -> dict[str, Any]:
+    """Links to the measures that issues and scores are made of."""
+    return urls(group.links(group.config.namespace.dq(DQ_PROFILE_RESULTS.name)))
+
+
+def scores_metadata(group: GroupContext, judged: JudgedProfile) -> dict[str, Any]:
     """The score, the worst columns, and how the score went over the last runs."""
+    trend = group.score_trend(judged.run.table_group_id)
     worst = {
         f"{one.table_name}.{one.column_name}": round(one.score or 0, 4)
         for one in judged.worst_columns()
@@ -80,4 +87,5 @@ def scores_metadata(trend: Sequence[tuple[str, float]], judged: JudgedProfile) -
         "issues": len(judged.anomalies),
         "worst_columns": dg.MetadataValue.json(worst),
         "trend": line("Score by profile run", trend),
+        **_profiled(group),
     }

@@ -131,7 +131,9 @@ def hygiene_issues(
     group, run = finished_run(context, kmflow)
     with failing_as_dagster():
         judged = judge_again(group.id, run, **group.judging())
-    return dg.MaterializeResult(metadata=issues_metadata(judged), check_results=rule_checks(judged))
+    return dg.MaterializeResult(
+        metadata=issues_metadata(group, judged), check_results=rule_checks(judged)
+    )
 
 
 @dg.asset(
@@ -149,9 +151,7 @@ def quality_scores(
         judged = judge_again(group.id, run, **group.judging())
         # Last of the three: until it succeeds, the sensor asks for them again.
         group.profile_materialized(run)
-    return dg.MaterializeResult(
-        metadata=scores_metadata(group.score_trend(run.table_group_id), judged)
-    )
+    return dg.MaterializeResult(metadata=scores_metadata(group, judged))
 
 
 def finished_run(

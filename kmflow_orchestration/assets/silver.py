@@ -1,6 +1,7 @@
 """Silver: text of evidence in fragments, and the quality of each item."""
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -15,7 +16,7 @@ from kmflow_orchestration.assets.layers import (
 from kmflow_orchestration.assets.rendering import bars, column_schema, preview, urls
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations.publish_quality import publish_quality
-from kmflow_orchestration.operations.read_tables import first_rows
+from kmflow_orchestration.operations.read_tables import first_rows, rows_by
 from kmflow_orchestration.operations.silver_fragments import publish_fragments
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
 from kmflow_orchestration.resources.asset_keys import (
@@ -60,14 +61,16 @@ def silver_evidence_fragments(
 def _fragments_day(group: GroupContext, day: date) -> DayReport:
     published = publish_fragments(group.id, day, **group.reading())
     table = group.config.namespace.silver(SILVER_EVIDENCE_FRAGMENTS.name)
+    written: dict[str, Any] = {"batches": published.batches, "lakehouse": group.lakehouse}
     return DayReport(
         {
             "dagster/row_count": published.fragments,
             "documents": published.documents,
             "characters": published.characters,
             "table": table.text,
-            "preview": preview(
-                first_rows(group.id, table, published.batches, lakehouse=group.lakehouse)
+            "preview": preview(first_rows(group.id, table, **written)),
+            "fragments_by_type": bars(
+                "Fragments by type", rows_by(group.id, table, "fragment_type", **written)
             ),
             **urls(group.links(table)),
         }

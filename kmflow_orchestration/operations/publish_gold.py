@@ -12,6 +12,8 @@ from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables import medallion
 
+_NEWEST = 5
+
 
 @dataclass(frozen=True, slots=True)
 class ScorePoint:
@@ -23,11 +25,12 @@ class ScorePoint:
 
 @dataclass(frozen=True, slots=True)
 class PublishedGold:
-    """The group's score history after this call, one point a day, oldest first."""
+    """The group's score history after this call: a point a day, oldest first; the newest rows."""
 
     group: GroupId
     rows: int
     trend: tuple[ScorePoint, ...]
+    newest: pa.Table
 
 
 def publish_score_history(
@@ -45,7 +48,8 @@ def publish_score_history(
         history,
         matching={"group_id": [group]},
     )
-    return PublishedGold(group, history.num_rows, _trend(history))
+    newest = history.sort_by([("as_of_date", "descending")]).slice(0, _NEWEST)
+    return PublishedGold(group, history.num_rows, _trend(history), newest)
 
 
 def score_history_sql(config: GroupConfig) -> str:

@@ -1,4 +1,4 @@
-"""Reading a little of a table: first rows for a preview, counts for a comparison."""
+"""Reading a little of a table: first rows for a preview, counts for a picture or a comparison."""
 
 from __future__ import annotations
 
@@ -21,12 +21,30 @@ def first_rows(
     rows: int = 5,
 ) -> pa.Table:
     """Up to `rows` rows of a group that one of these batches wrote, in no particular order."""
-    chosen = ", ".join(literal(batch) for batch in batches) or "NULL"
     return lakehouse.query(
-        f"SELECT * FROM {table.sql} WHERE group_id = :group_id"
-        f" AND {quoted(BATCH_COLUMN)} IN ({chosen}) LIMIT {int(rows)}",
+        f"SELECT * FROM {table.sql} WHERE {_of_batches(batches)} LIMIT {int(rows)}",
         {"group_id": group},
     )
+
+
+def rows_by(
+    group: GroupId, table: TableName, column: str, batches: Sequence[str], *, lakehouse: Lakehouse
+) -> Mapping[str, int]:
+    """Rows of a group that these batches wrote, by the values of a column, most rows first.
+
+    Rows without a value count as `none`.
+    """
+    found = lakehouse.query(
+        f"SELECT COALESCE({quoted(column)}, 'none') AS value, COUNT(*) AS row_count"
+        f" FROM {table.sql} WHERE {_of_batches(batches)} GROUP BY 1 ORDER BY 2 DESC, 1",
+        {"group_id": group},
+    )
+    return {row["value"]: row["row_count"] for row in found.to_pylist()}
+
+
+def _of_batches(batches: Sequence[str]) -> str:
+    chosen = ", ".join(literal(batch) for batch in batches) or "NULL"
+    return f"group_id = :group_id AND {quoted(BATCH_COLUMN)} IN ({chosen})"
 
 
 def row_counts(group: GroupId, *, lakehouse: Lakehouse, config: GroupConfig) -> Mapping[str, int]:

@@ -138,7 +138,7 @@ def test_a_check_that_cannot_run_is_an_error_and_never_a_pass(world, faults):
             "fail_times",
             method="POST",
             path="/api/2.0/sql/statements*",
-            after=found - 2,
+            after=found - 3,
             times=99,
             status=403,
             error_code="PERMISSION_DENIED",
@@ -153,7 +153,7 @@ def test_a_check_that_cannot_run_is_an_error_and_never_a_pass(world, faults):
 
 
 def _requests_of_a_publication(world) -> int:
-    """Statements of one day's run; the last two are the comparison and the preview."""
+    """Statements of one day's run; the last three are comparison, preview and plot."""
     before = world.sandbox.workspace.requests("POST", "/api/2.0/sql/statements*").count()
     world.run([keys.BRONZE_EVIDENCE], partition=_key(DAYS[0]))
     return world.sandbox.workspace.requests("POST", "/api/2.0/sql/statements*").count() - before

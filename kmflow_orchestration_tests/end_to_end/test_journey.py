@@ -72,15 +72,26 @@ def test_counts_of_the_day_are_those_of_the_files(world):
 
 
 @pytest.mark.parametrize(
-    "key", [keys.BRONZE_EVIDENCE, keys.BRONZE_DATASETS, keys.SILVER_QUALITY, keys.PROFILE_RESULTS]
+    "key",
+    [
+        *(keys.BRONZE_EVIDENCE, keys.BRONZE_DATASETS, keys.SILVER_FRAGMENTS, keys.SILVER_QUALITY),
+        *(keys.GOLD_SCORE_HISTORY, keys.PROFILE_RESULTS),
+    ],
 )
 def test_a_table_is_shown_with_its_first_rows(world, key):
-    for one in world.materializations(key).values():
-        assert one.metadata["preview"].value.count("\n") >= 2
+    shown = [one.metadata for one in world.materializations(key).values()]
+    assert any(metadata["dagster/row_count"].value for metadata in shown)
+    for metadata in shown:
+        lines = metadata["preview"].value.splitlines()[2:]
+        assert bool(lines) is bool(metadata["dagster/row_count"].value)
 
 
 @pytest.mark.parametrize(
-    "key", [keys.EVIDENCE_FILES, keys.BRONZE_DATASETS, keys.GOLD_SCORE_HISTORY, *PROFILES[1:]]
+    "key",
+    [
+        *(keys.EVIDENCE_FILES, keys.BRONZE_EVIDENCE, keys.BRONZE_DATASETS, keys.SILVER_FRAGMENTS),
+        *(keys.SILVER_QUALITY, keys.GOLD_SCORE_HISTORY, *PROFILES[1:]),
+    ],
 )
 def test_a_materialization_has_an_inline_plot_and_stays_small(world, key):
     for one in world.materializations(key).values():

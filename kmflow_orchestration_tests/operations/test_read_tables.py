@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.read_tables import first_rows
+from kmflow_orchestration.operations.read_tables import first_rows, rows_by
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.tables.arrow_types import arrow_schema
 from kmflow_orchestration.tables.medallion import EVIDENCE_METADATA
@@ -36,3 +36,16 @@ def test_there_are_five_at_most_and_none_without_a_batch(lakehouse: LocalLakehou
 
     assert first_rows(GroupId("acme"), TABLE, ["b1"], lakehouse=lakehouse).num_rows == 5
     assert first_rows(GroupId("acme"), TABLE, [], lakehouse=lakehouse).num_rows == 0
+
+
+def test_rows_are_counted_by_the_values_of_a_column(lakehouse: LocalLakehouse) -> None:
+    for group, batch, count in (("acme", "b1", 2), ("acme", "b2", 3), ("globex", "b1", 4)):
+        written(lakehouse, group, batch, count)
+    acme = GroupId("acme")
+
+    assert rows_by(acme, TABLE, "_batch_id", ["b1", "b2"], lakehouse=lakehouse) == {
+        "b2": 3,
+        "b1": 2,
+    }
+    assert rows_by(acme, TABLE, "file_name", ["b1"], lakehouse=lakehouse) == {"a.csv": 2}
+    assert rows_by(acme, TABLE, "file_name", [], lakehouse=lakehouse) == {}
