@@ -27,11 +27,11 @@ PROFILE_CRON = "*/2 * * * *"
 STOP_S = 20.0
 START_S = 90.0
 LOOK_S = 0.5
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
-    """SIGINT and SIGTERM as one KeyboardInterrupt, raised where nothing is half made.
+    """SIGINT, SIGTERM and SIGHUP as one KeyboardInterrupt, raised where nothing is half made.
 
     A signal that came in the middle of starting a process would leave that process to nobody.
     Only the first signal counts: who is impatient must not cut short the ending of our children.
@@ -44,7 +44,7 @@ class Interruption:
         self._came = False
 
     def on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        """The handler of both signals."""
+        """The handler of all three signals."""
         self._came = True
         self._raise_once()
 
@@ -66,12 +66,18 @@ class Interruption:
 
 @contextmanager
 def stoppable() -> Iterator[Interruption]:
-    """Within it the first SIGINT or SIGTERM is a KeyboardInterrupt, and further ones nothing.
+    """Within it the first of the three signals is a KeyboardInterrupt, and further ones nothing.
 
-    A shell that starts us with `&` has SIGINT ignored.
+    A shell that starts us with `&` has SIGINT ignored. A closed terminal sends SIGHUP, which is
+    ignored on purpose under `nohup`: that stays so.
     """
     interruption = Interruption()
-    before = {number: signal.signal(number, interruption.on_signal) for number in _STOPPING}
+    kept = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    before = {
+        number: signal.signal(number, interruption.on_signal)
+        for number in _STOPPING
+        if number not in kept
+    }
     try:
         yield interruption
     finally:

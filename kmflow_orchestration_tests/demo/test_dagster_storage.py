@@ -15,6 +15,7 @@ from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.demo.dagster_storage import VARIABLE, prepare_storage
 from kmflow_orchestration.demo.home import Home, instance_settings
 from kmflow_orchestration.errors import ConfigurationError, MetadataUnavailable
+from kmflow_orchestration.partitions.keys import GROUP_TAG
 from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.postgres_server import PostgresServer
 
@@ -50,6 +51,16 @@ def test_both_settings_files_differ_in_nothing_but_the_storage() -> None:
 
     assert postgres.pop("storage")["custom"]["config"] == {"postgres_url": {"env": VARIABLE}}
     assert postgres == sqlite
+
+
+def test_groups_take_turns_and_nobody_is_told_about_it() -> None:
+    settings = yaml.safe_load(instance_settings("dagster.yaml"))
+
+    assert settings["telemetry"] == {"enabled": False}
+    assert settings["run_monitoring"]["enabled"] is True
+    (limit,) = settings["concurrency"]["runs"]["tag_concurrency_limits"]
+    assert limit == {"key": GROUP_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+    assert set(settings["retention"]) == {"sensor", "schedule"}
 
 
 def test_without_the_variable_the_storage_is_sqlite(home: Home) -> None:

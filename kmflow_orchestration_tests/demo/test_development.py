@@ -66,12 +66,13 @@ def test_it_answers_and_takes_all_its_children_along_when_interrupted(tmp_path):
     assert psutil.wait_procs(children, timeout=5)[1] == []
 
 
-def test_a_signal_waits_until_what_is_begun_is_done():
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_waits_until_what_is_begun_is_done(number):
     done = []
 
     def begin() -> None:
         with stoppable() as interruption, interruption.postponed():
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(number)
             done.append("begun")
 
     with pytest.raises(KeyboardInterrupt):
@@ -84,6 +85,15 @@ def test_a_second_signal_does_not_cut_the_ending_short():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_closed_terminal_is_nothing_to_who_asked_not_to_be_told():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_terminated_start_leaves_no_process_behind(tmp_path):
