@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from kmflow_orchestration.assets.reconciliation import evidence_matches_bronze
+from kmflow_orchestration.metadata.intake_records import State, Step
 from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key
 from kmflow_orchestration.resources import asset_keys as keys
 from kmflow_orchestration.workspace.faults import Fault
@@ -75,6 +76,40 @@ def test_a_range_gives_each_day_its_own_record_and_one_failed_day_does_not_stop_
 
     assert healed.success
     assert _counts(healed, "files_stored") == {_key(days[0]): 0, _key(days[1]): 2, _key(days[2]): 0}
+
+
+def test_rows_that_cannot_be_written_leave_the_files_stored_and_the_next_run_writes_them(
+    world, faults
+):
+    acme, day = world.group("acme"), date(2026, 11, 9)
+    world.drop("acme", {"e3/a.md": b"# A\n", "e3/b.md": b"# B\n"})
+    world.seen_on(day, "acme")
+    assert world.run(EVIDENCE, partition=_key(day)).success
+    faults.add(
+        Fault(
+            "fail_times",
+            method="POST",
+            path="/api/2.0/sql/statements*",
+            times=99,
+            status=403,
+            error_code="PERMISSION_DENIED",
+        )
+    )
+
+    refused = world.run([keys.BRONZE_EVIDENCE], partition=_key(day))
+
+    ledger = world.context.ledger
+    assert not refused.success
+    (batch,) = ledger.stored_batches(acme.id, day)
+    assert not batch.is_finished(Step.BRONZE)
+    assert set(ledger.item_states(acme.id, batch.batch_id).values()) == {State.STORED}
+
+    faults.clear()
+    written = world.run([keys.BRONZE_EVIDENCE], partition=_key(day))
+
+    assert written.success
+    assert _counts(written, "dagster/row_count") == {_key(day): 2}
+    assert written.get_asset_check_evaluations()[0].passed
 
 
 def test_bronze_of_a_range_equals_the_evidence_and_a_run_without_tag_is_tagged(world):
