@@ -6,7 +6,7 @@ import pytest
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.connect import connect
-from kmflow_orchestration.databricks_client.retries import RetryPolicy, TransientFault
+from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy, TransientFault
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
 from kmflow_orchestration.errors import (
     AccessRefused,
@@ -158,7 +158,20 @@ def test_a_dead_host_is_given_up_without_waiting_for_minutes(
     assert sum(clock.slept) < 20
 
 
-def test_the_budget_ends_the_attempts() -> None:
+def test_the_budget_of_all_attempts_ends_them(clock: FakeClock) -> None:
+    asked: list[float] = []
+
+    def busy() -> None:
+        asked.append(clock.monotonic())
+        raise TransientFault("busy", retry_after_s=60, becomes=RateLimited)
+
+    with pytest.raises(RateLimited, match="gave up after 3 attempts"):
+        Retrier(clock, RetryPolicy(attempts=99, budget_s=150.0)).call(busy)
+
+    assert (len(asked), sum(clock.slept)) == (3, 120)
+
+
+def test_no_wait_is_longer_than_a_minute_or_less_than_nothing() -> None:
     policy = RetryPolicy()
     slow = TransientFault("busy", retry_after_s=1e9)
 

@@ -82,6 +82,11 @@ def test_the_pool_is_as_the_group_says(world):
     assert pool.timeout() == 30
 
 
+def test_a_pool_of_which_nothing_is_said_has_five_connections_and_ten_more_for_half_an_hour(world):
+    pool = world.engines().get(world.config("acme")).engine.pool
+    assert (pool.size(), pool._max_overflow, pool._recycle, pool.timeout()) == (5, 10, 1800, 30)
+
+
 def test_an_exhausted_pool_names_the_setting(world):
     settings = {"sql_pool_size": 1, "sql_max_overflow": 0, "sql_pool_timeout_s": 1}
     engine = world.engines().get(world.config("acme", **settings)).engine
