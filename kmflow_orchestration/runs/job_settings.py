@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.metadata.profile_records import TableGroup
 from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.redaction import redact
 from kmflow_orchestration.runs.job_runner import JOB_PARAMETERS
 from kmflow_orchestration.runs.wheel import ENTRY_POINT, PACKAGE
 
@@ -52,7 +54,12 @@ def job_tags(table_group: TableGroup) -> dict[str, str]:
 def job_settings(
     table_group: TableGroup, options: JobOptions, *, name: str, wheel: VolumePath
 ) -> dict[str, Any]:
-    """All settings of the job; holds no secret, for everybody with view right can read it."""
+    """All settings of the job; holds no secret, for everybody with view right can read it.
+
+    Raises:
+        ConfigurationError: an id or a name has the form of a secret, or is one.
+    """
+    _refuse_secrets(table_group, name, wheel)
     told = {name: f"{{{{job.parameters.{name}}}}}" for name in JOB_PARAMETERS} | _REFERENCES
     return {
         "name": name,
@@ -85,6 +92,18 @@ def job_settings(
             }
         ],
     }
+
+
+def _refuse_secrets(table_group: TableGroup, name: str, wheel: VolumePath) -> None:
+    """A token that was pasted for an id would be shown to everybody who sees the job (row E2)."""
+    shown = {**job_tags(table_group), "job name": name, "wheel": wheel.text}
+    bad = tuple(field for field, text in shown.items() if redact(text) != text)
+    if bad:
+        raise ConfigurationError(
+            f"a job's settings would show a secret: {', '.join(bad)}",
+            fields=bad,
+            hint="name the table group otherwise; settings hold references such as env:NAME",
+        )
 
 
 def settings_hash(settings: Mapping[str, Any]) -> str:

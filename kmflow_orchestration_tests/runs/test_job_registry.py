@@ -11,8 +11,9 @@ import pytest
 
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.jobs import JobsClient
-from kmflow_orchestration.errors import RemoteFault, RemoteNotFound
-from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.errors import ConfigurationError, RemoteFault, RemoteNotFound
+from kmflow_orchestration.names import TableGroupId, VolumePath
+from kmflow_orchestration.redaction import register
 from kmflow_orchestration.runs.databricks_jobs import DatabricksJobRunner
 from kmflow_orchestration.runs.job_registry import JobRegistry, WheelUpload
 from kmflow_orchestration.runs.job_settings import JobOptions, job_name, job_settings, job_tags
@@ -193,6 +194,19 @@ def test_settings_hold_no_secret_and_declare_every_parameter(world):
     assert settings["environments"][0]["spec"]["dependencies"] == ["/Volumes/c/s/v/x.whl"]
     assert (task["max_retries"], task["min_retry_interval_millis"]) == (1, 60_000)
     json.dumps(settings)
+
+
+@pytest.mark.parametrize("token", ["dapi0123456789abcdef0123456789abcdef", "marked-secret-71"])
+def test_a_token_in_the_place_of_an_id_becomes_no_job(world, token):
+    register("marked-secret-71")
+    pasted = replace(world.table_group, table_group_id=TableGroupId(token))
+    wheel = VolumePath.parse("/Volumes/c/s/v/x.whl")
+
+    with pytest.raises(ConfigurationError, match="would show a secret") as refused:
+        job_settings(pasted, JobOptions(), name="n", wheel=wheel)
+
+    assert refused.value.fields == ("table_group_id",)
+    assert token not in str(refused.value)
 
 
 def test_a_submission_told_twice_is_one_run_and_its_end_is_told(world, room, registry, jobs):
