@@ -1,6 +1,6 @@
 """Whether a group's workspace can be used, step by step, with what to do about it (A8, C16).
 
-The steps go from near to far: settings, name, network, sign-in, warehouse, catalog, Volume. The
+The steps go from near to far: settings, name, network, sign-in, warehouse, catalog, Volumes. The
 first that fails ends the check, because those after it could only fail for the same reason.
 """
 
@@ -30,7 +30,14 @@ from kmflow_orchestration.databricks_client.warehouses import (
     ready_warehouse,
 )
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
-from kmflow_orchestration.errors import KmflowError, RemoteNotFound, StorageUnavailable
+from kmflow_orchestration.errors import (
+    AccessRefused,
+    KmflowError,
+    RemoteNotFound,
+    StorageUnavailable,
+)
+from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.outputs.resolve import resolve_upload
 
 Connect = Callable[[GroupConfig], WorkspaceCalls]
 """Opens a client of its own for the check, which is closed at the end."""
@@ -40,10 +47,12 @@ TlsContext = Callable[[], ssl.SSLContext]
 
 PROBE_FOLDER = (".kmflow", "probes")
 # Where the error itself does not know what to do about it.
-_REMEDIES = {
-    "sign-in": "is the workspace in maintenance? try again in a few minutes",
+_REMEDIES = {"sign-in": "is the workspace in maintenance? try again in a few minutes"}
+# What to ask for when a step is refused.
+_GRANTS = {
     "statement": "ask for CAN USE on the warehouse, and look at its query history",
     "probe file": "ask for READ VOLUME and WRITE VOLUME on the evidence Volume",
+    "outputs": "ask for READ VOLUME and WRITE VOLUME on the Volume that volume_path names",
 }
 
 
@@ -162,7 +171,8 @@ def _step(name: str, look: Callable[[], str], clock: Clock) -> CheckStep:
         detail = look()
     except KmflowError as error:
         took_ms = (clock.monotonic() - begun) * 1000
-        remedy = error.hint or _REMEDIES.get(name, "try again in a few minutes")
+        remedy = _GRANTS.get(name, "") if isinstance(error, AccessRefused) else ""
+        remedy = remedy or error.hint or _REMEDIES.get(name, "try again in a few minutes")
         return CheckStep(name, "fail", error.message, took_ms, remedy, error.code, error.exit_code)
     return CheckStep(name, "ok", detail, (clock.monotonic() - begun) * 1000)
 
@@ -197,6 +207,8 @@ class _Checking:
         yield "schema", self._schema
         yield "volume", self._volume
         yield "probe file", self._probe
+        if self._config.volume_enabled:
+            yield "outputs", self._outputs
 
     def close(self) -> None:
         if self._opened is not None:
@@ -296,9 +308,25 @@ class _Checking:
         return config.volume.text
 
     def _probe(self) -> str:
+        return self._tried(self._config.volume)
+
+    def _outputs(self) -> str:
+        """The place for outputs of tasks; a Volume that is not there is made with the first."""
+        place = resolve_upload(self._config, None).checked_place
+        try:
+            return f"{place.text}: {self._tried(place)}"
+        except RemoteNotFound:
+            if place.schema in UnityCatalog(self._calls).schemas(place.catalog):
+                return f"{place.text} is made with the first output"
+        raise RemoteNotFound(
+            f"there is no schema {place.catalog}.{place.schema} for outputs, or it may not be seen",
+            hint="set volume_path to a schema that is there, or ask for USE SCHEMA on it",
+        )
+
+    def _tried(self, volume: VolumePath) -> str:
         """Write, read back and remove a file whose name nobody else can have."""
         files = VolumeFiles(self._calls)
-        place = self._config.volume.joined(*PROBE_FOLDER, f"{uuid4()}.txt")
+        place = volume.joined(*PROBE_FOLDER, f"{uuid4()}.txt")
         content = str(uuid4()).encode()
         files.upload(place, lambda: io.BytesIO(content))
         try:

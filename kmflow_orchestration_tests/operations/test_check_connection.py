@@ -10,6 +10,7 @@ from pathlib import Path
 from socket import create_server
 
 import pytest
+from databricks.sdk.service.catalog import VolumeType
 
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.secret_refs import SecretRef
@@ -22,7 +23,7 @@ from kmflow_orchestration.operations.check_connection import (
     check_folders,
 )
 from kmflow_orchestration.workspace.faults import Fault
-from kmflow_orchestration_tests.embedded import Room, embedded_server, room
+from kmflow_orchestration_tests.embedded import Room, client_for, embedded_server, room
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom
 from kmflow_orchestration_tests.fakes import FakeClock
 
@@ -135,6 +136,55 @@ def test_a_volume_that_may_not_be_written_fails_at_the_probe(
     refused = Fault("fail_times", method="PUT", status=403, error_code="PERMISSION_DENIED")
     groups.room.server.faults.add(refused)
     assert failed(checked(groups, acme)) == ("probe file", 4)
+
+
+def with_outputs(config: GroupConfig, volume: str, *, schema: str = "") -> GroupConfig:
+    """The group also sends outputs of tasks, to a Volume in a schema, by default its own."""
+    place = f"{config.catalog}.{schema or config.schema}.{volume}"
+    return replace(config, volume_enabled=True, volume_path=place)
+
+
+def test_the_place_for_outputs_is_written_too(groups: GroupsInRoom, acme: GroupConfig) -> None:
+    own = client_for(groups.room.url, groups.environment["TOKEN_acme"])
+    own.volumes.create(acme.catalog, acme.schema, "reports", VolumeType.MANAGED)
+
+    found = checked(groups, with_outputs(acme, "reports"))
+
+    assert [step.name for step in found.steps] == [*STEPS, "outputs"]
+    assert found.exit_code == 0
+    assert found.steps[-1].detail.endswith("/reports: written, read, removed")
+
+
+def test_a_volume_for_outputs_that_is_made_with_the_first_is_no_fault(
+    groups: GroupsInRoom, acme: GroupConfig
+) -> None:
+    found = checked(groups, with_outputs(acme, "reports"))
+
+    assert (found.exit_code, found.steps[-1].status) == (0, "ok")
+    assert found.steps[-1].detail.endswith("/reports is made with the first output")
+
+
+def test_a_place_for_outputs_that_cannot_be_is_named(
+    groups: GroupsInRoom, acme: GroupConfig
+) -> None:
+    found = checked(groups, with_outputs(acme, "reports", schema="nobodys"))
+
+    assert failed(found) == ("outputs", 5)
+    assert f"no schema {acme.catalog}.nobodys for outputs" in found.message
+
+
+def test_outputs_that_may_not_be_written_fail_though_evidence_may(
+    groups: GroupsInRoom, acme: GroupConfig
+) -> None:
+    refused = Fault(
+        "fail_times", method="PUT", path="*/reports/*", status=403, error_code="PERMISSION_DENIED"
+    )
+    groups.room.server.faults.add(refused)
+
+    found = checked(groups, with_outputs(acme, "reports"))
+
+    assert failed(found) == ("outputs", 4)
+    assert "WRITE VOLUME on the Volume that volume_path names" in found.steps[-1].remedy
 
 
 def test_a_workspace_that_stays_away_is_asked_three_times(
