@@ -121,8 +121,9 @@ class GroupConfigs:
 
     def find(self, group: GroupId) -> GroupConfig | None:
         """Active settings of a group, enabled or not; None when it has none."""
+        group = group_id(group)
         with guarded_connection(self._sessions) as connection:
-            row_id = connection.execute(_ACTIVE_ID, {"of_group": group_id(group)}).scalar()
+            row_id = connection.execute(_ACTIVE_ID, {"of_group": group}).scalar()
         if row_id is None:
             return None
         known = self._known.get(group)
