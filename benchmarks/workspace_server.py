@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 ADMIN_TOKEN = "benchmark-administrator"  # noqa: S105 - of a server that lives for a minute
@@ -73,12 +72,7 @@ class WorkspaceServer:
             raise RuntimeError("the embedded workspace of the benchmark has ended")
         return dict(json.loads(line))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._child.stdin is not None:
             self._child.stdin.close()  # the child ends at the end of its input
         try:

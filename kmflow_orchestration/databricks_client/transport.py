@@ -138,8 +138,8 @@ class LeanSession(requests.Session):
 
     What the environment says about proxies and certificates is settled once, for `url`. A request
     without JSON is put together by hand: its headers are ours already, and cookies, redirects and
-    hooks have no part in it. Together that is half of an upload's CPU, and the
-    interpreter's lock is what bounds small uploads.
+    hooks have no part in it. Together that is half of an upload's CPU, and small uploads are bound
+    by the interpreter's lock.
     """
 
     def __init__(self, transport: Transport, url: str, verify: bool | str = True) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -204,12 +204,7 @@ class Development:
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._opened.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Literal, Self
 
 from kmflow_orchestration.config.settings import load_settings
@@ -131,12 +130,7 @@ class Sandbox:
             raise ConfigurationError(f"{group}: {'; '.join(failed)}")
         return steps
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._opened.close()
 
 

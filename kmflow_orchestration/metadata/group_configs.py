@@ -130,8 +130,10 @@ class GroupConfigs:
         if known is not None and known[0] == row_id:
             return known[1]
         with guarded(self._sessions) as session:
-            row = _row(session, group, row_id)
-        self._known[group] = row_id, (found := config_of(row))
+            row = _active_row(session, group)
+        if row is None:
+            return None
+        self._known[group] = row.id, (found := config_of(row))
         return found
 
     def active(self, group: GroupId) -> GroupConfig:
@@ -253,14 +255,6 @@ def _deed(
 _ACTIVE_ID = select(DatabricksConfig.id).where(
     DatabricksConfig.group_id == bindparam("of_group"), DatabricksConfig.is_active
 )
-
-
-def _row(session: Session, group: GroupId, row_id: int) -> DatabricksConfig:
-    return session.scalars(
-        select(DatabricksConfig).where(
-            DatabricksConfig.group_id == group, DatabricksConfig.id == row_id
-        )
-    ).one()
 
 
 def _active_row(session: Session, group: GroupId) -> DatabricksConfig | None:
