@@ -30,8 +30,8 @@ OF_THE_RUN = {
     "materialized_at",
     "duration_ms",
 }
-# What differs between backends: of a stored file's path only its name is compared.
-PATHS = ("volume_path", "file_bytes_path")
+# Paths of stored files: they differ between backends in what stands before this folder.
+PATHS, FOLDER = ("volume_path", "file_bytes_path"), "evidence_store/"
 VENDORS = "vendor_id,vendor_name,email,since\n" + "".join(
     f"{n},Vendor {n},office{n}@vendor{n}.example,2024-01-{n % 27 + 1:02}\n" for n in range(1, 41)
 )
@@ -123,7 +123,8 @@ def content(lakehouse: object, table: TableName) -> dict[str, object]:
 
 
 def placeless(row: dict[str, object]) -> dict[str, object]:
-    return row | {name: str(row[name]).rpartition("/")[2] for name in PATHS if name in row}
+    paths = {name: str(row[name]) for name in PATHS if name in row}
+    return row | {name: "".join(path.rpartition(FOLDER)[1:]) for name, path in paths.items()}
 
 
 if __name__ == "__main__":
