@@ -10,7 +10,7 @@ import typer
 
 from kmflow_orchestration import __version__
 
-SINGLE = {"demo": "demo", "dev": "dev", "provision": "provision"}
+SINGLE = {"demo": "demo", "dev": "dev", "provision": "provision", "grants": "grants"}
 FAMILIES = {
     "group": "group",
     "engagement": "engagement",

@@ -23,17 +23,33 @@ class UnityCatalog:
     def catalog_exists(self, catalog: str) -> bool:
         return self._exists(f"catalogs/{quote(catalog, safe='')}")
 
+    def catalog_owner(self, catalog: str) -> str | None:
+        """Who owns a catalog, None when there is none."""
+        try:
+            answer = self._calls.do("GET", f"{_UC}/catalogs/{quote(catalog, safe='')}")
+        except RemoteNotFound:
+            return None
+        return str(answer.get("owner") or "")
+
     def catalogs(self) -> frozenset[str]:
         """Names of the catalogs that may be seen."""
-        return self._names("catalogs", {})
+        return frozenset(self._owners("catalogs", {}))
 
     def schemas(self, catalog: str) -> frozenset[str]:
         """Names of a catalog's schemas; none when there is no such catalog."""
-        return self._names("schemas", {"catalog_name": catalog})
+        return frozenset(self.schema_owners(catalog))
+
+    def schema_owners(self, catalog: str) -> dict[str, str]:
+        """Owners of a catalog's schemas by name; none when there is no such catalog."""
+        return self._owners("schemas", {"catalog_name": catalog})
 
     def volumes(self, catalog: str, schema: str) -> frozenset[str]:
         """Names of a schema's Volumes; none when there is no such schema."""
-        return self._names("volumes", {"catalog_name": catalog, "schema_name": schema})
+        return frozenset(self.volume_owners(catalog, schema))
+
+    def volume_owners(self, catalog: str, schema: str) -> dict[str, str]:
+        """Owners of a schema's Volumes by name; none when there is no such schema."""
+        return self._owners("volumes", {"catalog_name": catalog, "schema_name": schema})
 
     def volume_exists(self, volume: VolumePath) -> bool:
         return self._exists(f"volumes/{quote(volume.volume_name, safe='')}")
@@ -56,8 +72,12 @@ class UnityCatalog:
 
     def tables(self, catalog: str, schema: str) -> frozenset[str]:
         """Names of a schema's tables; none when there is no such schema."""
+        return frozenset(self.table_owners(catalog, schema))
+
+    def table_owners(self, catalog: str, schema: str) -> dict[str, str]:
+        """Owners of a schema's tables by name; none when there is no such schema."""
         query = {"catalog_name": catalog, "schema_name": schema, "omit_columns": "true"}
-        return self._names("tables", query)
+        return self._owners("tables", query)
 
     def table_columns(self, table: TableName) -> tuple[Column, ...] | None:
         """Columns of a table in order, None when there is none."""
@@ -76,14 +96,14 @@ class UnityCatalog:
             return False
         return True
 
-    def _names(self, kind: str, query: dict[str, str]) -> frozenset[str]:
+    def _owners(self, kind: str, query: dict[str, str]) -> dict[str, str]:
         try:
-            return frozenset(
-                str(required(item, "name", f"GET {_UC}/{kind}"))
+            return {
+                str(required(item, "name", f"GET {_UC}/{kind}")): str(item.get("owner") or "")
                 for item in self._pages(kind, query)
-            )
+            }
         except RemoteNotFound:
-            return frozenset()
+            return {}
 
     def _pages(self, kind: str, query: dict[str, str]) -> Iterator[dict[str, Any]]:
         # 0 lets the server choose its page size; without it the answer is not paged at all.

@@ -15,6 +15,8 @@ from kmflow_orchestration.workspace.wire import Caller, WireError
 
 METASTORE, CATALOG, SCHEMA, TABLE, VOLUME = "METASTORE", "CATALOG", "SCHEMA", "TABLE", "VOLUME"
 METASTORE_NAME = "metastore"
+# The group of the account to which every principal belongs.
+EVERYBODY = "account users"
 
 _DDL = """
 CREATE TABLE IF NOT EXISTS grants (
@@ -126,7 +128,8 @@ class Grants:
             WireError: no such privilege on this kind, or no such principal.
         """
         privilege = self._checked(grant)
-        if grant.principal not in {p.name for p in self._state.principals(workspace_id)}:
+        known = {one.name for one in self._state.principals(workspace_id)}
+        if grant.principal not in {*known, EVERYBODY}:
             raise WireError(
                 404,
                 "PRINCIPAL_DOES_NOT_EXIST",
@@ -173,8 +176,8 @@ class Grants:
     def _held(self, caller: Caller, kind: str, full_name: str) -> set[str]:
         rows = self._database.execute(
             "SELECT privilege FROM grants WHERE workspace_id = ? AND kind = ? AND full_name = ?"
-            " AND principal = ?",
-            (caller.workspace_id, kind, full_name, caller.principal),
+            " AND principal IN (?, ?)",
+            (caller.workspace_id, kind, full_name, caller.principal, EVERYBODY),
         )
         return {row["privilege"] for row in rows}
 

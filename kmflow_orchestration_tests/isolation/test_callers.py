@@ -87,6 +87,9 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "values": {"catalog": "stolen"},
         "changes": {"catalog": "stolen"},
         "ledger": Ledger(sessions, clock),
+        "config": configs.find(ACME),
+        "calls": None,
+        "principals": ["analysts"],
         "engagement": "e1",
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }

@@ -97,6 +97,7 @@ def world(
 # Arguments of each, with what is globex's in braces.
 ATTEMPTS = {
     "provision": "--group acme",
+    "grants": "--group acme --to globex-service",
     "group create": "acme catalog=globex",
     "group set": "acme catalog=globex schema=main",
     "group disable": "acme",
@@ -121,7 +122,7 @@ ATTEMPTS = {
 # What these say names globex because it was asked for by that name, or is another's already.
 NAMED_BY_THE_CALLER = {
     *("group create", "group set", "group discover", "group history"),
-    *("engagement set", "output browse", "output delete"),
+    *("engagement set", "output browse", "output delete", "grants"),
 }
 
 
