@@ -5,10 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import definitions_load, intake, outputs
+from benchmarks import command_start, definitions_load, intake, outputs
 from benchmarks.report import Section, write
 
-BENCHMARKS = {"intake": intake.run, "outputs": outputs.run, "definitions": definitions_load.run}
+BENCHMARKS = {
+    "intake": intake.run,
+    "outputs": outputs.run,
+    "definitions": definitions_load.run,
+    "commands": command_start.run,
+}
 TARGET = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
