@@ -93,7 +93,7 @@ def test_every_member_of_the_root_is_accounted_for(world: SharedWorld) -> None:
 def test_a_group_has_one_spelling(world: SharedWorld, member: str, spelled: str | None) -> None:
     call = getattr(world.context, member)
     answer = called(member, call, {"group": spelled})
-    assert answer.split(":")[0] in {"ConfigurationError", "MissingGroup", "UnknownGroup"}
+    assert answer.split(":")[0] in {"InvalidSettings", "MissingGroup", "UnknownGroup"}
 
 
 @pytest.mark.sqlite
