@@ -56,7 +56,6 @@ WITHOUT_GROUP = {
     "the child process of one run, in whose folder stands all it gets": (
         "main group_tables ended write_whole"
     ),
-    "asks a workspace, as the principal whose client it is handed": "discover_workspace",
     "the product's own wheel": "build_wheel wheel_hash",
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
