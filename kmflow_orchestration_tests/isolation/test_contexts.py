@@ -1,4 +1,4 @@
-"""Every member of the composition root, of a group's context and of the Dagster resources.
+"""Every member of the composition root and of a group's context.
 
 Members are found, not listed: a new one fails here until it is either tried with globex's ids, or
 said why it is nobody's.
@@ -10,16 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kmflow_orchestration.context import Context, GroupContext
 from kmflow_orchestration.lakehouse_sql.models import LakehouseModel
-from kmflow_orchestration.partitions.keys import GROUP_TAG, GROUPS
-from kmflow_orchestration.resources.context_resource import ContextResource
-from kmflow_orchestration.resources.task_outputs import KmflowOutputIOManager
 from kmflow_orchestration_tests.isolation.shared_world import (
     ACME,
     GLOBEX,
@@ -153,115 +149,3 @@ def test_a_neighbours_id_is_an_unknown_id(world: SharedWorld, name: str) -> None
     )
     assert SECRET_TEXT not in theirs
     assert theirs == nobodys
-
-
-# Dagster's resources, each member asked for globex within a run of acme.
-RESOURCE_ATTEMPTS = {
-    "for_group": lambda kmflow: kmflow.for_group(GLOBEX),
-    "databricks_client": lambda kmflow: kmflow.databricks_client(GLOBEX),
-}
-RESOURCE_OF_THE_RUN = {
-    "group_of_run": "the tag of the run",
-    "run_name": "the same",
-    "run_began_at": "a moment",
-    "context": "the root, for sensors, which look after every group; assets take for_group",
-    "yield_for_execution": "opens the resource",
-}
-MANAGER_MEMBERS = {
-    "handle_output": "tried here",
-    "load_input": "tried here",
-    "kmflow": "the context of the run, tried here",
-    "yield_for_execution": "opens the resource",
-}
-_PYDANTIC = {
-    "model_config",
-    "model_fields",
-    "model_post_init",
-    "model_computed_fields",
-    "overrides",
-}
-
-
-def test_every_member_of_the_resources_is_accounted_for() -> None:
-    found = public(ContextResource) - _PYDANTIC
-    assert found == RESOURCE_ATTEMPTS.keys() | RESOURCE_OF_THE_RUN.keys()
-    assert public(KmflowOutputIOManager) - _PYDANTIC == MANAGER_MEMBERS.keys()
-
-
-def overrides(world: SharedWorld) -> dict[str, str]:
-    settings = world.context.settings
-    own = {"home": str(world.home), "storage_backend": "local"}
-    return {**own, "database_url": settings.control_database_url}
-
-
-def failed_steps(result: dg.ExecuteInProcessResult) -> str:
-    return "".join(
-        event.step_failure_data.error_display_string + repr(event.step_failure_data)
-        for event in result.all_events
-        if event.is_step_failure
-    )
-
-
-@pytest.mark.parametrize("member", RESOURCE_ATTEMPTS)
-def test_a_resource_in_a_run_of_acme_hands_out_nothing_of_globex(
-    world: SharedWorld, member: str
-) -> None:
-    handed: list[object] = []
-
-    @dg.op(required_resource_keys={"kmflow"})
-    def ask(context) -> None:  # type: ignore[no-untyped-def]
-        handed.append(RESOURCE_ATTEMPTS[member](context.resources.kmflow))
-
-    @dg.job(resource_defs={"kmflow": ContextResource(overrides=overrides(world))})
-    def asking() -> None:
-        ask()
-
-    result = asking.execute_in_process(tags={GROUP_TAG: ACME}, raise_on_error=False)
-    assert handed == []
-    assert "GroupMismatch" in failed_steps(result)
-
-
-@dg.asset(partitions_def=GROUPS, io_manager_key="kmflow_output")
-def plans() -> str:
-    return "acme's"
-
-
-@dg.asset(partitions_def=GROUPS, io_manager_key="kmflow_output")
-def reader(context: dg.AssetExecutionContext, plans: Any) -> str:
-    context.log.info("%s", plans)
-    return "read"
-
-
-def run_of_acme(
-    world: SharedWorld, asset: str, partition: str
-) -> tuple[dg.ExecuteInProcessResult, list[Any]]:
-    manager = KmflowOutputIOManager(overrides=overrides(world))
-    definitions = dg.Definitions(assets=[plans, reader], resources={"kmflow_output": manager})
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions(str(GROUPS.name), [ACME, GLOBEX])
-        job = definitions.resolve_implicit_global_asset_job_def()
-        result = job.execute_in_process(
-            instance=instance,
-            partition_key=partition,
-            asset_selection=[dg.AssetKey(asset)],
-            tags={GROUP_TAG: ACME},
-            raise_on_error=False,
-        )
-        return result, list(result.all_events)
-
-
-@pytest.mark.parametrize("asset", ["plans", "reader"], ids=["handle_output", "load_input"])
-def test_a_run_of_acme_neither_writes_nor_reads_outputs_of_globex(
-    world: SharedWorld, asset: str
-) -> None:
-    """globex has an output of `plans`; its partition is none of a run that is acme's."""
-    result, events = run_of_acme(world, asset, GLOBEX)
-    assert not result.success
-    assert "GroupMismatch" in failed_steps(result)
-    assert SECRET_TEXT not in repr(events)
-
-
-def test_the_newest_output_of_globex_is_never_acmes_input(world: SharedWorld) -> None:
-    result, events = run_of_acme(world, "reader", ACME)
-    assert "UnknownOutput" in failed_steps(result)
-    assert SECRET_TEXT not in repr(events)
