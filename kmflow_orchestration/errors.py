@@ -2,6 +2,8 @@
 
     KmflowError
     ├── ConfigurationError          exit 3   a setting is missing, wrong or still a placeholder
+    │   ├── InvalidSettings                  what was given does not keep the rules; nothing changed
+    │   │   └── UnknownEngagement
     │   ├── UnknownGroup
     │   │   └── GroupDisabled
     │   ├── MissingGroup
@@ -68,6 +70,7 @@ same call may succeed later without anybody changing anything.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Self
 
 from kmflow_orchestration.redaction import redact
@@ -107,6 +110,37 @@ class ConfigurationError(KmflowError):
     def __init__(self, message: str, *, fields: tuple[str, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.fields = fields
+
+
+class InvalidSettings(ConfigurationError):
+    """What was given for settings, a token or an id does not keep the rules; nothing was saved.
+
+    `problems` is the rule that each bad field breaks, by its name; never a value.
+    """
+
+    code = "KM-CONFIG-008"
+
+    def __init__(self, message: str, *, fields: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(message, fields=fields, hint=hint)
+        self.problems: Mapping[str, str] = dict.fromkeys(fields, self.message)
+
+    @classmethod
+    def of(cls, problems: Iterable[tuple[str, str]], *, hint: str = "") -> Self:
+        """Every bad field at once, each with its rule."""
+        told = tuple(problems)
+        message = "; ".join(f"{name}: {rule}" for name, rule in told)
+        error = cls(message, fields=tuple(name for name, _ in told), hint=hint)
+        error.problems = {
+            name: redact("; ".join(rule for other, rule in told if other == name))
+            for name in error.fields
+        }
+        return error
+
+
+class UnknownEngagement(InvalidSettings):
+    """The group has no engagement of that id."""
+
+    code = "KM-CONFIG-009"
 
 
 class UnknownGroup(ConfigurationError):

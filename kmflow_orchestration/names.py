@@ -13,7 +13,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NewType
 
-from kmflow_orchestration.errors import ConfigurationError, MissingGroup, UnsafePath
+from kmflow_orchestration.errors import (
+    ConfigurationError,
+    InvalidSettings,
+    MissingGroup,
+    UnsafePath,
+)
 
 GroupId = NewType("GroupId", str)
 EngagementId = NewType("EngagementId", str)
@@ -34,7 +39,7 @@ def group_id(text: str | None) -> GroupId:
 
     Raises:
         MissingGroup: None, empty or blank.
-        ConfigurationError: not of the form of an id.
+        InvalidSettings: not of the form of an id.
     """
     if text is None or not text.strip():
         raise MissingGroup("a group id is required", hint="pass the id of the group")
@@ -42,18 +47,18 @@ def group_id(text: str | None) -> GroupId:
 
 
 def engagement_id(text: str) -> EngagementId:
-    """An engagement id, checked. Raises ConfigurationError."""
+    """An engagement id, checked. Raises InvalidSettings."""
     return EngagementId(_checked_id(text, "engagement"))
 
 
 def table_group_id(text: str) -> TableGroupId:
-    """A table group id, checked. Raises ConfigurationError."""
+    """A table group id, checked. Raises InvalidSettings."""
     return TableGroupId(_checked_id(text, "table group"))
 
 
 def _checked_id(text: str, kind: str) -> str:
     if not is_id(text):
-        raise ConfigurationError(f"{text!r} is no {kind} id", hint=ID_RULE)
+        raise InvalidSettings(f"{text!r} is no {kind} id", hint=ID_RULE)
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import InvalidSettings
 
 NEVER = "never"
 DEFAULT_EXPIRY = "90d"
@@ -19,20 +19,20 @@ def parse_expiry(text: str, *, now: datetime) -> datetime | None:
     A date is the last day the token is good, in UTC; a moment without a zone is UTC.
 
     Raises:
-        ConfigurationError: another form, or a time that is over.
+        InvalidSettings: another form, or a time that is over.
     """
     wanted = text.strip().lower()
     if wanted == NEVER:
         return None
     moment = _moment(wanted, now)
     if moment is None:
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"expires: {text!r} is no time",
             fields=("expires",),
             hint="30d, 12h, 2w, 2027-01-31 or never",
         )
     if moment <= now:
-        raise ConfigurationError(f"expires: {text!r} is over already", fields=("expires",))
+        raise InvalidSettings(f"expires: {text!r} is over already", fields=("expires",))
     return moment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from kmflow_orchestration.config.nearest import nearest
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import InvalidSettings
 
 
 class Role(StrEnum):
@@ -27,10 +27,10 @@ def parse_role(text: str) -> Role:
     """A role by its name.
 
     Raises:
-        ConfigurationError: no such role; the nearest one is named.
+        InvalidSettings: no such role; the nearest one is named.
     """
     if text not in set(Role):
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"role: {text!r} is none{nearest(text, [*Role])}",
             fields=("role",),
             hint=f"one of {', '.join(Role)}",

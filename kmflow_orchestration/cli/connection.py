@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +11,6 @@ import typer
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
 
 if TYPE_CHECKING:
-    from kmflow_orchestration.config.group_config import GroupConfig
-    from kmflow_orchestration.context import Context
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
 
 TimeoutOption = Annotated[
@@ -47,12 +46,16 @@ def check_group(
 
 def _check(group: str | None, *, timeout_s: float, retries: int, as_json: bool) -> None:
     from kmflow_orchestration.cli.open_context import open_context
+    from kmflow_orchestration.cli.shell_user import operator
+    from kmflow_orchestration.operations.ask_workspace import check_workspace
 
     with open_context() as context:
-        configs = _configs(context, group)
+        check = partial(context.check_connection, timeout_s=timeout_s, attempts=retries)
+        configs = context.group_configs
+        groups = [group] if group else [one.group_id for one in configs.all_active()]
         checks = [
-            context.check_connection(config, timeout_s=timeout_s, attempts=retries)
-            for config in configs
+            check_workspace(one, caller=operator(one), configs=configs, check=check)
+            for one in groups
         ]
     if as_json:
         show_json({"groups": {check.group: _told(check) for check in checks}})
@@ -62,18 +65,6 @@ def _check(group: str | None, *, timeout_s: float, retries: int, as_json: bool) 
     failed = sorted(check.exit_code for check in checks if check.exit_code)
     if failed:
         raise typer.Exit(failed[0])
-
-
-def _configs(context: Context, group: str | None) -> list[GroupConfig]:
-    from kmflow_orchestration.errors import UnknownGroup
-    from kmflow_orchestration.names import group_id
-
-    if group is None:
-        return context.group_configs.all_active()
-    config = context.group_configs.find(group_id(group))
-    if config is None:
-        raise UnknownGroup(f"there is no group {group!r}", hint="kmflow group list")
-    return [config]
 
 
 def _told(check: ConnectionCheck) -> dict[str, Any]:
@@ -107,12 +98,18 @@ def discover(
 ) -> None:
     """What the group can see in its workspace: itself, warehouses, catalogs, schemas."""
     from kmflow_orchestration.cli.open_context import open_context
-    from kmflow_orchestration.names import group_id
-    from kmflow_orchestration.operations.discover_workspace import discover_workspace
+    from kmflow_orchestration.cli.shell_user import operator
+    from kmflow_orchestration.operations.ask_workspace import discover_workspace
 
+    caller = operator(group)
     with open_context() as context:
-        config = context.group_configs.active(group_id(group))
-        found = discover_workspace(config, context.clients.get(config), catalog=catalog)
+        found = discover_workspace(
+            group,
+            caller=caller,
+            configs=context.group_configs,
+            clients=context.clients,
+            catalog=catalog,
+        )
     if as_json:
         show_json(asdict(found))
         return

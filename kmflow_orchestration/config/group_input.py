@@ -38,7 +38,7 @@ from kmflow_orchestration.config.placeholders import (
 )
 from kmflow_orchestration.config.secret_refs import SHAPES, SecretRef
 from kmflow_orchestration.config.workspace_urls import host_of, workspace_url
-from kmflow_orchestration.errors import ConfigurationError, CredentialError, UnsafePath
+from kmflow_orchestration.errors import CredentialError, InvalidSettings, UnsafePath
 from kmflow_orchestration.names import GroupId, VolumePath, group_id, is_identifier
 
 
@@ -290,16 +290,16 @@ def parse_group(
 
     Raises:
         MissingGroup: an empty or blank group id.
-        ConfigurationError: no id, or `default`; or every bad field with its rule. Values are
+        InvalidSettings: no id, or `default`; or every bad field with its rule. Values are
             never shown.
     """
     checked = group_id(group)
     if checked == TEMPLATE:
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"{TEMPLATE!r} names the template that groups extend, not a group", fields=("group_id",)
         )
     if "group_id" in values:
-        raise ConfigurationError(
+        raise InvalidSettings(
             "group_id: the group is named by its key, not by a field", fields=("group_id",)
         )
     try:
@@ -307,10 +307,7 @@ def parse_group(
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors(include_input=False)]
     # Outside the handler: pydantic's error holds every value, and a traceback would show them.
-    raise ConfigurationError(
-        "; ".join(f"{name}: {rule}" for name, rule in problems),
-        fields=tuple(name for name, _ in problems),
-    )
+    raise InvalidSettings.of(problems)
 
 
 _WORDING: Mapping[str, Callable[[str], str]] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import PurePath
 
 from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import InvalidSettings
 from kmflow_orchestration.names import VolumePath
 
 _PATHS = ("volume_path", "knowledge_volume_path")
@@ -16,7 +16,7 @@ def refuse_overlap(config: GroupConfig, others: Iterable[GroupConfig]) -> None:
     """Compare a group's settings with those of the others; its own former ones are passed over.
 
     Raises:
-        ConfigurationError: names the other group and the fields that collide.
+        InvalidSettings: names the other group and the fields that collide.
     """
     for other in others:
         if other.group_id != config.group_id:
@@ -25,14 +25,14 @@ def refuse_overlap(config: GroupConfig, others: Iterable[GroupConfig]) -> None:
 
 def _refuse_pair(config: GroupConfig, other: GroupConfig) -> None:
     if _share_schemas(config, other):
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"group {other.group_id} has its tables in {other.catalog}.{other.schema} of this "
             "workspace already",
             fields=("workspace_url", "catalog", "schema"),
             hint="give each group its own schema",
         )
     if _share_landing(config.landing_path, other.landing_path):
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"group {other.group_id} has the same landing folder, or one around or inside it",
             fields=("landing_path",),
             hint="give each group its own landing folder",
@@ -49,13 +49,13 @@ def _refuse_shared_volumes(config: GroupConfig, other: GroupConfig) -> None:
             continue
         shared = any(_meet(mine, one) for one in theirs if one is not None)
         if shared or _lies_in_schemas(mine, other):
-            raise ConfigurationError(
+            raise InvalidSettings(
                 f"group {other.group_id} has its files in {mine} or around it already",
                 fields=(name,),
                 hint="give each group its own Volume",
             )
     if any(one is not None and _lies_in_schemas(one, config) for one in theirs):
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"group {other.group_id} has its files in a Volume of {config.catalog}.{config.schema}",
             fields=("catalog", "schema"),
             hint="give each group its own schema",

@@ -20,7 +20,7 @@ from kmflow_orchestration.config.group_input import (
 )
 from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.config.yaml_lines import LineNumbers, read_document
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import ConfigurationError, InvalidSettings
 
 _TOP_KEYS = ("groups", "allowed_hosts")
 
@@ -84,7 +84,7 @@ class _Problems:
 
     def refuse(self) -> None:
         if self.messages:
-            raise ConfigurationError("\n".join(self.messages), fields=self.fields)
+            raise InvalidSettings("\n".join(self.messages), fields=self.fields)
 
 
 def _entries(document: Any, lines: LineNumbers) -> Mapping[str, Mapping[str, Any]]:

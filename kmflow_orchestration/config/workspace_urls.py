@@ -74,6 +74,12 @@ def _split(text: str) -> SplitResult:
         parts = urlsplit(text if "://" in text else f"https://{text}")
     except ValueError as error:
         raise ValueError("is no address") from error
+    if parts.scheme.startswith("databricks"):
+        # Those that are passed around hold a token, and their path where nothing reads it.
+        raise ValueError(
+            "is a URL for SQLAlchemy: give its host alone, its path as http_path and its token as "
+            "a reference"
+        )
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or password")
     if parts.path not in {"", "/"} or parts.fragment:

@@ -16,7 +16,12 @@ from kmflow_orchestration.config.token_shape import check_secret
 from kmflow_orchestration.config.workspace_urls import is_loopback
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
-from kmflow_orchestration.databricks_client.group_sign_in import Wire, open_sign_in, ways
+from kmflow_orchestration.databricks_client.group_sign_in import (
+    Wire,
+    open_sign_in,
+    signs_in_by_itself,
+    ways,
+)
 from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy
 from kmflow_orchestration.databricks_client.sign_in import SignIn, TokenSignIn
 from kmflow_orchestration.errors import ConfigurationError, MissingDependency
@@ -49,17 +54,19 @@ def connect(
         ConfigurationError: names every field that is missing or wrong, before any request.
         CredentialError: a secret's reference cannot be resolved.
     """
-    check_connection(config)
+    # Who brings a token needs none of the group's, which is then nobody to fall back on.
+    alone = user_token is not None and not signs_in_by_itself(config)
+    check_connection(config, for_user=alone)
     in_force = (rules or ConnectionRules()).looking_in(environment)
     in_force.check()
     _require_sdk()
     opening = _Opening(config, clock, connections, http_timeout_s, in_force, retry_policy)
     calls: WorkspaceCalls | None = None
-    for way in reversed(ways(config)):
+    for way in () if alone else reversed(ways(config)):
         calls = opening.calls(way, calls)
     if user_token is not None:
         calls = opening.for_user(user_token, calls)
-    assert calls is not None  # noqa: S101 - `ways` gives at least one
+    assert calls is not None  # noqa: S101 - `ways` gives at least one, or there is a user
     return calls
 
 
@@ -150,15 +157,16 @@ class _Opening:
         )
 
 
-def check_connection(config: GroupConfig) -> None:
-    """Whether a group's settings suffice to log in.
+def check_connection(config: GroupConfig, *, for_user: bool = False) -> None:
+    """Whether a group's settings suffice to log in; `for_user`, with a token that a user brought.
 
     Raises:
         ConfigurationError: naming every field at fault.
     """
     missing: tuple[str, ...] = () if config.workspace_url else ("workspace_url",)
     try:
-        ways(config)
+        if not for_user:
+            ways(config)
     except ConfigurationError as error:
         if config.workspace_url:
             raise

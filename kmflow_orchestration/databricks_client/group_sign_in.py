@@ -48,6 +48,11 @@ def profile_name(config: GroupConfig) -> str:
     return config.profile
 
 
+def signs_in_by_itself(config: GroupConfig) -> bool:
+    """Whether a group has a credential, or names where one is found."""
+    return bool(profile_name(config) or config.token or config.client_secret or config.auth_type)
+
+
 def ways(config: GroupConfig) -> tuple[str, ...]:
     """Ways to sign in a group has settings for, in the order they are tried (row A10).
 

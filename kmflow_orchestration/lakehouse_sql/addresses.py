@@ -8,12 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import URL
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from kmflow_orchestration import __version__
 from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.config.http_paths import http_path as checked_http_path
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.databricks_client.connect import check_connection
 from kmflow_orchestration.errors import ConfigurationError
@@ -22,7 +19,6 @@ logger = logging.getLogger(__name__)
 DIALECT = "databricks"
 _LEGACY_CATALOG = "hive_metastore"
 _WAREHOUSE_WORDS = ("warehouses", "endpoints")
-_EXPECTED = "databricks://token:…@<host>?http_path=/sql/1.0/warehouses/<id>&catalog=…&schema=…"
 
 
 def http_path_of(config: GroupConfig) -> str:
@@ -96,52 +92,3 @@ def address_settings(
     if not verify_tls:
         settings["_tls_no_verify"] = True
     return settings
-
-
-def given_url(text: str, *, strict: bool) -> URL:
-    """A URL that somebody gives in the dialect's shape.
-
-    The path may stand where a database's name would, as often seen (`…@host:443/sql/1.0/…`): the
-    dialect would ignore it, and only the first connection fail. It is put in its place, with a
-    warning that shows no part of the URL.
-
-    Raises:
-        ConfigurationError: in strict mode, and for a URL that cannot be put right.
-    """
-    url = _parsed(text)
-    given = url.query.get("http_path") or url.database or ""
-    path = _checked_path(str(given))
-    missing = tuple(name for name in ("catalog", "schema") if not url.query.get(name))
-    if missing or not url.host:
-        fields = missing if url.host else ("host", *missing)
-        raise _unusable(f"lacks {', '.join(fields)}", fields)
-    if url.database or url.port:
-        if strict:
-            raise _unusable("has its path or a port outside the query", ("http_path",))
-        logger.warning(
-            "a SQL URL had its path or a port in the wrong place; expected %s", _EXPECTED
-        )
-    query = {**url.query, "http_path": path}
-    return url.set(database="", query=query)._replace(port=None)
-
-
-def _parsed(text: str) -> URL:
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        # Neither text nor cause is shown: the URL may hold a token.
-        raise _unusable("cannot be read", ()) from None
-    if url.drivername != DIALECT:
-        raise _unusable(f"must begin with {DIALECT}://", ())
-    return url
-
-
-def _checked_path(given: str) -> str:
-    try:
-        return checked_http_path(given)
-    except ValueError as error:
-        raise _unusable(f"has no usable http_path, which {error}", ("http_path",)) from error
-
-
-def _unusable(why: str, fields: tuple[str, ...]) -> ConfigurationError:
-    return ConfigurationError(f"the SQL URL {why}", fields=fields, hint=f"use {_EXPECTED}")

@@ -153,7 +153,7 @@ class IntakeBatches:
             )
 
     def replace(self, group: GroupId, batch_id: str, item_ids: Iterable[str]) -> None:
-        """Add items whose rows the batch replaces."""
+        """Add items whose rows a batch of the group replaces. Raises StateConflict for no such."""
         known = set(
             self._session.scalars(
                 select(Replacement.item_id).where(
@@ -165,8 +165,13 @@ class IntakeBatches:
             {"batch_id": batch_id, "item_id": item_id, "group_id": group}
             for item_id in sorted(set(item_ids) - known)
         ]
-        if rows:
-            self._session.execute(insert(Replacement), rows)
+        if not rows:
+            return
+        # The foreign key would take another group's batch for one of this group.
+        own = select(Row.batch_id).where(Row.group_id == group, Row.batch_id == batch_id)
+        if self._session.scalar(own) is None:
+            raise StateConflict(f"there is no batch {batch_id}", hint="run the step again")
+        self._session.execute(insert(Replacement), rows)
 
     def stored(self, group: GroupId, day: date) -> list[Batch]:
         """The day's stored batches in order of their numbers."""

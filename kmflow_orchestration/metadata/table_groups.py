@@ -10,7 +10,7 @@ from cronsim import CronSim, CronSimError
 from sqlalchemy import Update, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from kmflow_orchestration.errors import ConfigurationError, UnknownTableGroup
+from kmflow_orchestration.errors import InvalidSettings, UnknownTableGroup
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.profile_records import ProfiledTable, TableGroup
@@ -35,12 +35,12 @@ def next_tick(cron: str, time_zone: str, after: datetime) -> datetime:
     """First moment of a cron in its zone after a moment.
 
     Raises:
-        ConfigurationError: no such cron expression or zone.
+        InvalidSettings: no such cron expression or zone.
     """
     try:
         tick: datetime = next(CronSim(cron, after.astimezone(ZoneInfo(time_zone))))
     except (CronSimError, ZoneInfoNotFoundError, ValueError, StopIteration) as error:
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"{cron!r} in {time_zone!r} is no schedule", fields=("cron", "time_zone")
         ) from error
     return tick
@@ -56,7 +56,7 @@ class TableGroups:
         """Insert a table group, or change its settings; never its job or its last tick (row E21).
 
         Raises:
-            ConfigurationError: its cron or time zone is none.
+            InvalidSettings: its cron or time zone is none.
         """
         if table_group.cron:
             next_tick(table_group.cron, table_group.time_zone, table_group.created_at)

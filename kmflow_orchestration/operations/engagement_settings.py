@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.nearest import nearest
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.errors import InvalidSettings, UnknownEngagement
 from kmflow_orchestration.intake.evidence_scores import weights_json
 from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.names import EngagementId
@@ -27,13 +27,13 @@ def set_quality_weights(
 
     Raises:
         CallerRefused: the group is none of the caller's, or the caller is neither editor nor admin.
-        ConfigurationError: bad weights, or no file of the engagement was ever seen.
+        InvalidSettings: bad weights; UnknownEngagement: no file of it was ever seen.
     """
     own = caller.require(Role.EDITOR, group)
     try:
         kept = None if weights is None else weights_json(weights)
     except ValueError as error:
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"quality_weights: {error}",
             fields=("quality_weights",),
             hint="four weights from 0 to 1 that add up to 1: completeness=0.3,reliability=0.3,"
@@ -41,7 +41,7 @@ def set_quality_weights(
         ) from error
     if not ledger.set_quality_weights(own, EngagementId(engagement), kept):
         known = [one.engagement_id for one in ledger.engagements(own)]
-        raise ConfigurationError(
+        raise UnknownEngagement(
             f"group {own} has no engagement {engagement!r}{nearest(engagement, known)}",
             fields=("engagement",),
             hint=f"kmflow engagement list --group {own}; one is known from its first file on",

@@ -110,7 +110,7 @@ def create_group(
     """Save the first settings of a group.
 
     Raises:
-        CallerRefused, ConfigurationError: as `save_settings`.
+        CallerRefused, InvalidSettings: as `save_settings`.
         SettingsConflict: the group is there already.
     """
     return save_settings(
@@ -134,7 +134,7 @@ def save_settings(
     Raises:
         CallerRefused: the group is none of the caller's, the caller no admin, or a setting not
             theirs to change.
-        ConfigurationError: every bad field at once; the active settings stay.
+        InvalidSettings: every bad field at once; the active settings stay.
         SettingsConflict: `expected_version` is not the active one, or somebody saved meanwhile.
     """
     with _noting_refusal(group, values, caller, configs):
@@ -167,7 +167,7 @@ def change_settings(
     """Change the named settings of a group and no other; the same values again save nothing.
 
     Raises:
-        CallerRefused, ConfigurationError: as `save_settings`.
+        CallerRefused, InvalidSettings: as `save_settings`.
         UnknownGroup: there are no settings to change.
         SettingsConflict: `expected_version` is not the active one, or somebody saved meanwhile.
     """
@@ -190,7 +190,7 @@ def planned_change(
     """What `change_settings` would do; nothing is saved.
 
     Raises:
-        CallerRefused, ConfigurationError, UnknownGroup: as `change_settings`.
+        CallerRefused, InvalidSettings, UnknownGroup: as `change_settings`.
     """
     before, parsed = _planned(group, changes, caller, configs, rules)
     return _changed(before, parsed.to_config(before.version))

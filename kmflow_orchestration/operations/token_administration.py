@@ -10,7 +10,7 @@ from kmflow_orchestration.access.expiry import DEFAULT_EXPIRY, parse_expiry
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.secret_refs import Secret
-from kmflow_orchestration.errors import ConfigurationError, UnknownGroup
+from kmflow_orchestration.errors import InvalidSettings, UnknownGroup
 from kmflow_orchestration.metadata.api_tokens import ApiToken, ApiTokens
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 
@@ -41,7 +41,7 @@ def create_token(
     Raises:
         CallerRefused: the group is none of the caller's, or the caller no admin.
         UnknownGroup: the group has no settings.
-        ConfigurationError: a name that is no single line of at most 100 characters, or a time
+        InvalidSettings: a name that is no single line of at most 100 characters, or a time
             that is none or over.
     """
     own = caller.require(Role.ADMIN, group)
@@ -49,7 +49,7 @@ def create_token(
         raise UnknownGroup(f"group {own} has no settings yet", hint="kmflow group create")
     label = name.strip() or role.value
     if len(label) > _LONGEST_NAME or not label.isprintable():
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"name: must be one line of at most {_LONGEST_NAME} characters", fields=("name",)
         )
     expires_at = parse_expiry(expires, now=clock.now())

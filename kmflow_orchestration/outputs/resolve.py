@@ -16,7 +16,7 @@ from kmflow_orchestration.config.group_config import (
     UploadErrorMode,
     VerifyMode,
 )
-from kmflow_orchestration.errors import ConfigurationError, UnsafePath
+from kmflow_orchestration.errors import ConfigurationError, InvalidSettings, UnsafePath
 from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.outputs.places import check_place
 
@@ -67,8 +67,9 @@ def resolve_upload(config: GroupConfig, override: Mapping[str, Any] | None) -> R
     """The group's rule with a task's own settings laid over it; None and unset keys inherit.
 
     Raises:
-        ConfigurationError: every key of the override that is unknown, may not be set by a task, or
-            has a wrong value, at once and without the values; or neither group nor task has a path.
+        InvalidSettings: every key of the override that is unknown, may not be set by a task, or
+            has a wrong value, at once and without the values.
+        ConfigurationError: neither group nor task has a path.
         PlaceNotAllowed: the path is in a catalog that the group may not use, or where the group's
             evidence is.
     """
@@ -108,10 +109,7 @@ def _place(path: str | None, config: GroupConfig) -> VolumePath:
 def _refuse(given: Mapping[str, Any]) -> None:
     problems = {name: problem for name in given if (problem := _problem(name, given[name]))}
     if problems:
-        raise ConfigurationError(
-            "; ".join(f"{name}: {problem}" for name, problem in problems.items()),
-            fields=tuple(problems),
-        )
+        raise InvalidSettings.of(problems.items())
 
 
 def _problem(name: str, value: Any) -> str:

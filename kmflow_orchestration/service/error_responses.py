@@ -2,7 +2,7 @@
 
 Every answer that is none of the route's own has the same body: `error` (a stable code), `detail`,
 `retryable`, and where they are known `table_group_id`, `profile_run_id`, `databricks_error_code`,
-`current_status` and, for a body that is wrong, `fields`.
+`current_status` and, for values that are wrong, `fields`: each with the rule it breaks.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from kmflow_orchestration.errors import (
     ConfigurationError,
     GroupDisabled,
     GroupMismatch,
+    InvalidSettings,
     KmflowError,
     LeaseHeld,
     MissingGroup,
@@ -49,6 +50,7 @@ from kmflow_orchestration.errors import (
     StorageUnavailable,
     TableGroupEmpty,
     TableGroupInactive,
+    UnknownEngagement,
     UnknownGroup,
     UnknownOutput,
     UnknownRun,
@@ -84,6 +86,8 @@ _STATUS: tuple[tuple[type[KmflowError], int], ...] = (
     (UnsafePath, 422),
     (PlaceNotAllowed, 403),
     (AccessRefused, 502),
+    (UnknownEngagement, 404),
+    (InvalidSettings, 422),
     (ConfigurationError, 503),
     (StorageUnavailable, 503),
     (StateConflict, 503),
@@ -119,6 +123,7 @@ def _body(error: KmflowError) -> dict[str, object]:
         "detail": error.message,
         "retryable": error.retryable,
         **{name: value for name, value in facts.items() if value},
+        **({"fields": dict(error.problems)} if isinstance(error, InvalidSettings) else {}),
     }
 
 

@@ -143,9 +143,9 @@ def test_the_audit_trail_shows_deeds_and_refusals(acme: Kmflow) -> None:
     acme("group", "disable", "acme")
     deeds = acme("group", "history", "acme", "--audit", "--json").json["deeds"]
     assert [(one["action"], one["error_code"]) for one in deeds] == [
-        ("disable", ""), ("update", "KM-CONFIG-001"), ("create", ""),
+        ("disable", ""), ("update", "KM-CONFIG-008"), ("create", ""),
     ]  # fmt: skip
-    assert "refused: KM-CONFIG-001" in acme("group", "history", "acme", "--audit").out
+    assert "refused: KM-CONFIG-008" in acme("group", "history", "acme", "--audit").out
     assert TOKEN not in str(deeds)
 
 

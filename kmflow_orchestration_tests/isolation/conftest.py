@@ -18,10 +18,12 @@ from kmflow_orchestration.storage.choose import open_lakehouse, open_storage
 from kmflow_orchestration.storage.interfaces import EvidenceFile, Lakehouse, StorageBackend
 from kmflow_orchestration.tables.definition import Column, TableDefinition
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
+from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.embedded import embedded_server, fresh_room, room
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom, group_config
 from kmflow_orchestration_tests.evidence_samples import evidence_file
 from kmflow_orchestration_tests.intake.conftest import new_place
+from kmflow_orchestration_tests.isolation.shared_world import SharedWorld
 
 __all__ = ["embedded_server", "new_place", "room"]
 
@@ -94,6 +96,17 @@ def two(
     for one in members.values():
         one.lakehouse.close()
     with_clients.close()
+
+
+@pytest.fixture(scope="session")
+def world(
+    tmp_path_factory: pytest.TempPathFactory, control_databases: ControlDatabases
+) -> Iterator[SharedWorld]:
+    """Both groups on this machine, for attempts that leave globex as it was."""
+    home = tmp_path_factory.mktemp("shared")
+    made = SharedWorld(home, control_databases.new(home / "control.db"))
+    yield made
+    made.close()
 
 
 def member(home: Path, settings: Settings, config: GroupConfig, clients: ClientCache) -> Member:

@@ -20,6 +20,7 @@ from kmflow_orchestration.access.api_tokens import new_token
 from kmflow_orchestration.access.caller import Caller, caller_of
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_input import parse_group
+from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.errors import GroupRefused, MissingGroup
 from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
@@ -91,6 +92,8 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "calls": None,
         "principals": ["analysts"],
         "engagement": "e1",
+        "clients": ClientCache(clock),
+        "check": lambda config: config,
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }
 
@@ -115,6 +118,7 @@ def all_of_acme(at_hand: dict[str, Any]) -> object:
 
 def test_the_search_finds_the_operations() -> None:
     assert {"read_settings", "change_settings", "create_token", "audit_trail"} <= set(OPERATIONS)
+    assert {"check_workspace", "discover_workspace", "personal_token_required"} <= set(OPERATIONS)
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))

@@ -11,6 +11,7 @@ from databricks.sdk.errors import DatabricksError, NotFound, PermissionDenied
 from databricks.sdk.service.jobs import JobSettings, PythonWheelTask, Task
 from databricks.sdk.service.sql import StatementState
 
+from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.embedded import GroupInRoom, Room, client_for, fresh_room
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom
 
@@ -36,6 +37,10 @@ class Neighbours:
         self.sql(self.globex, f"CREATE TABLE {TABLE} (k STRING)")
         self.sql(self.globex, f"INSERT INTO {TABLE} VALUES ('of globex')")
         self.job = int(self.globex.jobs.create(name="profile", tasks=[TASK]).job_id or 0)
+        room.server.faults.add(Fault("run_ends", path="*", times=1))
+        self.run = int(self.globex.jobs.run_now(self.job).run_id or 0)
+        tasks = self.globex.jobs.get_run(self.run).tasks or []
+        self.task_run = int(tasks[0].run_id or 0)
 
     def client(self, group: str) -> WorkspaceClient:
         return client_for(self.room.url, self.groups.environment[f"TOKEN_{group}"])
@@ -57,6 +62,8 @@ class Neighbours:
             self.sql(self.globex, f"SELECT * FROM {TABLE}"),
             [table.name for table in self.globex.tables.list("kmflow", "globex_evidence")],
             [(job.job_id, job.settings and job.settings.name) for job in self.globex.jobs.list()],
+            self.globex.jobs.get_run(self.run).as_dict(),
+            [run.run_id for run in self.globex.jobs.list_runs()],
         )
 
 
@@ -94,6 +101,9 @@ WAYS: dict[str, Callable[[Neighbours], object]] = {
     "see job": lambda n: n.acme.jobs.get(n.job),
     "run job": lambda n: n.acme.jobs.run_now(n.job),
     "change job": lambda n: n.acme.jobs.reset(n.job, JobSettings(name="x", tasks=[TASK])),
+    "see run": lambda n: n.acme.jobs.get_run(n.run),
+    "read a run's output": lambda n: n.acme.jobs.get_run_output(n.task_run),
+    "cancel run": lambda n: n.acme.jobs.cancel_run(n.run).result(),
     "other token's work": lambda n: client_for(n.room.url, "guessed").current_user.me(),
 }
 
@@ -113,9 +123,11 @@ def test_lists_do_not_even_name_the_neighbours_things(neighbours: Neighbours) ->
     seen = [
         *(schema.name for schema in acme.schemas.list("kmflow")),
         *(job.job_id for job in acme.jobs.list()),
+        *(run.run_id for run in acme.jobs.list_runs()),
     ]
+    theirs = {neighbours.job, neighbours.run}
 
-    assert not [name for name in seen if "globex" in str(name) or name == neighbours.job]
+    assert not [name for name in seen if "globex" in str(name) or name in theirs]
     for listing in (
         lambda: list(acme.tables.list("kmflow", "globex_evidence")),
         lambda: list(acme.volumes.list("kmflow", "globex_evidence")),

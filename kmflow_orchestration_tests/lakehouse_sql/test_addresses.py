@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from databricks.sqlalchemy import DatabricksDialect
+from sqlalchemy.engine import make_url
 
+from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.config.secret_refs import Secret
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.credentials.own_connection import OwnConnection
+from kmflow_orchestration.errors import ConfigurationError, InvalidSettings
 from kmflow_orchestration.lakehouse_sql.addresses import (
     address_settings,
-    given_url,
     group_url,
     http_path_of,
     sql_url,
@@ -19,8 +21,6 @@ from kmflow_orchestration_tests.embedded_groups import group_config
 
 HOST = "adb-1.7.azuredatabricks.net"
 PATH = "/sql/1.0/warehouses/abc123"
-PLACE = "catalog=main&schema=sales"
-WELL_SHAPED = f"databricks://token:dapi1@{HOST}?http_path={PATH}&{PLACE}"
 
 
 def dialect_reads(url) -> dict[str, object]:
@@ -33,7 +33,7 @@ def test_the_dialect_reads_every_part_and_any_token(token):
     read = dialect_reads(url)
     assert (read["server_hostname"], read["http_path"]) == (HOST, PATH)
     assert (read["catalog"], read["schema"], read["access_token"]) == ("main", "sales", token)
-    again = dialect_reads(given_url(url.render_as_string(hide_password=False), strict=True))
+    again = dialect_reads(make_url(url.render_as_string(hide_password=False)))
     assert again == read
 
 
@@ -83,41 +83,37 @@ def test_only_a_local_workspace_goes_without_tls_or_port_443(url, settings, tmp_
     assert address_settings(config, tmp_path)["_tls_trusted_ca_file"] == str(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"databricks://token:dapi1@{HOST}:443{PATH}?{PLACE}",
-        f"databricks://token:dapi1@{HOST}{PATH}?{PLACE}",
-        f"databricks://token:dapi1@{HOST}:443?http_path={PATH}&{PLACE}",
-    ],
-    ids=["path and port", "path", "port"],
-)
-def test_a_path_in_the_databases_place_is_put_right_with_a_warning(text, caplog):
-    assert dialect_reads(given_url(text, strict=False)) == dialect_reads(
-        given_url(WELL_SHAPED, strict=True)
-    )
-    assert "wrong place" in caplog.text
-    assert "dapi1" not in caplog.text
-    with pytest.raises(ConfigurationError) as refused:
-        given_url(text, strict=True)
-    assert refused.value.exit_code == 3
-    assert "dapi1" not in str(refused.value)
+PASTED = [
+    f"databricks://token:dapi1@{HOST}:443{PATH}",
+    f"databricks://token:dapi1@{HOST}?http_path={PATH}&catalog=main&schema=sales",
+    f"databricks+thrift://token:dapi1@{HOST}{PATH}",
+]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "no url at all dapi1",
-        f"databricks+thrift://token:dapi1@{HOST}?http_path={PATH}&{PLACE}",
-        f"postgresql://token:dapi1@{HOST}/main",
-        f"databricks://token:dapi1@{HOST}?{PLACE}",
-        f"databricks://token:dapi1@{HOST}?http_path=abc123&{PLACE}",
-        f"databricks://token:dapi1@{HOST}?http_path={PATH}&catalog=main",
-        f"databricks://token:dapi1@?http_path={PATH}&{PLACE}",
-        f"databricks://token:dapi1@{HOST}?http_path=https://{HOST}{PATH}&{PLACE}",
-    ],
-)
-def test_what_cannot_be_put_right_is_refused_without_its_token(text):
-    with pytest.raises(ConfigurationError) as refused:
-        given_url(text, strict=False)
-    assert "dapi1" not in f"{refused.value} {refused.value.__cause__} {refused.value.hint}"
+def test_a_path_in_the_databases_place_is_one_that_the_dialect_does_not_read():
+    """Why no such URL may get through: only the first connection would tell."""
+    assert dialect_reads(make_url(PASTED[0]))["http_path"] is None
+
+
+@pytest.mark.parametrize("text", PASTED)
+@pytest.mark.parametrize("variable", ["DATABRICKS_HOST", "DATABRICKS_SERVER_HOSTNAME"])
+def test_a_url_in_place_of_the_address_is_refused_without_its_token(text, variable):
+    """Strict or not: a URL holds a token, and settings hold references."""
+    given = {"DATABRICKS_TOKEN": "dapi-of-the-environment", "DATABRICKS_CATALOG": "main"}
+    given |= {variable: text, "DATABRICKS_SCHEMA": "sales", "DATABRICKS_HTTP_PATH": PATH}
+    with pytest.raises(ConfigurationError) as from_environment:
+        OwnConnection(given).group_settings("acme")
+    with pytest.raises(InvalidSettings) as from_settings:
+        parse_group("acme", {"workspace_url": text})
+    for refused in (from_environment.value, from_settings.value):
+        assert refused.exit_code == 3
+        assert "is a URL for SQLAlchemy: give its host alone" in str(refused)
+        assert "dapi1" not in f"{refused} {refused.__cause__} {refused.hint}"
+    assert variable in str(from_environment.value)
+
+
+@pytest.mark.parametrize("text", PASTED)
+def test_a_url_in_place_of_the_path_is_refused_too(text):
+    with pytest.raises(InvalidSettings, match=r"http_path: must be /sql") as no:
+        parse_group("acme", {"http_path": text})
+    assert "dapi1" not in f"{no.value} {no.value.__cause__}"

@@ -76,7 +76,7 @@ def test_an_overlap_is_noted_under_the_group_that_tried(configs, audit):
     save(configs, landing_path="/data")
     with pytest.raises(ConfigurationError):
         save(configs, GLOBEX, landing_path="/data/in")
-    assert [entry.deed.error_code for entry in audit.entries(GLOBEX)] == ["KM-CONFIG-001"]
+    assert [entry.deed.error_code for entry in audit.entries(GLOBEX)] == ["KM-CONFIG-008"]
     assert len(audit.entries(ACME)) == 1
 
 
