@@ -17,6 +17,7 @@ from kmflow_orchestration.config.workspace_urls import is_loopback
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
 from kmflow_orchestration.databricks_client.group_sign_in import Wire, open_sign_in, ways
+from kmflow_orchestration.databricks_client.proxies import proxy_for
 from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy
 from kmflow_orchestration.databricks_client.sign_in import SignIn, TokenSignIn
 from kmflow_orchestration.errors import ConfigurationError, MissingDependency
@@ -53,6 +54,7 @@ def connect(
     in_force = (rules or ConnectionRules()).looking_in(environment)
     in_force.check()
     _require_sdk()
+    proxy_for(config.workspace_url)  # one that is no address is told before any request
     opening = _Opening(config, clock, connections, http_timeout_s, in_force, retry_policy)
     calls: WorkspaceCalls | None = None
     for way in reversed(ways(config)):

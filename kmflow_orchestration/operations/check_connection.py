@@ -21,7 +21,8 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.connect import check_connection as check_settings
 from kmflow_orchestration.databricks_client.files import VolumeFiles
-from kmflow_orchestration.databricks_client.reachability import addresses, handshake, is_proxied
+from kmflow_orchestration.databricks_client.proxies import proxy_for
+from kmflow_orchestration.databricks_client.reachability import addresses, handshake, reach_proxy
 from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.databricks_client.warehouses import (
@@ -237,15 +238,18 @@ class _Checking:
         return url.hostname or "", url.port or (443 if has_tls else 80), has_tls
 
     def _host_name(self) -> str:
-        host, port, has_tls = self._address
-        if is_proxied(host, tls=has_tls):
-            return "left to the proxy"
+        host, port, _ = self._address
+        proxy = proxy_for(self._config.workspace_url)
+        if proxy is not None:
+            return f"left to the proxy {proxy.at}"
         return ", ".join(addresses(host, port))
 
     def _network(self) -> str:
         host, port, has_tls = self._address
-        if is_proxied(host, tls=has_tls):
-            return "left to the proxy"
+        proxy = proxy_for(self._config.workspace_url)
+        if proxy is not None:
+            reach_proxy(proxy, timeout_s=self._timeout_s)
+            return f"through the proxy {proxy.at}"
         context = self._tls_context() if has_tls else None
         agreed = handshake(host, port, tls=context, timeout_s=self._timeout_s)
         return f"port {port}, {agreed}"
