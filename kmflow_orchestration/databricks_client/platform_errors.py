@@ -96,7 +96,7 @@ def _network_error(error: BaseException, what: str) -> KmflowError:
     if isinstance(error, requests.exceptions.SSLError):
         return RequestRejected(
             f"{what}: the workspace's certificate is not trusted",
-            hint="check the URL, or set REQUESTS_CA_BUNDLE to your company's certificates",
+            hint="check workspace_url; name certificates of your own in KMFLOW_CA_BUNDLE",
         )
     if isinstance(error, requests.exceptions.ProxyError):
         return _proxy_error(error, what)
