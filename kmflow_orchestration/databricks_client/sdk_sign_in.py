@@ -115,7 +115,8 @@ class SdkSignIn:
             headers: dict[str, str] = dict(self._config.authenticate())
         except (ValueError, OSError, requests.RequestException) as error:
             raise RemoteFault(
-                f"{self.where}: {self.kind} gives no token now: {redact(str(error))}"
+                f"{self.where}: {self.kind} gives no token now: {redact(str(error))}",
+                hint=f"sign in anew, or give {self.kind} what it needs",
             ) from None
         for value in headers.values():
             register(value.partition(" ")[2] or value, passing=True)

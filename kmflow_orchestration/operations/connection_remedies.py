@@ -79,7 +79,7 @@ def _of_a_fault(step: str, error: KmflowError, config: GroupConfig, timeout_s: f
         return ""
     if isinstance(error, ProtocolError | RemoteNotFound):
         return f"check workspace_url: {config.host} does not answer as a Databricks workspace"
-    if type(error) is RemoteFault and error.error_code != "CONNECTION":
+    if type(error) is RemoteFault and error.error_code not in {"", "CONNECTION"}:
         return f"is {config.host} in maintenance? look at its status page, and try again later"
     return ""
 

@@ -26,6 +26,7 @@ from kmflow_orchestration.databricks_client.warehouses import Warehouse
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
 from kmflow_orchestration.errors import ConfigurationError, KmflowError, RemoteFault
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.profiling.completion import post_completion
 from kmflow_orchestration.workspace.seeding import seed_client
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 from kmflow_orchestration.workspace.wire import Caller
@@ -33,6 +34,7 @@ from kmflow_orchestration_tests.embedded import Room, embedded_server, fresh_roo
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.forwarding_proxy import ForwardingProxy, forwarding_proxy
+from kmflow_orchestration_tests.profiling.receiver import RunningReceiver
 
 __all__ = ["embedded_server"]
 
@@ -352,4 +354,27 @@ def test_behind_no_proxy_the_driver_speaks_in_plain(in_plain: Far, opened: Opene
     context, _ = opened(near(in_plain), HTTP_PROXY=in_plain.proxy.url, NO_PROXY="127.0.0.1")
 
     sql_answers(context)
+    assert in_plain.proxy.seen == []
+
+
+def reported(url: str, clock: FakeClock) -> bool:
+    return post_completion({}, url=url, token="t-4f9d8a7b", idempotency_key="k", clock=clock)
+
+
+def test_a_jobs_report_goes_through_the_proxy(
+    by_tls: Far, opened: Opened, clock: FakeClock
+) -> None:
+    opened(by_tls, HTTPS_PROXY=by_tls.proxy.url)
+
+    # Whoever answers there cannot prove to be kmflow.test: the report is not given to it.
+    assert not reported("https://kmflow.test/complete", clock)
+    assert set(by_tls.proxy.seen) == {"CONNECT kmflow.test:443"}
+
+
+def test_a_jobs_report_to_this_machine_goes_past_it(
+    in_plain: Far, opened: Opened, clock: FakeClock
+) -> None:
+    opened(in_plain, HTTP_PROXY=in_plain.proxy.url)
+    with RunningReceiver() as receiver:
+        assert reported(receiver.url, clock)
     assert in_plain.proxy.seen == []

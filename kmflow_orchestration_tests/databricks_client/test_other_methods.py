@@ -354,6 +354,7 @@ def test_a_token_that_does_not_fit_signs_nobody_in(
 
     with pytest.raises(RemoteFault, match="invalid_grant") as refusal:
         current_principal(by_oidc(acme, workload, "env-oidc"))
+    assert "give env-oidc what it needs" in refusal.value.hint
     assert token not in str(refusal.value)
     assert tokens_fetched(acme) == 0
 
