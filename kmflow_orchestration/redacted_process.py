@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
+from urllib.parse import unquote
 
 from kmflow_orchestration.redaction import redact, redacted, register, scrub
 
@@ -36,11 +37,15 @@ _LOCK = threading.Lock()
 def install(environment: Mapping[str, str] | None = None) -> None:
     """Redact all that this process logs and every traceback it ends with; repeatable.
 
-    Values of the well-known secret variables count as secrets from now on.
+    Values of the well-known secret variables, and passwords of proxies, count as secrets from now
+    on.
     """
     known = os.environ if environment is None else environment
     for name in SECRET_VARIABLES:
         register(known.get(name, ""))
+    for name, value in known.items():
+        if name.lower().endswith("_proxy"):
+            register_proxy(value)
     with _LOCK:
         if not isinstance(logging.getLogRecordFactory(), _CleanRecords):
             logging.setLogRecordFactory(_CleanRecords(logging.getLogRecordFactory()))
@@ -52,6 +57,13 @@ def install(environment: Mapping[str, str] | None = None) -> None:
             sys.unraisablehook = _CleanEnds(sys.unraisablehook)
         if not isinstance(warnings.formatwarning, _CleanWarnings):
             warnings.formatwarning = _CleanWarnings(warnings.formatwarning)
+
+
+def register_proxy(address: str) -> None:
+    """Remember what a proxy's address holds before its host as a secret: password, or lone user."""
+    rest = address.partition("://")[2] or address
+    user, _, password = rest.rpartition("@")[0].partition(":")
+    register(unquote(password or user))
 
 
 def is_installed() -> bool:

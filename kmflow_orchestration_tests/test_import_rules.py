@@ -17,7 +17,16 @@ ROOT = Path(kmflow_orchestration.__file__).parent
 PACKAGE = "kmflow_orchestration"
 
 # Redaction lies below everything: errors clean their own texts.
-FLOOR = {"errors", "clock", "names", "identity", "tables", "redaction", "redacted_process"}
+FLOOR = {
+    "errors",
+    "extras",
+    "clock",
+    "names",
+    "identity",
+    "tables",
+    "redaction",
+    "redacted_process",
+}
 DAGSTER_SKINS = {"resources", "partitions", "assets", "jobs", "sensors", "schedules"}
 # What each area may import besides itself; every area may use the floor.
 LAYERS: dict[str, set[str]] = {

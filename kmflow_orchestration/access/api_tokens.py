@@ -2,7 +2,7 @@
 
 The secret is 256 random bits, so its plain SHA-256 tells an attacker nothing: there is no list of
 likely values to try. A slow, salted hash (argon2) is for passwords that people choose; here it
-would cost 50 ms of every request and protect nothing more.
+would cost 50 ms of every request and protect nothing more (docs/decisions/0007).
 
 The group stands in the token so that the very look-up is within one group (row A4). Writing
 another group there finds no row, or one whose digest does not fit.

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Sequence
 
 from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.extras import missing
 from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.redaction import scrub
 
-EXTRA_HINT = 'pip install "kmflow_orchestration[all]"'
 FAILED = 1
 USAGE = 2
-CONFIGURATION_PROBLEM = 3
 INTERRUPTED = 130
 
 
@@ -31,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _outcome(arguments)
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"kmflow: {error.name} is not installed; {EXTRA_HINT}\n")
-        return CONFIGURATION_PROBLEM
+        found = missing(error)
+        sys.stderr.write(f"kmflow: {found.message}; {found.hint}\n")
+        return found.exit_code
 
 
 def _outcome(arguments: Sequence[str] | None) -> int:

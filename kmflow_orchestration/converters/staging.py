@@ -23,6 +23,7 @@ from kmflow_orchestration.converters.interface import (
 from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.extras import missing
 
 FAILED = "conversion_failed"
 _DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS})
@@ -83,11 +84,14 @@ def stage_item(task: StagingTask) -> ConvertedItem:
 
     Raises:
         OSError: the disk is full or read-only, or too many files are open: not the file's fault.
+        MissingDependency: nor is a reader that is not installed.
     """
     try:
         return _staged(task)
     except CorruptInput as error:
         return quarantined(task.item_id, error.reason, str(error))
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
     except OSError as error:
         if error.errno in _DISK_FAULTS:
             raise

@@ -22,6 +22,7 @@ from kmflow_orchestration.databricks_client.group_sign_in import (
     signs_in_by_itself,
     ways,
 )
+from kmflow_orchestration.databricks_client.proxies import proxy_for
 from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy
 from kmflow_orchestration.databricks_client.sign_in import SignIn, TokenSignIn
 from kmflow_orchestration.errors import ConfigurationError, MissingDependency
@@ -60,6 +61,7 @@ def connect(
     in_force = (rules or ConnectionRules()).looking_in(environment)
     in_force.check()
     _require_sdk()
+    proxy_for(config.workspace_url)  # one that is no address is told before any request
     opening = _Opening(config, clock, connections, http_timeout_s, in_force, retry_policy)
     calls: WorkspaceCalls | None = None
     for way in () if alone else reversed(ways(config)):

@@ -171,22 +171,35 @@ def _by_profile(config: GroupConfig, rules: ConnectionRules, wire: Wire) -> Sign
     given = {**profile.values, "host": config.workspace_url, "profile": profile.name}
     if auth_type:
         given["auth_type"] = auth_type
-    return _by_sdk(given, where)
+    return _by_sdk(given, where, wire)
 
 
-def _by_method(config: GroupConfig, _rules: ConnectionRules, _wire: Wire) -> SignIn:
+def _by_method(config: GroupConfig, rules: ConnectionRules, wire: Wire) -> SignIn:
     given = {"host": config.workspace_url, "auth_type": config.auth_type}
     if config.client_id:
         given["client_id"] = config.client_id
-    return _by_sdk(given, config.auth_type)
+    name, variable = _FOUND_BY.get(config.auth_type, ("", ""))
+    if found := rules.secrets.variables.get(variable, ""):
+        given[name] = found
+    return _by_sdk(given, config.auth_type, wire)
 
 
-def _by_sdk(given: dict[str, str], where: str) -> SignIn:
+# Where a method finds what it needs, by the SDK's own variables: a place, never a secret.
+_FOUND_BY = {
+    "file-oidc": ("oidc_token_filepath", "DATABRICKS_OIDC_TOKEN_FILE"),
+    "env-oidc": ("oidc_token_env", "DATABRICKS_OIDC_TOKEN_ENV"),
+    "github-oidc": ("token_audience", "DATABRICKS_TOKEN_AUDIENCE"),
+    "databricks-cli": ("databricks_cli_path", "DATABRICKS_CLI_PATH"),
+}
+
+
+def _by_sdk(given: dict[str, str], where: str, wire: Wire) -> SignIn:
     from kmflow_orchestration.databricks_client.sdk_sign_in import SdkSignIn
 
     # What the SDK's connections do is not for a profile to say.
     ours = ("retry_timeout_seconds", "http_timeout_seconds", "debug_headers", "skip_verify")
-    return SdkSignIn({name: value for name, value in given.items() if name not in ours}, where)
+    kept = {name: value for name, value in given.items() if name not in ours}
+    return SdkSignIn(kept, where, wire.clock)
 
 
 def group_profile(config: GroupConfig, rules: ConnectionRules) -> Profile:

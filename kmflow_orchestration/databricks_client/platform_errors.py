@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from kmflow_orchestration.databricks_client.proxies import proxy_for
 from kmflow_orchestration.databricks_client.retries import TransientFault
 from kmflow_orchestration.errors import (
     AccessRefused,
@@ -95,8 +96,10 @@ def _network_error(error: BaseException, what: str) -> KmflowError:
     if isinstance(error, requests.exceptions.SSLError):
         return RequestRejected(
             f"{what}: the workspace's certificate is not trusted",
-            hint="check the URL, or set REQUESTS_CA_BUNDLE to your company's certificates",
+            hint="check workspace_url; name certificates of your own in KMFLOW_CA_BUNDLE",
         )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return _proxy_error(error, what)
     transient = (
         requests.ConnectionError,
         requests.Timeout,
@@ -111,6 +114,20 @@ def _network_error(error: BaseException, what: str) -> KmflowError:
             becomes=RemoteTimeout if late else RemoteFault,
         )
     return RequestRejected(f"{what}: {type(error).__name__}")
+
+
+def _proxy_error(error: Any, what: str) -> TransientFault:
+    """A proxy that is not there, or does not let us through: it, and not the workspace, is named.
+
+    Whether it wants a password is not told apart: the library keeps its answer to itself.
+    """
+    proxy = proxy_for(str(getattr(error.request, "url", "") or ""))
+    named = "the proxy" if proxy is None else f"the proxy {proxy.at}"
+    return TransientFault(
+        f"{what}: {named} does not let us through",
+        error_code="CONNECTION",
+        hint="" if proxy is None else proxy.hint,
+    )
 
 
 def _platform_error(error: Any, what: str, statuses: StatusSource) -> KmflowError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from urllib.request import getproxies, proxy_bypass
 
+from kmflow_orchestration.databricks_client.proxies import Proxy
 from kmflow_orchestration.errors import RemoteFault, RemoteTimeout
 
 
@@ -20,14 +20,6 @@ class HostUnreachable(RemoteFault):
 
 class HostTooSlow(HostUnreachable, RemoteTimeout):
     """A host that does not answer in time."""
-
-
-def is_proxied(host: str, *, tls: bool) -> bool:
-    """Whether this machine's settings send requests to the host through a proxy.
-
-    Then only the proxy can tell whether the host has an address and answers.
-    """
-    return ("https" if tls else "http") in getproxies() and not proxy_bypass(host)
 
 
 def addresses(host: str, port: int) -> tuple[str, ...]:
@@ -78,4 +70,18 @@ def handshake(host: str, port: int, *, tls: ssl.SSLContext | None, timeout_s: fl
             f"{host}:{port} cannot be reached: {error.strerror or type(error).__name__}",
             hint="check workspace_url, the firewall and the proxy",
             error_code="CONNECTION",
+        ) from error
+
+
+def reach_proxy(proxy: Proxy, *, timeout_s: float) -> None:
+    """Connect to a proxy, which alone can tell whether the host behind it answers.
+
+    Raises:
+        HostUnreachable: the proxy itself cannot be reached.
+    """
+    try:
+        handshake(proxy.host, proxy.port, tls=None, timeout_s=timeout_s)
+    except HostUnreachable as error:
+        raise type(error)(
+            f"the proxy {error.message}", hint=proxy.hint, error_code=error.error_code
         ) from error

@@ -28,13 +28,14 @@ class TransientFault(RemoteFault):
         self,
         message: str,
         *,
+        hint: str = "",
         error_code: str = "",
         retry_after_s: float | None = None,
         was_refused: bool = False,
         is_internal: bool = False,
         becomes: type[RemoteFault] = RemoteFault,
     ) -> None:
-        super().__init__(message, error_code=error_code, retry_after_s=retry_after_s)
+        super().__init__(message, hint=hint, error_code=error_code, retry_after_s=retry_after_s)
         self.was_refused = was_refused
         self.is_internal = is_internal
         self._becomes = becomes
@@ -47,7 +48,7 @@ class TransientFault(RemoteFault):
         return self._becomes(
             f"{self.message}; gave up {how}",
             error_code=self.error_code,
-            hint="the workspace or the network is unavailable; try again later",
+            hint=self.hint or "the workspace or the network is unavailable; try again later",
             retry_after_s=wait_s,
         )
 

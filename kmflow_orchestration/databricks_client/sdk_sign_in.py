@@ -5,16 +5,26 @@ Imported only when a client is built, because it imports the SDK.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from databricks import sdk
 from databricks.sdk.credentials_provider import CredentialsStrategy
 
+from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.databricks_client.browser_sign_in import KIND as BROWSER
+from kmflow_orchestration.databricks_client.browser_sign_in import BrowserStrategy
 from kmflow_orchestration.databricks_client.sign_in import AUTHORIZATION, SignIn
 from kmflow_orchestration.errors import CredentialError, RemoteFault
 from kmflow_orchestration.redaction import redact, register
+
+# The SDK (0.60) exchanges an issuer's token anew for every single request.
+_ANEW_EACH_TIME = frozenset({"env-oidc", "file-oidc", "github-oidc"})
+# Far less than any of these tokens is good for; a refused one is replaced at once.
+_KEPT_S = 300.0
 
 
 class GivenSettings(sdk.config.Config):  # type: ignore[misc]  # the SDK ships no types
@@ -56,18 +66,28 @@ class SdkSignIn:
     """A method of the SDK's own (Azure, Google, OIDC, the Databricks CLI, …), renewed by it.
 
     `values` are the SDK's settings, host included: all of one profile, or of one group.
+
+    Raises:
+        CredentialError: the method does not find what it needs, or finds it for another host.
+        RemoteFault: it had to ask somebody, who does not answer.
     """
 
-    def __init__(self, values: Mapping[str, str], where: str) -> None:
+    def __init__(self, values: Mapping[str, str], where: str, clock: Clock) -> None:
         self.where = where
+        self._clock = clock
+        self._kept: dict[str, str] = {}
+        self._kept_until = 0.0
+        self._lock = threading.Lock()
+        strategy = BrowserStrategy() if values.get("auth_type") == BROWSER else None
         try:
-            self._config = GivenSettings(**values)
+            self._config = GivenSettings(**values, credentials_strategy=strategy)
         except ValueError as error:
             problem = redact(str(error))
         except (OSError, requests.RequestException) as error:
             raise RemoteFault(f"{where}: signing in failed: {type(error).__name__}") from error
         else:
             self.kind = str(self._config.auth_type)
+            _check_host(str(self._config.host or ""), values["host"], where)
             return
         # Without its cause: the SDK quotes what programs and servers answered.
         raise CredentialError(
@@ -76,15 +96,38 @@ class SdkSignIn:
         )
 
     def headers(self) -> dict[str, str]:
+        if self.kind not in _ANEW_EACH_TIME:
+            return self._asked()
+        with self._lock:
+            if not self._kept or self._clock.monotonic() >= self._kept_until:
+                self._kept = self._asked()
+                self._kept_until = self._clock.monotonic() + _KEPT_S
+            return dict(self._kept)
+
+    def has_other_than(self, refused: str | None) -> bool:
+        with self._lock:
+            if self._kept.get(AUTHORIZATION) == refused:
+                self._kept = {}
+        return self.headers().get(AUTHORIZATION) != refused
+
+    def _asked(self) -> dict[str, str]:
         try:
             headers: dict[str, str] = dict(self._config.authenticate())
         except (ValueError, OSError, requests.RequestException) as error:
             raise RemoteFault(
-                f"{self.where}: {self.kind} gives no token now: {redact(str(error))}"
+                f"{self.where}: {self.kind} gives no token now: {redact(str(error))}",
+                hint=f"sign in anew, or give {self.kind} what it needs",
             ) from None
         for value in headers.values():
             register(value.partition(" ")[2] or value, passing=True)
         return headers
 
-    def has_other_than(self, refused: str | None) -> bool:
-        return self.headers().get(AUTHORIZATION) != refused
+
+def _check_host(found: str, given: str, where: str) -> None:
+    """A method that brings its own host, as in a notebook, brings its own workspace's token."""
+    if urlsplit(found)[:2] != urlsplit(given)[:2]:
+        raise CredentialError(
+            f"{where} signs in to {urlsplit(found).netloc or 'no host'}, "
+            f"the group is for {urlsplit(given).netloc}",
+            hint="host and credential must come from one place",
+        )

@@ -109,14 +109,17 @@ def _start(calls: WorkspaceCalls, warehouse_id: str, *, clock: Clock, timeout_s:
     logger.info("starting SQL warehouse %s", warehouse_id)
     calls.do("POST", f"{_WAREHOUSES}/{warehouse_id}/start", body={})
 
+    state = ""
+
     def running() -> bool | None:
-        state = calls.do("GET", f"{_WAREHOUSES}/{warehouse_id}").get("state")
+        nonlocal state
+        state = str(calls.do("GET", f"{_WAREHOUSES}/{warehouse_id}").get("state") or "")
         return True if state == "RUNNING" else None
 
     try:
         wait_until(running, timeout_s=timeout_s, clock=clock)
     except TimeoutError as error:
         raise WarehouseNotStarted(
-            f"SQL warehouse {warehouse_id} is not running and did not start in {timeout_s:g} s",
+            f"SQL warehouse {warehouse_id} is {state or 'away'} and did not run in {timeout_s:g} s",
             hint="start it or enable auto-start in the workspace, or name another warehouse_id",
         ) from error

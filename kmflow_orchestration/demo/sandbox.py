@@ -17,6 +17,7 @@ from kmflow_orchestration.demo.groups import (
     workspace_groups,
 )
 from kmflow_orchestration.demo.home import Home
+from kmflow_orchestration.demo.loopback import past_proxies
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.group_configuration import save_if_changed
@@ -68,6 +69,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             opening.enter_context(_held(self.home))
+            opening.enter_context(past_proxies())
             _keep_backend(self.home, self.backend)
             settings = load_settings(**self.overrides)
             prepare_storage(self.home, settings)

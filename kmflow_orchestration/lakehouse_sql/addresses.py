@@ -13,6 +13,7 @@ from kmflow_orchestration import __version__
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.databricks_client.connect import check_connection
+from kmflow_orchestration.databricks_client.proxies import check_drivers_way
 from kmflow_orchestration.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,11 @@ def address_settings(
     """Arguments of the driver's `connect` that say where the group's workspace is.
 
     Certificates of `ca_file` are trusted, or else those of the system; without `verify_tls` all.
+
+    Raises:
+        ConfigurationError: a proxy that the driver cannot go through.
     """
+    check_drivers_way(config.workspace_url)
     url = urlsplit(config.workspace_url)
     settings: dict[str, Any] = {
         "user_agent_entry": f"kmflow_orchestration/{__version__}",

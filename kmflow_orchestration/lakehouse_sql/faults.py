@@ -70,7 +70,7 @@ def _of_the_network(error: BaseException, what: str) -> KmflowError:
     if isinstance(error, http.SSLError):
         return RequestRejected(
             f"{what}: the workspace's certificate is not trusted",
-            hint="check the URL, or set REQUESTS_CA_BUNDLE to your company's certificates",
+            hint="check workspace_url; name certificates of your own in KMFLOW_CA_BUNDLE",
         )
     code, unsent = "CONNECTION", isinstance(error, http.NewConnectionError)
     if isinstance(error, http.NameResolutionError):

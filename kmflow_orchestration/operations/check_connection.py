@@ -21,7 +21,8 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.connect import check_connection as check_settings
 from kmflow_orchestration.databricks_client.files import VolumeFiles
-from kmflow_orchestration.databricks_client.reachability import addresses, handshake, is_proxied
+from kmflow_orchestration.databricks_client.proxies import proxy_for
+from kmflow_orchestration.databricks_client.reachability import addresses, handshake, reach_proxy
 from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.databricks_client.warehouses import (
@@ -30,30 +31,21 @@ from kmflow_orchestration.databricks_client.warehouses import (
     ready_warehouse,
 )
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
-from kmflow_orchestration.errors import (
-    AccessRefused,
-    KmflowError,
-    RemoteNotFound,
-    StorageUnavailable,
-)
+from kmflow_orchestration.errors import KmflowError, RemoteNotFound, StorageUnavailable
 from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.operations.connection_remedies import detail_of, remedy_for
 from kmflow_orchestration.outputs.resolve import resolve_upload
 
 Connect = Callable[[GroupConfig], WorkspaceCalls]
 """Opens a client of its own for the check, which is closed at the end."""
 
+Remedy = Callable[[str, KmflowError], str]
+"""What to do about a step that failed."""
+
 TlsContext = Callable[[], ssl.SSLContext]
 """What connections of this process trust."""
 
 PROBE_FOLDER = (".kmflow", "probes")
-# Where the error itself does not know what to do about it.
-_REMEDIES = {"sign-in": "is the workspace in maintenance? try again in a few minutes"}
-# What to ask for when a step is refused.
-_GRANTS = {
-    "statement": "ask for CAN USE on the warehouse, and look at its query history",
-    "probe file": "ask for READ VOLUME and WRITE VOLUME on the evidence Volume",
-    "outputs": "ask for READ VOLUME and WRITE VOLUME on the Volume that volume_path names",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +105,7 @@ def check_connection(
     """
     checking = _Checking(config, connect, clock, timeout_s, tls_context)
     try:
-        return _checked(config, checking.steps(), clock)
+        return _checked(config, checking.steps(), clock, checking.remedy)
     finally:
         checking.close()
 
@@ -141,7 +133,7 @@ def check_folders(
         return f"{evidence}: written, read, removed"
 
     steps = {"landing folder": landing_can_be_read, "evidence folder": evidence_can_be_written}
-    return _checked(config, steps.items(), clock)
+    return _checked(config, steps.items(), clock, lambda _, error: error.hint)
 
 
 @contextmanager
@@ -153,27 +145,31 @@ def _disk(place: Path, hint: str) -> Iterator[None]:
 
 
 def _checked(
-    config: GroupConfig, looks: Iterable[tuple[str, Callable[[], str]]], clock: Clock
+    config: GroupConfig,
+    looks: Iterable[tuple[str, Callable[[], str]]],
+    clock: Clock,
+    remedy: Remedy,
 ) -> ConnectionCheck:
     if not config.is_enabled:
         return ConnectionCheck(config.group_id, "disabled", ())
     steps: list[CheckStep] = []
     for name, look in looks:
-        steps.append(_step(name, look, clock))
+        steps.append(_step(name, look, clock, remedy))
         if steps[-1].status == "fail":
             return ConnectionCheck(config.group_id, "error", tuple(steps))
     return ConnectionCheck(config.group_id, "success", tuple(steps))
 
 
-def _step(name: str, look: Callable[[], str], clock: Clock) -> CheckStep:
+def _step(name: str, look: Callable[[], str], clock: Clock, remedy: Remedy) -> CheckStep:
     begun = clock.monotonic()
     try:
         detail = look()
     except KmflowError as error:
         took_ms = (clock.monotonic() - begun) * 1000
-        remedy = _GRANTS.get(name, "") if isinstance(error, AccessRefused) else ""
-        remedy = remedy or error.hint or _REMEDIES.get(name, "try again in a few minutes")
-        return CheckStep(name, "fail", error.message, took_ms, remedy, error.code, error.exit_code)
+        what_to_do = remedy(name, error)
+        return CheckStep(
+            name, "fail", detail_of(error), took_ms, what_to_do, error.code, error.exit_code
+        )
     return CheckStep(name, "ok", detail, (clock.monotonic() - begun) * 1000)
 
 
@@ -210,6 +206,11 @@ class _Checking:
         if self._config.volume_enabled:
             yield "outputs", self._outputs
 
+    def remedy(self, step: str, error: KmflowError) -> str:
+        """What to do about a step that failed."""
+        where = "the group's settings" if self._opened is None else self._opened.sign_in.where
+        return remedy_for(step, error, self._config, where=where, timeout_s=self._timeout_s)
+
     def close(self) -> None:
         if self._opened is not None:
             self._opened.close()
@@ -237,15 +238,18 @@ class _Checking:
         return url.hostname or "", url.port or (443 if has_tls else 80), has_tls
 
     def _host_name(self) -> str:
-        host, port, has_tls = self._address
-        if is_proxied(host, tls=has_tls):
-            return "left to the proxy"
+        host, port, _ = self._address
+        proxy = proxy_for(self._config.workspace_url)
+        if proxy is not None:
+            return f"left to the proxy {proxy.at}"
         return ", ".join(addresses(host, port))
 
     def _network(self) -> str:
         host, port, has_tls = self._address
-        if is_proxied(host, tls=has_tls):
-            return "left to the proxy"
+        proxy = proxy_for(self._config.workspace_url)
+        if proxy is not None:
+            reach_proxy(proxy, timeout_s=self._timeout_s)
+            return f"through the proxy {proxy.at}"
         context = self._tls_context() if has_tls else None
         agreed = handshake(host, port, tls=context, timeout_s=self._timeout_s)
         return f"port {port}, {agreed}"

@@ -24,7 +24,12 @@ Parameter = None | str | bool | int | float | Decimal | date | datetime
 _USER = "kmflow"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NO_LIMIT = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # The server is on this machine, and gRPC would ask a proxy for it.
+    ("grpc.enable_http_proxy", 0),
+]
 _GONE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 
 
@@ -54,7 +59,7 @@ class SailSession:
     def __init__(self, address: str, session_id: str | None = None) -> None:
         self.address = address
         self.session_id = session_id or str(uuid.uuid4())
-        self._channel = grpc.insecure_channel(address, options=_NO_LIMIT)
+        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
         self._calls: dict[str, Any] = {}
         self._closed = False
         self._stub = base_pb2_grpc.SparkConnectServiceStub(self._channel)

@@ -50,7 +50,8 @@ class SparkForChild:
     @property
     def environment(self) -> dict[str, str]:
         """What the child needs in its environment."""
-        return {"SPARK_REMOTE": self.session.remote}
+        # Its gRPC would otherwise ask a proxy for a server on this machine.
+        return {"SPARK_REMOTE": self.session.remote, "no_grpc_proxy": "127.0.0.1"}
 
     def stop(self) -> None:
         """End session and server at once; a second call does nothing."""

@@ -10,6 +10,7 @@ from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
+from kmflow_orchestration.extras import naming_extras
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 from kmflow_orchestration.storage.local_outputs import LocalOutputs
 from kmflow_orchestration.storage.local_store import LocalStore
@@ -39,11 +40,17 @@ def open_storage(
 def open_lakehouse(
     settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
 ) -> Lakehouse:
-    """The group's tables; nothing is sent, made or started yet. Raises as `open_storage`."""
+    """The group's tables; nothing is sent, made or started yet.
+
+    Raises:
+        MissingDependency: the embedded engine, which local tables need, is not installed.
+        ConfigurationError, CredentialError: as `open_storage`.
+    """
     own = OwnTables(config.group_id, config.namespace)
     if settings.storage_backend == "local":
         # Brings the embedded engine, which a process on Databricks never needs.
-        from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
+        with naming_extras():
+            from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 
         return LocalLakehouse(own, settings.lakehouse_root(config.group_id), clock=clock)
     calls = clients.get(config)

@@ -1,4 +1,4 @@
-"""Service principals that sign in with a client id and a secret, and the tokens they get (M2M)."""
+"""Access tokens, and the service principals that get them for a client id and secret (M2M)."""
 
 from __future__ import annotations
 
@@ -48,12 +48,16 @@ class OAuth:
 
     def add_secret(self, caller: Caller, secret: str) -> str:
         """Give a principal one more client secret; its client id, the same every time."""
-        client_id = str(uuid.uuid5(_NAMESPACE, f"{caller.workspace_id}\n{caller.principal}"))
+        client_id = self.client_id(caller)
         self._state.database.execute(
             "INSERT OR REPLACE INTO client_secrets VALUES (?, ?, ?, ?)",
             (client_id, _sha256(secret), caller.workspace_id, caller.principal),
         )
         return client_id
+
+    def client_id(self, caller: Caller) -> str:
+        """The id under which a principal signs in, the same every time."""
+        return str(uuid.uuid5(_NAMESPACE, f"{caller.workspace_id}\n{caller.principal}"))
 
     def revoke_secret(self, client_id: str, secret: str) -> None:
         """Make a client secret worthless; tokens made for it stay good until they end."""
@@ -65,11 +69,13 @@ class OAuth:
     def issue(self, client_id: str, secret: str, scope: str) -> AccessToken | None:
         """A fresh access token; None for a secret that is not this client's."""
         caller = self._caller(client_id, secret)
-        if caller is None:
-            return None
+        return None if caller is None else self.grant(caller, client_id, scope)
+
+    def grant(self, caller: Caller, subject: str, scope: str) -> AccessToken:
+        """A fresh access token of a principal, however it proved who it is."""
         granted = scope or ALL_APIS
         expires_at = self._state.clock.now() + timedelta(seconds=self.lifetime_s)
-        claims = {"sub": client_id, "exp": int(expires_at.timestamp()), "scope": granted}
+        claims = {"sub": subject, "exp": int(expires_at.timestamp()), "scope": granted}
         parts = [_encoded({"alg": "RS256", "typ": "at+jwt"}), _encoded(claims)]
         token = ".".join([*parts, secrets.token_urlsafe(48)])
         self._limits.set(token, expires_at=expires_at, scopes=granted.split())

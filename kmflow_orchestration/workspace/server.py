@@ -38,6 +38,7 @@ from kmflow_orchestration.workspace.certificates import CertificateFiles, own_ce
 from kmflow_orchestration.workspace.connections import Connections
 from kmflow_orchestration.workspace.executions import Executions
 from kmflow_orchestration.workspace.faults import Faults
+from kmflow_orchestration.workspace.federation import Federation
 from kmflow_orchestration.workspace.gate import Gate, not_found
 from kmflow_orchestration.workspace.job_runner import Jobs
 from kmflow_orchestration.workspace.oauth import OAuth
@@ -50,6 +51,7 @@ from kmflow_orchestration.workspace.state import WorkspaceState
 from kmflow_orchestration.workspace.statements import Statements
 from kmflow_orchestration.workspace.thrift_endpoint import ThriftEndpoint
 from kmflow_orchestration.workspace.token_limits import TokenLimits
+from kmflow_orchestration.workspace.user_logins import UserLogins
 from kmflow_orchestration.workspace.warehouses import Warehouses
 
 _THREADS = 200
@@ -223,6 +225,8 @@ def build_services(state: WorkspaceState) -> Services:
     services.jobs = Jobs(services)
     services.token_limits = TokenLimits(state)
     services.oauth = OAuth(state, services.token_limits)
+    services.user_logins = UserLogins(state, services.oauth)
+    services.federation = Federation(state, services.oauth)
     services.secret_scopes = SecretScopes(state)
     return services
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.embedded import Room
@@ -32,7 +34,21 @@ def test_a_refused_token_exits_with_4(on_workspace: Room, kmflow: Kmflow, monkey
     monkeypatch.setenv("ACME_TOKEN", "dapi-of-nobody")
     found = kmflow("group", "check", "acme")
     assert found.code == 4
+    assert "acme: sign-in: invalid credentials: GET " in found.err
+    assert "accepts into env:ACME_TOKEN" in found.err
     assert "dapi-of-nobody" not in found.out + found.err
+
+
+def test_each_step_is_shown_with_its_time(on_workspace: Room, kmflow: Kmflow) -> None:
+    on_workspace.server.faults.add(Fault("fail_times", path="*/catalogs/*", status=403, times=9))
+
+    shown, told = kmflow("group", "check", "acme").out, kmflow("group", "check", "acme", "--json")
+
+    assert len(re.findall(r" (?:ok|fail) .*\b\d+ ms", shown)) == 8
+    steps = told.json["groups"]["acme"]["steps"]
+    assert [step["status"] for step in steps] == ["ok"] * 7 + ["fail"]
+    assert all(step["milliseconds"] > 0 for step in steps)
+    assert steps[-1]["remedy"] == "ask for USE CATALOG on kmflow"
 
 
 def test_an_unresolvable_reference_exits_with_3(

@@ -73,22 +73,23 @@ def test_help_imports_nothing_heavy(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"),
+    ("name", "extra", "arguments"),
     [
-        ("typer", ["--help"]),
-        ("sqlalchemy", ["group", "list"]),
-        ("dagster", ["demo", "--dir", "x"]),
-        ("starlette", ["workspace", "serve", "--dir", "x"]),
+        ("typer", "orchestrator", ["--help"]),
+        ("sqlalchemy", "orchestrator", ["group", "list"]),
+        ("dagster", "orchestrator", ["demo", "--dir", "x"]),
+        ("sqlglot", "embedded", ["workspace", "serve", "--dir", "x"]),
     ],
 )
 def test_without_its_extras_it_says_what_to_install(
-    start: Start, name: str, arguments: list[str]
+    start: Start, name: str, extra: str, arguments: list[str]
 ) -> None:
     child = start(WITHOUT.format(name=name) + COMMAND, *arguments)
     out, err = child.communicate(timeout=30)
 
     assert child.returncode == 3
-    assert err == f'kmflow: {name} is not installed; pip install "kmflow_orchestration[all]"\n'
+    line = f"pip install 'kmflow_orchestration[{extra}]'"
+    assert err == f"kmflow: {name} is not installed; {line}\n"
     assert out == ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sqlite3
 
 import pytest
 from sqlalchemy import select
@@ -63,6 +64,34 @@ def test_a_warehouse_that_is_away_is_replaced_too(world):
     world.room.server.faults.clear()
 
 
+def test_a_workspace_that_does_not_answer_in_time_is_replaced_too(world):
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as silent:
+        config = world.config("acme", workspace_url=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        engines = world.engines(fallback="on_unreachable", request_timeout_s=0.1)
+        opened = engines.get(config, Base.metadata)
+    assert opened.choice.fallback
+    assert "Timeout" in opened.choice.reason
+
+
+def test_a_stopped_warehouse_that_does_not_start_is_replaced_too(timed_world):
+    world = timed_world
+    world.room.server.faults.add(Fault("cold_warehouse", seconds=3600))
+    config = world.config("acme", warehouse_start_timeout_s=60)
+    opened = world.engines(fallback="on_unreachable").get(config, Base.metadata)
+    assert opened.choice.fallback
+    assert "did not run in 60 s" in opened.choice.reason
+
+
+def test_a_fallback_is_a_file_with_its_tables_made_before_it_is_handed_out(world, nobody):
+    engines = world.engines(fallback="on_unreachable")
+    engine = engines.get(world.config("acme", workspace_url=nobody), Base.metadata).engine
+    assert engine.url.database == str(world.folder / "models.acme.db")
+    made = sqlite3.connect(engine.url.database)
+    names = {name for (name,) in made.execute("SELECT name FROM sqlite_master")}
+    made.close()
+    assert {"people", "evidence_metadata"} <= names
+
+
 def test_a_workspace_that_answers_is_used(world):
     opened = world.open("acme", fallback="on_unreachable")
     assert opened.engine.dialect.name == "databricks"
@@ -117,8 +146,14 @@ def test_production_takes_no_fallback(monkeypatch):
     assert (refused.value.fields, refused.value.exit_code) == (("DATABRICKS_FALLBACK",), 3)
 
 
-def test_the_default_is_never_and_other_words_are_refused(monkeypatch):
+@pytest.mark.parametrize("environment", [None, "dev", "production"])
+def test_nobody_falls_back_who_did_not_say_so(monkeypatch, environment):
+    if environment:
+        monkeypatch.setenv("KMFLOW_ENV", environment)
     assert load_settings().databricks_fallback == "never"
+
+
+def test_other_words_are_refused(monkeypatch):
     monkeypatch.setenv("DATABRICKS_FALLBACK", "sometimes")
     with pytest.raises(ConfigurationError, match="DATABRICKS_FALLBACK"):
         load_settings()

@@ -25,6 +25,13 @@ def test_a_query_without_rows_still_has_its_schema(session):
     assert session.fetch("SELECT 1 AS a WHERE FALSE").schema.names == ["a"]
 
 
+def test_no_proxy_is_asked_for_a_server_on_this_machine(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with SailSession(server.address) as session:
+        assert session.fetch("SELECT 1 AS a").num_rows == 1
+
+
 def test_an_iterator_may_be_dropped_early(session):
     _, batches = session.query("SELECT * FROM range(10000000)")
     next(batches)

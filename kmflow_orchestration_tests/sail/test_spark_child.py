@@ -51,7 +51,10 @@ def run_child(spark: SparkForChild) -> str:
 
 
 @pytest.mark.slow
-def test_an_unmodified_spark_program_reads_and_writes_three_part_names(tables):
+def test_an_unmodified_spark_program_reads_and_writes_three_part_names(tables, monkeypatch):
+    # Where a company's proxy is set: it must not be asked for this machine's own server.
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
     with SparkForChild(tables) as spark:
         spark.session.execute(f"INSERT INTO {SOURCE.sql} VALUES (1, 'a'), (2, 'b')")
         assert run_child(spark) == "2\n"
