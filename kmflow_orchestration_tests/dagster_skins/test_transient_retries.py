@@ -3,8 +3,7 @@
 import dagster as dg
 import pytest
 
-from kmflow_orchestration.definitions import build_definitions
-from kmflow_orchestration.resources.transient_retries import is_retried, retry_transient
+from kmflow_orchestration.resources.transient_retries import retry_transient
 from kmflow_orchestration_tests.end_to_end.world import failure_of, retries_of
 
 AT_ONCE = dg.RetryPolicy(max_retries=2, delay=0)
@@ -70,14 +69,3 @@ def test_a_cancelled_step_is_not_tried_again(fault, kind):
     result, tried = attempts_of(fault(), kind=kind)
 
     assert (result.success, tried, retries_of(result)) == (False, 1, 0)
-
-
-def test_every_step_of_ours_asks_for_its_retries_itself():
-    """Dagster's policy would try a cancelled one again."""
-    graph = build_definitions(sensors_running=False).resolve_asset_graph()
-    ops = [definition.node_def for definition in graph.assets_defs]
-
-    assert ops
-    for op in ops:
-        assert op.retry_policy is None
-        assert is_retried(op.compute_fn.decorated_fn)
