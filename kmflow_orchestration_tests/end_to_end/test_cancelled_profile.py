@@ -1,4 +1,4 @@
-"""Dagster's cancel of a run ends its job on the workspace (row G13)."""
+"""Dagster's cancel of a run ends its statement or its job on the workspace (row G13)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pytest
 
 from kmflow_orchestration.partitions.keys import GROUPS, TABLE_GROUPS
 from kmflow_orchestration.resources import asset_keys as keys
+from kmflow_orchestration.workspace.executions import Execution
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.end_to_end.dagster_process import started
 from kmflow_orchestration_tests.end_to_end.world import today_key
 
 # One world per module: its tests stay together in one worker.
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("end_to_end_cancelled_profile")]
-ENGAGEMENTS = ("running", "unrecorded", "refused")
+ENGAGEMENTS = ("running", "unrecorded", "refused", "stated")
 PATIENCE_S = 60.0
 
 
@@ -158,3 +159,26 @@ def test_a_cancel_the_workspace_refuses_is_told_and_made_good_by_the_sensor(worl
     assert (outstanding.status.is_terminal, "not now" in outstanding.warnings[0]) == (False, True)
     world.daemon.tick("profile_completion")  # asks again
     ends_and_makes_room(world, run)
+
+
+def test_a_run_cancelled_while_its_statement_waits_cancels_the_statement(world, cancelled):
+    services = world.sandbox.workspace.services
+    calls = world.context.clients.get(world.group("acme").config)
+    warehouse = world.group("acme").config.warehouse_id
+    calls.do("POST", f"/api/2.0/sql/warehouses/{warehouse}/stop", body={})
+    world.sandbox.workspace.faults.add(Fault("cold_warehouse", seconds=60))
+    run = cancelled("stated")
+    waiting: list[Execution] = []
+
+    def begun() -> bool:
+        # What is over is forgotten there, so it is kept here.
+        waiting.extend(services.executions._by_id.values())
+        return bool(waiting)
+
+    run.wait_for(begun)
+
+    run.interrupt()
+
+    assert run.dagster_status() is dg.DagsterRunStatus.CANCELED
+    assert {one.state for one in waiting} == {"CANCELED"}
+    assert world.context.profile_runs.latest("acme", table_group="stated") == []
