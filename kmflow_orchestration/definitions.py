@@ -14,6 +14,7 @@ from kmflow_orchestration.jobs.connection_check import JOBS
 from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.resources.clean_texts import clean_texts
 from kmflow_orchestration.resources.context_resource import ContextResource
+from kmflow_orchestration.resources.transient_retries import retry_transient
 from kmflow_orchestration.sensors.all_sensors import build_sensors
 
 ASSETS = [
@@ -50,7 +51,7 @@ def build_definitions(
     """
     install_redaction()
     return dg.Definitions(
-        assets=clean_texts(dg.with_source_code_references(ASSETS)),
+        assets=retry_transient(clean_texts(dg.with_source_code_references(ASSETS))),
         jobs=JOBS,
         sensors=build_sensors(running=sensors_running),
         resources={"kmflow": ContextResource(overrides=overrides or {})},

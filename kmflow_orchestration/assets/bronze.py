@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_days
-from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
+from kmflow_orchestration.assets.layers import DATA_OWNER, WORKSPACE_POOL
 from kmflow_orchestration.assets.reconciliation import evidence_matches_bronze
 from kmflow_orchestration.assets.rendering import bars, column_schema, preview, urls
 from kmflow_orchestration.context import GroupContext
@@ -46,7 +46,6 @@ NOTHING_LOST = dg.AssetCheckSpec(
     owners=[DATA_OWNER],
     tags={"layer": LAYER_BRONZE},
     pool=WORKSPACE_POOL,
-    retry_policy=TRANSIENT_RETRY,
     metadata={
         "dagster/column_schema": column_schema(
             [(column.name, column.type) for column in BRONZE_EVIDENCE_RAW.columns]
@@ -90,7 +89,6 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
     owners=[DATA_OWNER],
     tags={"layer": LAYER_BRONZE},
     pool=WORKSPACE_POOL,
-    retry_policy=TRANSIENT_RETRY,
     description="Structured evidence as typed tables, one per dataset of an engagement.",
 )
 def bronze_datasets(context: dg.AssetExecutionContext, kmflow: ContextResource) -> DayEvents:

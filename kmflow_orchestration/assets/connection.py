@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import dagster as dg
 
-from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
+from kmflow_orchestration.assets.layers import DATA_OWNER, WORKSPACE_POOL
 from kmflow_orchestration.assets.rendering import bars
 from kmflow_orchestration.operations.check_connection import ConnectionCheck
 from kmflow_orchestration.partitions.keys import GROUPS
@@ -27,7 +27,6 @@ ANSWERS = dg.AssetCheckSpec(
     owners=[DATA_OWNER],
     tags={"layer": LAYER_EVIDENCE},
     pool=WORKSPACE_POOL,
-    retry_policy=TRANSIENT_RETRY,
     check_specs=[ANSWERS],
     description="The group's workspace, tried step by step; a failed step says what to do.",
 )

@@ -5,7 +5,7 @@ from datetime import date
 import dagster as dg
 
 from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_days
-from kmflow_orchestration.assets.layers import DATA_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
+from kmflow_orchestration.assets.layers import DATA_OWNER, WORKSPACE_POOL
 from kmflow_orchestration.assets.rendering import bars, urls
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations.store_evidence import StoredBatch, store_batch
@@ -29,7 +29,6 @@ ALL_ENTERED = dg.AssetCheckSpec(
     owners=[DATA_OWNER],
     tags={"layer": LAYER_EVIDENCE},
     pool=WORKSPACE_POOL,
-    retry_policy=TRANSIENT_RETRY,
     check_specs=[ALL_ENTERED],
     description="Files of a group's day, hashed, stored in the group's place and confirmed.",
 )

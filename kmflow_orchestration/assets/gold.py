@@ -5,7 +5,6 @@ import dagster as dg
 from kmflow_orchestration.assets.layers import (
     FOLLOW_UPSTREAM,
     QUALITY_OWNER,
-    TRANSIENT_RETRY,
     WORKSPACE_POOL,
 )
 from kmflow_orchestration.assets.rendering import column_schema, line, preview, urls
@@ -32,7 +31,6 @@ from kmflow_orchestration.tables.medallion import GOLD_QUALITY_SCORE_HISTORY
     owners=[QUALITY_OWNER],
     tags={"layer": LAYER_GOLD},
     pool=WORKSPACE_POOL,
-    retry_policy=TRANSIENT_RETRY,
     metadata={
         "dagster/column_schema": column_schema(
             [(column.name, column.type) for column in GOLD_QUALITY_SCORE_HISTORY.columns]

@@ -1,4 +1,4 @@
-"""Words every asset declaration shares: owners, the pool, retries, automation."""
+"""Words every asset declaration shares: owners, the pool, automation."""
 
 import warnings
 
@@ -13,10 +13,6 @@ QUALITY_OWNER = "team:data-quality"
 
 # One pool for everything that asks the workspace for work (design AD6).
 WORKSPACE_POOL = "databricks"
-
-TRANSIENT_RETRY = dg.RetryPolicy(
-    max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
 
 # Not plain `eager()`, which never fires while any other day of the group is missing.
 FOLLOW_UPSTREAM = (

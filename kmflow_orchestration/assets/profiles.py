@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from kmflow_orchestration.assets.layers import QUALITY_OWNER, TRANSIENT_RETRY, WORKSPACE_POOL
+from kmflow_orchestration.assets.layers import QUALITY_OWNER, WORKSPACE_POOL
 from kmflow_orchestration.assets.profile_reports import (
     issues_metadata,
     results_metadata,
@@ -38,7 +38,6 @@ COMMON: dict[str, Any] = {
     "owners": [QUALITY_OWNER],
     "tags": {"layer": LAYER_PROFILES},
     "pool": WORKSPACE_POOL,
-    "retry_policy": TRANSIENT_RETRY,
 }
 RUN_SUCCEEDED = dg.AssetCheckSpec(
     name=PROFILE_RUN_SUCCEEDED,

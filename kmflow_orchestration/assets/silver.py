@@ -10,7 +10,6 @@ from kmflow_orchestration.assets.layers import (
     DATA_OWNER,
     FOLLOW_UPSTREAM,
     QUALITY_OWNER,
-    TRANSIENT_RETRY,
     WORKSPACE_POOL,
 )
 from kmflow_orchestration.assets.rendering import bars, column_schema, preview, urls
@@ -44,7 +43,6 @@ from kmflow_orchestration.tables.medallion import (
     owners=[DATA_OWNER],
     tags={"layer": LAYER_SILVER},
     pool=WORKSPACE_POOL,
-    retry_policy=TRANSIENT_RETRY,
     metadata={
         "dagster/column_schema": column_schema(
             [(column.name, column.type) for column in SILVER_EVIDENCE_FRAGMENTS.columns]
@@ -88,7 +86,6 @@ def _fragments_day(group: GroupContext, day: date) -> DayReport:
     owners=[QUALITY_OWNER],
     tags={"layer": LAYER_SILVER},
     pool=WORKSPACE_POOL,
-    retry_policy=TRANSIENT_RETRY,
     metadata={
         "dagster/column_schema": column_schema(
             [(column.name, column.type) for column in SILVER_QUALITY_EVENTS.columns]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
+from kmflow_orchestration.databricks_client.interrupts import seen_through
 from kmflow_orchestration.databricks_client.statement_results import (
     arrow_chunk,
     empty_table,
@@ -21,6 +23,7 @@ from kmflow_orchestration.databricks_client.statement_results import (
 from kmflow_orchestration.databricks_client.waiting import wait_until
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
 from kmflow_orchestration.errors import (
+    KmflowError,
     RemoteConflict,
     RemoteNotFound,
     RemoteTimeout,
@@ -28,12 +31,15 @@ from kmflow_orchestration.errors import (
     WarehouseNotStarted,
 )
 
+logger = logging.getLogger(__name__)
+
 _STATEMENTS = "/api/2.0/sql/statements"
 _OVER = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "CLOSED"})
 # Databricks writes the class of an error in brackets before its text.
 _ERROR_CLASS = re.compile(r"\s*\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]")
-# The server answers within this time if it can; longer ones are polled for.
-_SERVER_WAIT_S = 30
+# The server answers within this time if it can; longer ones are polled for. Who is interrupted
+# waits as long for the id to cancel.
+_SERVER_WAIT_S = 5
 _INLINE = {"disposition": "INLINE", "format": "JSON_ARRAY"}
 _LINKS = {"disposition": "EXTERNAL_LINKS", "format": "ARROW_STREAM"}
 Parameter = None | str | bool | int | float | Decimal | date | datetime
@@ -94,7 +100,7 @@ class Statements:
         }
         if parameters:
             body["parameters"] = [_parameter(*item) for item in parameters.items()]
-        answer = self.calls.do("POST", _STATEMENTS, body=body)
+        answer = seen_through(lambda: self.calls.do("POST", _STATEMENTS, body=body), undo=self._end)
         statement_id = required(answer, "statement_id", f"POST {_STATEMENTS}")
         if _state(answer) not in _OVER:
             answer = self._finished(statement_id, answer)
@@ -112,14 +118,19 @@ class Statements:
             raise _too_late(_state(last), self.timeout_s) from error
         finally:
             # Also when the caller is interrupted: nobody would read the result.
-            if _state(last) not in _OVER:
-                self._cancel(statement_id)
+            self._end({**last, "statement_id": statement_id})
 
-    def _cancel(self, statement_id: str) -> None:
+    def _end(self, answer: Mapping[str, Any]) -> None:
+        """Cancel a statement that is not over; a fault is told and hides no other."""
+        statement_id = answer.get("statement_id")
+        if statement_id is None or _state(answer) in _OVER:
+            return
         try:
             self.calls.do("POST", f"{_STATEMENTS}/{statement_id}/cancel", body={})
         except (RemoteNotFound, RemoteConflict):
             return
+        except KmflowError as error:
+            logger.warning("statement %s may run on, it was not cancelled: %s", statement_id, error)
 
     def _chunks(self, answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
         chunk = answer.get("result") or {}
@@ -180,7 +191,7 @@ def _too_late(state: str, timeout_s: float) -> RemoteTimeout:
             hint="is it starting? look at it in the workspace",
         )
     return RemoteTimeout(
-        f"the statement was not done after {timeout_s:g} s and was cancelled",
+        f"the statement was not done after {timeout_s:g} s and is given up",
         error_code="DEADLINE_EXCEEDED",
     )
 

@@ -66,6 +66,7 @@ class ProfileRun:
     next_poll_at: datetime | None = None
     last_polled_at: datetime | None = None
     materialized_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
     poll_count: int = 0
     unknown_polls: int = 0
     attempt: int = 1

@@ -153,6 +153,11 @@ class ProfileRuns:
                 change = StateChange(status=completion.status, reason=f"completed by {by}")
                 add_event(session, group, run, change, by=by, at=started_at)
 
+    def cancel_requested(self, group: GroupId, profile_run_id: str, *, at: datetime) -> ProfileRun:
+        """Record that an outstanding run shall end, and have it looked at soon; the run now."""
+        self._while_outstanding(group, profile_run_id, cancel_requested_at=at, next_poll_at=at)
+        return self.get(group, profile_run_id)
+
     def polled(
         self, group: GroupId, profile_run_id: str, *, at: datetime, next_poll_at: datetime
     ) -> None:

@@ -96,6 +96,7 @@ class ProfileRow(Base):
     next_poll_at: Mapped[datetime | None] = _moment(index=True)
     last_polled_at: Mapped[datetime | None] = _moment()
     materialized_at: Mapped[datetime | None] = _moment()
+    cancel_requested_at: Mapped[datetime | None] = _moment()
     poll_count: Mapped[int] = mapped_column(default=0)
     unknown_polls: Mapped[int] = mapped_column(default=0)
     attempt: Mapped[int] = mapped_column(default=1)

@@ -28,6 +28,8 @@ def main() -> None:
     """Run the request in the folder that `sys.argv[1]` names."""
     install_redaction()
     folder = Path(sys.argv[1])
+    # As our parent does; it may have been interrupted before.
+    write_whole(folder / PROCESS, str(os.getpid()))
     request = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
     # Only we hold the lock: a server of ours that outlives a kill must not keep it.
     os.set_inheritable(request["lock"], False)

@@ -38,6 +38,7 @@ from kmflow_orchestration.runs.run_state import RunStatus
 LOCAL_JOB = "local"
 _ENTRY_POINT = "kmflow_orchestration.profiling.job"
 _LOG_TAIL_BYTES = 4000
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,7 @@ class LocalJobRunner:
         folder = self._known(databricks_run_id)
         if not _is_locked(folder):
             return
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            os.killpg(int((folder / PROCESS).read_text(encoding="utf-8")), signal.SIGKILL)
-        # The lock falls with the last of the killed processes: then nobody else writes a status.
+        _kill(folder)
         with _locked(folder, wait=True):
             if not (folder / STATUS).exists():
                 ended = _ended("TERMINATED", "CANCELED", "USER_CANCELED", "cancelled")
@@ -136,6 +135,17 @@ class LocalJobRunner:
         write_whole(folder / PROCESS, str(child.pid))
         # Its end is read from the folder, by this process or another; here it is only reaped.
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
+
+
+def _kill(folder: Path) -> None:
+    """End the folder's process; one whose start was interrupted has yet to say which it is.
+
+    The lock falls with the last of the killed processes: then nobody else writes a status.
+    """
+    while _is_locked(folder):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.killpg(int((folder / PROCESS).read_text(encoding="utf-8")), signal.SIGKILL)
+        threading.Event().wait(_LOOK_S)
 
 
 def _environment() -> dict[str, str]:

@@ -116,6 +116,13 @@ def poll_outstanding(
     return [outcome for outcome in ended if outcome is not None]
 
 
+def look_at(
+    polled: PolledGroup, run: ProfileRun, *, runs: ProfileRuns, clock: Clock
+) -> PollOutcome:
+    """Look at one run now, whether or not it is due."""
+    return poll_run(_Look(polled, run, runs, clock, PollingOptions()))
+
+
 def _due(
     groups: Sequence[PolledGroup], *, runs: ProfileRuns, clock: Clock, options: PollingOptions
 ) -> list[_Look]:
@@ -206,7 +213,11 @@ def _change(
 
 def _note_progress(look: _Look, state: PlatformState, translated: TranslatedState) -> bool:
     if translated.status is not RunStatus.UNKNOWN:
-        return _end(look, _change(state, translated))
+        changed = _end(look, _change(state, translated))
+        if look.run.cancel_requested_at is not None and look.run.databricks_run_id is not None:
+            # The first request may have failed; a run that is ending already ignores another.
+            look.polled.jobs.cancel(look.run.databricks_run_id)
+        return changed
     unknown_polls = look.run.unknown_polls + 1
     if gave_up(translated, unknown_polls=unknown_polls):
         return _end(look, _change(state, GIVEN_UP, error_message=GIVEN_UP.message))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock, iso
@@ -27,10 +28,13 @@ from kmflow_orchestration.metadata.run_status import SUBMISSION_LOST
 from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import GroupId, TableGroupId
 from kmflow_orchestration.runs.callbacks import CallbackSettings
+from kmflow_orchestration.runs.cancellation import cancel_run
 from kmflow_orchestration.runs.catalog_copies import copy_catalog
 from kmflow_orchestration.runs.deadlines import expire
-from kmflow_orchestration.runs.job_runner import EnsuredJob, JobRunner
+from kmflow_orchestration.runs.job_runner import EnsuredJob, JobRunner, SubmittedRun
+from kmflow_orchestration.runs.reconciliation import PolledGroup, look_at
 from kmflow_orchestration.runs.run_state import Actor, RunStatus
+from kmflow_orchestration.runs.stored_results import stored_completion
 from kmflow_orchestration.storage.interfaces import Lakehouse
 
 logger = logging.getLogger(__name__)
@@ -95,6 +99,12 @@ class Launcher:
     clock: Clock
     options: LaunchOptions = field(default_factory=LaunchOptions)
 
+    @property
+    def polled(self) -> PolledGroup:
+        """The group as polling knows it, for a look at a run in between."""
+        read = partial(stored_completion, lakehouse=self.lakehouse, namespace=self.config.namespace)
+        return PolledGroup(self.config.group_id, self.jobs, read)
+
 
 def start_profile(
     group: GroupId,
@@ -119,6 +129,8 @@ def start_profile(
         RemoteFault, AccessRefused: the workspace failed or refused; a run that was recorded is then
             recorded as failed. Every error says which table group it is about, and which run if
             there is one.
+
+    Who is interrupted meanwhile leaves no job behind: see `runs.cancellation`.
     """
     launcher = Launcher(
         runs=runs,
@@ -145,13 +157,20 @@ def _target(group: GroupId, table_group_id: TableGroupId, launcher: Launcher) ->
         raise TableGroupInactive(f"table group {table_group_id} is not active")
     outstanding = launcher.runs.outstanding(group, table_group_id)
     if outstanding is not None:
-        _end_if_overdue(group, outstanding, launcher)
+        _end_if_due(group, outstanding, launcher)
     return target
 
 
-def _end_if_overdue(group: GroupId, run: ProfileRun, launcher: Launcher) -> None:
-    """Raises RunOutstanding unless the run's deadline is past; then it is over (row E19)."""
+def _end_if_due(group: GroupId, run: ProfileRun, launcher: Launcher) -> None:
+    """Raises RunOutstanding unless the run's deadline is past; then it is over (row E19).
+
+    Of a run that shall end the platform is asked: it may be over already.
+    """
     now = launcher.clock.now()
+    if run.cancel_requested_at is not None:
+        seen = look_at(launcher.polled, run, runs=launcher.runs, clock=launcher.clock)
+        if seen.status.is_terminal:
+            return
     if run.deadline_at > now:
         raise RunOutstanding(
             f"table group {run.table_group_id} has run {run.profile_run_id} outstanding",
@@ -181,9 +200,13 @@ def _start(
     job = launcher.jobs.ensure_job(target)
     run = _queued_run(target, job, launcher, trigger, begun=begun)
     parameters = job_parameters(run, target, launcher)
-    launcher.runs.insert_queued(group, run)
-    with _failing(group, run, launcher):
-        return _submitted(group, run, parameters, launcher)
+    with _cancelled_if_interrupted(group, run, launcher):
+        launcher.runs.insert_queued(group, run)
+        with (
+            _failing(group, run, launcher),
+            _cancelled_if_interrupted(group, run, launcher, parameters),
+        ):
+            return _submitted(group, run, parameters, launcher)
 
 
 def _queued_run(
@@ -235,8 +258,7 @@ def job_parameters(run: ProfileRun, target: TableGroup, launcher: Launcher) -> d
 def _submitted(
     group: GroupId, run: ProfileRun, parameters: dict[str, str], launcher: Launcher
 ) -> ProfilingLaunchResult:
-    job_id = run.databricks_job_id or ""
-    told = launcher.jobs.submit(job_id, profile_run_id=run.profile_run_id, parameters=parameters)
+    told = _asked(run, parameters, launcher)
     now = launcher.clock.now()
     stored = launcher.runs.submitted(
         group,
@@ -252,11 +274,18 @@ def _submitted(
     return ProfilingLaunchResult(
         table_group_id=run.table_group_id,
         profile_run_id=run.profile_run_id,
-        job_id=job_id,
+        job_id=run.databricks_job_id or "",
         databricks_run_id=told.databricks_run_id,
         run_page_url=told.run_page_url,
         status=launcher.runs.get(group, run.profile_run_id).status,
         warnings=run.warnings,
+    )
+
+
+def _asked(run: ProfileRun, parameters: dict[str, str], launcher: Launcher) -> SubmittedRun:
+    """The platform's run; asking for it a second time finds the first (row E16)."""
+    return launcher.jobs.submit(
+        run.databricks_job_id or "", profile_run_id=run.profile_run_id, parameters=parameters
     )
 
 
@@ -268,21 +297,61 @@ def _first_poll(now: datetime, launcher: Launcher) -> datetime:
 
 @contextmanager
 def _failing(group: GroupId, run: ProfileRun, launcher: Launcher) -> Iterator[None]:
-    """A run whose block does not end well is over, whatever stopped it, an interrupt included."""
-    fault: BaseException | None = None
+    """A run whose block fails is over, whatever failed."""
     try:
         yield
-    except BaseException as error:
-        fault = error
+    except Exception as error:
         if isinstance(error, KmflowError):
             error.about(profile_run_id=run.profile_run_id)
+        _mark_failed(group, run, launcher, error)
         raise
-    finally:
-        if fault is not None:
-            _mark_failed(group, run, launcher, fault)
 
 
-def _mark_failed(group: GroupId, run: ProfileRun, launcher: Launcher, fault: BaseException) -> None:
+@contextmanager
+def _cancelled_if_interrupted(
+    group: GroupId,
+    run: ProfileRun,
+    launcher: Launcher,
+    parameters: dict[str, str] | None = None,
+) -> Iterator[None]:
+    """An interrupt, Dagster's cancel of a run among them, ends the run on its platform too.
+
+    With `parameters` the platform may have the run; without, it was never asked.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        try:
+            _cancel(group, run, launcher, parameters)
+        except KmflowError as error:
+            # The interrupt goes on; polling ends the run by its deadline at the latest.
+            logger.warning("profile run %s may still be under way: %s", run.profile_run_id, error)
+        raise
+
+
+def _cancel(
+    group: GroupId, run: ProfileRun, launcher: Launcher, parameters: dict[str, str] | None
+) -> None:
+    runs, clock = launcher.runs, launcher.clock
+    present = runs.find(group, run.profile_run_id)
+    if present is None or present.cancel_requested_at is not None:
+        return
+    if parameters is None:
+        never_asked = StateChange(
+            status=RunStatus.CANCELLED,
+            reason="interrupted",
+            error_message="interrupted before its job was asked for",
+            failure_class="cancelled",
+        )
+        runs.change(group, present, never_asked, by=Actor.ORCHESTRATOR, at=clock.now())
+        return
+    find = partial(_asked, run, parameters, launcher)
+    cancel_run(launcher.polled, present, runs=runs, clock=clock, find=find)
+
+
+def _mark_failed(group: GroupId, run: ProfileRun, launcher: Launcher, fault: Exception) -> None:
     # The platform may have taken a run whose answer was lost: its callback may correct us then.
     lost = isinstance(fault, RemoteFault) and fault.retryable
     message = fault.message if isinstance(fault, KmflowError) else type(fault).__name__

@@ -86,6 +86,7 @@ def _report_failure(instance: dg.DagsterInstance, run: ProfileRun) -> None:
         "status": str(run.status),
         "failure_class": run.failure_class or "",
         "error_message": run.error_message or "",
+        "warnings": "; ".join(run.warnings),
     }
     instance.report_runless_asset_event(
         dg.AssetObservation(PROFILE_RESULTS, partition=key, metadata=facts)

@@ -82,19 +82,21 @@ def test_a_broken_or_expired_link_is_replaced(room: Room, statements: Statements
 class Scripted:
     """Answers statement requests from a list; for states the embedded workspace never shows."""
 
-    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+    def __init__(self, *answers: dict[str, Any] | BaseException) -> None:
         self.answers = list(answers)
         self.asked: list[str] = []
 
     def do(self, method: str, path: str, **_: Any) -> dict[str, Any]:
         self.asked.append(f"{method} {path.removeprefix('/api/2.0/sql/statements')}")
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
 
-def scripted(clock: FakeClock, *answers: dict[str, Any] | Exception) -> tuple[Statements, Scripted]:
+def scripted(
+    clock: FakeClock, *answers: dict[str, Any] | BaseException
+) -> tuple[Statements, Scripted]:
     calls: Any = Scripted(*answers)
     return Statements(calls, Warehouse(calls, "w1", clock=clock), clock, timeout_s=60), calls
 
@@ -125,6 +127,18 @@ def test_an_interrupted_wait_cancels_the_statement(clock: FakeClock) -> None:
         statements.execute("SELECT 1")
 
     assert calls.asked == ["POST ", "GET /s1", "POST /s1/cancel"]
+
+
+def test_a_cancel_that_fails_is_told_and_hides_no_interrupt(
+    clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    statements, calls = scripted(clock, state("RUNNING"), KeyboardInterrupt(), AccessRefused("no"))
+
+    with pytest.raises(KeyboardInterrupt):
+        statements.execute("SELECT 1")
+
+    assert calls.asked[-1] == "POST /s1/cancel"
+    assert "statement s1 may run on, it was not cancelled: no" in caplog.text
 
 
 @pytest.mark.parametrize("word", ["CANCELED", "CLOSED"])

@@ -195,6 +195,7 @@ RUNS: dict[str, Callable[[ProfileRuns, str], Any]] = {
     "note": lambda runs, run: runs.note(ACME, run, unknown_polls=3),
     "materialized": lambda runs, run: runs.materialized(ACME, run, at=NOW),
     "polled": lambda runs, run: runs.polled(ACME, run, at=NOW, next_poll_at=NOW),
+    "cancel_requested": lambda runs, run: runs.cancel_requested(ACME, run, at=NOW),
 }
 OF_TABLE_GROUP: dict[str, Callable[[ProfileRuns, TableGroupId], Any]] = {
     "outstanding": lambda runs, of: runs.outstanding(ACME, of),

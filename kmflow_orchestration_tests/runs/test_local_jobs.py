@@ -134,6 +134,31 @@ def test_a_cancelled_run_is_over_at_once_and_stays_cancelled(scripted):
     assert ended(runner).status == "cancelled"
 
 
+def test_a_run_whose_start_was_interrupted_can_be_cancelled(scripted):
+    """Its parent did not come to write down which process it is: it says so itself."""
+    runner = scripted("print('here', flush=True); time.sleep(600)")
+    submit(runner)
+    (runner.runs_root / "r1" / PROCESS).unlink()
+    begun = time.monotonic()
+
+    runner.cancel("r1")
+
+    assert ended(runner).status == "cancelled"
+    assert time.monotonic() - begun < WAIT_S
+
+
+def test_cancelling_a_dead_run_leaves_it_failed(scripted):
+    runner = scripted("print('here', flush=True); time.sleep(60)")
+    submit(runner)
+    started(runner)
+    os.killpg(int((runner.runs_root / "r1" / PROCESS).read_text()), signal.SIGKILL)
+    ended(runner)
+
+    runner.cancel("r1")
+
+    assert ended(runner).status == "failed"
+
+
 def test_cancelling_a_finished_run_changes_nothing(scripted):
     runner = scripted("pass")
     submit(runner)

@@ -239,12 +239,11 @@ def test_a_fault_before_the_run_is_recorded_leaves_no_run(world, start, step):
     [
         (AccessRefused("403: not your job"), "submission_refused"),
         (unreachable(), "submission_lost"),
-        (KeyboardInterrupt(), "submission_refused"),
         (ValueError("a defect of ours"), "submission_refused"),
     ],
-    ids=["refused", "lost", "interrupted", "defect"],
+    ids=["refused", "lost", "defect"],
 )
-def test_whatever_stops_a_submission_ends_its_run(world, start, fault, failure_class):
+def test_whatever_fails_a_submission_ends_its_run(world, start, fault, failure_class):
     world.jobs.faults["submit"] = fault
 
     with pytest.raises(type(fault)) as raised:

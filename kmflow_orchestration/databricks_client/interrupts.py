@@ -1,0 +1,37 @@
+"""An interrupt must not lose what a request began: only its answer says how to end it."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def seen_through(action: Callable[[], T], *, undo: Callable[[T], object]) -> T:
+    """Result of `action`, which an interrupt of the caller does not cut short.
+
+    An interrupted caller waits for its end, undoes it, and then goes on with the interrupt. Keep
+    the action short: a second interrupt ends the waiting.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return action()  # Python interrupts the main thread only
+    ended: Future[T] = Future()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            ended.set_result(context.run(action))
+        except BaseException as error:  # noqa: BLE001 - carried over to the caller's thread
+            ended.set_exception(error)
+
+    threading.Thread(target=run, name="kmflow-request", daemon=True).start()
+    try:
+        return ended.result()
+    except BaseException:
+        if ended.exception() is None:  # waits for its end
+            undo(ended.result())
+        raise

@@ -1,0 +1,133 @@
+"""`make dev` keeps its promise: drop a file in, and Dagster's own daemon takes it to its score."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from urllib.request import Request, urlopen
+
+import pytest
+
+from kmflow_orchestration.resources import asset_keys as keys
+from kmflow_orchestration_tests.demo.test_development import develop, free_port
+
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("live_dev")]
+# A tick every 30 s, a process for each run, and a profile's cron of two minutes.
+PATIENCE_S = 600.0
+LOOK_S = 2.0
+INVOICES = "invoice_id,amount,city\n" + "".join(
+    f"{n},{n * 1.5},{'N/A' if n < 10 else 'Bern'}\n" for n in range(1, 41)
+)
+MATERIALIZED = """query Materialized($key: AssetKeyInput!) {
+  assetOrError(assetKey: $key) {
+    ... on Asset { assetMaterializations(limit: 50) { partition runId } }
+  }
+}"""
+FAILED = """{ runsOrError(filter: {statuses: [FAILURE, CANCELED]}) {
+  ... on Runs { results { runId status tags { key value } } } } }"""
+TICKS = """{ sensorsOrError(repositorySelector: %s) {
+  ... on Sensors { results { name sensorState { status ticks(limit: 5) { status } } } } } }"""
+REPOSITORIES = """{ repositoriesOrError {
+  ... on RepositoryConnection { nodes { name location { name } } } } }"""
+
+
+class Live:
+    """A running `kmflow dev`, asked through Dagster's own pages' interface."""
+
+    def __init__(self, home, port: int) -> None:
+        self.home, self.port = home, port
+        self.process = develop(str(home), port)
+        assert self.process.stdout is not None
+        said = list(iter(self._until_ready, ""))
+        assert self.process.poll() is None, "".join(said)
+        self.give_up_at = time.monotonic() + PATIENCE_S
+
+    def _until_ready(self) -> str:
+        line = self.process.stdout.readline()
+        return "" if "Ctrl-C" in line else line
+
+    def drop(self, group: str, path: str, text: str) -> None:
+        file = self.home / "landing" / group / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def ask(self, query: str, **variables) -> dict:
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        headers = {"Content-Type": "application/json"}
+        request = Request(f"http://127.0.0.1:{self.port}/graphql", body, headers)
+        with urlopen(request, timeout=30) as answer:
+            told = json.load(answer)
+        assert "errors" not in told, told
+        return told["data"]
+
+    def partitions(self, key) -> set[str]:
+        """Partitions of an asset that are materialized."""
+        found = self.ask(MATERIALIZED, key={"path": key.path})["assetOrError"]
+        return {one["partition"] for one in found.get("assetMaterializations", ())}
+
+    def await_materialized(self, key, partitions: set[str]) -> None:
+        while not self.partitions(key) & partitions:
+            assert self.process.poll() is None
+            assert time.monotonic() < self.give_up_at, f"{key.to_user_string()} did not appear"
+            time.sleep(LOOK_S)
+
+    def failed_runs(self) -> list[dict]:
+        return self.ask(FAILED)["runsOrError"]["results"]
+
+    def sensors(self) -> dict[str, str]:
+        """Whether each sensor runs."""
+        (found,) = self.ask(REPOSITORIES)["repositoriesOrError"]["nodes"]
+        selector = (
+            f'{{repositoryName: "{found["name"]}", '
+            f'repositoryLocationName: "{found["location"]["name"]}"}}'
+        )
+        told = self.ask(TICKS % selector)["sensorsOrError"]["results"]
+        return {one["name"]: one["sensorState"]["status"] for one in told}
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    running = Live(tmp_path_factory.mktemp("live"), free_port())
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def days(live):
+    """Keys of the day the file is received on, and of the next: midnight may come between."""
+    today = datetime.now(UTC).date()
+    live.drop("acme", "billing/invoices.csv", INVOICES)
+    return {f"acme|{day}" for day in (today, today + timedelta(days=1))}
+
+
+def test_the_sensors_run_by_themselves(live):
+    assert live.sensors() == {
+        "evidence_arrival": "RUNNING",
+        "profiling_cron": "RUNNING",
+        "profile_completion": "RUNNING",
+        "kmflow_automation": "RUNNING",
+    }
+
+
+@pytest.mark.parametrize("key", [*keys.INTAKE, *keys.SILVER], ids=lambda key: key.path[-1])
+def test_a_dropped_file_arrives(live, days, key):
+    live.await_materialized(key, days)
+
+
+def test_its_group_gets_its_scores_in_gold(live, days):
+    live.await_materialized(keys.GOLD_SCORE_HISTORY, {"acme"})
+
+
+@pytest.mark.parametrize("key", [keys.PROFILE_RUN, *keys.PROFILE_OUTCOME], ids=lambda k: k.path[-1])
+def test_its_table_is_profiled(live, days, key):
+    live.await_materialized(key, {"acme|billing"})
+
+
+def test_no_run_failed(live, days):
+    assert live.failed_runs() == []
