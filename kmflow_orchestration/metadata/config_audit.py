@@ -28,6 +28,7 @@ class AuditAction(StrEnum):
     DISABLE = "disable"
     READ_SECRET = "read_secret"  # noqa: S105 - the name of a deed
     UPLOAD = "upload"
+    DELETE_EVIDENCE = "delete_evidence"
     CREATE_TOKEN = "create_token"  # noqa: S105
     REVOKE_TOKEN = "revoke_token"  # noqa: S105
 

@@ -15,7 +15,7 @@ from kmflow_orchestration_tests.embedded import Room
 
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
-    *("config", "engagement", "auth", "secret"),
+    *("config", "engagement", "evidence", "auth", "secret"),
 }
 
 

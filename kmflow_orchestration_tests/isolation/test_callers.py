@@ -21,6 +21,7 @@ from kmflow_orchestration.access.caller import Caller, caller_of
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.errors import GroupRefused, MissingGroup
+from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.config_audit import ConfigAudit
@@ -88,6 +89,12 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "changes": {"catalog": "stolen"},
         "ledger": Ledger(sessions, clock),
         "engagement": "e1",
+        "item_id": "i1",
+        "register": EvidenceRegister(sessions, clock),
+        # What nothing may be asked of before the caller was looked at.
+        "store": None,
+        "lakehouse": None,
+        "config": None,
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }
 
