@@ -101,6 +101,38 @@ def test_text_in_the_same_batch_is_read_again_too(world: DatasetWorld) -> None:
     assert world.rows("loans", "id", "amount") == [(1, "1.50"), (2, "n/a")]
 
 
+def test_one_misfit_in_a_workbook_makes_its_column_the_text_of_all_sources(
+    world: DatasetWorld,
+) -> None:
+    """Texts that the typed column no longer holds come from the first workbook's own bytes."""
+    head = ["id", "amount", "paid", "on"]
+    at = datetime(2026, 11, 20, 10, 30)  # noqa: DTZ001 - a cell has no zone
+    world.drop_workbook("loans_1.xlsx", {"Book": [head, [1, 2, True, date(2026, 1, 31)]]})
+    world.take_in()
+    assert world.types("loans__book") == {
+        "id": "BIGINT",
+        "amount": "BIGINT",
+        "paid": "BOOLEAN",
+        "on": "DATE",
+    }
+    world.drop_workbook("loans_2.xlsx", {"Book": [head, [2, 2.5, "no", at], [3, "n/a", None, "?"]]})
+
+    published = world.take_in()
+
+    assert published.tables[0].rebuilt
+    assert world.types("loans__book") == {
+        "id": "BIGINT",
+        "amount": "STRING",
+        "paid": "STRING",
+        "on": "STRING",
+    }
+    assert world.rows("loans__book", *head) == [
+        (1, "2", "true", "2026-01-31"),
+        (2, "2.5", "no", "2026-11-20T10:30:00"),
+        (3, "n/a", None, "?"),
+    ]
+
+
 def test_a_superseded_file_leaves_its_tables_and_types_narrow_again(world: DatasetWorld) -> None:
     world.arrive(loans="id,amount\n1,x\n")
     world.arrive(loans="id,amount\n1,2.5\n2,3.5\n")
