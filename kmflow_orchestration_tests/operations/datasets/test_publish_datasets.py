@@ -104,32 +104,28 @@ def test_text_in_the_same_batch_is_read_again_too(world: DatasetWorld) -> None:
 def test_one_misfit_in_a_workbook_makes_its_column_the_text_of_all_sources(
     world: DatasetWorld,
 ) -> None:
-    """Texts that the typed column no longer holds come from the first workbook's own bytes."""
+    """A double 2 is `2.0`, a moment has no `T`: texts come from the workbook itself."""
     head = ["id", "amount", "paid", "on"]
     at = datetime(2026, 11, 20, 10, 30)  # noqa: DTZ001 - a cell has no zone
-    world.drop_workbook("loans_1.xlsx", {"Book": [head, [1, 2, True, date(2026, 1, 31)]]})
+    world.drop_workbook("loans_1.xlsx", {"Book": [head, [1, 2, True, at], [2, 2.5, False, at]]})
     world.take_in()
     assert world.types("loans__book") == {
         "id": "BIGINT",
-        "amount": "BIGINT",
+        "amount": "DOUBLE",
         "paid": "BOOLEAN",
-        "on": "DATE",
+        "on": "TIMESTAMP",
     }
-    world.drop_workbook("loans_2.xlsx", {"Book": [head, [2, 2.5, "no", at], [3, "n/a", None, "?"]]})
+    world.drop_workbook("loans_2.xlsx", {"Book": [head, [3, "n/a", "no", "?"], [4, 7, None, at]]})
 
     published = world.take_in()
 
     assert published.tables[0].rebuilt
-    assert world.types("loans__book") == {
-        "id": "BIGINT",
-        "amount": "STRING",
-        "paid": "STRING",
-        "on": "STRING",
-    }
+    assert world.types("loans__book") == dict.fromkeys(head, "STRING") | {"id": "BIGINT"}
     assert world.rows("loans__book", *head) == [
-        (1, "2", "true", "2026-01-31"),
-        (2, "2.5", "no", "2026-11-20T10:30:00"),
-        (3, "n/a", None, "?"),
+        (1, "2", "true", "2026-11-20T10:30:00"),
+        (2, "2.5", "false", "2026-11-20T10:30:00"),
+        (3, "n/a", "no", "?"),
+        (4, "7", None, "2026-11-20T10:30:00"),
     ]
 
 
