@@ -113,7 +113,7 @@ def _operations(case: Case) -> Callable[[], dict[str, float]]:
             while store_batch(group.id, day, **group.storing()):
                 pass
             stored = time.perf_counter()
-            published = publish_bronze(group.id, day, **group.publishing())
+            published = publish_bronze(group.id, day, **group.recording())
             written = time.perf_counter()
             if not reconcile_bronze(group.id, day, **group.publishing()).agrees:
                 raise RuntimeError("bronze and ledger disagree")

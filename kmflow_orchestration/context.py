@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.databricks_client.connections import Connections
     from kmflow_orchestration.intake.claims import RunIsOver
+    from kmflow_orchestration.intake.evidence_register import EvidenceRegister
     from kmflow_orchestration.intake.ledger import Ledger
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
     from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
@@ -171,6 +172,13 @@ class Context:
         from kmflow_orchestration.intake.ledger import Ledger
 
         return Ledger(self._sessions, self.clock, quiet_period_s=self.settings.quiet_period_s)
+
+    @cached_property
+    def register(self) -> EvidenceRegister:
+        """Evidence items one by one."""
+        from kmflow_orchestration.intake.evidence_register import EvidenceRegister
+
+        return EvidenceRegister(self._sessions, self.clock)
 
     @cached_property
     def datasets(self) -> DatasetTables:
@@ -452,6 +460,19 @@ class GroupContext:
     def reading(self) -> dict[str, Any]:
         """The same for those that also read stored bytes."""
         return {**self.publishing(), "store": self.store}
+
+    def recording(self) -> dict[str, Any]:
+        """Arguments of `publish_bronze` besides group and day."""
+        return {**self.reading(), "register": self._context.register}
+
+    def deleting(self) -> dict[str, Any]:
+        """Arguments of `delete_evidence` besides group, item and caller."""
+        return {
+            "register": self._context.register,
+            "store": self.store,
+            "lakehouse": self.lakehouse,
+            "config": self.config,
+        }
 
     def converting(self) -> dict[str, Any]:
         """Arguments of `publish_datasets` besides group and day."""

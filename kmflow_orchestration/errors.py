@@ -46,6 +46,7 @@
     ├── StateConflict               exit 1   compare-and-set lost: somebody changed it first
     │   └── SettingsConflict             group settings were saved since they were read
     ├── UnknownToken                exit 1   the group has no API token of that id
+    ├── UnknownEvidence             exit 1   the group has no evidence item of that id
     ├── AppendOnly                  exit 6   a record that is never changed or removed
     ├── SqlModelError               exit 1   a model or value that the lakehouse cannot take
     │   ├── UnsupportedColumn
@@ -468,6 +469,12 @@ class UnknownToken(KmflowError):
     """The group has no API token of that id; another group's is as unknown as none."""
 
     code = "KM-TOKEN-001"
+
+
+class UnknownEvidence(KmflowError):
+    """The group has no evidence item of that id; another group's is as unknown as none."""
+
+    code = "KM-EVIDENCE-001"
 
 
 class AppendOnly(KmflowError):

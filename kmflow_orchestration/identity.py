@@ -30,6 +30,11 @@ def ingestion_log_id(item: str, pipeline_version: str) -> str:
     return _id("ingestion_log", item, pipeline_version)
 
 
+def deletion_log_id(item: str) -> str:
+    """The ingestion log row that says that an item was deleted."""
+    return _id("deletion_log", item)
+
+
 def fragment_id(item: str, ordinal: int, parser_version: str) -> str:
     """A text fragment of an item."""
     return _id("fragment", item, ordinal, parser_version)

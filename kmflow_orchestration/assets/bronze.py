@@ -26,7 +26,8 @@ from kmflow_orchestration.tables.medallion import BRONZE_EVIDENCE_RAW
 RECONCILED = dg.AssetCheckSpec(
     name="bronze_equals_evidence",
     asset=BRONZE_EVIDENCE,
-    description="Each stored item of the day has one bronze and one metadata row, and no other.",
+    description="Each stored item of the day has one bronze and one metadata row, and no other; a"
+    " deleted one has the bronze row alone.",
 )
 NOTHING_LOST = dg.AssetCheckSpec(
     name="no_loss",
@@ -58,7 +59,7 @@ def bronze_evidence(context: dg.AssetExecutionContext, kmflow: ContextResource) 
 
 
 def _bronze_day(group: GroupContext, day: date) -> DayReport:
-    published = publish_bronze(group.id, day, **group.publishing())
+    published = publish_bronze(group.id, day, **group.recording())
     table = group.config.namespace.bronze(BRONZE_EVIDENCE_RAW.name)
     check = evidence_matches_bronze(group, day)
     written: dict[str, Any] = {"batches": published.batches, "lakehouse": group.lakehouse}

@@ -14,6 +14,7 @@ SINGLE = {"demo": "demo", "dev": "dev", "provision": "provision", "grants": "gra
 FAMILIES = {
     "group": "group",
     "engagement": "engagement",
+    "evidence": "evidence",
     "token": "tokens",
     "config": "config",
     "output": "outputs",

@@ -25,6 +25,7 @@ from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import OpenBatch
 from kmflow_orchestration.metadata.intake_records import (
+    GONE,
     Item,
     LandingFile,
     Quarantine,
@@ -99,6 +100,12 @@ class ClaimedBatch:
         wanted = {arrival.path for arrival in _decided(files, known).needing_bytes}
         return tuple(file for file in files if file.arrival.path in wanted)
 
+    def being_deleted(self, files: Sequence[ReadFile]) -> frozenset[str]:
+        """Paths of those whose item is just being deleted: bytes sent now might be removed."""
+        with reading(self._sessions) as tables:
+            leaving = tables.items.being_deleted(self.group)
+        return frozenset(file.arrival.path for file in files if file.arrival.item_id in leaving)
+
     def record(self, files: Sequence[ReadFile], stored: AbstractSet[str]) -> Recorded:
         """Decide once more, alone with the group's ledger, and write the outcomes.
 
@@ -129,9 +136,10 @@ class ClaimedBatch:
             for key, known in plan.items.items()
             if key not in plan.new_ids
         }
+        anew = tables.items.forget_deleted(self.group, sorted(new))
         tables.items.add(self.group, new.values(), now)
         tables.items.change(self.group, changed.values(), now)
-        gone = plan.superseded | plan.moved | plan.demoted
+        gone = plan.superseded | plan.moved | plan.demoted | anew
         tables.batches.replace(self.group, self.batch_id, gone)
         settled = {
             one.arrival.path: (one.arrival.item_id, one.arrival.content_hash)
@@ -317,12 +325,15 @@ def _known(
     replaced = tables.items.by_id(group, sorted(set(former.values())))
     hashes = {file.arrival.content_hash for file in files}
     hashes |= {item.content_hash for item in replaced.values()}
-    items = tables.items.by_content(group, sorted(hashes))
+    found = tables.items.by_content(group, sorted(hashes))
+    # Of what was deleted there are no bytes: the same content is new.
+    items = {key: item for key, item in found.items() if item.state not in GONE}
     sources = {**former, **tables.files.sources(group, item_ids=sorted(items))}
-    return Known({key: _known_item(item) for key, item in items.items()}, sources), items
+    return Known({key: known_item(item) for key, item in items.items()}, sources), items
 
 
-def _known_item(item: Item) -> KnownItem:
+def known_item(item: Item) -> KnownItem:
+    """What deciding needs of an item."""
     return KnownItem(
         item_id=item.item_id,
         engagement_id=item.engagement_id,
@@ -337,4 +348,4 @@ def _known_item(item: Item) -> KnownItem:
     )
 
 
-__all__ = ["ClaimedBatch", "Kind", "ReadFile", "Recorded"]
+__all__ = ["ClaimedBatch", "Kind", "ReadFile", "Recorded", "known_item"]

@@ -158,6 +158,18 @@ def decide(arrivals: Iterable[Arrival], known: Known) -> Plan:
     )
 
 
+def decide_deletion(item_id: str, known: Known) -> Plan:
+    """What it changes that an item is deleted: its earliest duplicate stands in for it.
+
+    `known` must hold the item and all copies of its content. The plan is about the others alone.
+    """
+    evidence = _Evidence(known)
+    evidence.leave(item_id)
+    others = {key: evidence.items[key] for key in evidence.touched - {item_id}}
+    nothing = frozenset[str]()
+    return Plan((), others, nothing, nothing, frozenset(evidence.moved), nothing)
+
+
 class _Evidence:
     """The working state of one decision: changes with every arrival."""
 
@@ -183,6 +195,12 @@ class _Evidence:
             self._supersede(former)
             self._change(arrival.item_id, supersedes_id=former)
         return decision
+
+    def leave(self, item_id: str) -> None:
+        item = self.items[item_id]
+        self._change(item_id, state=State.DELETING, duplicate_of_id=None)
+        if item.is_original:
+            self._promote(item)
 
     def _enter(self, arrival: Arrival) -> Decision:
         item = self.items.get(arrival.item_id)

@@ -20,6 +20,7 @@ from kmflow_orchestration.metadata.engagements import Engagement
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import Holder, OpenBatch
 from kmflow_orchestration.metadata.intake_records import (
+    GONE,
     LIVE,
     Batch,
     Changes,
@@ -219,10 +220,12 @@ class Ledger:
         with reading(self._sessions) as tables:
             return tables.items.states_of_batch(group, batch)
 
-    def count_items(self, group: GroupId, batches: Sequence[str]) -> int:
-        """Number of stored items of some batches."""
+    def count_items(
+        self, group: GroupId, batches: Sequence[str], states: Iterable[State] | None = None
+    ) -> int:
+        """Number of stored items of some batches, or of those in one of these states."""
         with reading(self._sessions) as tables:
-            return tables.items.count_of_batches(group, batches)
+            return tables.items.count_of_batches(group, batches, states)
 
     def find_items(self, group: GroupId, item_ids: Iterable[str]) -> dict[str, Item]:
         """The items that exist among these ids."""
@@ -327,6 +330,7 @@ class Ledger:
             stored=sum(live.values()),
             duplicates=_total(items, State.DUPLICATE),
             superseded=_total(items, State.SUPERSEDED),
+            deleted=sum(_total(items, state) for state in GONE),
             waiting=files.get(State.WAITING, 0),
             pending=files.get(State.PENDING, 0) + files.get(State.CLAIMED, 0),
             quarantined=tuple(self.quarantined(group)),

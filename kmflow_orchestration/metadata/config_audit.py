@@ -29,6 +29,7 @@ class AuditAction(StrEnum):
     READ_SECRET = "read_secret"  # noqa: S105 - the name of a deed
     UPLOAD = "upload"
     GRANT = "grant"
+    DELETE_EVIDENCE = "delete_evidence"
     CREATE_TOKEN = "create_token"  # noqa: S105
     REVOKE_TOKEN = "revoke_token"  # noqa: S105
 

@@ -14,6 +14,8 @@ from sqlalchemy.types import BigInteger
 
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.guarded import guarded
+from kmflow_orchestration.metadata.intake_records import GONE
+from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow
 from kmflow_orchestration.metadata.schema import Base
 from kmflow_orchestration.names import EngagementId, GroupId
 
@@ -164,6 +166,21 @@ class DatasetTables:
                 DatasetPartRow.group_id == group, DatasetPartRow.table_name == table_name
             )
             return sorted(map(_part, session.scalars(query)), key=lambda part: part.order)
+
+    def deleted_items(self, group: GroupId, table_name: str) -> frozenset[str]:
+        """Items that still have parts in a table and that somebody deleted: no bytes, no rows."""
+        with guarded(self.sessions) as session:
+            query = (
+                select(DatasetPartRow.item_id)
+                .join(EvidenceItemRow, EvidenceItemRow.id == DatasetPartRow.item_id)
+                .where(
+                    DatasetPartRow.group_id == group,
+                    EvidenceItemRow.group_id == group,
+                    DatasetPartRow.table_name == table_name,
+                    EvidenceItemRow.state.in_(sorted(GONE)),
+                )
+            )
+            return frozenset(session.scalars(query))
 
     def record(self, group: GroupId, parts: Iterable[DatasetPart]) -> None:
         """Insert parts, or put them in the place of what was known of the same item and part."""

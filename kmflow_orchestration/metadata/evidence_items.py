@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, cast
 
 from sqlalchemy import Row as RowOf
-from sqlalchemy import Table, bindparam, func, insert, or_, select, true, update
+from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.errors import StateConflict
@@ -57,14 +57,28 @@ class EvidenceItems:
         )
         return [_item(row) for row in self._session.execute(query)]
 
+    def listed(self, group: GroupId, engagement: str | None, limit: int) -> list[Item]:
+        """Items of the group, or of one engagement, newest first."""
+        query = (
+            _EVERYTHING.where(_C.group_id == group)
+            .where(true() if engagement is None else _C.engagement_id == engagement)
+            .order_by(_C.stored_at.desc(), _C.landing_path, _C.id)
+            .limit(limit)
+        )
+        return [_item(row) for row in self._session.execute(query)]
+
     def states_of_batch(self, group: GroupId, batch_id: str) -> dict[str, State]:
         """The state of each item of a batch, by id."""
         query = select(Row.id, Row.state).where(Row.group_id == group, Row.batch_id == batch_id)
         return {item_id: State(state) for item_id, state in self._session.execute(query)}
 
-    def count_of_batches(self, group: GroupId, batch_ids: Sequence[str]) -> int:
-        """Number of items of some batches that were stored."""
+    def count_of_batches(
+        self, group: GroupId, batch_ids: Sequence[str], states: Iterable[State] | None = None
+    ) -> int:
+        """Number of items of some batches that were stored, or those that now are in a state."""
         query = select(func.count()).select_from(_ITEMS).where(_C.group_id == group)
+        if states is not None:
+            query = query.where(_C.state.in_(sorted(states)))
         counts = (
             self._session.scalar(query.where(_C.batch_id.in_(some))) for some in slices(batch_ids)
         )
@@ -161,6 +175,53 @@ class EvidenceItems:
         )
         if result.rowcount != 1:  # type: ignore[attr-defined]
             raise StateConflict(f"item {item_id} is not live", hint="run the step again")
+
+    def begin_deletion(
+        self, group: GroupId, item: Item, batch_id: str, *, actor: str, now: datetime
+    ) -> None:
+        """Have a batch delete an item. Raises StateConflict if it changed meanwhile."""
+        result = self._session.execute(
+            update(Row)
+            .where(Row.group_id == group, Row.id == item.item_id, Row.version == item.version)
+            .values(
+                state=State.DELETING,
+                batch_id=batch_id,
+                duplicate_of_id=None,
+                deleted_at=now,
+                deleted_by=actor,
+                updated_at=now,
+                version=Row.version + 1,
+            )
+            .execution_options(synchronize_session=False)
+        )
+        if result.rowcount != 1:  # type: ignore[attr-defined]
+            raise StateConflict(f"item {item.item_id} changed meanwhile", hint="try again")
+
+    def finish_deletion(self, group: GroupId, item_ids: Sequence[str], now: datetime) -> None:
+        """Nothing is left of these items but their rows here and in bronze."""
+        for some in slices(item_ids):
+            self._session.execute(
+                update(Row)
+                .where(Row.group_id == group, Row.id.in_(some), Row.state == State.DELETING)
+                .values(state=State.DELETED, updated_at=now, version=Row.version + 1)
+                .execution_options(synchronize_session=False)
+            )
+
+    def being_deleted(self, group: GroupId) -> set[str]:
+        """Ids of the items whose deletion is not finished."""
+        query = select(Row.id).where(Row.group_id == group, Row.state == State.DELETING)
+        return set(self._session.scalars(query))
+
+    def forget_deleted(self, group: GroupId, item_ids: Sequence[str]) -> set[str]:
+        """Make room for items that are stored anew; which of them had been deleted."""
+        found: set[str] = set()
+        for some in slices(item_ids):
+            deleted = (Row.group_id == group, Row.id.in_(some), Row.state == State.DELETED)
+            found |= set(self._session.scalars(select(Row.id).where(*deleted)))
+            self._session.execute(
+                delete(Row).where(*deleted).execution_options(synchronize_session=False)
+            )
+        return found
 
     def publish(
         self, group: GroupId, batch_id: str, scores: Mapping[str, Scores], now: datetime
@@ -343,6 +404,8 @@ def _item(row: RowOf[Any]) -> Item:
         no_converter=row.no_converter,
         reason=row.code,
         message=row.message,
+        deleted_at=row.deleted_at,
+        deleted_by=row.deleted_by or "",
         version=row.version,
     )
 

@@ -83,15 +83,23 @@ class IntakeBatches:
         return max(self._session.scalars(query), default=0)
 
     def add(
-        self, group: GroupId, day: date, *, batch_id: str, number: int, now: datetime
+        self,
+        group: GroupId,
+        day: date,
+        *,
+        batch_id: str,
+        number: int,
+        now: datetime,
+        stored_at: datetime | None = None,
     ) -> OpenBatch:
-        """Open a batch."""
+        """Open a batch; with `stored_at` it is stored from the start, and nobody can claim it."""
         row = {
             "batch_id": batch_id,
             "group_id": group,
             "day": day,
             "number": number,
             "opened_at": now,
+            "stored_at": stored_at,
         }
         self._session.execute(insert(Row), [row])
         return OpenBatch(batch_id, number, 1, 0, None, None)

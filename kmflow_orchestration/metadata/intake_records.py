@@ -13,7 +13,8 @@ class State(StrEnum):
     """Where something on its way from landing to the tables stands (design AD5).
 
     A landing file is waiting, pending, claimed, stored, quarantined or failed; an evidence item is
-    stored, converted, published, duplicate, superseded or quarantined.
+    stored, converted, published, duplicate, superseded, quarantined, deleting or deleted. An item
+    is `deleting` from when somebody asked for it until its bytes and metadata row are gone.
     """
 
     WAITING = "waiting"
@@ -26,9 +27,12 @@ class State(StrEnum):
     SUPERSEDED = "superseded"
     QUARANTINED = "quarantined"
     FAILED = "failed"
+    DELETING = "deleting"
+    DELETED = "deleted"
 
 
 LIVE = frozenset({State.STORED, State.CONVERTED, State.PUBLISHED})
+GONE = frozenset({State.DELETING, State.DELETED})
 
 
 class Step(StrEnum):
@@ -97,7 +101,8 @@ class Item:
     """An evidence item: one content under one name in one engagement.
 
     `received_on` is the UTC day its first file was first seen and part of `stored_path`; a revived
-    item keeps it. `reason` is the quarantine code, `message` its sentence.
+    item keeps it. `reason` is the quarantine code, `message` its sentence; a
+    deleted item keeps both.
     """
 
     item_id: str
@@ -126,12 +131,19 @@ class Item:
     no_converter: bool = False
     reason: str = ""
     message: str = ""
+    deleted_at: datetime | None = None
+    deleted_by: str = ""
     version: int = 1
 
     @property
     def is_live(self) -> bool:
         """Whether its rows belong into datasets and silver."""
         return self.state in LIVE
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether somebody deleted it, be the deletion finished or not."""
+        return self.state in GONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,8 +334,9 @@ class IntakeSummary:
     quarantined: tuple[Quarantine, ...]
     failed: tuple[FailedFile, ...]
     stored_by_engagement: Mapping[str, int]
+    deleted: int = 0
 
     @property
     def items(self) -> int:
-        """All items that ever entered and are not quarantined."""
+        """All items that ever entered and are neither quarantined nor deleted."""
         return self.stored + self.duplicates + self.superseded

@@ -216,6 +216,8 @@ class EvidenceItemRow(Base):
     state: Mapped[str]
     code: Mapped[str] = mapped_column(default="")
     message: Mapped[str] = mapped_column(default="")
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_by: Mapped[str | None]
     converter_version: Mapped[str] = mapped_column(default="")
     no_converter: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column(default=1)

@@ -182,6 +182,22 @@ class LandingFiles:
             if item_id is not None:
                 yield path, item_id
 
+    def claimed_names(self, group: GroupId, engagement: str) -> set[str]:
+        """Names of an engagement's files that a run is storing now."""
+        query = select(Row.path).where(
+            Row.group_id == group, Row.engagement_id == engagement, Row.state == State.CLAIMED
+        )
+        return {path.rpartition("/")[2] for path in self._session.scalars(query)}
+
+    def forget_item(self, group: GroupId, item_id: str) -> None:
+        """Sources of an item that is deleted have become nothing: their content would be new."""
+        self._session.execute(
+            update(Row)
+            .where(Row.group_id == group, Row.item_id == item_id)
+            .values(item_id=None, content_hash=None, version=Row.version + 1)
+            .execution_options(synchronize_session=False)
+        )
+
     def settle(self, group: GroupId, batch_id: str, items: Mapping[str, tuple[str, str]]) -> None:
         """Mark claimed files stored; `items` maps each path to its item's id and content hash."""
         rows = [

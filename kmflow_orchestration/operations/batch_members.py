@@ -36,7 +36,10 @@ def write_live(
 def write_all(
     group: GroupId, batch_id: str, ledger: Ledger, write: Callable[[list[Item]], None]
 ) -> list[Item]:
-    """Write all items of a batch, again if one has moved to another meanwhile; those written."""
+    """Write all items of a batch, again if one has moved to another meanwhile; those written.
+
+    So does one that was deleted: into the batch of its deletion.
+    """
     while True:
         items = ledger.items(group, batch_id)
         write(items)

@@ -152,7 +152,9 @@ class DatasetWriter:
         self, name: str, known: Sequence[DatasetPart], work: _Work, *, must_rebuild: bool
     ) -> WrittenTable:
         table = self.config.namespace.bronze(name)
-        live = [part for part in known if part.key not in work.gone]
+        # What was deleted has no bytes to be converted again, even before its own batch is written.
+        deleted = self.registry.deleted_items(self.group, name)
+        live = [part for part in known if part.key not in work.gone and part.item_id not in deleted]
         actual = self.lakehouse.columns(table)
         columns = table_columns(live) if live else actual
         if columns is None:

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from kmflow_orchestration.clock import Clock
-from kmflow_orchestration.errors import KmflowError, UnsafePath
+from kmflow_orchestration.errors import KmflowError, StorageUnavailable, UnsafePath
 from kmflow_orchestration.intake.claimed_batch import ClaimedBatch, ReadFile
 from kmflow_orchestration.intake.decisions import Arrival
 from kmflow_orchestration.intake.reading import KEPT_BYTES, Content, FileChanged, read_content
@@ -112,9 +112,19 @@ class LotReader:
                 lot.refused.append((file, error))
             self._count += 1
             self._on_progress("read", self._count)
+        read = self._admitted(lot, read)
         read.sort(key=lambda one: one.arrival.order)
         lot.read += read
         return read
+
+    def _admitted(self, lot: Lot, read: list[ReadFile]) -> list[ReadFile]:
+        """Files that may be stored now; an item that is being deleted can come back afterwards."""
+        leaving = self._batch.being_deleted(read)
+        for file in (one for one in read if one.file.path in leaving):
+            self._kept.pop(file.file.path, None)
+            reason = "its item is being deleted, and is stored anew once that is finished"
+            lot.refused.append((file.file, StorageUnavailable(reason)))
+        return [file for file in read if file.file.path not in leaving]
 
     def _arrived(self, file: LandingFile, content: Content) -> ReadFile:
         arrival = Arrival.of(

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 
 import pyarrow as pa
 
 from kmflow_orchestration import __version__
 from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.identity import bronze_id, ingestion_log_id
+from kmflow_orchestration.identity import bronze_id, deletion_log_id, ingestion_log_id
+from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, State, Step
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import write_all
+from kmflow_orchestration.operations.remove_deleted import drop_rows, remove_files, remove_rows
 from kmflow_orchestration.operations.side_by_side import side_by_side
-from kmflow_orchestration.storage.interfaces import Lakehouse
+from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 from kmflow_orchestration.tables import medallion
 
 INGESTED_BY = "kmflow"
@@ -36,42 +37,77 @@ class PublishedBronze:
 
 
 def publish_bronze(
-    group: GroupId, day: date, *, ledger: Ledger, lakehouse: Lakehouse, config: GroupConfig
+    group: GroupId,
+    day: date,
+    *,
+    ledger: Ledger,
+    register: EvidenceRegister,
+    store: StorageBackend,
+    lakehouse: Lakehouse,
+    config: GroupConfig,
 ) -> PublishedBronze:
     """Write the metadata and bronze rows of a day's batches, each batch once more if asked again.
 
-    A duplicate and a superseded item keep their rows: bronze is what came, not what counts.
+    A duplicate and a superseded item keep their rows: bronze is what came, not what counts. A
+    deleted item keeps its bronze row alone; what its deletion left undone is done here.
     If a statement fails, the items stay `stored` and the batch unfinished; the next call goes on.
 
     Raises:
+        AccessRefused: the file of a deleted item may not be removed.
         RemoteFault: a statement failed after our own retries.
     """
     rows = size_bytes = 0
     batches = ledger.batches(group, day, Step.BRONZE)
     for batch in batches:
-        write = partial(_write_both, batch, lakehouse=lakehouse, config=config)
-        items = write_all(group, batch.batch_id, ledger, write)
+        leaving = [
+            item
+            for item in ledger.items(group, batch.batch_id)
+            if item.state is State.DELETING and item.backend == store.name
+        ]
+        remove_files(group, leaving, register=register, store=store)
+        if leaving:
+            remove_rows(group, leaving, register=register, lakehouse=lakehouse, config=config)
+        writing = _Writing(batch, lakehouse, config)
+        items = write_all(group, batch.batch_id, ledger, writing.write)
+        writing.take_back(ledger, items)
         ledger.finish_step(group, batch.batch_id, Step.BRONZE)
         rows += len(items)
         size_bytes += sum(item.size_bytes for item in items)
     return PublishedBronze(group, day, tuple(b.batch_id for b in batches), rows, size_bytes)
 
 
-def _write_both(
-    batch: Batch, items: Sequence[Item], *, lakehouse: Lakehouse, config: GroupConfig
-) -> None:
-    """Metadata and bronze rows, side by side: neither table knows of the other."""
+@dataclass(slots=True)
+class _Writing:
+    """One batch's rows; mutable: it remembers whose metadata it wrote."""
 
-    def merge_metadata() -> None:
-        table = config.namespace.base(medallion.EVIDENCE_METADATA.name)
-        lakehouse.merge(table, _metadata_rows(items), ["id"])
+    batch: Batch
+    lakehouse: Lakehouse
+    config: GroupConfig
+    _written: set[str] = field(default_factory=set)
 
-    def replace_bronze() -> None:
-        table = config.namespace.bronze(medallion.BRONZE_EVIDENCE_RAW.name)
-        lakehouse.replace(table, _bronze_rows(items), matching=_batch_or_moved(batch))
+    def write(self, items: Sequence[Item]) -> None:
+        """Metadata and bronze rows, side by side: neither table knows of the other."""
+        kept = [item for item in items if not item.is_gone]
+        self._written |= {item.item_id for item in kept}
 
-    for _ in side_by_side(lambda write: write(), (merge_metadata, replace_bronze), workers=2):
-        pass
+        def merge_metadata() -> None:
+            table = self.config.namespace.base(medallion.EVIDENCE_METADATA.name)
+            self.lakehouse.merge(table, _metadata_rows(kept), ["id"])
+
+        def replace_bronze() -> None:
+            table = self.config.namespace.bronze(medallion.BRONZE_EVIDENCE_RAW.name)
+            self.lakehouse.replace(table, _bronze_rows(items), matching=_batch_or_moved(self.batch))
+
+        for _ in side_by_side(lambda write: write(), (merge_metadata, replace_bronze), workers=2):
+            pass
+
+    def take_back(self, ledger: Ledger, items: Sequence[Item]) -> None:
+        """Remove rows of items that were deleted, perhaps wholly, just before they were written."""
+        left = self._written - {item.item_id for item in items}
+        group = GroupId(self.batch.group_id)
+        gone = [item for item in ledger.find_items(group, left).values() if item.is_gone]
+        if gone:
+            drop_rows(gone, lakehouse=self.lakehouse, config=self.config)
 
 
 def write_ingestion_log(
@@ -141,28 +177,39 @@ def _bronze_rows(items: Iterable[Item]) -> pa.Table:
 
 def _log_rows(items: Iterable[Item]) -> pa.Table:
     names = medallion.BRONZE_INGESTION_LOG.column_names
-    rows = [
-        {
-            "group_id": item.group_id,
-            "engagement_id": item.engagement_id,
-            "log_id": ingestion_log_id(item.item_id, __version__),
-            "bronze_id": bronze_id(item.item_id),
-            "evidence_item_id": item.item_id,
-            "pipeline_version": __version__,
-            "status": "failed" if item.state is State.QUARANTINED else "success",
-            "error_message": _why_refused(item),
-            "duration_ms": _milliseconds(item),
-            "logged_at": item.stored_at,
-            medallion.BATCH_COLUMN: item.batch_id,
-        }
-        for item in items
-    ]
+    rows = [row for item in items for row in (_log_row(item), *_tombstone(item))]
     types = {"duration_ms": pa.int64(), "logged_at": pa.timestamp("us", "UTC")}
     return pa.Table.from_pylist(rows, schema=_text_schema(names, types))
 
 
-def _why_refused(item: Item) -> str | None:
-    return f"{item.reason}: {item.message}" if item.state is State.QUARANTINED else None
+def _log_row(item: Item) -> dict[str, object]:
+    was_refused = item.state is State.QUARANTINED or (item.is_gone and bool(item.reason))
+    return {
+        "group_id": item.group_id,
+        "engagement_id": item.engagement_id,
+        "log_id": ingestion_log_id(item.item_id, __version__),
+        "bronze_id": bronze_id(item.item_id),
+        "evidence_item_id": item.item_id,
+        "pipeline_version": __version__,
+        "status": "failed" if was_refused else "success",
+        "error_message": f"{item.reason}: {item.message}" if was_refused else None,
+        "duration_ms": _milliseconds(item),
+        "logged_at": item.stored_at,
+        medallion.BATCH_COLUMN: item.batch_id,
+    }
+
+
+def _tombstone(item: Item) -> Iterator[dict[str, object]]:
+    """The row that says that an item was deleted, by whom and what it was (AB-S12)."""
+    if item.is_gone:
+        yield {
+            **_log_row(item),
+            "log_id": deletion_log_id(item.item_id),
+            "status": "deleted",
+            "error_message": f"deleted by {item.deleted_by}; SHA-256 {item.content_hash}",
+            "duration_ms": None,
+            "logged_at": item.deleted_at,
+        }
 
 
 def _milliseconds(item: Item) -> int:

@@ -8,6 +8,7 @@ from importlib import resources
 
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.intake.ledger import Ledger
+from kmflow_orchestration.metadata.intake_records import GONE
 from kmflow_orchestration.names import GroupId, literal
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables import medallion
@@ -15,9 +16,13 @@ from kmflow_orchestration.tables import medallion
 
 @dataclass(frozen=True, slots=True)
 class BronzeReconciliation:
-    """Counts of one day, ledger on one side, tables on the other."""
+    """Counts of one day, ledger on one side, tables on the other.
+
+    Of `ledger_items`, `deleted_items` have a bronze row and no metadata row.
+    """
 
     ledger_items: int
+    deleted_items: int
     bronze_rows: int
     bronze_items: int
     metadata_rows: int
@@ -27,9 +32,10 @@ class BronzeReconciliation:
 
     @property
     def agrees(self) -> bool:
-        counts = {self.bronze_rows, self.bronze_items, self.metadata_rows, self.metadata_items}
-        same = counts == {self.ledger_items}
-        return same and self.foreign_rows == 0 and self.differing_rows == 0
+        kept = self.ledger_items - self.deleted_items
+        bronze = {self.bronze_rows, self.bronze_items} == {self.ledger_items}
+        metadata = {self.metadata_rows, self.metadata_items} == {kept}
+        return bronze and metadata and self.foreign_rows == 0 and self.differing_rows == 0
 
 
 def reconcile_bronze(
@@ -38,8 +44,9 @@ def reconcile_bronze(
     """Compare a day. Raises RemoteFault if the tables cannot be asked: that is no agreement."""
     batches = [batch.batch_id for batch in ledger.stored_batches(group, day)]
     expected = ledger.count_items(group, batches)
-    found = lakehouse.query(reconciliation_sql(config, batches), {"group_id": group})
-    return BronzeReconciliation(ledger_items=expected, **found.to_pylist()[0])
+    deleted = ledger.count_items(group, batches, GONE)
+    found = lakehouse.query(reconciliation_sql(config, batches), {"group_id": group}).to_pylist()[0]
+    return BronzeReconciliation(ledger_items=expected, deleted_items=deleted, **found)
 
 
 def reconciliation_sql(config: GroupConfig, batches: list[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlglot
 import yaml
+from databricks.sdk.service.catalog import PermissionsChange, Privilege
 
 from kmflow_orchestration.cli.command_tree import command_tree
 from kmflow_orchestration_tests.cli.conftest import TOKEN, Kmflow
@@ -15,7 +16,7 @@ from kmflow_orchestration_tests.embedded import Room
 
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
-    *("config", "engagement", "auth", "secret", "grants"),
+    *("config", "engagement", "evidence", "auth", "secret", "grants"),
 }
 
 
@@ -159,6 +160,29 @@ def test_a_workspace_is_provisioned_once(kmflow: Kmflow, on_workspace: Room) -> 
     assert {step["action"] for step in again.json["acme"]} == {"exists"}
     assert [step["object"] for step in planned] == [step["object"] for step in again.json["acme"]]
     assert kmflow("provision", "--group", "acme").out.count("exists") == len(planned)
+
+
+def test_what_may_not_be_made_is_named_with_its_grant_and_the_rest_is_made(
+    kmflow: Kmflow, on_workspace: Room
+) -> None:
+    principal, admin = on_workspace.group("kmflow").principal, on_workspace.admin_client()
+    for schema in ("acme", "acme_bronze"):
+        admin.schemas.create(schema, "kmflow")
+    no_schemas = PermissionsChange(principal=principal, remove=[Privilege.CREATE_SCHEMA])
+    admin.grants.update("CATALOG", "kmflow", changes=[no_schemas])
+
+    refused = kmflow("provision", "--json")
+
+    steps = {step["object"]: step for step in refused.json["acme"]}
+    assert refused.code == 1
+    assert steps["kmflow.acme_gold"]["message"] == (
+        "schema kmflow.acme_gold needs USE CATALOG, CREATE SCHEMA: "
+        f"GRANT USE CATALOG, CREATE SCHEMA ON CATALOG `kmflow` TO `{principal}`"
+    )
+    made = {name for name, step in steps.items() if step["action"] == "created"}
+    assert {"kmflow.acme.raw_evidence", "kmflow.acme_bronze.bronze_evidence_raw"} <= made
+    of_gold = steps["kmflow.acme_gold.gold_quality_score_history"]
+    assert (of_gold["action"], of_gold["message"]) == ("failed", "kmflow.acme_gold is missing")
 
 
 def test_printed_statements_do_what_provisioning_does(kmflow: Kmflow, on_workspace: Room) -> None:

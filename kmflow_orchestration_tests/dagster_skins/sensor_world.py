@@ -30,15 +30,20 @@ from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
 
 class SensorWorld:
-    """A process's home with groups in it, and the sensors' cursors between ticks."""
+    """A process's home with groups in it, and the sensors' cursors between ticks.
 
-    def __init__(self, home: Path, database_url: str, *, storage_backend: str = "local") -> None:
+    Without a `storage_backend` the environment decides.
+    """
+
+    def __init__(
+        self, home: Path, database_url: str, *, storage_backend: str | None = "local"
+    ) -> None:
         self.home = home
         self.overrides = {
             "home": str(home),
             "database_url": database_url,
-            "storage_backend": storage_backend,
             "quiet_period_s": "0",
+            **({} if storage_backend is None else {"storage_backend": storage_backend}),
         }
         self.definitions = build_definitions(sensors_running=False, overrides=self.overrides)
         self.now = SystemClock().now()
@@ -53,10 +58,12 @@ class SensorWorld:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def add_group(self, name: str, *, enabled: bool = True) -> GroupId:
+    def add_group(self, name: str, *, enabled: bool = True, **settings: object) -> GroupId:
         group = GroupId(name)
         (self.home / "landing" / name).mkdir(parents=True, exist_ok=True)
-        values = parse_group(group, {"catalog": name, "schema": "main", "enabled": enabled})
+        values = parse_group(
+            group, {"catalog": name, "schema": "main", "enabled": enabled, **settings}
+        )
         self.context.group_configs.save(group, values, "tests")
         return group
 

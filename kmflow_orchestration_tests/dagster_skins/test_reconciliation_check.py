@@ -61,6 +61,7 @@ def test_a_day_whose_rows_are_its_items_passes(day):
         "group": "acme",
         "day": day.world.today.isoformat(),
         "ledger_items": 2,
+        "deleted_items": 0,
         "bronze_rows": 2,
         "bronze_items": 2,
         "metadata_rows": 2,

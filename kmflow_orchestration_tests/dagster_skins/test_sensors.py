@@ -64,6 +64,24 @@ def test_nothing_new_is_skipped_with_counts(world: SensorWorld) -> None:
     assert told == "acme: 0 seen, 0 waiting, 0 new, 0 quarantined, 0 requested"
 
 
+def test_a_deletion_is_work_for_a_run_of_its_day(world: SensorWorld) -> None:
+    group, ledger = world.add_group("acme"), world.context.ledger
+    world.drop("acme", "e1/loans.csv")
+    place = world.place("acme")
+    place.take_in()
+    (batch,) = ledger.stored_batches(group, world.today)
+    for step in Step:
+        ledger.finish_step(group, batch.batch_id, step)
+    assert run_keys(world.tick("evidence_arrival")) == []
+
+    world.context.register.begin_deletion(group, place.item("loans.csv").item_id, actor="ann")
+
+    (request,) = world.tick("evidence_arrival").run_requests or []
+    assert request.partition_key == day_key("acme", world.today)
+    assert request.asset_selection == INTAKE
+    assert request.tags["kmflow/pending_files"] == "0"
+
+
 def test_without_groups_there_is_nothing_to_do(world: SensorWorld) -> None:
     assert skip_text(world.tick("evidence_arrival")) == "there is no group"
 

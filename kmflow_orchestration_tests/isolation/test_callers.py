@@ -22,6 +22,7 @@ from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.errors import GroupRefused, MissingGroup
+from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.config_audit import ConfigAudit
@@ -94,6 +95,11 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "engagement": "e1",
         "clients": ClientCache(clock),
         "check": lambda config: config,
+        "item_id": "i1",
+        "register": EvidenceRegister(sessions, clock),
+        # What nothing may be asked of before the caller was looked at.
+        "store": None,
+        "lakehouse": None,
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }
 

@@ -15,12 +15,14 @@ import pytest
 import sqlalchemy as sa
 
 from kmflow_orchestration.cli.command_tree import command_tree
+from kmflow_orchestration.clock import utc_day
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context
 from kmflow_orchestration.intake.arrivals import sweep_all
 from kmflow_orchestration.metadata.engine import open_engine
 from kmflow_orchestration.metadata.schema import Base
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.store_evidence import store_batch
 from kmflow_orchestration_tests.cli.conftest import Kmflow, home, kmflow
 from kmflow_orchestration_tests.embedded import Room
 
@@ -39,6 +41,7 @@ class World:
     run: Kmflow
     token_id: str
     their_file: str
+    their_item: str
 
     def of_globex(self) -> dict[str, Any]:
         """All of globex's rows, its file, and how often its principal called the workspace."""
@@ -67,6 +70,7 @@ def world(
     room: Room, kmflow: Kmflow, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> World:
     monkeypatch.setenv("STORAGE_BACKEND", "databricks")
+    monkeypatch.setenv("KMFLOW_QUIET_PERIOD_S", "0")
     warehouse = room.server.services.warehouses.default_id(room.admin.workspace_id)
     for group in ("acme", "globex"):
         seeded = room.group(group)
@@ -89,9 +93,11 @@ def world(
     with Context(load_settings()) as context:
         globex = context.group(GroupId("globex"))
         sweep_all(globex.id, globex.landing_root, ledger=context.ledger, clock=context.clock)
+        store_batch(globex.id, utc_day(context.clock.now()), **globex.storing())
+        (their_item,) = context.register.items(globex.id, limit=1)
     given = kmflow("token", "create", "--group", "globex", "--role", "admin", "--json").json
     file = room.group("globex").upload("outputs/theirs.csv", b"theirs")
-    return World(room, home, kmflow, given["id"], file)
+    return World(room, home, kmflow, given["id"], file, their_item.item_id)
 
 
 # Arguments of each, with what is globex's in braces.
@@ -108,6 +114,8 @@ ATTEMPTS = {
     "group discover": "acme --catalog globex",
     "engagement list": "--group acme",
     "engagement set": f"theirs --group acme --quality-weights {WEIGHTS}",
+    "evidence list": "--group acme",
+    "evidence delete": "{their_item} --group acme --yes",
     "token create": "--group acme --role admin",
     "token list": "--group acme",
     "token revoke": "{token_id} --group acme",
@@ -145,7 +153,7 @@ def test_no_command_for_acme_touches_globex(world: World) -> None:
     before = world.of_globex()
     touched: dict[str, str] = {}
     for name, template in ATTEMPTS.items():
-        arguments = template.format(token_id=world.token_id, their_file=world.their_file)
+        arguments = template.format(**vars(world))
         world.room.server.services.request_log.clear()
         outcome = world.run(*name.split(), *arguments.split())
         if world.calls_of_globex():

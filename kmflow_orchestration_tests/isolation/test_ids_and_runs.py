@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from kmflow_orchestration.errors import KmflowError, RunOutstanding
+from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Item, Ledger, Scores, Step
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
 from kmflow_orchestration.metadata.profile_completions import ProfileFindings
@@ -36,11 +37,15 @@ from kmflow_orchestration_tests.runs.profile_world import ACME, DONE, E1, GLOBEX
 
 THEIRS = TableGroupId("theirs")
 NOW = FakeClock().now()
-REPOSITORIES = (Ledger, ProfileRuns, TableGroups, ProfileFindings, DatasetTables)
+REPOSITORIES = (
+    *(Ledger, EvidenceRegister),
+    *(ProfileRuns, TableGroups, ProfileFindings, DatasetTables),
+)
 ABOUT_THE_GROUP = {
     "Ledger": "observe folders engagements due_days late_days run_requested claimed_batch batches "
     "stored_batches request_evidence scoring_counts quarantined summary look_again "
     "set_quality_weights",
+    "EvidenceRegister": "items",
     "ProfileRuns": "insert_queued look_at_once due finished_unmaterialized",
     "TableGroups": "save ensure_default all stale due_by_cron free_job_creations",
     "ProfileFindings": "",
@@ -70,6 +75,7 @@ class Shared:
     globex: LandingPlace
     profiles: ProfileWorld
     datasets: DatasetTables
+    register: EvidenceRegister
     theirs: Ids
     nobodys: Ids
 
@@ -100,11 +106,12 @@ def opened(home: Path, database_url: str) -> Iterator[Shared]:
     item, run = places[GLOBEX].item("loans.csv"), profiles.queue(7, GLOBEX, table_group_id=THEIRS)
     datasets = DatasetTables(profiles.runs.sessions)
     datasets.record(GLOBEX, [part_of(item)])
+    register = EvidenceRegister(profiles.runs.sessions, clock)
     theirs = Ids(item.item_id, item.batch_id, run, THEIRS, "theirs__loans")
     strange = str(uuid.uuid4())
     stranger = replace(run, profile_run_id=str(uuid.uuid4()))
     nobodys = Ids(strange, strange, stranger, TableGroupId(strange), strange)
-    yield Shared(places[ACME], places[GLOBEX], profiles, datasets, theirs, nobodys)
+    yield Shared(places[ACME], places[GLOBEX], profiles, datasets, register, theirs, nobodys)
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +195,14 @@ LEDGER: dict[str, Callable[[Ledger, Ids], Any]] = {
     "quarantine_item": lambda ledger, i: ledger.quarantine_item(ACME, i.item, "x", "x"),
     "publish": lambda ledger, i: ledger.publish(ACME, i.batch, {i.item: SCORES}),
 }
+REGISTER: dict[str, Callable[[EvidenceRegister, Ids, Item], Any]] = {
+    "planned_deletion": lambda register, i, _: register.planned_deletion(ACME, i.item),
+    "begin_deletion": lambda register, i, _: register.begin_deletion(ACME, i.item, actor="ann"),
+    "finish_deletion": lambda register, i, _: register.finish_deletion(ACME, [i.item]),
+    "holds_bytes": lambda register, i, mine: register.holds_bytes(
+        ACME, replace(mine, item_id=i.item)
+    ),
+}
 RUNS: dict[str, Callable[[ProfileRuns, str], Any]] = {
     "find": lambda runs, run: runs.find(ACME, run),
     "get": lambda runs, run: runs.get(ACME, run),
@@ -223,11 +238,16 @@ FINDINGS: dict[str, Callable[[ProfileFindings, str], Any]] = {
 DATASETS: dict[str, Callable[[DatasetTables, Ids], Any]] = {
     "of_items": lambda datasets, i: datasets.of_items(ACME, [i.item]),
     "of_table": lambda datasets, i: datasets.of_table(ACME, i.table),
+    "deleted_items": lambda datasets, i: datasets.deleted_items(ACME, i.table),
     "remove": lambda datasets, i: datasets.remove(ACME, [(i.item, "")]),
 }
 Attempt = Callable[[Shared, Ids], Any]
 ATTEMPTS: dict[str, Attempt] = {
     **{f"Ledger.{n}": lambda s, i, do=do: do(s.acme.ledger, i) for n, do in LEDGER.items()},
+    **{
+        f"EvidenceRegister.{n}": lambda s, i, do=do: do(s.register, i, s.acme.item("loans.csv"))
+        for n, do in REGISTER.items()
+    },
     **{
         f"ProfileRuns.{n}": lambda s, i, do=do: do(s.profiles.runs, i.run.profile_run_id)
         for n, do in RUNS.items()

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from kmflow_orchestration.intake.evidence_register import EvidenceRegister
+from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.operations.publish_bronze import PublishedBronze, publish_bronze
 from kmflow_orchestration.operations.reconcile_bronze import reconcile_bronze
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
+from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 from kmflow_orchestration_tests.operations.conftest import CONFIG
 from kmflow_orchestration_tests.operations.datasets.dataset_world import WatchedLakehouse
@@ -16,7 +19,13 @@ from kmflow_orchestration_tests.operations.datasets.dataset_world import Watched
 
 def published(place: LandingPlace, lakehouse: Any) -> PublishedBronze:
     return publish_bronze(
-        place.group, place.today, ledger=place.ledger, lakehouse=lakehouse, config=CONFIG
+        place.group,
+        place.today,
+        ledger=place.ledger,
+        register=EvidenceRegister(open_sessions(engine_of(place.database_url)), place.clock),
+        store=place.store,
+        lakehouse=lakehouse,
+        config=CONFIG,
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,9 +17,13 @@ from kmflow_orchestration.intake.ledger import Scores, State, Step
 from kmflow_orchestration.intake.reading import KEPT_BYTES
 from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
 from kmflow_orchestration.metadata.engine import open_sessions
-from kmflow_orchestration_tests.control_databases import engine_of
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
+from kmflow_orchestration_tests.fakes import FakeClock
+from kmflow_orchestration_tests.forks import in_forked_child
 from kmflow_orchestration_tests.intake.landing_place import MAX_SIZE_BYTES, LandingPlace
 
+NOBODY = 65534
 SCORES = Scores(0.5, 0.4, 0.3, 0.2, 0.4)
 
 
@@ -331,13 +337,60 @@ def test_groups_with_equal_files_share_nothing(new_place) -> None:
     assert [place.store.sent for place in places] == [["a.csv"], ["a.csv"]]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_comes_in_once_it_may_be_read(acme: LandingPlace) -> None:
-    path: Path = acme.drop("e1/a.csv", "x")
+@pytest.fixture
+def nobodys(clock: FakeClock, control_database: NewDatabase) -> Iterator[LandingPlace]:
+    """A landing place that a user without privileges can reach, with a file that is in."""
+    with TemporaryDirectory() as folder:
+        home = Path(folder)
+        place = LandingPlace(home, clock, GroupId("acme"), control_database(home / "control.db"))
+        place.drop("e1/first.csv", "first")
+        place.take_in()
+        yield place
+
+
+def without_privileges(place: LandingPlace, work: Callable[[], object]) -> None:
+    """Work as a user who owns the place, and may not read just everything as root may."""
+    if os.geteuid() != 0:
+        work()
+        return
+    for path in (place.home, *place.home.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+
+    def unprivileged() -> None:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        work()
+
+    in_forked_child(unprivileged)
+
+
+def test_an_unreadable_file_comes_in_once_it_may_be_read(nobodys: LandingPlace) -> None:
+    path = nobodys.drop("e1/a.csv", "x")
+    nobodys.drop("e1/b.csv", "y")
     path.chmod(0)
-    assert acme.look().quarantined == 1
+
+    without_privileges(nobodys, nobodys.take_in)
+
+    (refused,) = nobodys.ledger.quarantined(nobodys.group)
+    assert (refused.path, refused.code) == ("e1/a.csv", "unreadable")
+    assert {item.file_name for item in nobodys.items()} == {"first.csv", "b.csv"}
     path.chmod(0o600)
-    assert names(acme.take_in()) == ["a.csv"]
+    assert names(nobodys.take_in()) == ["a.csv"]
+
+
+def test_a_file_that_may_not_be_read_any_more_is_quarantined_alone(nobodys: LandingPlace) -> None:
+    path = nobodys.drop("e1/a.csv", "x")
+    nobodys.drop("e1/b.csv", "y")
+    nobodys.look()
+    path.chmod(0)
+
+    without_privileges(nobodys, nobodys.store_day)
+
+    (refused,) = nobodys.ledger.quarantined(nobodys.group)
+    assert (refused.path, refused.code) == ("e1/a.csv", "unreadable")
+    assert "Permission denied" in refused.message
+    assert {item.file_name for item in nobodys.items()} == {"first.csv", "b.csv"}
 
 
 def audited(place: LandingPlace) -> list[Deed]:

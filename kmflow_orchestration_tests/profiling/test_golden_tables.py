@@ -9,15 +9,20 @@ import pytest
 
 from kmflow_orchestration.errors import StatementFailed
 from kmflow_orchestration.profiling.column_profile import ColumnProfile
-from kmflow_orchestration.profiling.table_profile import SourceTable, profile_table
+from kmflow_orchestration.profiling.table_profile import (
+    DEFAULT_LIMITS,
+    PlanLimits,
+    SourceTable,
+    profile_table,
+)
 
 RUN_START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 
-def profiles(engine, select: str) -> dict[str, ColumnProfile]:
+def profiles(engine, select: str, limits: PlanLimits = DEFAULT_LIMITS) -> dict[str, ColumnProfile]:
     engine._spark.sql(select).createOrReplaceTempView("golden")
     source = SourceTable("golden", "s", "golden", tuple(engine.columns("golden")))
-    found = profile_table(engine.query, source, reference=RUN_START, engine="test")
+    found = profile_table(engine.query, source, reference=RUN_START, engine="test", limits=limits)
     return {column.column_name: column for column in found.columns}
 
 
@@ -71,7 +76,24 @@ def test_doubles_keep_nan_and_infinities_apart(engine):
     assert (found.zero_value_count, found.negative_count) == (1, 1)
     assert found.fractional_sum == 0.75
     assert (found.percentile_25, found.percentile_50) == (pytest.approx(-0.5625), 0.75)
+    assert (found.percentile_75, found.percentile_95) == (2.125, pytest.approx(3.625))
     assert found.min_text is None
+
+
+HUNDRED = "SELECT id + 1 AS v, CAST(id + 1 AS DECIMAL(9,2)) AS w FROM range(100) ORDER BY id % 7"
+SHARES = (25, 50, 75, 95)
+
+
+def test_percentiles_lie_between_values_as_their_share_does(engine):
+    for found in profiles(engine, HUNDRED).values():
+        measured = [getattr(found, f"percentile_{share}") for share in SHARES]
+        assert measured == [pytest.approx(it) for it in (25.75, 50.5, 75.25, 95.05)]
+
+
+def test_estimated_percentiles_are_within_one_rank_of_a_hundred(engine):
+    for found in profiles(engine, HUNDRED, PlanLimits(exact_percentile_rows=0)).values():
+        for share in SHARES:
+            assert abs(getattr(found, f"percentile_{share}") - share) <= 1, share
 
 
 def test_integers_have_exact_sums_and_no_fractions(engine):

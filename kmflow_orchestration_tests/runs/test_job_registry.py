@@ -16,7 +16,14 @@ from kmflow_orchestration.names import TableGroupId, VolumePath
 from kmflow_orchestration.redaction import register
 from kmflow_orchestration.runs.databricks_jobs import DatabricksJobRunner
 from kmflow_orchestration.runs.job_registry import JobRegistry, WheelUpload
-from kmflow_orchestration.runs.job_settings import JobOptions, job_name, job_settings, job_tags
+from kmflow_orchestration.runs.job_runner import EnsuredJob
+from kmflow_orchestration.runs.job_settings import (
+    JobOptions,
+    job_name,
+    job_settings,
+    job_tags,
+    settings_hash,
+)
 from kmflow_orchestration.workspace.faults import Fault, RunEnd
 from kmflow_orchestration_tests.embedded import tiny_wheel
 from kmflow_orchestration_tests.fakes import FakeClock
@@ -86,6 +93,42 @@ def test_changed_settings_are_one_reset_of_the_same_job(world, room, registry):
     assert changed.ensure(world.table_group) == first
     assert changed.ensure(world.table_group) == first
     assert writes(room) == {"create": 1, "reset": 1}
+
+
+def test_another_wheel_is_one_reset_and_the_job_runs_that_wheel(world, room, registry, jobs):
+    def newer_wheel(folder):
+        wheel = small_wheel(folder)
+        wheel.write_bytes(tiny_wheel("def main(): print('newer')"))
+        return wheel
+
+    first = registry.ensure(world.table_group)
+    upgraded = replace(registry, wheel=replace(registry.wheel, build=newer_wheel))
+
+    assert upgraded.ensure(world.table_group) == first
+    assert upgraded.ensure(world.table_group) == first
+    assert writes(room) == {"create": 1, "reset": 1}
+    (environment,) = jobs.get(int(first.job_id))["settings"]["environments"]
+    (dependency,) = environment["spec"]["dependencies"]
+    assert dependency == upgraded.wheel.ensure().text != registry.wheel.ensure().text
+
+
+def test_a_job_registered_with_other_tags_gets_ours_by_one_reset(world, room, registry, jobs):
+    """As an earlier version of this package, which tagged its jobs otherwise, has left it."""
+    known, options = world.table_group, JobOptions()
+    ours = job_settings(
+        known, options, name=job_name(known, options), wheel=registry.wheel.ensure()
+    )
+    earlier = {**ours, "tags": {**ours["tags"], "component": "profiling"}}
+    job_id = str(jobs.create(earlier))
+    world.table_groups.record_job(
+        ACME, E1, job_id=job_id, settings_hash=settings_hash(earlier), now=world.clock.now()
+    )
+
+    for _ in range(2):
+        assert registry.ensure(known) == EnsuredJob(job_id)
+
+    assert writes(room) == {"create": 1, "reset": 1}
+    assert jobs.get(int(job_id))["settings"]["tags"] == job_tags(known)
 
 
 def test_a_refused_reset_keeps_the_old_hash_and_starts_nothing(world, room, registry):

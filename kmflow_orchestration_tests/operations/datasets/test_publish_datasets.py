@@ -101,6 +101,34 @@ def test_text_in_the_same_batch_is_read_again_too(world: DatasetWorld) -> None:
     assert world.rows("loans", "id", "amount") == [(1, "1.50"), (2, "n/a")]
 
 
+def test_one_misfit_in_a_workbook_makes_its_column_the_text_of_all_sources(
+    world: DatasetWorld,
+) -> None:
+    """A double 2 is `2.0`, a moment has no `T`: texts come from the workbook itself."""
+    head = ["id", "amount", "paid", "on"]
+    at = datetime(2026, 11, 20, 10, 30)  # noqa: DTZ001 - a cell has no zone
+    world.drop_workbook("loans_1.xlsx", {"Book": [head, [1, 2, True, at], [2, 2.5, False, at]]})
+    world.take_in()
+    assert world.types("loans__book") == {
+        "id": "BIGINT",
+        "amount": "DOUBLE",
+        "paid": "BOOLEAN",
+        "on": "TIMESTAMP",
+    }
+    world.drop_workbook("loans_2.xlsx", {"Book": [head, [3, "n/a", "no", "?"], [4, 7, None, at]]})
+
+    published = world.take_in()
+
+    assert published.tables[0].rebuilt
+    assert world.types("loans__book") == dict.fromkeys(head, "STRING") | {"id": "BIGINT"}
+    assert world.rows("loans__book", *head) == [
+        (1, "2", "true", "2026-11-20T10:30:00"),
+        (2, "2.5", "false", "2026-11-20T10:30:00"),
+        (3, "n/a", "no", "?"),
+        (4, "7", None, "2026-11-20T10:30:00"),
+    ]
+
+
 def test_a_superseded_file_leaves_its_tables_and_types_narrow_again(world: DatasetWorld) -> None:
     world.arrive(loans="id,amount\n1,x\n")
     world.arrive(loans="id,amount\n1,2.5\n2,3.5\n")

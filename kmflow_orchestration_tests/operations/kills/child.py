@@ -24,13 +24,13 @@ _IMPORTED_LATER = (
 
 # Children are forked from a server that has imported everything and runs no threads: forked from
 # this process they would inherit the locks of threads they lack.
-_PROCESSES = get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__, *_IMPORTED_LATER])
+PROCESSES = get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__, *_IMPORTED_LATER])
 
 
 def is_killed(home: GroupHome, now: datetime, part: str, hear: Hear) -> bool:
     """Do a part of the day's work, a method of `DayOfWork`, in a child; whether it was killed."""
-    child = _PROCESSES.Process(target=_run, args=(home, now, part, hear))
+    child = PROCESSES.Process(target=_run, args=(home, now, part, hear))
     child.start()
     child.join()
     assert child.exitcode in {0, -signal.SIGKILL}, "the child failed by itself"

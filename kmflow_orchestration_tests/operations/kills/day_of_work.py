@@ -39,7 +39,7 @@ class DayOfWork:
             pass
 
     def bronze(self, watch: Watch = UNWATCHED) -> None:
-        publish_bronze(self.group.id, self.today, **watch.over(self.group.publishing()))
+        publish_bronze(self.group.id, self.today, **watch.over(self.group.recording()))
 
     def datasets(self, watch: Watch = UNWATCHED) -> None:
         publish_datasets(self.group.id, self.today, **self._converting(watch))

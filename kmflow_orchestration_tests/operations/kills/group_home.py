@@ -58,6 +58,10 @@ class StillClock(SystemClock):
     def now(self) -> datetime:
         return self._now
 
+    def stand_at(self, now: datetime) -> None:
+        """From here on it is this moment."""
+        self._now = now
+
 
 @dataclass(frozen=True, slots=True)
 class GroupHome:
@@ -85,11 +89,11 @@ class GroupHome:
             assert {step.action for step in steps} <= {"created", "exists"}, steps
 
     @contextmanager
-    def served(self) -> Iterator[None]:
+    def served(self) -> Iterator[EmbeddedWorkspace | None]:
         """The group's workspace running, if it needs one, and the group told of its address."""
         if self.backend == "local":
             self._configure({})
-            yield
+            yield None
             return
         with EmbeddedWorkspace(self.root / "workspace") as server:
             admin = seed_workspace(server, "kills", admin_token="token-admin")
@@ -102,7 +106,7 @@ class GroupHome:
                     "allow_insecure_loopback": True,
                 }
             )
-            yield
+            yield server
 
     def _configure(self, workspace: Mapping[str, Any]) -> None:
         settings = {

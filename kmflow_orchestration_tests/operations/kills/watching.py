@@ -20,7 +20,8 @@ Hear = Callable[[str, bool], None]
 # Whatever of a collaborator leaves something behind; all else only reads.
 CHANGES = {
     "ledger": ("finish_step", "mark_all_converted", "observe", "publish", "quarantine_item"),
-    "store": ("write_from",),
+    "store": ("write_from", "delete"),
+    "register": ("finish_deletion",),
     "lakehouse": ("ensure_table", "merge", "rebuild", "replace"),
     "registry": ("record", "remove", "table_name"),
     "table_groups": ("ensure_default", "table_changed"),

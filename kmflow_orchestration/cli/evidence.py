@@ -1,0 +1,167 @@
+"""`kmflow evidence`: what a group has stored, and the deletion of one item."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows
+from kmflow_orchestration.clock import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kmflow_orchestration.intake.ledger import Item
+    from kmflow_orchestration.operations.delete_evidence import DeletedEvidence
+
+app = typer.Typer(help="Evidence items of a group.", no_args_is_help=True)
+
+GroupOption = Annotated[str, typer.Option("--group", help="Id of the group.")]
+EngagementOption = Annotated[
+    str | None, typer.Option("--engagement", help="Only items of this engagement.")
+]
+
+
+@app.command("list")
+def list_all(
+    *,
+    group: GroupOption,
+    engagement: EngagementOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="Items at most.")] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Evidence of a group, newest first; deleted items too, with who deleted them."""
+    from kmflow_orchestration.cli.open_context import open_context
+    from kmflow_orchestration.cli.shell_user import known_group, operator
+    from kmflow_orchestration.operations.delete_evidence import list_evidence
+
+    caller = operator(group)
+    with open_context() as context:
+        known_group(group, context.group_configs)
+        items = list_evidence(
+            group, caller=caller, register=context.register, engagement=engagement, limit=limit
+        )
+    if as_json:
+        show_json({"group": group, "evidence": [_known(item) for item in items]})
+        return
+    rows = [
+        (
+            item.item_id,
+            item.engagement_id,
+            item.file_name,
+            item.state,
+            item.size_bytes,
+            item.received_on,
+        )
+        for item in items
+    ]
+    columns = ("id", "engagement", "name", "state", "bytes", "received")
+    show_rows(f"Evidence of {group}", columns, rows, whole="id")
+
+
+@app.command()
+def delete(
+    record_id: Annotated[str, typer.Argument(metavar="RECORD_ID", help="The id `list` shows.")],
+    *,
+    group: GroupOption,
+    engagement: EngagementOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would go, remove nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove an item's file and its metadata row for good; a second call finishes what is left."""
+    from kmflow_orchestration.cli.open_context import open_context
+    from kmflow_orchestration.cli.shell_user import known_group, operator
+    from kmflow_orchestration.operations.delete_evidence import delete_evidence
+
+    caller = operator(group)
+    with open_context() as context:
+        own = known_group(group, context.group_configs).group_id
+
+        def attempt(*, dry_run: bool) -> DeletedEvidence:
+            return delete_evidence(
+                own,
+                record_id,
+                caller=caller,
+                engagement=engagement,
+                dry_run=dry_run,
+                **context.group(own).deleting(),
+            )
+
+        deleted = _deleted(attempt, dry_run=dry_run, yes=yes)
+    if as_json:
+        show_json(_told(deleted))
+    else:
+        say(_sentence(deleted))
+
+
+def _deleted(
+    attempt: Callable[..., DeletedEvidence], *, dry_run: bool, yes: bool
+) -> DeletedEvidence:
+    """Ask first, unless nothing would be removed or the answer was given."""
+    if dry_run or yes:
+        return attempt(dry_run=dry_run)
+    planned = attempt(dry_run=True)
+    if planned.deletion.is_new:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("nobody is here to be asked", param_hint="--yes")
+        say(_sentence(planned))
+        if not typer.confirm("Delete it?", err=True):
+            say("nothing was deleted")
+            raise typer.Exit(1)
+    return attempt(dry_run=False)
+
+
+def _sentence(deleted: DeletedEvidence) -> str:
+    item, deletion = deleted.item, deleted.deletion
+    name = f"{item.file_name} of {item.engagement_id}"
+    if not deletion.is_new and not deleted.removed_file and str(item.state) == "deleted":
+        return f"{name} was deleted before; nothing was changed"
+    promoted = deletion.promoted
+    told = [
+        f"{name} ({item.size_bytes} bytes) " + ("would go" if deleted.is_dry_run else "is deleted"),
+        "its content stays, other items have it" if deletion.keeps_bytes else "",
+        f"its duplicate {promoted.file_name} takes its place" if promoted else "",
+        "" if deleted.is_dry_run else "its rows in tables go with the next run",
+        f"its metadata row is still there and goes with the next run: {deleted.problem}"
+        if deleted.problem
+        else "",
+    ]
+    return "; ".join(part for part in told if part)
+
+
+def _told(deleted: DeletedEvidence) -> dict[str, object]:
+    promoted = deleted.deletion.promoted
+    return {
+        **_known(deleted.item),
+        "dry_run": deleted.is_dry_run,
+        "removed_file": deleted.removed_file,
+        "keeps_bytes": deleted.deletion.keeps_bytes,
+        "promoted": None if promoted is None else promoted.item_id,
+        "metadata_row": _row(deleted),
+        "problem": deleted.problem,
+    }
+
+
+def _row(deleted: DeletedEvidence) -> str:
+    if deleted.is_dry_run and not deleted.item.is_gone:
+        return "there"
+    return "pending" if deleted.problem or deleted.is_dry_run else "removed"
+
+
+def _known(item: Item) -> dict[str, object]:
+    return {
+        "id": item.item_id,
+        "engagement": item.engagement_id,
+        "name": item.file_name,
+        "state": str(item.state),
+        "size_bytes": item.size_bytes,
+        "received_on": item.received_on.isoformat(),
+        "path": item.stored_path,
+        "deleted_at": None if item.deleted_at is None else iso(item.deleted_at),
+        "deleted_by": item.deleted_by,
+    }
