@@ -295,10 +295,11 @@ class Context:
         from kmflow_orchestration.databricks_client.connect import connect
         from kmflow_orchestration.databricks_client.retries import RetryPolicy
         from kmflow_orchestration.operations.check_connection import check_connection, check_folders
+        from kmflow_orchestration.storage.choose import evidence_folder
 
-        if self.settings.storage_backend == "local" and not config.workspace_url:
+        if self.settings.tables_are_local and not config.workspace_url:
             landing = Path(config.landing_path or self.settings.landing_root(config.group_id))
-            evidence = self.settings.evidence_root(config.group_id)
+            evidence = evidence_folder(self.settings, config)
             return check_folders(config, landing=landing, evidence=evidence, clock=self.clock)
         rules = self.connections.rules
         opening = partial(

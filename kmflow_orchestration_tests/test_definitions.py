@@ -174,10 +174,10 @@ def test_the_repository_root_validates():
 
 @pytest.mark.slow
 def test_a_wrong_process_setting_stops_the_load_with_one_message():
-    validated = _validated(STORAGE_BACKEND="delta", KMFLOW_ENV="test")
+    validated = _validated(STORAGE_BACKEND="tape", KMFLOW_ENV="test")
 
     assert validated.returncode != 0
-    assert "STORAGE_BACKEND: Input should be 'local' or 'databricks'" in validated.stdout
+    assert "STORAGE_BACKEND: Input should be 'local', 'delta' or 'databricks'" in validated.stdout
     assert "KMFLOW_ENV: Input should be 'dev' or 'production'" in validated.stdout
 
 

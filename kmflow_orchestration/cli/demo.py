@@ -25,13 +25,15 @@ class DemoBackend(StrEnum):
 
     databricks = "databricks"
     local = "local"
+    delta = "delta"
 
 
 DirOption = Annotated[
     Path | None, typer.Option("--dir", help="Folder of all state (default: KMFLOW_HOME).")
 ]
 BackendOption = Annotated[
-    DemoBackend, typer.Option(help="The embedded Databricks workspace, or local disk alone.")
+    DemoBackend,
+    typer.Option(help="The embedded Databricks workspace, or this disk (delta: with history)."),
 ]
 
 

@@ -18,7 +18,7 @@ from kmflow_orchestration.config.switches import Switch
 from kmflow_orchestration.errors import ConfigurationError, CredentialError
 from kmflow_orchestration.names import group_id
 
-Backend = Literal["local", "databricks"]
+Backend = Literal["local", "delta", "databricks"]
 
 
 class Settings(BaseSettings):
@@ -191,6 +191,11 @@ class Settings(BaseSettings):
     @property
     def control_database_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home.resolve() / 'control.db'}"
+
+    @property
+    def tables_are_local(self) -> bool:
+        """Whether tables lie on this machine: with every backend but `databricks`."""
+        return self.storage_backend != "databricks"
 
     def evidence_root(self, group: str) -> Path:
         """Local evidence folder of one group. Raises MissingGroup, ConfigurationError."""

@@ -11,6 +11,7 @@ from kmflow_orchestration.metadata.intake_records import Quarantine
 from kmflow_orchestration.metadata.profile_records import Anomaly, ProfileRun, Score
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.read_tables import row_counts
+from kmflow_orchestration.storage.choose import evidence_folder
 
 WORST = 5
 
@@ -103,8 +104,8 @@ def _places(context: Context, group: GroupContext) -> Mapping[str, str]:
     settings, config = context.settings, group.config
     home = settings.home.resolve()
     names = f"{config.catalog}.{config.schema}, …_bronze, …_silver, …_gold, …_dq"
-    if group.store.name == "local":
-        evidence = str(settings.evidence_root(group.id))
+    if settings.tables_are_local:
+        evidence = str(evidence_folder(settings, config))
         tables = f"{names} in {settings.lakehouse_root(group.id)}"
     else:
         evidence = f"{config.volume.text} at {config.workspace_url}"

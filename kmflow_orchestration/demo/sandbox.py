@@ -29,7 +29,7 @@ from kmflow_orchestration.workspace.own_token import read_own
 from kmflow_orchestration.workspace.seeding import seed_group, seed_workspace
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 
-Backend = Literal["databricks", "local"]
+Backend = Literal["databricks", "local", "delta"]
 ADMIN_TOKEN = "workspace-admin.token"  # noqa: S105  (a file's name)
 CALLBACK_KEY = "callback.key"
 AUTHOR = "kmflow demo"

@@ -29,7 +29,7 @@ def open_jobs(
         ConfigurationError: names every setting the group lacks for `databricks`.
         CredentialError: its token cannot be resolved.
     """
-    if settings.storage_backend == "local":
+    if settings.tables_are_local:
         # Brings the embedded engine, which a process on Databricks never needs.
         from kmflow_orchestration.runs.local_jobs import LocalJobRunner
 

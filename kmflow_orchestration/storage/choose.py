@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.config.settings import Settings
@@ -30,11 +32,23 @@ def open_storage(
         ConfigurationError: names every setting the group lacks for `databricks`.
         CredentialError: its token cannot be resolved.
     """
-    if settings.storage_backend == "local":
-        root = settings.evidence_root(config.group_id)
-        return LocalStore(config.group_id, root, clock=clock)
+    if settings.tables_are_local:
+        folder = evidence_folder(settings, config)
+        if settings.storage_backend == "local":
+            return LocalStore(config.group_id, folder, clock=clock)
+        # Brings deltalake, which a process on Databricks never needs.
+        from kmflow_orchestration.storage.delta_store import DeltaStore
+
+        return DeltaStore(config.group_id, folder, clock=clock)
     files = VolumeFiles(clients.get(config))
     return VolumeStore(config.group_id, config.volume, files, clock=clock)
+
+
+def evidence_folder(settings: Settings, config: GroupConfig) -> Path:
+    """Where evidence lies that is kept on this machine: by itself, or in the bronze schema."""
+    if settings.storage_backend == "delta":
+        return settings.lakehouse_root(config.group_id) / config.namespace.bronze("").schema
+    return settings.evidence_root(config.group_id)
 
 
 def open_lakehouse(
@@ -47,7 +61,7 @@ def open_lakehouse(
         ConfigurationError, CredentialError: as `open_storage`.
     """
     own = OwnTables(config.group_id, config.namespace)
-    if settings.storage_backend == "local":
+    if settings.tables_are_local:
         # Brings the embedded engine, which a process on Databricks never needs.
         with naming_extras():
             from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
@@ -69,7 +83,7 @@ def open_outputs(
     settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
 ) -> OutputStore:
     """The group's place for outputs of tasks; nothing is sent or made yet. As `open_storage`."""
-    if settings.storage_backend == "local":
+    if settings.tables_are_local:
         return LocalOutputs(settings.outputs_root(config.group_id))
     return VolumeOutputs(
         config, clients.get(config), clock=clock, deadline_s=settings.output_deadline_s

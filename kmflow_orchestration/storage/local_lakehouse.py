@@ -14,13 +14,11 @@ from uuid import uuid4
 
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
-from filelock import FileLock, Timeout
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import (
     RemoteNotFound,
     StatementFailed,
-    StorageUnavailable,
     UnsafePath,
 )
 from kmflow_orchestration.names import TableName
@@ -34,6 +32,7 @@ from kmflow_orchestration.sail.tables import create_empty, exists, read_columns
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.storage.sail_host import SailHost
 from kmflow_orchestration.storage.staged_rows import write_parquet
+from kmflow_orchestration.storage.table_locks import table_lock
 from kmflow_orchestration.storage.typed_rows import (
     Rows,
     checked_keys,
@@ -53,7 +52,6 @@ from kmflow_orchestration.tables.arrow_types import canonical
 from kmflow_orchestration.tables.definition import Column, TableDefinition
 
 T = TypeVar("T")
-_LOCK_TIMEOUT_S = 600.0
 
 
 class LocalLakehouse:
@@ -85,7 +83,7 @@ class LocalLakehouse:
         directory = self.directory(table)
         if exists(directory):
             return False
-        with self._locked(table):
+        with table_lock(self.directory(table)):
             if exists(directory):
                 return False
             create_empty(directory, definition.columns, comment=definition.comment)
@@ -108,7 +106,7 @@ class LocalLakehouse:
         matching: Mapping[str, Sequence[str]],
     ) -> int:
         condition = predicate(matching)
-        with self._locked(table), self._staging(table) as staged:
+        with table_lock(self.directory(table)), self._staging(table) as staged:
             columns = self._columns(table)
             count = write_parquet(
                 staged.path,
@@ -129,7 +127,7 @@ class LocalLakehouse:
     def merge(self, table: TableName, rows: pa.Table, keys: Sequence[str]) -> None:
         if not rows.num_rows:
             return
-        with self._locked(table), self._staging(table) as staged:
+        with table_lock(self.directory(table)), self._staging(table) as staged:
             columns = self._columns(table)
             write_parquet(
                 staged.path,
@@ -147,7 +145,7 @@ class LocalLakehouse:
         *,
         schema: pa.Schema | None = None,
     ) -> int:
-        with self._locked(table), self._staging(table) as staged:
+        with table_lock(self.directory(table)), self._staging(table) as staged:
             # Staged first: the rows may come from a query on the very table.
             write_parquet(staged.path, table_schema(columns), typed_batches(rows, columns))
             staged.is_adopted = True
@@ -223,23 +221,6 @@ class LocalLakehouse:
         if columns is None:
             raise RemoteNotFound(f"no table {table}", hint="kmflow provision makes the tables")
         return columns
-
-    @contextmanager
-    def _locked(self, table: TableName) -> Iterator[None]:
-        directory = self.directory(table)
-        locks = self._root / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / f"{directory.parent.name}.{directory.name}.lock")
-        try:
-            lock.acquire(timeout=_LOCK_TIMEOUT_S)
-        except Timeout as error:
-            raise StorageUnavailable(
-                f"table {table} was locked for {_LOCK_TIMEOUT_S:g} s by another process"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     @contextmanager
     def _staging(self, table: TableName) -> Iterator[_Staged]:

@@ -13,6 +13,7 @@ from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.names import GroupId, VolumePath
 from kmflow_orchestration.storage.choose import open_lakehouse
+from kmflow_orchestration.storage.delta_store import DeltaStore
 from kmflow_orchestration.storage.interfaces import EvidenceFile, Lakehouse, StorageBackend
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.storage.local_store import LocalStore
@@ -44,10 +45,12 @@ def groups(room: Room, clock: FakeClock) -> Iterator[GroupsInRoom]:
     opened.close()
 
 
-@pytest.fixture(params=["local", "databricks"])
+@pytest.fixture(params=["local", "delta", "databricks"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> StorageBackend:
     if request.param == "local":
         return LocalStore("acme", tmp_path / "home" / "acme", clock=clock)
+    if request.param == "delta":
+        return DeltaStore("acme", tmp_path / "home" / "acme" / "main_bronze", clock=clock)
     groups: GroupsInRoom = request.getfixturevalue("groups")
     files = VolumeFiles(groups.calls("acme"))
     return VolumeStore("acme", groups.config("acme").volume, files, clock=clock)
@@ -99,7 +102,7 @@ def damage(store: StorageBackend, request: pytest.FixtureRequest) -> Callable[[s
     """Cuts a stored file short behind the store's back."""
 
     def cut(path: str) -> None:
-        if isinstance(store, LocalStore):
+        if isinstance(store, LocalStore | DeltaStore):
             store.local_path(path).write_bytes(b"id")
         else:
             groups: GroupsInRoom = request.getfixturevalue("groups")

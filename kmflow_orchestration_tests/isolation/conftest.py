@@ -71,14 +71,18 @@ class TwoGroups:
     globex: Member
     sent: Callable[[], int]
 
+    @property
+    def is_on_disk(self) -> bool:
+        return self.backend != "databricks"
 
-@pytest.fixture(scope="session", params=["local", "databricks"])
+
+@pytest.fixture(scope="session", params=["local", "delta", "databricks"])
 def two(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[TwoGroups]:
     home = tmp_path_factory.mktemp("two")
     settings = load_settings(home=str(home), storage_backend=request.param)
-    if request.param == "local":
+    if settings.tables_are_local:
         with_clients = ClientCache(SystemClock())
         configs = {group: group_config(group) for group in ("acme", "globex")}
         sent: Callable[[], int] = int

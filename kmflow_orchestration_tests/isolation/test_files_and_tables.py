@@ -6,6 +6,7 @@ The methods are found, not listed: one written tomorrow without an attempt turns
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,12 +16,15 @@ import pytest
 
 from kmflow_orchestration.errors import GroupMismatch, KmflowError, UnsafePath
 from kmflow_orchestration.names import TableName
+from kmflow_orchestration.storage.delta_store import DeltaStore
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend, StorageMetadata
+from kmflow_orchestration.storage.local_store import LocalStore
 from kmflow_orchestration_tests.isolation.conftest import (
     COLUMNS,
     DEFINITION,
     ENGAGEMENT,
     NAME,
+    Member,
     TwoGroups,
     rows,
 )
@@ -91,16 +95,23 @@ def nothing_sent(two: TwoGroups) -> Iterator[None]:
     assert two.sent() == before
 
 
+def files_of(member: Member) -> Path:
+    """Where a member's store on disk has its files."""
+    assert isinstance(member.store, LocalStore | DeltaStore)
+    return Path(str(member.store.local_path(member.path)).removesuffix(member.path))
+
+
 def foreign_paths(two: TwoGroups) -> list[str]:
     """Ways to write the place of globex's file, none of which may be followed."""
     theirs, mine = two.globex.path, two.acme.path
-    if two.backend == "local":
-        absolute = str(two.home / "evidence_store" / "globex" / theirs)
+    if two.is_on_disk:
+        root = files_of(two.globex)
+        over = os.path.relpath(root, files_of(two.acme))
         return [
-            absolute,
-            f"../globex/{theirs}",
-            f"evidence_store/../../globex/{theirs}",
-            f"{mine}/../../../../../globex/{theirs}",
+            str(root / theirs),
+            f"{over}/{theirs}",
+            f"evidence_store/../{over}/{theirs}",
+            f"{mine}/../../../../{over}/{theirs}",
             f"evidence_store/{ENGAGEMENT}/link/{Path(theirs).name}",
             f"{theirs}\x00",
             "",
@@ -132,9 +143,9 @@ def foreign_paths(two: TwoGroups) -> list[str]:
 @pytest.fixture
 def link(two: TwoGroups) -> None:
     """On disk somebody put a link to globex's folder into acme's."""
-    if two.backend == "local":
-        link = two.home / "evidence_store" / "acme" / "evidence_store" / ENGAGEMENT / "link"
-        theirs = two.home / "evidence_store" / "globex" / two.globex.path
+    if two.is_on_disk:
+        link = files_of(two.acme) / "evidence_store" / ENGAGEMENT / "link"
+        theirs = files_of(two.globex) / two.globex.path
         if not link.is_symlink():
             link.symlink_to(theirs.parent, target_is_directory=True)
 
@@ -246,7 +257,7 @@ STATEMENTS = {
 @pytest.mark.parametrize("sql", STATEMENTS.values(), ids=STATEMENTS)
 def test_no_statement_reaches_a_neighbour(two: TwoGroups, sql: str) -> None:
     local = two.home / "lakehouse" / "globex" / two.globex.table.schema / "secret"
-    place = local if two.backend == "local" else two.globex.path
+    place = local if two.is_on_disk else two.globex.path
     text = sql.format(mine=two.acme.table.sql, theirs=two.globex.table.sql, place=place)
 
     for run in (two.acme.lakehouse.query, two.acme.lakehouse.execute):
@@ -264,7 +275,7 @@ def test_what_only_the_platform_can_judge_shows_nothing(two: TwoGroups, sql: str
 
 
 def test_a_linked_table_folder_is_not_followed(two: TwoGroups) -> None:
-    if two.backend != "local":
+    if not two.is_on_disk:
         pytest.skip("Volumes have no links")
     place = two.home / "lakehouse"
     link = place / "acme" / two.acme.table.schema / "linked"

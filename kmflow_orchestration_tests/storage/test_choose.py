@@ -17,7 +17,7 @@ def settings(backend: str, home: Path) -> Settings:
     return load_settings(storage_backend=backend, home=home)
 
 
-@pytest.mark.parametrize("backend", ["local", "databricks"])
+@pytest.mark.parametrize("backend", ["local", "delta", "databricks"])
 def test_the_bytes_are_where_the_setting_says(
     backend: str, groups: GroupsInRoom, tmp_path: Path, clock: FakeClock
 ) -> None:
@@ -28,7 +28,10 @@ def test_the_bytes_are_where_the_setting_says(
 
     assert store.name == backend
     on_disk = [file for file in chosen.home.rglob("*") if file.is_file()]
-    assert len(on_disk) == (1 if backend == "local" else 0)
+    assert len([file for file in on_disk if file.name.endswith("a.csv")]) == (
+        0 if backend == "databricks" else 1
+    )
+    assert any(file.parent.name == "_delta_log" for file in on_disk) == (backend == "delta")
     assert path.startswith("/Volumes/kmflow/acme_evidence/") == (backend == "databricks")
 
 
@@ -50,7 +53,7 @@ def test_all_that_a_group_lacks_is_named_in_one_error(
 def test_opening_asks_and_makes_nothing(
     groups: GroupsInRoom, tmp_path: Path, clock: FakeClock
 ) -> None:
-    for backend in ("local", "databricks"):
+    for backend in ("local", "delta", "databricks"):
         chosen = settings(backend, tmp_path / "home")
         config = groups.config("acme")
         open_storage(chosen, config, clients=groups.clients, clock=clock)
