@@ -103,7 +103,7 @@ class ClaimedBatch:
     def being_deleted(self, files: Sequence[ReadFile]) -> frozenset[str]:
         """Paths of those whose item is just being deleted: bytes sent now might be removed."""
         with reading(self._sessions) as tables:
-            leaving = tables.items.being_deleted(self.group)
+            leaving = tables.deletions.unfinished(self.group)
         return frozenset(file.arrival.path for file in files if file.arrival.item_id in leaving)
 
     def record(self, files: Sequence[ReadFile], stored: AbstractSet[str]) -> Recorded:
@@ -136,7 +136,7 @@ class ClaimedBatch:
             for key, known in plan.items.items()
             if key not in plan.new_ids
         }
-        anew = tables.items.forget_deleted(self.group, sorted(new))
+        anew = tables.deletions.forget(self.group, sorted(new))
         tables.items.add(self.group, new.values(), now)
         tables.items.change(self.group, changed.values(), now)
         gone = plan.superseded | plan.moved | plan.demoted | anew

@@ -84,7 +84,7 @@ class EvidenceRegister:
                 )
             batch = _open_batch(tables, group, now)
             changed = _changed(leaving.plan, leaving.copies, batch)
-            tables.items.begin_deletion(group, item, batch, actor=actor, now=now)
+            tables.deletions.begin(group, item, batch, actor=actor, now=now)
             tables.items.change(group, changed, now)
             tables.batches.replace(group, batch, {item_id} | leaving.plan.moved)
             tables.files.forget_item(group, item_id)
@@ -100,7 +100,7 @@ class EvidenceRegister:
     def finish_deletion(self, group: GroupId, item_ids: Sequence[str]) -> None:
         """Bytes and metadata rows of these items are gone; a repeat changes nothing."""
         with changing(self._sessions, group) as tables:
-            tables.items.finish_deletion(group, item_ids, self._clock.now())
+            tables.deletions.finish(group, item_ids, self._clock.now())
 
 
 @dataclass(frozen=True, slots=True)

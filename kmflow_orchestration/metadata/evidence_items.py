@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, cast
 
 from sqlalchemy import Row as RowOf
-from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, true, update
+from sqlalchemy import Table, bindparam, func, insert, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.errors import StateConflict
@@ -175,53 +175,6 @@ class EvidenceItems:
         )
         if result.rowcount != 1:  # type: ignore[attr-defined]
             raise StateConflict(f"item {item_id} is not live", hint="run the step again")
-
-    def begin_deletion(
-        self, group: GroupId, item: Item, batch_id: str, *, actor: str, now: datetime
-    ) -> None:
-        """Have a batch delete an item. Raises StateConflict if it changed meanwhile."""
-        result = self._session.execute(
-            update(Row)
-            .where(Row.group_id == group, Row.id == item.item_id, Row.version == item.version)
-            .values(
-                state=State.DELETING,
-                batch_id=batch_id,
-                duplicate_of_id=None,
-                deleted_at=now,
-                deleted_by=actor,
-                updated_at=now,
-                version=Row.version + 1,
-            )
-            .execution_options(synchronize_session=False)
-        )
-        if result.rowcount != 1:  # type: ignore[attr-defined]
-            raise StateConflict(f"item {item.item_id} changed meanwhile", hint="try again")
-
-    def finish_deletion(self, group: GroupId, item_ids: Sequence[str], now: datetime) -> None:
-        """Nothing is left of these items but their rows here and in bronze."""
-        for some in slices(item_ids):
-            self._session.execute(
-                update(Row)
-                .where(Row.group_id == group, Row.id.in_(some), Row.state == State.DELETING)
-                .values(state=State.DELETED, updated_at=now, version=Row.version + 1)
-                .execution_options(synchronize_session=False)
-            )
-
-    def being_deleted(self, group: GroupId) -> set[str]:
-        """Ids of the items whose deletion is not finished."""
-        query = select(Row.id).where(Row.group_id == group, Row.state == State.DELETING)
-        return set(self._session.scalars(query))
-
-    def forget_deleted(self, group: GroupId, item_ids: Sequence[str]) -> set[str]:
-        """Make room for items that are stored anew; which of them had been deleted."""
-        found: set[str] = set()
-        for some in slices(item_ids):
-            deleted = (Row.group_id == group, Row.id.in_(some), Row.state == State.DELETED)
-            found |= set(self._session.scalars(select(Row.id).where(*deleted)))
-            self._session.execute(
-                delete(Row).where(*deleted).execution_options(synchronize_session=False)
-            )
-        return found
 
     def publish(
         self, group: GroupId, batch_id: str, scores: Mapping[str, Scores], now: datetime

@@ -16,6 +16,7 @@ from kmflow_orchestration.metadata.evidence_items import EvidenceItems
 from kmflow_orchestration.metadata.evidence_requests import EvidenceRequests
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.intake_batches import IntakeBatches
+from kmflow_orchestration.metadata.item_deletions import ItemDeletions
 from kmflow_orchestration.metadata.landing_files import LandingFiles
 from kmflow_orchestration.names import GroupId
 
@@ -33,6 +34,7 @@ class LedgerTables:
 
     files: LandingFiles
     items: EvidenceItems
+    deletions: ItemDeletions
     batches: IntakeBatches
     engagements: Engagements
     requests: EvidenceRequests
@@ -61,6 +63,7 @@ def _tables(session: Session) -> LedgerTables:
     return LedgerTables(
         LandingFiles(session),
         EvidenceItems(session),
+        ItemDeletions(session),
         IntakeBatches(session),
         Engagements(session),
         EvidenceRequests(session),

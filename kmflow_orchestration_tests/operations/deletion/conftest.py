@@ -14,6 +14,9 @@ BACKENDS = [
     for backend in ("local", "databricks")
 ]
 
+# For what is decided before any storage is asked.
+ONE_BACKEND = pytest.mark.parametrize("shared", BACKENDS[:1], indirect=True, scope="package")
+
 
 @pytest.fixture(scope="package", params=BACKENDS)
 def shared(request, tmp_path_factory, control_databases) -> Iterator[DeletionWorld]:

@@ -19,6 +19,7 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.intake.ledger import State
 from kmflow_orchestration.metadata.config_audit import AuditAction
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.operations.deletion.conftest import ONE_BACKEND
 from kmflow_orchestration_tests.operations.deletion.world import ANN, DeletionWorld
 from kmflow_orchestration_tests.operations.kills.group_home import ACME
 
@@ -84,6 +85,7 @@ def test_a_second_deletion_and_a_second_run_change_nothing(world: DeletionWorld)
     assert len(world.day.context.config_audit.entries(ACME)) == entries
 
 
+@ONE_BACKEND
 def test_a_dry_run_tells_and_changes_nothing(world: DeletionWorld) -> None:
     world.store(loans=ONE)
     world.store(copy=ONE)
@@ -96,6 +98,7 @@ def test_a_dry_run_tells_and_changes_nothing(world: DeletionWorld) -> None:
     assert world.home.found(world.day) == before
 
 
+@ONE_BACKEND
 def test_what_is_not_there_or_not_the_groups_is_unknown(world: DeletionWorld) -> None:
     item = world.store(loans=ONE)
     register = world.day.context.register
@@ -110,6 +113,7 @@ def test_what_is_not_there_or_not_the_groups_is_unknown(world: DeletionWorld) ->
     assert world.day.group.store.exists(item.stored_path)
 
 
+@ONE_BACKEND
 def test_it_takes_an_admin(world: DeletionWorld) -> None:
     item = world.store(loans=ONE)
     with pytest.raises(RoleRefused):
@@ -117,6 +121,7 @@ def test_it_takes_an_admin(world: DeletionWorld) -> None:
     assert world.item("loans").state is State.STORED
 
 
+@ONE_BACKEND
 def test_bytes_of_another_kind_of_store_are_refused_before_anything_changes(
     world: DeletionWorld,
 ) -> None:
@@ -252,6 +257,7 @@ def test_the_same_content_dropped_again_is_stored_anew(world: DeletionWorld) -> 
     assert world.agrees()
 
 
+@ONE_BACKEND
 def test_what_lies_in_landing_still_is_not_taken_in_again(world: DeletionWorld) -> None:
     world.delete(world.store(loans=ONE))
     world.day.take_in()
