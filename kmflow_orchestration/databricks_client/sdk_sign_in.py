@@ -21,7 +21,7 @@ from kmflow_orchestration.databricks_client.sign_in import AUTHORIZATION, SignIn
 from kmflow_orchestration.errors import CredentialError, RemoteFault
 from kmflow_orchestration.redaction import redact, register
 
-# The SDK (0.60) exchanges an issuer's token anew for every single request.
+# The SDK up to 0.60 exchanges an issuer's token anew for every single request.
 _ANEW_EACH_TIME = frozenset({"env-oidc", "file-oidc", "github-oidc"})
 # Far less than any of these tokens is good for; a refused one is replaced at once.
 _KEPT_S = 300.0
@@ -78,20 +78,25 @@ class SdkSignIn:
         self._kept: dict[str, str] = {}
         self._kept_until = 0.0
         self._lock = threading.Lock()
-        strategy = BrowserStrategy() if values.get("auth_type") == BROWSER else None
+        self._values = dict(values)
+        self._config = self._opened()
+        self.kind = str(self._config.auth_type)
+
+    def _opened(self) -> GivenSettings:
+        """The method, from its beginning: with nothing kept of what it fetched before."""
+        strategy = BrowserStrategy() if self._values.get("auth_type") == BROWSER else None
         try:
-            self._config = GivenSettings(**values, credentials_strategy=strategy)
+            config = GivenSettings(**self._values, credentials_strategy=strategy)
         except ValueError as error:
             problem = redact(str(error))
         except (OSError, requests.RequestException) as error:
-            raise RemoteFault(f"{where}: signing in failed: {type(error).__name__}") from error
+            raise RemoteFault(f"{self.where}: signing in failed: {type(error).__name__}") from error
         else:
-            self.kind = str(self._config.auth_type)
-            _check_host(str(self._config.host or ""), values["host"], where)
-            return
+            _check_host(str(config.host or ""), self._values["host"], self.where)
+            return config
         # Without its cause: the SDK quotes what programs and servers answered.
         raise CredentialError(
-            f"{where}: the SDK cannot sign in: {problem}",
+            f"{self.where}: the SDK cannot sign in: {problem}",
             hint="name one method with auth_type, and give all it needs",
         )
 
@@ -106,8 +111,9 @@ class SdkSignIn:
 
     def has_other_than(self, refused: str | None) -> bool:
         with self._lock:
-            if self._kept.get(AUTHORIZATION) == refused:
-                self._kept = {}
+            if self._kept and self._kept.get(AUTHORIZATION) == refused:
+                # Newer SDKs keep the token as well, refused or not.
+                self._kept, self._config = {}, self._opened()
         return self.headers().get(AUTHORIZATION) != refused
 
     def _asked(self) -> dict[str, str]:

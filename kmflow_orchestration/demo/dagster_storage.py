@@ -44,3 +44,15 @@ def prepare_storage(home: Home, settings: Settings) -> None:
     # The settings file names the variable, and the address may stand in `.env` only.
     os.environ[VARIABLE] = settings.dagster_postgres_url
     home.prepare_dagster("dagster.postgres.yaml")
+
+
+def make_storage(home: Home) -> None:
+    """Make what is not there of the storage that `prepare_storage` chose.
+
+    Before several processes open it: of those that make one at the same moment Dagster lets only
+    one live.
+    """
+    import dagster as dg
+
+    with dg.DagsterInstance.from_config(str(home.dagster)):
+        pass

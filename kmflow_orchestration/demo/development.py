@@ -15,6 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from kmflow_orchestration.config.settings import Settings
+from kmflow_orchestration.demo.dagster_storage import make_storage
 from kmflow_orchestration.demo.evidence import first_drop
 from kmflow_orchestration.demo.groups import landing_root
 from kmflow_orchestration.demo.home import Home
@@ -114,6 +115,7 @@ class Development:
             if self._with_evidence:
                 for group in self._sandbox.groups:
                     first_drop(landing_root(self._sandbox.home, group), group)
+            make_storage(self._sandbox.home)
             environment = self._environment()
             address = ["-h", "127.0.0.1", "-p", str(self._port)]
             self._start("dagster_webserver", "-m", MODULE, *address, environment=environment)

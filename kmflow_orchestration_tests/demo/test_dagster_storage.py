@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +14,7 @@ from dagster._core.instance.ref import InstanceRef
 
 from kmflow_orchestration.cli.main import main
 from kmflow_orchestration.config.settings import load_settings
-from kmflow_orchestration.demo.dagster_storage import VARIABLE, prepare_storage
+from kmflow_orchestration.demo.dagster_storage import VARIABLE, make_storage, prepare_storage
 from kmflow_orchestration.demo.home import Home, instance_settings
 from kmflow_orchestration.errors import ConfigurationError, MetadataUnavailable
 from kmflow_orchestration.partitions.keys import GROUP_TAG
@@ -74,6 +76,20 @@ def opened(home: Home) -> str:
     with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home.dagster))) as instance:
         assert instance.get_runs_count() == 0
         return instance.info_str()
+
+
+def test_it_is_all_there_before_webserver_and_daemon_open_it(home: Home) -> None:
+    """Both at once would make it, and Dagster lets one of them die of that."""
+    prepare(home, "")
+    assert not list(home.dagster.rglob("*.db"))
+
+    make_storage(home)
+
+    made = {file.name for file in home.dagster.rglob("*.db")}
+    assert {"runs.db", "index.db", "schedules.db"} <= made
+    for file in home.dagster.rglob("*.db"):
+        with closing(sqlite3.connect(file)) as database:
+            assert database.execute("SELECT version_num FROM alembic_version").fetchall()
 
 
 def test_with_it_dagsters_tables_are_there_and_nothing_shows_the_address(

@@ -27,10 +27,16 @@ MATERIALIZED = """query Materialized($key: AssetKeyInput!) {
 }"""
 FAILED = """{ runsOrError(filter: {statuses: [FAILURE, CANCELED]}) {
   ... on Runs { results { runId status tags { key value } } } } }"""
-TICKS = """{ sensorsOrError(repositorySelector: %s) {
-  ... on Sensors { results { name sensorState { status ticks(limit: 5) { status } } } } } }"""
+SENSORS = """query Sensors($of: RepositorySelector!) { sensorsOrError(repositorySelector: $of) {
+  ... on Sensors { results { name sensorState { status } } } } }"""
 REPOSITORIES = """{ repositoriesOrError {
   ... on RepositoryConnection { nodes { name location { name } } } } }"""
+
+LAUNCH = """mutation Launch($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } } }"""
+TERMINATE = """mutation Terminate($run: String!) { terminateRun(runId: $run) { __typename } }"""
+STATUS = """query Status($run: ID!) { runOrError(runId: $run) { ... on Run {
+  status stepStats { stepKey status attempts { startTime } } } } }"""
 
 
 class Live:
@@ -40,13 +46,13 @@ class Live:
         self.home, self.port = home, port
         self.process = develop(str(home), port)
         assert self.process.stdout is not None
-        said = list(iter(self._until_ready, ""))
-        assert self.process.poll() is None, "".join(said)
+        said: list[str] = []
+        for line in self.process.stdout:
+            said.append(line)
+            if "Ctrl-C" in line:
+                break
+        assert "Ctrl-C" in "".join(said), "".join(said)
         self.give_up_at = time.monotonic() + PATIENCE_S
-
-    def _until_ready(self) -> str:
-        line = self.process.stdout.readline()
-        return "" if "Ctrl-C" in line else line
 
     def drop(self, group: str, path: str, text: str) -> None:
         file = self.home / "landing" / group / path
@@ -76,15 +82,51 @@ class Live:
     def failed_runs(self) -> list[dict]:
         return self.ask(FAILED)["runsOrError"]["results"]
 
+    def repository(self) -> dict[str, str]:
+        """What Dagster's pages name our definitions by."""
+        (found,) = self.ask(REPOSITORIES)["repositoriesOrError"]["nodes"]
+        return {
+            "repositoryName": found["name"],
+            "repositoryLocationName": found["location"]["name"],
+        }
+
     def sensors(self) -> dict[str, str]:
         """Whether each sensor runs."""
-        (found,) = self.ask(REPOSITORIES)["repositoriesOrError"]["nodes"]
-        selector = (
-            f'{{repositoryName: "{found["name"]}", '
-            f'repositoryLocationName: "{found["location"]["name"]}"}}'
-        )
-        told = self.ask(TICKS % selector)["sensorsOrError"]["results"]
+        told = self.ask(SENSORS, of=self.repository())["sensorsOrError"]["results"]
         return {one["name"]: one["sensorState"]["status"] for one in told}
+
+    def launch(self, key, partition: str) -> str:
+        """A click on "Materialize"; the run's id."""
+        selector = self.repository() | {
+            "jobName": "__ASSET_JOB",
+            "assetSelection": [{"path": key.path}],
+        }
+        tags = [
+            {"key": "dagster/partition", "value": partition},
+            {"key": "kmflow/group", "value": partition.split("|", maxsplit=1)[0]},
+        ]
+        params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": tags}}
+        told = self.ask(LAUNCH, params=params)["launchRun"]
+        assert told["__typename"] == "LaunchRunSuccess", told
+        return told["run"]["runId"]
+
+    def run(self, run_id: str) -> dict:
+        return self.ask(STATUS, run=run_id)["runOrError"]
+
+    def await_true(self, reached, what: str) -> None:
+        while not reached():
+            assert time.monotonic() < self.give_up_at, what
+            time.sleep(0.2)
+
+    def workspace(self, method: str, path: str, token: str, **body) -> dict:
+        """A request to the embedded workspace, by one of this home's tokens."""
+        port = json.loads((self.home / "ports.json").read_text())["workspace"]
+        secret = (self.home / "secrets" / token).read_text().strip()
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+        content = json.dumps(body).encode() if body else None
+        url = f"http://127.0.0.1:{port}{path}"
+        with urlopen(Request(url, content, headers, method=method), timeout=30) as answer:
+            return json.loads(answer.read() or b"{}")
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGINT)
@@ -131,3 +173,25 @@ def test_its_table_is_profiled(live, days, key):
 
 def test_no_run_failed(live, days):
     assert live.failed_runs() == []
+
+
+def test_a_run_cancelled_in_dagster_ends_and_is_not_tried_again(live, days):
+    """Its statement waits for a warehouse that takes ten minutes to start."""
+    live.await_materialized(keys.PROFILE_RUN, {"acme|billing"})
+    live.give_up_at = time.monotonic() + 120
+    warehouses = "/api/2.0/sql/warehouses"
+    (one,) = live.workspace("GET", warehouses, "acme.token")["warehouses"]
+    live.workspace("POST", f"{warehouses}/{one['id']}/stop", "acme.token", id=one["id"])
+    fault = {"name": "cold_warehouse", "seconds": 600}
+    live.workspace("POST", "/__kmflow/faults", "workspace-admin.token", **fault)
+
+    def warehouse() -> str:
+        return live.workspace("GET", f"{warehouses}/{one['id']}", "acme.token")["state"]
+
+    run_id = live.launch(keys.PROFILE_RUN, "acme|billing")
+    live.await_true(lambda: warehouse() == "STARTING", "no statement came")
+    live.ask(TERMINATE, run=run_id)
+    live.await_true(lambda: live.run(run_id)["status"] == "CANCELED", "it was not cancelled")
+
+    (step,) = live.run(run_id)["stepStats"]
+    assert len(step["attempts"]) == 1
