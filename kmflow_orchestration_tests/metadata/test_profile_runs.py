@@ -5,12 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
 
 from kmflow_orchestration.errors import (
     ConfigurationError,
@@ -277,27 +274,6 @@ def test_a_database_without_tables_is_our_own_error(world):
 
     with pytest.raises(StorageUnavailable):
         world.runs.latest(ACME)
-
-
-def test_the_migration_makes_what_the_models_describe():
-    migration = import_module("kmflow_orchestration.metadata.migrations.versions.0003_profiling")
-    engine = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool)
-    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-        migration.upgrade()
-    found = sa.inspect(engine)
-    ours = {name for name in Base.metadata.tables if name.startswith("dq_")}
-
-    assert set(found.get_table_names()) == ours
-    for name in ours:
-        model = Base.metadata.tables[name]
-        assert [column["name"] for column in found.get_columns(name)] == list(model.columns.keys())
-        assert {index["name"] for index in found.get_indexes(name)} == {
-            index.name for index in model.indexes
-        }
-    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-        migration.downgrade()
-    assert sa.inspect(engine).get_table_names() == []
-    engine.dispose()
 
 
 def test_the_database_itself_refuses_a_second_outstanding_run(world):
