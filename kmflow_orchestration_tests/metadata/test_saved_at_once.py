@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from kmflow_orchestration.config.group_input import parse_group
-from kmflow_orchestration.errors import ConfigurationError, KmflowError, SettingsConflict
+from kmflow_orchestration.errors import InvalidSettings, KmflowError, SettingsConflict
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
@@ -88,9 +88,9 @@ def test_of_two_new_groups_in_one_landing_folder_one_is_refused(
 
     found = all_at_once([lambda: save("acme"), lambda: save("globex")])
 
-    assert found.count(ConfigurationError) == 1
+    assert found.count(InvalidSettings) == 1
     assert [config.group_id for config in configs.all_active()] == [
-        one for one in found if one is not ConfigurationError
+        one for one in found if one is not InvalidSettings
     ]
 
 
@@ -111,7 +111,7 @@ def test_of_two_new_groups_in_one_schema_one_is_refused(
 
     found = all_at_once([lambda: save("acme"), lambda: save("globex")])
 
-    assert len({ConfigurationError, SettingsConflict} & {*found}) == 1
+    assert len({InvalidSettings, SettingsConflict} & {*found}) == 1
     assert len(configs.all_active()) == 1
 
 
