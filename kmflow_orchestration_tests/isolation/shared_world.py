@@ -132,7 +132,7 @@ class SharedWorld:
         ledger = self.context.ledger
         sweep_all(group, own.landing_root, ledger=ledger, clock=self.clock)
         store_batch(group, self.day, **own.storing())
-        publish_bronze(group, self.day, **own.publishing())
+        publish_bronze(group, self.day, **own.recording())
         self.write(own, "loans", f"of {group}")
 
     def save(self, group: GroupId) -> None:

@@ -29,8 +29,8 @@ from kmflow_orchestration_tests.metadata.test_every_repository_requires_the_grou
 )
 
 REPOSITORIES = {
-    *("group_configs", "config_audit", "api_tokens", "ledger", "datasets", "table_groups"),
-    *("profile_runs", "findings", "output_files", "upload_failures"),
+    *("group_configs", "config_audit", "api_tokens", "ledger", "register", "datasets"),
+    *("table_groups", "profile_runs", "findings", "output_files", "upload_failures"),
 }
 ROOT_BY_GROUP = {"group", "get_engine", "session_scope"}
 ROOT_OF_THE_PROCESS = {
@@ -49,7 +49,17 @@ ROOT_OF_THE_PROCESS = {
 }
 # What the contexts of all groups have in common, each asking for the group or knowing of none.
 SHARED = {
-    *("ledger", "registry", "runs", "table_groups", "findings", "files", "failures", "clock"),
+    *(
+        "ledger",
+        "register",
+        "registry",
+        "runs",
+        "table_groups",
+        "findings",
+        "files",
+        "failures",
+        "clock",
+    ),
     *("callback", "run_is_over", "options"),
 }
 ABOUT_SOMETHING = {

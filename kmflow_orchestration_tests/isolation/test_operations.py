@@ -25,7 +25,7 @@ from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.write_output import TaskOutput
 from kmflow_orchestration.outputs.layout import Execution
 from kmflow_orchestration.runs.callbacks import CallbackSettings
-from kmflow_orchestration.runs.job_runner import JobRunner
+from kmflow_orchestration.runs.job_runner import JobRunner, SubmittedRun
 from kmflow_orchestration.runs.local_jobs import LocalJobRunner
 from kmflow_orchestration.runs.reconciliation import PolledGroup
 from kmflow_orchestration.runs.run_state import Actor
@@ -46,7 +46,7 @@ WITHOUT_GROUP = {
         " have_same_types can_widen rows_of table_name quiet_collector side_by_side plan_import"
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
-        " translate translate_state gave_up anomaly scores"
+        " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
     ),
     "the operator's file or database names the groups": (
         "import_groups import_inputs save_if_changed find_peer_groups"
@@ -100,6 +100,7 @@ def doors(world: SharedWorld) -> dict[str, Any]:
         "group": ACME,
         "clock": world.clock,
         "ledger": context.ledger,
+        "register": context.register,
         "registry": context.datasets,
         "runs": context.profile_runs,
         "table_groups": context.table_groups,
@@ -108,6 +109,7 @@ def doors(world: SharedWorld) -> dict[str, Any]:
         "lakehouse": acme.lakehouse,
         "outbox": acme.outbox,
         "jobs": acme.jobs,
+        "polled": PolledGroup(ACME, acme.jobs, acme.stored_completion),
         "groups": [PolledGroup(ACME, acme.jobs, acme.stored_completion)],
         "landing_root": acme.landing_root,
         "landing": acme.landing_root,
@@ -152,6 +154,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "run": things.run,
         "profile_run_id": things.run.profile_run_id,
         "databricks_run_id": things.run.databricks_run_id,
+        "find": lambda: SubmittedRun(things.run.databricks_run_id or "", ""),
         "completion": DONE,
         "by": Actor.CALLBACK,
         "callback": CallbackSettings(),

@@ -54,6 +54,8 @@ BESIDE_THEM = {
     "clean_errors": "the same",
     "clean_metadata": "the same",
     "clean_event": "the same",
+    "retry_transient": "makes steps ask for a retry",
+    "is_retried": "the same",
     "failing_as_dagster": "turns an error into a step's failure",
     "reported": "words for an outcome it is handed",
     "failed_upload": "words for a failure it is handed",
