@@ -1,4 +1,4 @@
-"""Row D7: users (U2M), workloads with a token of another issuer (OIDC), and notebooks (runtime).
+"""Row D7: users (U2M), and workloads with a token of another issuer (OIDC).
 
 The embedded workspace's `/oidc` speaks OAuth as Databricks does, with PKCE, refresh tokens that are
 good once, and signed tokens of another issuer that are really verified.
@@ -365,74 +365,3 @@ def test_without_a_token_of_the_issuer_nothing_is_asked(acme: SigningIn, workloa
         with pytest.raises(CredentialError, match=f"{method}: the SDK cannot sign in"):
             by_oidc(acme, workload, method)
     assert tokens_fetched(acme) == 0
-
-
-# --- notebooks -----------------------------------------------------------------------------------
-
-NAMESPACE = """
-class UserNamespaceInitializer:
-    @staticmethod
-    def getOrCreate():
-        return UserNamespaceInitializer()
-    def get_namespace_globals(self):
-        return {"dbutils": object()}
-"""
-PROVIDER = """
-import os
-def init_runtime_native_auth():
-    def headers():
-        return {"Authorization": "Bearer " + os.environ["NOTEBOOK_TOKEN"]}
-    return os.environ["NOTEBOOK_HOST"], headers
-"""
-
-
-@pytest.fixture
-def notebook(
-    acme: SigningIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], None]:
-    """What a cluster puts beside a notebook: the version, and a module with its sign-in."""
-    package = tmp_path / "cluster" / "dbruntime"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(NAMESPACE)
-    (package / "sdk_credential_provider.py").write_text(PROVIDER)
-    monkeypatch.syspath_prepend(str(package.parent))
-    for module in ("databricks.sdk.runtime", "dbruntime", "dbruntime.sdk_credential_provider"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
-
-    def begin(host: str) -> None:
-        monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "15.4")
-        monkeypatch.setenv("NOTEBOOK_HOST", host)
-        monkeypatch.setenv("NOTEBOOK_TOKEN", acme.acme.token)
-
-    return begin
-
-
-def test_a_notebook_signs_in_as_its_user(
-    acme: SigningIn, notebook: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notebook(acme.room.url)
-    calls = acme.connect(acme.config(auth_type="runtime"))
-    assert acme.use(calls) == "acme-service"
-    assert calls.sign_in.kind == "runtime"
-
-    state, caller = acme.room.server.state, acme.acme.caller
-    state.create_principal(caller.workspace_id, caller.principal, token="the-next-token-9e107d")
-    state.revoke_token(acme.acme.token)
-    monkeypatch.setenv("NOTEBOOK_TOKEN", "the-next-token-9e107d")
-    assert acme.use(calls) == "acme-service"
-
-
-def test_a_notebooks_token_is_sent_to_no_other_workspace(
-    acme: SigningIn, notebook: Callable[[str], None]
-) -> None:
-    notebook("https://adb-1.7.azuredatabricks.net")
-
-    with pytest.raises(CredentialError, match=r"signs in to adb-1\.7\.azuredatabricks") as refused:
-        current_principal(acme.connect(acme.config(auth_type="runtime")))
-    assert refused.value.exit_code == 3
-    assert not acme.room.server.has_seen(acme.acme.token)
-
-
-def test_outside_a_notebook_there_is_no_runtime_to_sign_in_with(acme: SigningIn) -> None:
-    with pytest.raises(CredentialError, match="runtime: the SDK cannot sign in"):
-        acme.connect(acme.config(auth_type="runtime"))
