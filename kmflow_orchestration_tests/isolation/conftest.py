@@ -102,11 +102,11 @@ def two(
     with_clients.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def world(
     tmp_path_factory: pytest.TempPathFactory, control_databases: ControlDatabases
 ) -> Iterator[SharedWorld]:
-    """Both groups on this machine, for attempts that leave globex as it was."""
+    """Both groups on this machine, for attempts that leave globex as it was; acme may change."""
     home = tmp_path_factory.mktemp("shared")
     made = SharedWorld(home, control_databases.new(home / "control.db"))
     yield made
