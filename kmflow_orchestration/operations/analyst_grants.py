@@ -24,7 +24,7 @@ from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
 from kmflow_orchestration.errors import (
     AccessRefused,
-    ConfigurationError,
+    InvalidSettings,
     RemoteNotFound,
 )
 from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
@@ -62,7 +62,7 @@ def grants_sql(config: GroupConfig, principals: Sequence[str]) -> list[str]:
     """The grants as SQL, for somebody who may run it; nobody is asked.
 
     Raises:
-        ConfigurationError: as `grant_analysts`.
+        InvalidSettings: as `grant_analysts`.
     """
     return [
         _grant_sql(securable, privileges, principal)
@@ -87,7 +87,7 @@ def grant_analysts(
 
     Raises:
         CallerRefused: the group is none of the caller's, or the caller no admin.
-        ConfigurationError: no principal, a blank one, or one that means everybody.
+        InvalidSettings: no principal, a blank one, or one that means everybody.
         RemoteFault: the workspace could not be asked.
     """
     own = caller.require(Role.ADMIN, config.group_id)
@@ -113,11 +113,11 @@ def _deed(given: Sequence[AccessStep], actor_email: str) -> Deed:
 def _analysts(principals: Sequence[str]) -> tuple[str, ...]:
     named = tuple(dict.fromkeys(one.strip() for one in principals))
     if not named or not all(one and one.isprintable() for one in named):
-        raise ConfigurationError(
+        raise InvalidSettings(
             "name whom to let read: a Databricks group, or a user", fields=("to",)
         )
     if everybody := [one for one in named if one.casefold() in _ALL_PEOPLE]:
-        raise ConfigurationError(
+        raise InvalidSettings(
             f"{everybody[0]} is everybody in the account, whose-ever client it is",
             fields=("to",),
             hint="make a Databricks group of this client's analysts, and name that",

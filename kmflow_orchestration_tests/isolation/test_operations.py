@@ -59,6 +59,8 @@ WITHOUT_GROUP = {
     "the product's own wheel": "build_wheel wheel_hash",
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
+# Writes several tables side by side; which of them is refused first is nobody's to say.
+SIDE_BY_SIDE = {"publish_bronze"}
 CLASSES: dict[type, Callable[[GroupContext], Any]] = {
     # What the child runs is none of our business here, as long as it ends.
     JobRunner: lambda own: replace(own.jobs, entry_module="platform"),  # type: ignore[type-var]
@@ -186,7 +188,7 @@ def asked(world: SharedWorld, name: str, things: Things, work_dir: Path) -> str:
         call = getattr(CLASSES[owner](world.acme), method)
     answer = called(name, call, known)
     assert world.of_globex() == world.had
-    return world.told(answer)
+    return answer.partition(":")[0] if name in SIDE_BY_SIDE else world.told(answer)
 
 
 @pytest.mark.parametrize("name", sorted({*FUNCTIONS, *METHODS} - EXCUSED))

@@ -11,7 +11,7 @@ from databricks.sdk.errors import PermissionDenied
 
 from kmflow_orchestration.access.caller import caller_of
 from kmflow_orchestration.access.roles import Role
-from kmflow_orchestration.errors import ConfigurationError, RemoteFault
+from kmflow_orchestration.errors import InvalidSettings, RemoteFault
 from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import GroupId
@@ -254,9 +254,9 @@ def test_a_schema_that_is_missing_is_named_with_what_makes_it(world: World) -> N
 @pytest.mark.parametrize("names", [(), ("",), (" ",), ("account users",), ("Users",), ("a\nb",)])
 def test_nobody_and_everybody_are_no_analysts(world: World, names: tuple[str, ...]) -> None:
     config = world.groups.config("acme")
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(InvalidSettings):
         grants_sql(config, names)
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(InvalidSettings):
         grant_analysts(
             config,
             names,

@@ -131,7 +131,7 @@ def test_without_a_callback_polling_ends_the_run_from_its_tables(world, acme):
     assert world.runs.get(ACME, launched.profile_run_id).completed_by == "poller"
 
 
-@pytest.mark.slow
+@pytest.mark.journey
 @pytest.mark.parametrize("reports", [True, False], ids=["callback", "poller"])
 def test_a_job_that_fails_keeps_its_measures_and_never_counts_as_completed(world, acme, reports):
     acme.lakehouse.execute(f"DROP TABLE {acme.config.namespace.dq(DQ_DATA_COLUMN_CHARS.name).sql}")

@@ -18,6 +18,7 @@ from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration_tests.embedded_groups import group_config
 from kmflow_orchestration_tests.evidence_samples import evidence_file
 from kmflow_orchestration_tests.fakes import FakeClock
+from kmflow_orchestration_tests.storage.delta_writer import write_all
 
 CONFIG = group_config("acme")
 BRONZE = CONFIG.namespace.bronze(TABLE)
@@ -126,18 +127,13 @@ def test_twenty_threads_lose_no_row_and_write_none_twice(
     assert max(one.version for one in done) <= newest < len(done)
 
 
-def _write_all(bronze: Path, files: list[EvidenceFile]) -> None:
-    store = DeltaStore("acme", bronze, clock=SystemClock())
-    store.confirm([store.write_from(file) for file in files])
-
-
 def test_processes_at_once_lose_no_row_and_write_none_twice(
     store: DeltaStore, bronze: Path, tmp_path: Path
 ) -> None:
     files = [drop(tmp_path, f"{number}.csv") for number in range(8)]
     spawn = multiprocessing.get_context("spawn")
 
-    children = [spawn.Process(target=_write_all, args=(bronze, files)) for _ in range(2)]
+    children = [spawn.Process(target=write_all, args=(bronze, files)) for _ in range(2)]
     for child in children:
         child.start()
     for child in children:
