@@ -9,6 +9,9 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
+_GIVEN_UP: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar(
+    "kmflow_given_up", default=None
+)
 
 
 def seen_through(action: Callable[[], T], *, undo: Callable[[T], object]) -> T:
@@ -35,3 +38,21 @@ def seen_through(action: Callable[[], T], *, undo: Callable[[T], object]) -> T:
         if ended.exception() is None:  # waits for its end
             undo(ended.result())
         raise
+
+
+def thread_for(work: Callable[[], object], given_up: threading.Event) -> threading.Thread:
+    """A thread whose work ends early once `given_up` is set: see `check_given_up`."""
+    context = contextvars.copy_context()
+    context.run(_GIVEN_UP.set, given_up)
+    return threading.Thread(target=context.run, args=(work,), daemon=True)
+
+
+def check_given_up() -> None:
+    """For work that waits in a thread, which no interrupt reaches.
+
+    Raises:
+        KeyboardInterrupt: whoever waits for this thread was interrupted.
+    """
+    given_up = _GIVEN_UP.get()
+    if given_up is not None and given_up.is_set():
+        raise KeyboardInterrupt

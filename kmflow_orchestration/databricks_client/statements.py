@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
-from kmflow_orchestration.databricks_client.interrupts import seen_through
+from kmflow_orchestration.databricks_client.interrupts import check_given_up, seen_through
 from kmflow_orchestration.databricks_client.statement_results import (
     arrow_chunk,
     empty_table,
@@ -109,6 +109,7 @@ class Statements:
     def _finished(self, statement_id: str, last: dict[str, Any]) -> dict[str, Any]:
         def over() -> dict[str, Any] | None:
             nonlocal last
+            check_given_up()
             last = self.calls.do("GET", f"{_STATEMENTS}/{statement_id}")
             return last if _state(last) in _OVER else None
 

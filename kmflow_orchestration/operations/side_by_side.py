@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 from typing import TypeVar
 
+from kmflow_orchestration.databricks_client.interrupts import thread_for
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -17,11 +19,12 @@ def side_by_side(
     """Do `work` on each thing, at most `workers` at once, yielding in the order of completion.
 
     No thing is begun before a thread is free for it. The first error that `work` raises is raised
-    here, after the things already begun have ended; so they have when the caller stops early.
+    here, after the things already begun have ended; so they have when the caller stops early. Once
+    the caller is interrupted, statements under way are cancelled instead of waited for.
     """
     source = iter(things)
     lock = threading.Lock()
-    stop = threading.Event()
+    stop, given_up = threading.Event(), threading.Event()
     results: SimpleQueue[tuple[T, R] | BaseException | None] = SimpleQueue()
 
     def next_thing() -> tuple[T] | None:
@@ -38,11 +41,16 @@ def side_by_side(
             results.put(error)
         results.put(None)
 
-    threads = [threading.Thread(target=pull, daemon=True) for _ in range(max(1, workers))]
+    threads = [thread_for(pull, given_up) for _ in range(max(1, workers))]
     for thread in threads:
         thread.start()
     try:
         yield from _until_all_ended(results, len(threads))
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException:
+        given_up.set()
+        raise
     finally:
         stop.set()
         for thread in threads:
