@@ -18,6 +18,7 @@ from kmflow_orchestration_tests.control_databases import ControlDatabases, engin
 from kmflow_orchestration_tests.forks import in_forked_child
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
+pytestmark = pytest.mark.journey
 TABLES = {
     "landing_files": "path, state, code, batch_id, item_id, content_hash, received_on",
     "evidence_items": "id, state, file_path, batch_id, duplicate_of_id, supersedes_id, stored_at",
