@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmflow_orchestration.cli.output import JsonOption, complain, show_json, show_rows, show_text
+from kmflow_orchestration.cli.output import (
+    JsonOption,
+    PrintSqlOption,
+    complain,
+    show_json,
+    show_rows,
+    show_statements,
+)
 
 if TYPE_CHECKING:
     from kmflow_orchestration.context import Context
@@ -25,9 +32,7 @@ def grants(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be granted, grant nothing.")
     ] = False,
-    print_sql: Annotated[
-        bool, typer.Option("--print-sql", help="Print the statements, ask nobody.")
-    ] = False,
+    print_sql: PrintSqlOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let analysts read silver and gold, nothing else; exit 1 if they could do more.
@@ -48,7 +53,7 @@ def grants(
         if as_json:
             show_json({"statements": statements})
         else:
-            show_text("".join(f"{statement};\n" for statement in statements))
+            show_statements(statements)
         return
     _tell(group, steps, as_json=as_json)
     if not all(step.is_fine for step in steps):
@@ -61,7 +66,7 @@ def _granted(context: Context, group: str, to: list[str], *, dry_run: bool) -> l
     from kmflow_orchestration.names import group_id
     from kmflow_orchestration.operations.analyst_grants import grant_analysts
 
-    if context.settings.storage_backend != "databricks":
+    if context.settings.tables_are_local:
         raise ConfigurationError(
             f"STORAGE_BACKEND is {context.settings.storage_backend}: "
             "tables on this machine know no grants",

@@ -14,6 +14,9 @@ from rich.table import Table
 
 from kmflow_orchestration.redaction import redact, redacted
 
+PrintSqlOption = Annotated[
+    bool, typer.Option("--print-sql", help="Print the statements, ask nobody.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -42,6 +45,11 @@ def show_text(text: str, *, is_secret: bool = False) -> None:
     """
     sys.stdout.write(text if is_secret else redact(text))
     sys.stdout.flush()
+
+
+def show_statements(statements: Iterable[str]) -> None:
+    """SQL on stdout, to be run as it stands."""
+    show_text("".join(f"{statement};\n" for statement in statements))
 
 
 def show_rows(

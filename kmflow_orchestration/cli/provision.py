@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
+from kmflow_orchestration.cli.output import (
+    JsonOption,
+    PrintSqlOption,
+    say,
+    show_json,
+    show_rows,
+    show_statements,
+)
 
 if TYPE_CHECKING:
     from kmflow_orchestration.context import Context, GroupContext
@@ -22,9 +29,7 @@ def provision(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be made, make nothing.")
     ] = False,
-    print_sql: Annotated[
-        bool, typer.Option("--print-sql", help="Print the statements, ask nobody.")
-    ] = False,
+    print_sql: PrintSqlOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make catalog, schemas, Volume and tables of each group; a second call makes nothing."""
@@ -50,7 +55,7 @@ def _provisioned(context: Context, group: GroupContext, *, dry_run: bool) -> lis
     from kmflow_orchestration.operations.provision import provision as provision_group
 
     calls = None
-    if context.settings.storage_backend == "databricks":
+    if not context.settings.tables_are_local:
         calls = context.clients.get(group.config)
         _knock(calls)
     return provision_group(group.config, group.lakehouse, calls, dry_run=dry_run)
@@ -81,7 +86,7 @@ def _print_sql(groups: list[GroupContext], *, as_json: bool) -> None:
         show_json(statements)
         return
     for of_group in statements.values():
-        show_text("".join(f"{statement};\n" for statement in of_group))
+        show_statements(of_group)
 
 
 def _tell(steps: dict[str, list[ProvisionStep]], *, as_json: bool) -> None:

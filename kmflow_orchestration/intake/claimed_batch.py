@@ -25,7 +25,6 @@ from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import OpenBatch
 from kmflow_orchestration.metadata.intake_records import (
-    GONE,
     Item,
     LandingFile,
     Quarantine,
@@ -327,7 +326,7 @@ def _known(
     hashes |= {item.content_hash for item in replaced.values()}
     found = tables.items.by_content(group, sorted(hashes))
     # Of what was deleted there are no bytes: the same content is new.
-    items = {key: item for key, item in found.items() if item.state not in GONE}
+    items = {key: item for key, item in found.items() if not item.is_gone}
     sources = {**former, **tables.files.sources(group, item_ids=sorted(items))}
     return Known({key: known_item(item) for key, item in items.items()}, sources), items
 

@@ -18,7 +18,7 @@ from kmflow_orchestration.intake.claimed_batch import known_item
 from kmflow_orchestration.intake.decisions import Known, KnownItem, Plan, decide_deletion
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
-from kmflow_orchestration.metadata.intake_records import GONE, Item, State
+from kmflow_orchestration.metadata.intake_records import Item, State
 from kmflow_orchestration.metadata.ledger_store import LedgerTables, changing, reading
 from kmflow_orchestration.names import GroupId
 
@@ -123,7 +123,7 @@ def _leaving(
             hint=f"kmflow evidence list --group {group}",
         )
     copies = tables.items.by_content(group, [item.content_hash])
-    known = {key: known_item(one) for key, one in copies.items() if one.state not in GONE}
+    known = {key: known_item(one) for key, one in copies.items() if not one.is_gone}
     plan = decide_deletion(item_id, Known(known, {})) if item_id in known else _NOTHING
     promoted = next((copies[key] for key in sorted(plan.moved)), None)
     deletion = Deletion(item, promoted, _is_shared(item, copies), is_new=item_id in known)

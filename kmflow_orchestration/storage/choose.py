@@ -37,7 +37,8 @@ def open_storage(
         if settings.storage_backend == "local":
             return LocalStore(config.group_id, folder, clock=clock)
         # Brings deltalake, which a process on Databricks never needs.
-        from kmflow_orchestration.storage.delta_store import DeltaStore
+        with naming_extras():
+            from kmflow_orchestration.storage.delta_store import DeltaStore
 
         return DeltaStore(config.group_id, folder, clock=clock)
     files = VolumeFiles(clients.get(config))

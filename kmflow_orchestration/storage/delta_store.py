@@ -56,7 +56,8 @@ class DeltaStore:
 
     def confirm(self, written: Sequence[StorageMetadata]) -> frozenset[str]:
         there = self._files.confirm(written)
-        self._table.add([one for one in written if one.path in there])
+        if there:
+            self._table.add([one for one in written if one.path in there])
         return there
 
     def open_read(self, path: str) -> AbstractContextManager[BinaryIO]:

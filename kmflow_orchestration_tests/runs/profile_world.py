@@ -78,6 +78,19 @@ class ProfileWorld:
             group, EngagementId(engagement), schema_name="main_bronze", now=self.clock.now()
         )
 
+    def loans_changed(
+        self, schema_name: str = "acme_bronze", table_name: str = "e1__loans"
+    ) -> None:
+        """A table of the table group got a batch, so there is something to profile."""
+        self.table_groups.table_changed(
+            ACME,
+            E1,
+            schema_name=schema_name,
+            table_name=table_name,
+            batch_id="b1",
+            at=self.clock.now(),
+        )
+
     def queue(self, number: int = 1, group: GroupId = ACME, **fields: object) -> ProfileRun:
         """A run that is about to be submitted."""
         now = self.clock.now()

@@ -56,14 +56,7 @@ class EndingJobs(ScriptedJobs):
 
 @pytest.fixture
 def jobs(world) -> EndingJobs:
-    world.table_groups.table_changed(
-        ACME,
-        E1,
-        schema_name="acme_bronze",
-        table_name="e1__loans",
-        batch_id="b1",
-        at=world.clock.now(),
-    )
+    world.loans_changed()
     return EndingJobs()
 
 

@@ -87,14 +87,7 @@ def acme(world, room):
     loans = config.namespace.bronze("e1__loans")
     rows = pa.table({"id": [1, 2, 3, 4], "city": ["Bern", "N/A", " Basel", None]})
     lakehouse.rebuild(loans, (Column("id", "BIGINT"), Column("city", "STRING")), rows)
-    world.table_groups.table_changed(
-        ACME,
-        E1,
-        schema_name=loans.schema,
-        table_name=loans.name,
-        batch_id="b1",
-        at=world.clock.now(),
-    )
+    world.loans_changed(loans.schema, loans.name)
     yield OnDatabricks(world, lakehouse, jobs, config)
     lakehouse.close()
     groups.close()

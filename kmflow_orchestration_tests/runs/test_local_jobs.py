@@ -219,14 +219,7 @@ def lakehouse(runner):
 
 def start(world, runner, lakehouse, callback):
     world.clock = SystemClock()
-    world.table_groups.table_changed(
-        ACME,
-        E1,
-        schema_name=LOANS.schema,
-        table_name=LOANS.name,
-        batch_id="b1",
-        at=world.clock.now(),
-    )
+    world.loans_changed(LOANS.schema, LOANS.name)
     return start_profile(
         ACME,
         E1,

@@ -46,14 +46,7 @@ class MergedRows:
 @pytest.fixture
 def start(world):
     """Start the world's table group, with changes to what that takes."""
-    world.table_groups.table_changed(
-        ACME,
-        E1,
-        schema_name="acme_bronze",
-        table_name="e1__loans",
-        batch_id="b1",
-        at=world.clock.now(),
-    )
+    world.loans_changed()
     world.jobs, world.lakehouse = ScriptedJobs(), MergedRows()
 
     def started(table_group=E1, **changes):
