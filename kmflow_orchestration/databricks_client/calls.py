@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
+from kmflow_orchestration.databricks_client.pace import Pace
 from kmflow_orchestration.databricks_client.platform_errors import lasting_kind, translated
 from kmflow_orchestration.databricks_client.retries import Retrier, TransientFault
 from kmflow_orchestration.databricks_client.sign_in import SignIn
@@ -41,12 +42,15 @@ class WorkspaceCalls:
         sign_in: SignIn,
         fallback: WorkspaceCalls | None = None,
         verify: bool | str = True,
+        pace: Pace | None = None,
     ) -> None:
         import requests
 
         self.client = client
         self.retrier = retrier
         self.sign_in = sign_in
+        self.pace = pace or Pace(retrier.clock)
+        """How fast bodies of files may leave."""
         self._fallback = fallback
         self._was_accepted = False
         self._transport = transport

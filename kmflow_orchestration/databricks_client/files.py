@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
+from kmflow_orchestration.databricks_client.pace import PacedStream
 from kmflow_orchestration.databricks_client.parted_upload import (
     FILES,
     NoParts,
@@ -104,7 +105,7 @@ class VolumeFiles:
         opened: list[BinaryIO] = []
 
         def content() -> BinaryIO:
-            opened.append(opener())
+            opened.append(self._paced(opener()))
             return opened[-1]
 
         try:
@@ -118,6 +119,15 @@ class VolumeFiles:
         finally:
             for stream in opened:
                 stream.close()
+
+    def _paced(self, content: BinaryIO) -> BinaryIO:
+        pace = self._calls.pace
+        if not pace.is_limited:
+            return content
+        if isinstance(content, io.BytesIO):
+            pace.wait_for(len(content.getbuffer()))
+            return content
+        return PacedStream(content, pace)  # type: ignore[return-value]
 
     @contextmanager
     def open_read(self, path: VolumePath) -> Iterator[BinaryIO]:

@@ -122,6 +122,7 @@ class PartedUploads:
 
     def _send_part(self, session: _Session, number: int, part: bytes) -> tuple[int, str]:
         try:
+            self._calls.pace.wait_for(len(part))
             return number, session.send(number, part)
         finally:
             self._room.release()
