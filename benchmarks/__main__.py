@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import command_start, definitions_load, intake, outputs
+from benchmarks import command_start, definitions_load, intake, large_files, outputs
 from benchmarks.report import Section, write
 
 BENCHMARKS = {
     "intake": intake.run,
+    "large_files": large_files.run,
     "outputs": outputs.run,
     "definitions": definitions_load.run,
     "commands": command_start.run,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -54,6 +55,14 @@ class WorkspaceServer:
     def delay_uploads(self, seconds: float) -> None:
         """Let every upload of evidence wait so long before it is served, from now on."""
         self._ask(delay_uploads=seconds)
+
+    def delay_everything(self, seconds: float) -> None:
+        """Let every request wait so long before it is served, from now on."""
+        self._ask(delay_everything=seconds)
+
+    def remove(self, group: str, folder: str) -> None:
+        """Drop a folder of the group's evidence Volume, which nobody needs any more."""
+        self._ask(remove=[group, folder])
 
     def requests(self, group: str) -> dict[str, int]:
         """How often the group called each endpoint since it was last asked for."""
@@ -121,12 +130,24 @@ class _Desk:
         return {"token": token}
 
     def _delay_uploads(self, seconds: float) -> dict[str, Any]:
+        return self._delay("PUT", UPLOADS, seconds)
+
+    def _delay_everything(self, seconds: float) -> dict[str, Any]:
+        return self._delay("*", "*", seconds)
+
+    def _delay(self, method: str, path: str, seconds: float) -> dict[str, Any]:
         from kmflow_orchestration.workspace.faults import Fault
 
         self._workspace.faults.clear()
         if seconds:
-            fault = Fault("delay", method="PUT", path=UPLOADS, times=1_000_000, seconds=seconds)
+            fault = Fault("delay", method=method, path=path, times=1_000_000, seconds=seconds)
             self._workspace.faults.add(fault)
+        return {}
+
+    def _remove(self, place: list[str]) -> dict[str, Any]:
+        group, folder = place
+        volumes = self._workspace.state.volumes_root(self._admin.workspace_id)
+        shutil.rmtree(volumes / group / "evidence" / "raw_evidence" / folder)
         return {}
 
     def _requests(self, group: str) -> dict[str, Any]:

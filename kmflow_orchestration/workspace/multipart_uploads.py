@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kmflow_orchestration.workspace.files import IncomingFile, begin_upload, uploads_directory
+from kmflow_orchestration.workspace.files import begin_upload, uploads_directory
 from kmflow_orchestration.workspace.presigned_urls import LinkRefused, PresignedUrls
 from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.volume_paths import WRITE, volume_place
@@ -114,11 +114,16 @@ class MultipartUploads:
         target = self.links.target(request.path_params["secret"])
         arriving = target.session.folder / uuid.uuid4().hex
         tag = hashlib.md5(usedforsecurity=False)
+
+        def take(pieces: Sequence[bytes]) -> None:
+            for piece in pieces:
+                tag.update(piece)
+                file.write(piece)
+
         try:
             with arriving.open("wb", buffering=0) as file:
-                async for chunk in request.stream():
-                    tag.update(chunk)
-                    await run_in_threadpool(file.write, chunk)
+                async for pieces in _megabytes(request.stream()):
+                    await run_in_threadpool(take, pieces)
             etag = f'"{tag.hexdigest()}"'
             target.session.part(target.number).with_suffix(".etag").write_text(etag)
             arriving.replace(target.session.part(target.number))
@@ -142,7 +147,7 @@ class MultipartUploads:
         incoming = begin_upload(self._services, who, path, overwrite=overwrite)
         try:
             for part in parts:
-                _append(part, incoming)
+                incoming.append(part)
             incoming.finish()
         except BaseException:
             incoming.abandon()
@@ -192,10 +197,15 @@ def _checked(session: Session, listed: object) -> Sequence[Path]:
     return parts
 
 
-def _append(part: Path, incoming: IncomingFile) -> None:
-    with part.open("rb") as source:
-        while chunk := source.read(_CHUNK):
-            incoming.write(chunk)
+async def _megabytes(stream: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """Pieces that together are worth a thread's work."""
+    pieces: list[bytes] = []
+    async for piece in stream:
+        pieces.append(piece)
+        if sum(map(len, pieces)) >= _CHUNK:
+            yield pieces
+            pieces = []
+    yield pieces
 
 
 def _invalid(message: str) -> WireError:
