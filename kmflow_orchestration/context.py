@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.runs.reconciliation import PollingOptions
     from kmflow_orchestration.runs.submission import LaunchOptions
+    from kmflow_orchestration.storage.evidence_stores import EvidenceStores
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
     from kmflow_orchestration.storage.scratch import ScratchFolder
 
@@ -344,16 +345,21 @@ class GroupContext:
         self.config = config
         self.id = config.group_id
 
-    @cached_property
+    @property
     def store(self) -> StorageBackend:
-        from kmflow_orchestration.storage.choose import open_storage
+        """Where new evidence goes."""
+        return self.stores.active
 
-        return open_storage(
-            self._context.settings,
-            self.config,
-            clients=self._context.clients,
-            clock=self._context.clock,
-        )
+    @cached_property
+    def stores(self) -> EvidenceStores:
+        """Where evidence may lie: each item is in the backend it was stored in."""
+        return self._open_stores(self._context.clients)
+
+    def _open_stores(self, clients: ClientCache) -> EvidenceStores:
+        from kmflow_orchestration.storage.choose import open_stores
+
+        context = self._context
+        return open_stores(context.settings, self.config, clients=clients, clock=context.clock)
 
     @cached_property
     def lakehouse(self) -> Lakehouse:
@@ -460,7 +466,7 @@ class GroupContext:
 
     def reading(self) -> dict[str, Any]:
         """The same for those that also read stored bytes."""
-        return {**self.publishing(), "store": self.store}
+        return {**self.publishing(), "stores": self.stores}
 
     def recording(self) -> dict[str, Any]:
         """Arguments of `publish_bronze` besides group and day."""
@@ -470,7 +476,7 @@ class GroupContext:
         """Arguments of `delete_evidence` besides group, item and caller."""
         return {
             "register": self._context.register,
-            "store": self.store,
+            "stores": self.stores,
             "lakehouse": self.lakehouse,
             "config": self.config,
         }

@@ -134,8 +134,9 @@ _NOTHING = Plan((), {}, frozenset(), frozenset(), frozenset(), frozenset())
 
 
 def _is_shared(item: Item, copies: Mapping[str, Item]) -> bool:
+    place = (item.backend, item.stored_path)
     return any(
-        one.stored_path == item.stored_path and one.item_id != item.item_id and not one.is_gone
+        (one.backend, one.stored_path) == place and one.item_id != item.item_id and not one.is_gone
         for one in copies.values()
     )
 

@@ -98,7 +98,7 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "item_id": "i1",
         "register": EvidenceRegister(sessions, clock),
         # What nothing may be asked of before the caller was looked at.
-        "store": None,
+        "stores": None,
         "lakehouse": None,
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }

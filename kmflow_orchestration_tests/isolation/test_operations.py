@@ -29,6 +29,7 @@ from kmflow_orchestration.runs.job_runner import JobRunner, SubmittedRun
 from kmflow_orchestration.runs.local_jobs import LocalJobRunner
 from kmflow_orchestration.runs.reconciliation import PolledGroup
 from kmflow_orchestration.runs.run_state import Actor
+from kmflow_orchestration.storage.evidence_stores import StoredFiles
 from kmflow_orchestration.storage.upload_spool import UploadSpool
 from kmflow_orchestration_tests.isolation.shared_world import (
     ACME,
@@ -108,6 +109,8 @@ def doors(world: SharedWorld) -> dict[str, Any]:
         "table_groups": context.table_groups,
         "findings": context.findings,
         "store": acme.store,
+        "stores": acme.stores,
+        "stored": StoredFiles(acme.stores),
         "lakehouse": acme.lakehouse,
         "outbox": acme.outbox,
         "jobs": acme.jobs,
@@ -124,7 +127,7 @@ def doors(world: SharedWorld) -> dict[str, Any]:
 def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, Any]:
     """What globex has, or nobody."""
     item, now = things.item, world.clock.now()
-    source = StoredSource(item.item_id, item.file_name, item.stored_path)
+    source = StoredSource(item.item_id, item.file_name, item.stored_path, item.backend)
     written = WrittenTable(things.table, things.engagement, 1, 1, False, ())
     storing = world.acme.storing()
     return {

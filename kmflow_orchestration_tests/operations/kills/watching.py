@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
+
 Hear = Callable[[str, bool], None]
 """Hears the name of a change, and whether it has happened or is about to."""
 
@@ -40,10 +42,12 @@ class Watch:
 
     def over(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The same arguments, their collaborators watched."""
-        return {
-            name: Watched(value, name, self.hear) if name in CHANGES else value
-            for name, value in arguments.items()
-        }
+        return {name: self._watched(name, value) for name, value in arguments.items()}
+
+    def _watched(self, name: str, value: Any) -> Any:
+        if name == "stores":
+            return EvidenceStores.only(self._watched("store", value.active))
+        return Watched(value, name, self.hear) if name in CHANGES else value
 
 
 UNWATCHED = Watch()
