@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores
@@ -46,8 +47,12 @@ class Watch:
 
     def _watched(self, name: str, value: Any) -> Any:
         if name == "stores":
-            return EvidenceStores.only(self._watched("store", value.active))
+            opening = partial(self._watched_store, value)
+            return EvidenceStores(value.active_name, opening)
         return Watched(value, name, self.hear) if name in CHANGES else value
+
+    def _watched_store(self, stores: EvidenceStores, backend: str) -> Any:
+        return self._watched("store", stores.of(backend))
 
 
 UNWATCHED = Watch()
