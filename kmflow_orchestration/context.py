@@ -355,6 +355,11 @@ class GroupContext:
         """Where evidence may lie: each item is in the backend it was stored in."""
         return self._open_stores(self._context.clients)
 
+    @cached_property
+    def brief_stores(self) -> EvidenceStores:
+        """The same for a look whether they are there: nobody waits for them long."""
+        return self._open_stores(self._context.connections.brief_clients)
+
     def _open_stores(self, clients: ClientCache) -> EvidenceStores:
         from kmflow_orchestration.storage.choose import open_stores
 
@@ -479,6 +484,16 @@ class GroupContext:
             "stores": self.stores,
             "lakehouse": self.lakehouse,
             "config": self.config,
+        }
+
+    def planning_rollback(self) -> dict[str, Any]:
+        """Arguments of `plan_rollback` besides group and caller."""
+        return {
+            "register": self._context.register,
+            "stores": self.brief_stores,
+            "config": self.config,
+            "target_dir": self._context.settings.evidence_root(self.id),
+            "clock": self._context.clock,
         }
 
     def converting(self) -> dict[str, Any]:

@@ -17,8 +17,11 @@ from kmflow_orchestration.databricks_client.connection_rules import (
     OnSecretRead,
     to_nobody,
 )
+from kmflow_orchestration.databricks_client.retries import RetryPolicy
 from kmflow_orchestration.databricks_client.secret_scopes import SecretScopes
 
+PROBE_LIMIT_S = 3.0
+"""Seconds that a look whether somebody is there may take (row B27)."""
 _NOT_SAVED = 0
 
 
@@ -73,6 +76,17 @@ class Connections:
         connections = 2 * self._settings.upload_workers
         return ClientCache(self._clock, connections=connections, rules=self.rules)
 
+    @cached_property
+    def brief_clients(self) -> ClientCache:
+        """Clients for a look whether somebody is there: one attempt, and not a long one."""
+        return ClientCache(
+            self._clock,
+            connections=4,
+            rules=self.rules,
+            http_timeout_s=PROBE_LIMIT_S,
+            retry_policy=RetryPolicy(attempts=1, budget_s=PROBE_LIMIT_S),
+        )
+
     def _read_scope(self, scope: str, key: str) -> str:
         """A key of a secret scope, read as whoever the process itself signs in."""
         return SecretScopes(self.own_client).read(scope, key)
@@ -91,5 +105,7 @@ class Connections:
         """Close every client; a second call does nothing."""
         if "clients" in self.__dict__:
             self.clients.close()
+        if "brief_clients" in self.__dict__:
+            self.brief_clients.close()
         if "own_client" in self.__dict__:
             self.own_client.close()

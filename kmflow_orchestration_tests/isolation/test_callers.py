@@ -99,6 +99,8 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "register": EvidenceRegister(sessions, clock),
         # What nothing may be asked of before the caller was looked at.
         "stores": None,
+        "items": [],
+        "target_dir": tmp_path,
         "lakehouse": None,
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }

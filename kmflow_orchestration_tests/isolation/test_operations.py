@@ -57,6 +57,7 @@ WITHOUT_GROUP = {
     "the child process of one run, in whose folder stands all it gets": (
         "main group_tables ended write_whole"
     ),
+    "looks at what it is handed, each thing by itself": "probe_all",
     "the product's own wheel": "build_wheel wheel_hash",
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
@@ -111,6 +112,7 @@ def doors(world: SharedWorld) -> dict[str, Any]:
         "store": acme.store,
         "stores": acme.stores,
         "stored": StoredFiles(acme.stores),
+        "backends": {"local": True},
         "lakehouse": acme.lakehouse,
         "outbox": acme.outbox,
         "jobs": acme.jobs,
@@ -144,6 +146,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "batch_id": item.batch_id,
         "batches": [item.batch_id],
         "items": [item],
+        "away": {},
         "item_ids": [item.item_id],
         "write": list,
         "sources": [source],

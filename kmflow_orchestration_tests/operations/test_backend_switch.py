@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from kmflow_orchestration.errors import BackendUnreachable
 from kmflow_orchestration.intake.ledger import Item, State
 from kmflow_orchestration.operations.delete_evidence import delete_evidence
 from kmflow_orchestration.operations.provision import provision
+from kmflow_orchestration.operations.rollback_plan import Files, RollbackPlan, plan_rollback
 from kmflow_orchestration.tables.medallion import MEDALLION_TABLES
 from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.operations.kills.day_of_work import DayOfWork
@@ -258,3 +260,62 @@ def test_a_deletion_removes_the_file_where_it_was_stored(world: SwitchedWorld) -
     assert deleted.removed_file
     assert not local.group.stores.of("databricks").exists(item.stored_path)
     assert world.items()["loans.csv"].state is State.DELETED
+
+
+def planned(day: DayOfWork) -> RollbackPlan:
+    return plan_rollback(ACME, caller=ANN, limit=1000, **day.group.planning_rollback())
+
+
+def names(world: SwitchedWorld, files: Files) -> set[str]:
+    """Of the present test's engagement."""
+    return {one.file_name for one in files.shown if one.engagement_id == world.engagement}
+
+
+def test_the_plan_names_what_lies_on_databricks_alone_and_the_command_for_it(
+    world: SwitchedWorld,
+) -> None:
+    world.take(world.on("databricks"), FIRST)
+    world.take(world.on("local", world.now + DAY), SECOND)
+    local = world.on("local")
+
+    plan = planned(local)
+    assert plan.is_readable
+    assert names(world, plan.since_switch) == set(FIRST)
+    assert plan.since_switch.first_stored_at is not None
+    words = shlex.split(plan.command)
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert words[:3] == ["kmflow", "migrate", "from-databricks"]
+    assert options == {
+        "--group": "acme",
+        "--catalog": "acme",
+        "--schema": "main",
+        "--volume": "raw_evidence",
+        "--target-dir": str(world.home.root / "evidence_store" / "acme"),
+        "--since": plan.since_switch.first_stored_at.isoformat(timespec="microseconds"),
+    }
+
+    # A file that lies on this machine as well is not one that has to be brought.
+    item = world.items()["plan_1.txt"]
+    content = local.group.stores.of("databricks").read(item.stored_path)
+    folder = world.home.root / "evidence_store" / "acme"
+    copy = folder / item.stored_path.partition("/raw_evidence/")[2]
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(content)
+    assert names(world, planned(local).since_switch) == {"loans_1.csv"}
+
+
+def test_the_plan_says_what_cannot_be_read_from_here(world: SwitchedWorld) -> None:
+    world.take(world.on("databricks"), FIRST)
+    world.take(world.on("local", world.now + DAY), SECOND)
+
+    with world.without_credentials(), world.anew("local") as day:
+        plan = planned(day)
+    assert not plan.is_readable
+    assert names(world, plan.unreadable) == set(FIRST)
+    assert {one.use.backend: one.probe.is_up for one in plan.backends}["local"]
+    assert plan.command
+
+    with world.without_local_files():
+        plan = planned(world.on("databricks"))
+    assert names(world, plan.unreadable) == set(SECOND)
+    assert "not there" in {one.use.backend: one.probe.problem for one in plan.backends}["local"]
