@@ -26,6 +26,7 @@ from kmflow_orchestration.redacted_process import install as install_redaction
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from kmflow_orchestration.access.caller import Caller
     from kmflow_orchestration.credentials.own_connection import OwnConnection
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.databricks_client.connections import Connections
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.metadata.upload_failures import UploadFailures
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
+    from kmflow_orchestration.operations.health import Health, KeptHealth
     from kmflow_orchestration.operations.outbox import Outbox
     from kmflow_orchestration.runs.callbacks import CallbackSettings
     from kmflow_orchestration.runs.job_runner import JobRunner
@@ -286,6 +288,20 @@ class Context:
                 self._groups[key] = GroupContext(self, config)
             return self._groups[key]
 
+    def health(self, group: GroupId, caller: Caller) -> Health:
+        """How a group's services are. Raises CallerRefused, UnknownGroup."""
+        from kmflow_orchestration.operations.health import health_detail
+
+        own = self.group(group)
+        return health_detail(
+            group,
+            caller=caller,
+            register=self.register,
+            stores=own.brief_stores,
+            clock=self.clock,
+            kept=own.kept_health,
+        )
+
     def check_connection(
         self, config: GroupConfig, *, timeout_s: float = 30.0, attempts: int = 3
     ) -> ConnectionCheck:
@@ -359,6 +375,13 @@ class GroupContext:
     def brief_stores(self) -> EvidenceStores:
         """The same for a look whether they are there: nobody waits for them long."""
         return self._open_stores(self._context.connections.brief_clients)
+
+    @cached_property
+    def kept_health(self) -> KeptHealth:
+        """The last look at how the group's services are."""
+        from kmflow_orchestration.operations.health import KeptHealth
+
+        return KeptHealth(self._context.clock)
 
     def _open_stores(self, clients: ClientCache) -> EvidenceStores:
         from kmflow_orchestration.storage.choose import open_stores

@@ -95,6 +95,7 @@ class EvidencePlaces:
             .where(
                 EvidenceItemRow.group_id == group,
                 IntakeBatchRow.group_id == group,
+                EvidenceItemRow.state.not_in(sorted(GONE)),
                 IntakeBatchRow.bronze_at.is_(None),
             )
         )

@@ -58,6 +58,7 @@ WITHOUT_GROUP = {
         "main group_tables ended write_whole"
     ),
     "looks at what it is handed, each thing by itself": "probe_all",
+    "tells the kind of storage, which is the whole process's": "open_health",
     "the product's own wheel": "build_wheel wheel_hash",
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
