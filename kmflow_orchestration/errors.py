@@ -277,10 +277,12 @@ class MetadataUnavailable(StorageUnavailable):
 class BackendUnreachable(StorageUnavailable):
     """Evidence lies in another backend than this process writes to, and it cannot be got at now.
 
-    Its credentials, its address or its folder are gone, or it does not answer.
+    Its credentials, its address or its folder are gone, or it does not answer. Whatever else was
+    to be done is done, so trying again at once gains nothing.
     """
 
     code = "KM-REMOTE-015"
+    retryable = False
 
     def __init__(self, backend: str, reason: str, *, hint: str = "") -> None:
         super().__init__(f"unreachable: backend {backend}: {reason}", hint=hint)

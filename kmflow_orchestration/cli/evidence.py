@@ -71,6 +71,9 @@ def list_all(
 
 def _away(group: str, items: list[Item], caller: Caller, context: Context) -> Mapping[str, Probe]:
     """Backends of earlier days that cannot be read from. The list itself needs none of them."""
+    # Without such a backend, which is nearly always, nothing is opened.
+    if {one.backend for one in items} <= {context.settings.storage_backend}:
+        return {}
     from kmflow_orchestration.errors import GroupDisabled
     from kmflow_orchestration.names import GroupId
     from kmflow_orchestration.operations.rollback_plan import unreachable_backends

@@ -128,8 +128,10 @@ def _at(day: DayOfWork, now: datetime) -> DayOfWork:
 def _away(path: Path) -> Iterator[None]:
     aside = path.with_name(f"{path.name}.away")
     path.rename(aside)
-    yield
-    aside.rename(path)
+    try:
+        yield
+    finally:
+        aside.rename(path)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +201,11 @@ def test_a_backend_without_credentials_costs_its_own_items_alone_until_they_retu
     world: SwitchedWorld,
 ) -> None:
     world.take(world.on("databricks"), FIRST)
-    world.take(world.on("local"), {"rates.csv": "id,amount\n7,70\n", "memo.txt": "Wait.\n"})
+    late = {"late.csv": "id,amount\n9,90\n", "late.txt": "Too late.\n"}
+    world.drop(late)
+    world.on("databricks").take_in()  # and no further before the switch
+    world.drop({"rates.csv": "id,amount\n7,70\n", "memo.txt": "Wait.\n"})
+    world.on("local").take_in()
     with world.without_credentials():
         with world.anew("local", world.now + DAY) as day:
             # New files go on, in a table of the file that is away too.
@@ -212,16 +218,27 @@ def test_a_backend_without_credentials_costs_its_own_items_alone_until_they_retu
             assert world.amounts(day, "rates") == [70.0]
             found = world.found(day)
             assert any("Wait." in row for row in found["silver_evidence_fragments"])
-            assert not any("Buy more." in row for row in found["silver_evidence_fragments"])
-            assert world.items()["loans_1.csv"].state is State.PUBLISHED
+            assert not any("Too late." in row for row in found["silver_evidence_fragments"])
+            states = {name: item.state for name, item in world.items().items()}
+            assert {states[name] for name in late} == {State.STORED}
+            assert (states["loans_1.csv"], states["rates.csv"]) == (
+                State.PUBLISHED,
+                State.CONVERTED,
+            )
             logged = [row for row in found["bronze_ingestion_log"] if "failed" in row]
-            assert len(logged) == len(FIRST)
+            assert len(logged) == len(late)
+            due = day.context.ledger.due_days(ACME)
+            assert [one.unfinished for one in due if one.day == day.today] == [True]
 
     with world.anew("local") as day:
-        day.publish()
+        day.publish()  # what was left
+        day.publish()  # the whole day once more, for the tables of the new place
         assert world.amounts(day) == [10.0, 20.5]
+        assert world.amounts(day, "late") == [90.0]
+        assert day.today not in {one.day for one in day.context.ledger.due_days(ACME)}
         found = world.found(day)
-        assert any("Buy more." in row for row in found["silver_evidence_fragments"])
+        for text in ("Buy more.", "Too late.", "Wait."):
+            assert any(text in row for row in found["silver_evidence_fragments"])
         assert not any("failed" in row for row in found["bronze_ingestion_log"])
 
 
