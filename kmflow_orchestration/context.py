@@ -26,6 +26,7 @@ from kmflow_orchestration.redacted_process import install as install_redaction
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from kmflow_orchestration.access.caller import Caller
     from kmflow_orchestration.credentials.own_connection import OwnConnection
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.databricks_client.connections import Connections
@@ -45,11 +46,13 @@ if TYPE_CHECKING:
     from kmflow_orchestration.metadata.upload_failures import UploadFailures
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
+    from kmflow_orchestration.operations.health import Health, KeptHealth
     from kmflow_orchestration.operations.outbox import Outbox
     from kmflow_orchestration.runs.callbacks import CallbackSettings
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.runs.reconciliation import PollingOptions
     from kmflow_orchestration.runs.submission import LaunchOptions
+    from kmflow_orchestration.storage.evidence_stores import EvidenceStores
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
     from kmflow_orchestration.storage.scratch import ScratchFolder
 
@@ -285,6 +288,20 @@ class Context:
                 self._groups[key] = GroupContext(self, config)
             return self._groups[key]
 
+    def health(self, group: GroupId, caller: Caller) -> Health:
+        """How a group's services are. Raises CallerRefused, UnknownGroup."""
+        from kmflow_orchestration.operations.health import health_detail
+
+        own = self.group(group)
+        return health_detail(
+            group,
+            caller=caller,
+            register=self.register,
+            stores=own.brief_stores,
+            clock=self.clock,
+            kept=own.kept_health,
+        )
+
     def check_connection(
         self, config: GroupConfig, *, timeout_s: float = 30.0, attempts: int = 3
     ) -> ConnectionCheck:
@@ -344,16 +361,33 @@ class GroupContext:
         self.config = config
         self.id = config.group_id
 
-    @cached_property
+    @property
     def store(self) -> StorageBackend:
-        from kmflow_orchestration.storage.choose import open_storage
+        """Where new evidence goes."""
+        return self.stores.active
 
-        return open_storage(
-            self._context.settings,
-            self.config,
-            clients=self._context.clients,
-            clock=self._context.clock,
-        )
+    @cached_property
+    def stores(self) -> EvidenceStores:
+        """Where evidence may lie: each item is in the backend it was stored in."""
+        return self._open_stores(self._context.clients)
+
+    @cached_property
+    def brief_stores(self) -> EvidenceStores:
+        """The same for a look whether they are there: nobody waits for them long."""
+        return self._open_stores(self._context.connections.brief_clients)
+
+    @cached_property
+    def kept_health(self) -> KeptHealth:
+        """The last look at how the group's services are."""
+        from kmflow_orchestration.operations.health import KeptHealth
+
+        return KeptHealth(self._context.clock)
+
+    def _open_stores(self, clients: ClientCache) -> EvidenceStores:
+        from kmflow_orchestration.storage.choose import open_stores
+
+        context = self._context
+        return open_stores(context.settings, self.config, clients=clients, clock=context.clock)
 
     @cached_property
     def lakehouse(self) -> Lakehouse:
@@ -460,7 +494,7 @@ class GroupContext:
 
     def reading(self) -> dict[str, Any]:
         """The same for those that also read stored bytes."""
-        return {**self.publishing(), "store": self.store}
+        return {**self.publishing(), "stores": self.stores}
 
     def recording(self) -> dict[str, Any]:
         """Arguments of `publish_bronze` besides group and day."""
@@ -470,9 +504,19 @@ class GroupContext:
         """Arguments of `delete_evidence` besides group, item and caller."""
         return {
             "register": self._context.register,
-            "store": self.store,
+            "stores": self.stores,
             "lakehouse": self.lakehouse,
             "config": self.config,
+        }
+
+    def planning_rollback(self) -> dict[str, Any]:
+        """Arguments of `plan_rollback` besides group and caller."""
+        return {
+            "register": self._context.register,
+            "stores": self.brief_stores,
+            "config": self.config,
+            "target_dir": self._context.settings.evidence_root(self.id),
+            "clock": self._context.clock,
         }
 
     def converting(self) -> dict[str, Any]:

@@ -21,7 +21,8 @@
     │   └── OperatorOnly                     a setting that leads into this machine (403)
     ├── RemoteFault                 exit 5   network or platform, after our own retries
     │   ├── StorageUnavailable
-    │   │   └── MetadataUnavailable
+    │   │   ├── MetadataUnavailable
+    │   │   └── BackendUnreachable           another backend than this process writes to
     │   ├── StatementFailed
     │   ├── RemoteTimeout                    no answer in time
     │   ├── RateLimited                      asked to slow down until our retries were spent
@@ -271,6 +272,22 @@ class MetadataUnavailable(StorageUnavailable):
     """The control database, or Dagster's own, does not answer; nothing was changed."""
 
     code = "KM-METADATA-001"
+
+
+class BackendUnreachable(StorageUnavailable):
+    """Evidence lies in another backend than this process writes to, and it cannot be got at now.
+
+    Its credentials, its address or its folder are gone, or it does not answer. Whatever else was
+    to be done is done, so trying again at once gains nothing.
+    """
+
+    code = "KM-REMOTE-015"
+    retryable = False
+
+    def __init__(self, backend: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"unreachable: backend {backend}: {reason}", hint=hint)
+        self.backend = backend
+        self.reason = redact(reason)
 
 
 class StatementFailed(RemoteFault):

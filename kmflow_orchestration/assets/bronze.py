@@ -111,10 +111,17 @@ def _datasets_day(group: GroupContext, day: date) -> DayReport:
             "warnings": [f"{w.file_name}: {w.warning.message}" for w in published.warnings[:50]],
             "rows_by_table": bars("Rows by table", rows),
             "receipts": dg.MetadataValue.json([r.summary() for r in published.receipts[:100]]),
+            **_left_out(published),
             **_largest_table(group, published),
         },
         checks=(_no_loss(published, group.refused(day, stored=True)),),
     )
+
+
+def _left_out(published: PublishedDatasets) -> dict[str, Any]:
+    """Files of earlier days that a table had to be written without: their backend is away."""
+    found = [f"{one.name}: {name}" for one in published.tables for name in one.left_out]
+    return {"unreachable_files": found[:50]} if found else {}
 
 
 def _largest_table(group: GroupContext, published: PublishedDatasets) -> dict[str, Any]:

@@ -15,6 +15,7 @@ FAMILIES = {
     "group": "group",
     "engagement": "engagement",
     "evidence": "evidence",
+    "rollback": "rollback",
     "token": "tokens",
     "config": "config",
     "output": "outputs",

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows
+from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
 from kmflow_orchestration.clock import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from kmflow_orchestration.access.caller import Caller
+    from kmflow_orchestration.context import Context
     from kmflow_orchestration.intake.ledger import Item
     from kmflow_orchestration.operations.delete_evidence import DeletedEvidence
+    from kmflow_orchestration.operations.probes import Probe
 
 app = typer.Typer(help="Evidence items of a group.", no_args_is_help=True)
 
@@ -43,8 +46,10 @@ def list_all(
         items = list_evidence(
             group, caller=caller, register=context.register, engagement=engagement, limit=limit
         )
+        away = _away(group, items, caller, context)
     if as_json:
-        show_json({"group": group, "evidence": [_known(item) for item in items]})
+        told = [{**_known(item), **_reach(item, away)} for item in items]
+        show_json({"group": group, "evidence": told})
         return
     rows = [
         (
@@ -54,11 +59,30 @@ def list_all(
             item.state,
             item.size_bytes,
             item.received_on,
+            f"unreachable: backend {item.backend}" if item.backend in away else item.backend,
         )
         for item in items
     ]
-    columns = ("id", "engagement", "name", "state", "bytes", "received")
+    columns = ("id", "engagement", "name", "state", "bytes", "received", "stored on")
     show_rows(f"Evidence of {group}", columns, rows, whole="id")
+    for backend, probe in sorted(away.items()):
+        complain(f"unreachable: backend {backend}: {probe.problem}", hint=probe.hint)
+
+
+def _away(group: str, items: list[Item], caller: Caller, context: Context) -> Mapping[str, Probe]:
+    """Backends of earlier days that cannot be read from. The list itself needs none of them."""
+    # Without such a backend, which is nearly always, nothing is opened.
+    if {one.backend for one in items} <= {context.settings.storage_backend}:
+        return {}
+    from kmflow_orchestration.errors import GroupDisabled
+    from kmflow_orchestration.names import GroupId
+    from kmflow_orchestration.operations.rollback_plan import unreachable_backends
+
+    try:
+        stores = context.group(GroupId(group)).brief_stores
+    except GroupDisabled:  # nothing may be asked for it; its evidence is listed all the same
+        return {}
+    return unreachable_backends(group, items, caller=caller, stores=stores, clock=context.clock)
 
 
 @app.command()
@@ -153,6 +177,11 @@ def _row(deleted: DeletedEvidence) -> str:
     return "pending" if deleted.problem or deleted.is_dry_run else "removed"
 
 
+def _reach(item: Item, away: Mapping[str, Probe]) -> dict[str, object]:
+    problem = away[item.backend].problem if item.backend in away and not item.is_gone else ""
+    return {"unreachable": f"backend {item.backend}" if problem else None, "problem": problem}
+
+
 def _known(item: Item) -> dict[str, object]:
     return {
         "id": item.item_id,
@@ -162,6 +191,7 @@ def _known(item: Item) -> dict[str, object]:
         "size_bytes": item.size_bytes,
         "received_on": item.received_on.isoformat(),
         "path": item.stored_path,
+        "backend": item.backend,
         "deleted_at": None if item.deleted_at is None else iso(item.deleted_at),
         "deleted_by": item.deleted_by,
     }

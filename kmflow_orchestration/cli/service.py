@@ -33,6 +33,7 @@ def run() -> None:
             storage=settings.storage_backend,
             clock=context.clock,
             tokens=context.api_tokens,
+            health=context.health,
         )
         app = create_app(dependencies)
         # Whoever runs services stops them by SIGTERM: that ends it as Ctrl-C does.

@@ -38,6 +38,8 @@ class Outcome(StrEnum):
     CONVERTED = "converted"
     NO_CONVERTER = "no_converter"
     QUARANTINED = "quarantined"
+    UNREACHABLE = "unreachable"
+    """Its bytes cannot be had now: nothing was said about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class StagedTable:
 
 @dataclass(frozen=True, slots=True)
 class ConvertedItem:
-    """What became of an item; `code` and `message` say why it was quarantined.
+    """What became of an item; `code` and `message` say why it was not converted.
 
     `converter_version` is the converter's name and version, '' without one.
     """

@@ -228,10 +228,14 @@ class ClientCache:
         environment: Mapping[str, str] | None = None,
         rules: ConnectionRules | None = None,
         pace: Pace | None = None,
+        http_timeout_s: float = 60.0,
+        retry_policy: RetryPolicy | None = None,
     ) -> None:
         self._clock = clock
         self._pace = pace
         self._connections = connections
+        self._http_timeout_s = http_timeout_s
+        self._retry_policy = retry_policy
         self._rules = (rules or ConnectionRules()).looking_in(environment)
         self._clients: dict[tuple[str, int], WorkspaceCalls] = {}
         self._lock = threading.Lock()
@@ -252,6 +256,8 @@ class ClientCache:
                     connections=self._connections,
                     rules=self._rules,
                     pace=self._pace,
+                    http_timeout_s=self._http_timeout_s,
+                    retry_policy=self._retry_policy,
                 )
                 self.built += 1
                 self._drop_older(config)

@@ -18,8 +18,11 @@ from kmflow_orchestration.databricks_client.connection_rules import (
     to_nobody,
 )
 from kmflow_orchestration.databricks_client.pace import Pace
+from kmflow_orchestration.databricks_client.retries import RetryPolicy
 from kmflow_orchestration.databricks_client.secret_scopes import SecretScopes
 
+PROBE_LIMIT_S = 3.0
+"""Seconds that a look whether somebody is there may take (row B27)."""
 _NOT_SAVED = 0
 
 
@@ -76,6 +79,17 @@ class Connections:
         pace = Pace(self._clock, limit * 1_000_000 if limit else None)
         return ClientCache(self._clock, connections=connections, rules=self.rules, pace=pace)
 
+    @cached_property
+    def brief_clients(self) -> ClientCache:
+        """Clients for a look whether somebody is there: one attempt, and not a long one."""
+        return ClientCache(
+            self._clock,
+            connections=4,
+            rules=self.rules,
+            http_timeout_s=PROBE_LIMIT_S,
+            retry_policy=RetryPolicy(attempts=1, budget_s=PROBE_LIMIT_S),
+        )
+
     def _read_scope(self, scope: str, key: str) -> str:
         """A key of a secret scope, read as whoever the process itself signs in."""
         return SecretScopes(self.own_client).read(scope, key)
@@ -94,5 +108,7 @@ class Connections:
         """Close every client; a second call does nothing."""
         if "clients" in self.__dict__:
             self.clients.close()
+        if "brief_clients" in self.__dict__:
+            self.brief_clients.close()
         if "own_client" in self.__dict__:
             self.own_client.close()

@@ -108,6 +108,7 @@ class Sandbox:
             storage=self.backend,
             clock=self.context.clock,
             tokens=self.context.api_tokens,
+            health=self.context.health,
         )
         settings = self.context.settings
         return ServiceServer(

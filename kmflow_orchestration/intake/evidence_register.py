@@ -7,7 +7,7 @@ those of the duplicate, and go on wherever a run died (design AD3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from kmflow_orchestration.intake.claimed_batch import known_item
 from kmflow_orchestration.intake.decisions import Known, KnownItem, Plan, decide_deletion
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
+from kmflow_orchestration.metadata.evidence_places import BackendUse, StoredPlace
 from kmflow_orchestration.metadata.intake_records import Item, State
 from kmflow_orchestration.metadata.ledger_store import LedgerTables, changing, reading
 from kmflow_orchestration.names import GroupId
@@ -48,6 +49,21 @@ class EvidenceRegister:
         """Items of a group, or of one engagement of it, newest first; deleted ones too."""
         with reading(self._sessions) as tables:
             return tables.items.listed(group, engagement, limit)
+
+    def backends(self, group: GroupId) -> list[BackendUse]:
+        """The backends that hold evidence of a group, by name."""
+        with reading(self._sessions) as tables:
+            return tables.places.backends(group)
+
+    def stored_in(self, group: GroupId, backend: str) -> Iterator[StoredPlace]:
+        """Stored files of a group in one backend, the earliest first."""
+        with reading(self._sessions) as tables:
+            yield from tables.places.of_backend(group, backend)
+
+    def without_metadata(self, group: GroupId) -> int:
+        """Number of a group's stored items whose rows are not in the lakehouse yet."""
+        with reading(self._sessions) as tables:
+            return tables.places.without_metadata(group)
 
     def planned_deletion(
         self, group: GroupId, item_id: str, engagement: str | None = None
@@ -134,8 +150,9 @@ _NOTHING = Plan((), {}, frozenset(), frozenset(), frozenset(), frozenset())
 
 
 def _is_shared(item: Item, copies: Mapping[str, Item]) -> bool:
+    place = (item.backend, item.stored_path)
     return any(
-        one.stored_path == item.stored_path and one.item_id != item.item_id and not one.is_gone
+        (one.backend, one.stored_path) == place and one.item_id != item.item_id and not one.is_gone
         for one in copies.values()
     )
 
@@ -184,4 +201,4 @@ def _deed(deletion: Deletion, actor: str) -> Deed:
     )
 
 
-__all__ = ["Deletion", "EvidenceRegister"]
+__all__ = ["BackendUse", "Deletion", "EvidenceRegister", "StoredPlace"]

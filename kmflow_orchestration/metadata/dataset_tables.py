@@ -36,7 +36,10 @@ class DatasetRow(Base):
 
 
 class DatasetPartRow(Base):
-    """One table of one evidence item, as it was last converted."""
+    """One table of one evidence item, as it was last converted; `stored_path` is where from.
+
+    Where its bytes are now is the item's to say: they may have been moved since.
+    """
 
     __tablename__ = "dataset_parts"
 
@@ -68,7 +71,7 @@ class PartColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPart:
-    """One table of one evidence item: where its bytes are, and what was found in them."""
+    """One table of one evidence item: where its bytes were, and what was found in them."""
 
     group_id: str
     item_id: str

@@ -13,6 +13,7 @@ from kmflow_orchestration.metadata.config_audit import AuditRecords
 from kmflow_orchestration.metadata.engagements import Engagements
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.evidence_items import EvidenceItems
+from kmflow_orchestration.metadata.evidence_places import EvidencePlaces
 from kmflow_orchestration.metadata.evidence_requests import EvidenceRequests
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.intake_batches import IntakeBatches
@@ -39,6 +40,7 @@ class LedgerTables:
     engagements: Engagements
     requests: EvidenceRequests
     audit: AuditRecords
+    places: EvidencePlaces
 
 
 @contextmanager
@@ -68,4 +70,5 @@ def _tables(session: Session) -> LedgerTables:
         Engagements(session),
         EvidenceRequests(session),
         AuditRecords(session),
+        EvidencePlaces(session),
     )

@@ -13,16 +13,18 @@ from pathlib import Path
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.staging import (
     ConvertedItem,
+    Outcome,
     StagingTask,
     Types,
     quarantined,
     stage_item,
 )
-from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.errors import BackendUnreachable, StorageUnavailable
 from kmflow_orchestration.operations.converter_processes import converter_pool
-from kmflow_orchestration.storage.interfaces import StorageBackend
+from kmflow_orchestration.storage.evidence_stores import StoredFiles
 
 CRASHED = "converter_crashed"
+UNREACHABLE = "unreachable"
 _COPY_BYTES = 1 << 20
 # Downloads wait for the network while the processes compute.
 _DOWNLOADS_PER_WORKER = 4
@@ -35,23 +37,26 @@ class StoredSource:
     item_id: str
     file_name: str
     stored_path: str
+    backend: str
     media_type: str = ""
     types: Types = field(default_factory=dict)
 
 
 def convert_items(
-    sources: Sequence[StoredSource], store: StorageBackend, *, workers: int, work_dir: Path
+    sources: Sequence[StoredSource], stored: StoredFiles, *, workers: int, work_dir: Path
 ) -> dict[str, ConvertedItem]:
     """Convert stored files side by side, by item id; staging files lie below `work_dir`.
 
-    A file that cannot be converted, or kills its process, is that item's outcome alone. With
-    `workers` 0 the work is done in this process, without that protection.
+    A file that cannot be converted, that kills its process, or whose backend of earlier days is
+    away is that item's outcome alone. With `workers` 0 the work is done in this process, without
+    that protection.
 
     Raises:
-        StorageUnavailable: stored bytes could not be read, or staging files not be written.
+        StorageUnavailable: bytes in the active backend could not be read, or staging files not be
+            written.
     """
     work_dir.mkdir(parents=True, exist_ok=True)
-    fetching = _Fetching(store, work_dir)
+    fetching = _Fetching(stored, work_dir)
     done: dict[str, ConvertedItem] = {}
     waiting = list(sources)
     if workers == 0:
@@ -70,7 +75,7 @@ def convert_items(
 class _Fetching:
     """Stored bytes as local files, each for as long as it is converted."""
 
-    store: StorageBackend
+    stored: StoredFiles
     work_dir: Path
 
     @contextmanager
@@ -80,7 +85,11 @@ class _Fetching:
         # The name came from outside: the copy takes none of it.
         local = folder / "source"
         try:
-            with self.store.open_read(source.stored_path) as stream, local.open("wb") as copy:
+            # The copy first: only what reads the store may fail inside its stream.
+            with (
+                local.open("wb") as copy,
+                self.stored.open_read(source.backend, source.stored_path) as stream,
+            ):
                 shutil.copyfileobj(stream, copy, _COPY_BYTES)
             found = Source(local, source.file_name, source.media_type)
             yield StagingTask(source.item_id, found, folder, source.types)
@@ -93,8 +102,11 @@ class _Fetching:
 
 
 def _here(fetching: _Fetching, source: StoredSource) -> ConvertedItem:
-    with fetching.task(source) as task:
-        return stage_item(task)
+    try:
+        with fetching.task(source) as task:
+            return stage_item(task)
+    except BackendUnreachable as error:
+        return _unreachable(source, error)
 
 
 def _round(
@@ -108,7 +120,7 @@ def _round(
         ThreadPoolExecutor(workers * _DOWNLOADS_PER_WORKER) as threads,
     ):
 
-        def work(source: StoredSource) -> None:
+        def convert(source: StoredSource) -> None:
             with fetching.task(source) as task:
                 try:
                     future = pool.submit(stage_item, task)
@@ -119,15 +131,28 @@ def _round(
                 except BrokenProcessPool:
                     suspects.append(source)
 
+        def work(source: StoredSource) -> None:
+            try:
+                convert(source)
+            except BackendUnreachable as error:
+                done[source.item_id] = _unreachable(source, error)
+
         # Consumed, so that a fault of the disk or the network is raised here.
         list(threads.map(work, sources))
     return done, suspects
 
 
 def _alone(fetching: _Fetching, source: StoredSource) -> ConvertedItem:
-    with converter_pool(1) as pool, fetching.task(source) as task:
-        try:
+    try:
+        with converter_pool(1) as pool, fetching.task(source) as task:
             return pool.submit(stage_item, task).result()
-        except BrokenProcessPool:
-            message = "the process that converted this file died"
-            return quarantined(source.item_id, CRASHED, message)
+    except BrokenProcessPool:
+        return quarantined(source.item_id, CRASHED, "the process that converted this file died")
+    except BackendUnreachable as error:
+        return _unreachable(source, error)
+
+
+def _unreachable(source: StoredSource, error: BackendUnreachable) -> ConvertedItem:
+    return ConvertedItem(
+        source.item_id, Outcome.UNREACHABLE, code=UNREACHABLE, message=error.reason
+    )

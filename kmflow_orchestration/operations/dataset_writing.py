@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.converters.staging import ConvertedItem, StagedTable
+from kmflow_orchestration.converters.staging import ConvertedItem, Outcome, StagedTable
 from kmflow_orchestration.converters.type_lattice import ColumnType
-from kmflow_orchestration.errors import CorruptInput
-from kmflow_orchestration.intake.ledger import Batch, Item
+from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
+from kmflow_orchestration.intake.ledger import Batch, Item, Ledger
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables, PartColumn
 from kmflow_orchestration.names import EngagementId, GroupId, TableName
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
@@ -27,7 +27,8 @@ from kmflow_orchestration.operations.dataset_rows import (
     rows_of,
     table_columns,
 )
-from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.storage.evidence_stores import StoredFiles
+from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.arrow_types import arrow_schema
 from kmflow_orchestration.tables.definition import Column, TableDefinition
 from kmflow_orchestration.tables.medallion import BATCH_COLUMN, DATASET_EVIDENCE_COLUMN
@@ -42,6 +43,7 @@ class WrittenTable:
 
     `rows_written` counts the rows of this write, `rows_total` all that live items have in it;
     `rebuilt` says that its columns or types changed. `columns` are names and Spark SQL types.
+    `left_out` are files it had to be written without, because their backend is away.
     """
 
     table: TableName
@@ -50,10 +52,23 @@ class WrittenTable:
     rows_total: int
     rebuilt: bool
     columns: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return self.table.name
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTables:
+    """What became of the tables of a batch.
+
+    `stuck` are those that were left as they are, by name: rows would have gone whose file cannot
+    be read again now.
+    """
+
+    tables: tuple[WrittenTable, ...]
+    stuck: Mapping[str, BackendUnreachable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,8 @@ class DatasetWriter:
     """
 
     group: GroupId
-    store: StorageBackend
+    ledger: Ledger
+    stored: StoredFiles
     lakehouse: Lakehouse
     registry: DatasetTables
     config: GroupConfig
@@ -75,13 +91,14 @@ class DatasetWriter:
 
     def write(
         self, batch: Batch, items: Sequence[Item], converted: Mapping[str, ConvertedItem]
-    ) -> tuple[WrittenTable, ...]:
+    ) -> WrittenTables:
         """Write every table that gets, changes or loses rows by this batch.
 
-        `items` are all of the batch, whatever became of them; `converted` those that live.
+        `items` are all of the batch, whatever became of them; `converted` those that live. Of an
+        item that is unreachable all stays as it is.
 
         Raises:
-            StorageUnavailable: the bytes of an older item could not be read again.
+            StorageUnavailable: the bytes of an older item in the active backend could not be read.
             RemoteFault: a statement failed after our own retries.
         """
         staged = {
@@ -91,13 +108,24 @@ class DatasetWriter:
         }
         by_id = {item.item_id: item for item in items}
         parts = [self._part(by_id[item_id], table) for (item_id, _), table in staged.items()]
-        gone = self._gone(batch, by_id, staged)
+        away = {
+            key: BackendUnreachable(by_id[key].backend, one.message)
+            for key, one in converted.items()
+            if one.outcome is Outcome.UNREACHABLE
+        }
+        gone = self._gone({*batch.replaced_item_ids, *by_id} - away.keys(), staged)
         self.registry.record(self.group, parts)
-        work = _Work(batch, staged, frozenset(gone))
+        work = _Work(batch, staged, frozenset(gone), away)
         names = {part.table_name for part in parts} | set(gone.values())
-        written = tuple(self._settled_table(name, work) for name in sorted(names))
-        self.registry.remove(self.group, gone)
-        return written
+        written: list[WrittenTable] = []
+        stuck: dict[str, BackendUnreachable] = {}
+        for name in sorted(names):
+            try:
+                written.append(self._settled_table(name, work))
+            except BackendUnreachable as error:
+                stuck[name] = error
+        self.registry.remove(self.group, (key for key, name in gone.items() if name not in stuck))
+        return WrittenTables(tuple(written), stuck)
 
     def _part(self, item: Item, table: StagedTable) -> DatasetPart:
         engagement = EngagementId(item.engagement_id)
@@ -124,14 +152,14 @@ class DatasetWriter:
         )
 
     def _gone(
-        self, batch: Batch, members: Iterable[str], staged: Mapping[PartKey, StagedTable]
+        self, item_ids: Iterable[str], staged: Mapping[PartKey, StagedTable]
     ) -> dict[PartKey, str]:
         """Known parts whose rows must go, with their tables.
 
         Those of replaced items, of members that were quarantined or superseded, and those that an
         item has no longer.
         """
-        known = self.registry.of_items(self.group, {*batch.replaced_item_ids, *members})
+        known = self.registry.of_items(self.group, item_ids)
         return {part.key: part.table_name for part in known if part.key not in staged}
 
     def _settled_table(self, name: str, work: _Work) -> WrittenTable:
@@ -157,6 +185,7 @@ class DatasetWriter:
         live = [part for part in known if part.key not in work.gone and part.item_id not in deleted]
         actual = self.lakehouse.columns(table)
         columns = table_columns(live) if live else actual
+        left_out: list[DatasetPart] = []
         if columns is None:
             # The last live item went before the table was ever made: there is nothing to empty.
             columns, rows, fits = (), 0, True
@@ -166,17 +195,33 @@ class DatasetWriter:
                 len(mine) == len(live) if actual is None else have_same_types(columns, actual)
             )
             fits = is_right and not must_rebuild
-            with self._staged(mine if fits else live, needed_types(live), work) as staged:
+            wanted = mine if fits else live
+            with self._staged(wanted, needed_types(live), work) as staged:
+                had = {one.part.key for one in staged}
+                left_out = [part for part in wanted if part.key not in had]
+                if actual is not None:
+                    self._keep_rows_of(left_out, table, work)
                 write = self._replace if fits else self._rebuild
                 rows = write(table, columns, rows_of(staged, columns), work)
         return WrittenTable(
             table,
             EngagementId(known[0].engagement_id),
             rows_written=rows,
-            rows_total=sum(part.row_count for part in live),
+            rows_total=sum(part.row_count for part in live if part not in left_out),
             rebuilt=not fits,
             columns=tuple((column.name, column.type) for column in columns),
+            left_out=tuple(sorted(part.file_name for part in left_out)),
         )
+
+    def _keep_rows_of(self, left_out: Sequence[DatasetPart], table: TableName, work: _Work) -> None:
+        """Raises BackendUnreachable if the table has rows that would be gone after this write."""
+        if not left_out:
+            return
+        query = f"SELECT DISTINCT {DATASET_EVIDENCE_COLUMN} FROM {table.sql}"
+        found = set(self.lakehouse.query(query).column(0).to_pylist())
+        for part in left_out:
+            if part.item_id in found:
+                raise work.away[part.item_id]
 
     def _rebuild(
         self,
@@ -210,38 +255,50 @@ class DatasetWriter:
         """Staging files that hold these parts as the table's types need them.
 
         What this batch staged serves as it is, or widened. A column that became text needs the
-        text of its source, and older items are not staged at all: both are converted again.
+        text of its source, and older items are not staged at all: both are converted again. A
+        part whose backend is away is not among them.
         """
         staged = {
             key: table for key, table in work.staged.items() if can_widen(table, _of(table, types))
         }
-        missing = [part for part in parts if part.key not in staged]
+        missing = [
+            part for part in parts if part.key not in staged and part.item_id not in work.away
+        ]
         folder = self.work_dir / "again"
         try:
-            staged.update(self._converted_again(missing, types, folder))
-            yield [PartRows(part, staged[part.key].path) for part in parts]
+            staged.update(self._converted_again(missing, types, folder, work))
+            yield [PartRows(part, staged[part.key].path) for part in parts if part.key in staged]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _converted_again(
-        self, parts: Sequence[DatasetPart], types: Mapping[str, ColumnType], folder: Path
+        self,
+        parts: Sequence[DatasetPart],
+        types: Mapping[str, ColumnType],
+        folder: Path,
+        work: _Work,
     ) -> dict[PartKey, StagedTable]:
         by_item: dict[str, list[DatasetPart]] = {}
         for part in parts:
             by_item.setdefault(part.item_id, []).append(part)
-        sources = [_source(some, types) for some in by_item.values()]
-        converted = convert_items(sources, self.store, workers=self.workers, work_dir=folder)
+        # Where the bytes are is the item's to say: it may have been moved since.
+        items = self.ledger.find_items(self.group, by_item)
+        sources = [_source(items[key], some, types) for key, some in by_item.items()]
+        converted = convert_items(sources, self.stored, workers=self.workers, work_dir=folder)
+        for key, outcome in converted.items():
+            if outcome.outcome is Outcome.UNREACHABLE:
+                work.away[key] = BackendUnreachable(items[key].backend, outcome.message)
         found = {
             (item_id, table.part): table
             for item_id, outcome in converted.items()
             for table in outcome.tables
         }
         for part in parts:
-            if part.key not in found:
+            if part.key not in found and part.item_id not in work.away:
                 raise CorruptInput(
                     f"{part.file_name} cannot be converted again: "
                     f"{converted[part.item_id].message or 'its table is gone'}",
-                    hint=f"its stored bytes lie in {part.stored_path}",
+                    hint=f"its stored bytes lie in {items[part.item_id].stored_path}",
                 )
         return found
 
@@ -251,13 +308,15 @@ def _of(table: StagedTable, types: Mapping[str, ColumnType]) -> Mapping[str, Col
     return {name: types.get(name, kind) for name, kind in table.types.items()}
 
 
-def _source(parts: Sequence[DatasetPart], types: Mapping[str, ColumnType]) -> StoredSource:
-    first = parts[0]
+def _source(
+    item: Item, parts: Sequence[DatasetPart], types: Mapping[str, ColumnType]
+) -> StoredSource:
     return StoredSource(
-        first.item_id,
-        first.file_name,
-        first.stored_path,
-        first.media_type,
+        item.item_id,
+        item.file_name,
+        item.stored_path,
+        item.backend,
+        item.media_type,
         types={
             part.part: {column.name: types[column.name] for column in part.columns}
             for part in parts
@@ -267,8 +326,9 @@ def _source(parts: Sequence[DatasetPart], types: Mapping[str, ColumnType]) -> St
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One batch: its staged tables, and the parts that go."""
+    """One batch: its staged tables, the parts that go, and items found to be out of reach."""
 
     batch: Batch
     staged: Mapping[PartKey, StagedTable]
     gone: frozenset[PartKey]
+    away: dict[str, BackendUnreachable]

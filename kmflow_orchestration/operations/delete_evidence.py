@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.errors import AccessRefused, ConfigurationError, RemoteFault
+from kmflow_orchestration.errors import AccessRefused, RemoteFault
 from kmflow_orchestration.intake.evidence_register import Deletion, EvidenceRegister
 from kmflow_orchestration.intake.ledger import Item, State
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.remove_deleted import remove_files, remove_rows
-from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
+from kmflow_orchestration.storage.interfaces import Lakehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def delete_evidence(
     *,
     caller: Caller,
     register: EvidenceRegister,
-    store: StorageBackend,
+    stores: EvidenceStores,
     lakehouse: Lakehouse,
     config: GroupConfig,
     engagement: str | None = None,
@@ -71,21 +72,25 @@ def delete_evidence(
     Raises:
         CallerRefused: the group is none of the caller's, or the caller no admin.
         UnknownEvidence: the group, or the engagement, has no such item.
-        ConfigurationError: its bytes are in a store of another kind than this process uses.
+        BackendUnreachable: its bytes are in another backend than this process uses, and that is
+            away: nothing was begun, or the next run or call goes on.
         LeaseHeld: a run is storing a file of that name.
         AccessRefused, RemoteFault: the file is still there; the next run or call goes on.
     """
     own = caller.require(Role.ADMIN, group)
     planned = register.planned_deletion(own, item_id, engagement)
-    _check_store(planned.item, store)
+    if planned.item.state is not State.DELETED:
+        stores.of(planned.item.backend)  # nothing is begun that its settings cannot finish
     if dry_run:
         return DeletedEvidence(planned, is_dry_run=True)
     begun = register.begin_deletion(own, item_id, engagement, actor=caller.group_email)
     if begun.item.state is State.DELETED:
         return DeletedEvidence(begun)
-    removed = remove_files(own, [begun.item], register=register, store=store)
+    removed = remove_files(own, [begun.item], register=register, stores=stores)
+    for error in removed.left.values():
+        raise error
     return DeletedEvidence(
-        begun, removed, _row_problem(own, begun.item, register, lakehouse, config)
+        begun, removed.found, _row_problem(own, begun.item, register, lakehouse, config)
     )
 
 
@@ -103,12 +108,3 @@ def _row_problem(
         # The file is gone and the ledger knows: the batch of this deletion has this step to do.
         return f"[{error.code}] {error}"
     return ""
-
-
-def _check_store(item: Item, store: StorageBackend) -> None:
-    if item.backend != store.name and item.state is not State.DELETED:
-        raise ConfigurationError(
-            f"{item.file_name} is stored on {item.backend}, this process works on {store.name}",
-            fields=("storage_backend",),
-            hint=f"set STORAGE_BACKEND={item.backend}",
-        )

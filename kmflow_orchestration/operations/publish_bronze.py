@@ -12,6 +12,7 @@ import pyarrow as pa
 from kmflow_orchestration import __version__
 from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.errors import BackendUnreachable
 from kmflow_orchestration.identity import bronze_id, deletion_log_id, ingestion_log_id
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, State, Step
@@ -19,7 +20,8 @@ from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import write_all
 from kmflow_orchestration.operations.remove_deleted import drop_rows, remove_files, remove_rows
 from kmflow_orchestration.operations.side_by_side import side_by_side
-from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores, raise_first
+from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables import medallion
 
 INGESTED_BY = "kmflow"
@@ -42,7 +44,7 @@ def publish_bronze(
     *,
     ledger: Ledger,
     register: EvidenceRegister,
-    store: StorageBackend,
+    stores: EvidenceStores,
     lakehouse: Lakehouse,
     config: GroupConfig,
 ) -> PublishedBronze:
@@ -53,26 +55,29 @@ def publish_bronze(
     If a statement fails, the items stay `stored` and the batch unfinished; the next call goes on.
 
     Raises:
+        BackendUnreachable: the file of a deleted item lies there; all else was written.
         AccessRefused: the file of a deleted item may not be removed.
         RemoteFault: a statement failed after our own retries.
     """
     rows = size_bytes = 0
     batches = ledger.batches(group, day, Step.BRONZE)
+    away: list[BackendUnreachable] = []
     for batch in batches:
-        leaving = [
-            item
-            for item in ledger.items(group, batch.batch_id)
-            if item.state is State.DELETING and item.backend == store.name
-        ]
-        remove_files(group, leaving, register=register, store=store)
+        items = ledger.items(group, batch.batch_id)
+        leaving = [item for item in items if item.state is State.DELETING]
+        left = remove_files(group, leaving, register=register, stores=stores).left
+        leaving = [item for item in leaving if item.item_id not in left]
         if leaving:
             remove_rows(group, leaving, register=register, lakehouse=lakehouse, config=config)
         writing = _Writing(batch, lakehouse, config)
         items = write_all(group, batch.batch_id, ledger, writing.write)
         writing.take_back(ledger, items)
-        ledger.finish_step(group, batch.batch_id, Step.BRONZE)
+        away += left.values()
+        if not left:
+            ledger.finish_step(group, batch.batch_id, Step.BRONZE)
         rows += len(items)
         size_bytes += sum(item.size_bytes for item in items)
+    raise_first(away)
     return PublishedBronze(group, day, tuple(b.batch_id for b in batches), rows, size_bytes)
 
 
@@ -111,12 +116,20 @@ class _Writing:
 
 
 def write_ingestion_log(
-    batch: Batch, items: Sequence[Item], *, lakehouse: Lakehouse, config: GroupConfig
+    batch: Batch,
+    items: Sequence[Item],
+    *,
+    lakehouse: Lakehouse,
+    config: GroupConfig,
+    away: Mapping[str, BackendUnreachable],
 ) -> None:
-    """One log row per item of a batch: what became of it, after conversion was tried."""
+    """One log row per item of a batch: what became of it, after conversion was tried.
+
+    `away` are items whose backend could not be reached, with the reason.
+    """
     lakehouse.replace(
         config.namespace.bronze(medallion.BRONZE_INGESTION_LOG.name),
-        _log_rows(items),
+        _log_rows(items, away),
         matching=_batch_or_moved(batch),
     )
 
@@ -175,15 +188,20 @@ def _bronze_rows(items: Iterable[Item]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=_text_schema(names, types))
 
 
-def _log_rows(items: Iterable[Item]) -> pa.Table:
+def _log_rows(items: Iterable[Item], away: Mapping[str, BackendUnreachable]) -> pa.Table:
     names = medallion.BRONZE_INGESTION_LOG.column_names
-    rows = [row for item in items for row in (_log_row(item), *_tombstone(item))]
+    rows = [
+        row for item in items for row in (_log_row(item, away.get(item.item_id)), *_tombstone(item))
+    ]
     types = {"duration_ms": pa.int64(), "logged_at": pa.timestamp("us", "UTC")}
     return pa.Table.from_pylist(rows, schema=_text_schema(names, types))
 
 
-def _log_row(item: Item) -> dict[str, object]:
+def _log_row(item: Item, away: BackendUnreachable | None = None) -> dict[str, object]:
     was_refused = item.state is State.QUARANTINED or (item.is_gone and bool(item.reason))
+    problem = f"{item.reason}: {item.message}" if was_refused else None
+    if away is not None:
+        problem = away.message
     return {
         "group_id": item.group_id,
         "engagement_id": item.engagement_id,
@@ -191,8 +209,8 @@ def _log_row(item: Item) -> dict[str, object]:
         "bronze_id": bronze_id(item.item_id),
         "evidence_item_id": item.item_id,
         "pipeline_version": __version__,
-        "status": "failed" if was_refused else "success",
-        "error_message": f"{item.reason}: {item.message}" if was_refused else None,
+        "status": "success" if problem is None else "failed",
+        "error_message": problem,
         "duration_ms": _milliseconds(item),
         "logged_at": item.stored_at,
         medallion.BATCH_COLUMN: item.batch_id,

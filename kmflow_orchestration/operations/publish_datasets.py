@@ -14,15 +14,24 @@ from typing import Any
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
-from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.errors import BackendUnreachable, StorageUnavailable
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import are_live, write_all
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
-from kmflow_orchestration.operations.dataset_writing import DatasetWriter, WrittenTable
+from kmflow_orchestration.operations.dataset_writing import (
+    DatasetWriter,
+    WrittenTable,
+    WrittenTables,
+)
 from kmflow_orchestration.operations.publish_bronze import write_ingestion_log
-from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.storage.evidence_stores import (
+    EvidenceStores,
+    StoredFiles,
+    raise_first,
+)
+from kmflow_orchestration.storage.interfaces import Lakehouse
 
 OnWritten = Callable[[str, tuple[WrittenTable, ...]], None]
 
@@ -122,7 +131,7 @@ def publish_datasets(
     day: date,
     *,
     ledger: Ledger,
-    store: StorageBackend,
+    stores: EvidenceStores,
     lakehouse: Lakehouse,
     registry: DatasetTables,
     config: GroupConfig,
@@ -134,21 +143,28 @@ def publish_datasets(
 
     A column has the narrowest type that holds every value of every live item, so the order of
     arrival decides nothing. What cannot be converted is quarantined and leaves its batch. Each
-    batch is finished by itself: a fault leaves it, and those after it, for the next call.
+    batch is finished by itself: a fault leaves it, and those after it, for the next call. Items
+    whose backend is away are left out; what can be written is, and the call then fails for them.
     `work_dir` holds a copy and a staging file of what is being converted, and is emptied again.
     `on_written` hears which tables a batch changed before the batch is finished, and nothing of a
     replay, which changes none.
 
     Raises:
+        BackendUnreachable: all else was written, and their batches are left unfinished.
         StorageUnavailable: stored bytes could not be read.
         RemoteFault: a statement failed after our own retries.
     """
     published = PublishedDatasets(group, day)
+    stored = StoredFiles(stores)
     publishing = _Publishing(
-        group, ledger, store, lakehouse, registry, config, workers, work_dir, on_written
+        group, ledger, stored, lakehouse, registry, config, workers, work_dir, on_written
     )
+    away: list[BackendUnreachable] = []
     for batch in ledger.batches(group, day, Step.DATASETS):
-        published += publishing.publish(batch)
+        found, missing = publishing.publish(batch)
+        published += found
+        away += missing
+    raise_first(away)
     return published
 
 
@@ -158,7 +174,7 @@ class _Publishing:
 
     group: GroupId
     ledger: Ledger
-    store: StorageBackend
+    stored: StoredFiles
     lakehouse: Lakehouse
     registry: DatasetTables
     config: GroupConfig
@@ -166,35 +182,42 @@ class _Publishing:
     work_dir: Path
     on_written: OnWritten
 
-    def publish(self, batch: Batch) -> PublishedDatasets:
+    def publish(self, batch: Batch) -> tuple[PublishedDatasets, tuple[BackendUnreachable, ...]]:
+        """What was written, and why the batch is not finished."""
         group, ledger = self.group, self.ledger
         while True:
             items = ledger.items(group, batch.batch_id)
-            converted, tables = self._written(batch, items)
+            converted, written = self._written(batch, items)
             if are_live(group, batch.batch_id, ledger, _marks(converted)):
                 break
         ledger.mark_all_converted(group, _marks(converted))
-        log = partial(write_ingestion_log, batch, lakehouse=self.lakehouse, config=self.config)
+        away = _unreachable(items, converted)
+        log = partial(
+            write_ingestion_log, batch, lakehouse=self.lakehouse, config=self.config, away=away
+        )
         write_all(group, batch.batch_id, ledger, log)
         if not batch.is_finished(Step.DATASETS):
-            self.on_written(batch.batch_id, tables)
-        ledger.finish_step(group, batch.batch_id, Step.DATASETS)
-        return _summary(group, batch, items, converted, tables)
+            self.on_written(batch.batch_id, written.tables)
+        problems = (*away.values(), *written.stuck.values())
+        if not problems:
+            ledger.finish_step(group, batch.batch_id, Step.DATASETS)
+        return _summary(group, batch, items, converted, written.tables), problems
 
     def _written(
         self, batch: Batch, items: Sequence[Item]
-    ) -> tuple[dict[str, ConvertedItem], tuple[WrittenTable, ...]]:
+    ) -> tuple[dict[str, ConvertedItem], WrittenTables]:
         """Convert the live ones of a batch's items and write their tables."""
         folder = self.work_dir / batch.batch_id
         live = [item for item in items if item.is_live]
         sources = [_source(item) for item in live]
         try:
-            converted = convert_items(sources, self.store, workers=self.workers, work_dir=folder)
+            converted = convert_items(sources, self.stored, workers=self.workers, work_dir=folder)
             _check_bytes(live, converted)
             _quarantine(self.group, self.ledger, converted)
             writer = DatasetWriter(
                 self.group,
-                self.store,
+                self.ledger,
+                self.stored,
                 self.lakehouse,
                 self.registry,
                 self.config,
@@ -207,7 +230,25 @@ class _Publishing:
 
 
 def _source(item: Item) -> StoredSource:
-    return StoredSource(item.item_id, item.file_name, item.stored_path, item.media_type)
+    return StoredSource(
+        item.item_id, item.file_name, item.stored_path, item.backend, item.media_type
+    )
+
+
+def _unreachable(
+    items: Sequence[Item], converted: Mapping[str, ConvertedItem]
+) -> dict[str, BackendUnreachable]:
+    """Items that were left out, each with what is wrong with its backend."""
+    return {
+        item.item_id: BackendUnreachable(
+            item.backend,
+            f"{item.file_name} of {item.engagement_id}: {converted[item.item_id].message}",
+            hint="bring its settings and credentials back and run the day again, or its files: "
+            f"kmflow rollback plan --group {item.group_id}",
+        )
+        for item in items
+        if item.item_id in converted and converted[item.item_id].outcome is Outcome.UNREACHABLE
+    }
 
 
 def _check_bytes(items: Sequence[Item], converted: Mapping[str, ConvertedItem]) -> None:
@@ -229,11 +270,11 @@ def _quarantine(group: GroupId, ledger: Ledger, converted: Mapping[str, Converte
 
 
 def _marks(converted: Mapping[str, ConvertedItem]) -> dict[str, tuple[str, bool]]:
-    """What the ledger is told of each item that was not quarantined."""
+    """What the ledger is told of each item that was looked into and not quarantined."""
     return {
         item.item_id: (item.converter_version, item.outcome is Outcome.NO_CONVERTER)
         for item in converted.values()
-        if item.outcome is not Outcome.QUARANTINED
+        if item.outcome in {Outcome.CONVERTED, Outcome.NO_CONVERTER}
     }
 
 

@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.errors import (
+    AccessRefused,
+    BackendUnreachable,
+    RemoteFault,
+    UnsafePath,
+)
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores, unreachable
+from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.arrow_types import arrow_schema
 from kmflow_orchestration.tables.medallion import EVIDENCE_METADATA
 
 _SCHEMA = arrow_schema(EVIDENCE_METADATA.columns)
 
 
+@dataclass(frozen=True, slots=True)
+class RemovedFiles:
+    """Whether any file was there to be removed, and the items whose backend is away, by id."""
+
+    found: bool
+    left: Mapping[str, BackendUnreachable]
+
+
 def remove_files(
-    group: GroupId, items: Sequence[Item], *, register: EvidenceRegister, store: StorageBackend
-) -> bool:
-    """Remove the stored files of items, but those that other items need; whether any was there.
+    group: GroupId, items: Sequence[Item], *, register: EvidenceRegister, stores: EvidenceStores
+) -> RemovedFiles:
+    """Remove the stored files of items, each in its own backend, but those other items need.
 
     Raises:
-        AccessRefused, RemoteFault: one cannot be removed; the next call goes on.
+        AccessRefused, RemoteFault: one in the active backend cannot be removed; the next call
+            goes on.
     """
-    found = False
+    found, left = False, dict[str, BackendUnreachable]()
     for item in items:
-        if not register.holds_bytes(group, item):
-            found = store.delete(item.stored_path) or found
-    return found
+        if register.holds_bytes(group, item):
+            continue
+        try:
+            found = _removed(item, stores) or found
+        except BackendUnreachable as error:
+            left[item.item_id] = error
+    return RemovedFiles(found, left)
+
+
+def _removed(item: Item, stores: EvidenceStores) -> bool:
+    store = stores.of(item.backend)
+    try:
+        return store.delete(item.stored_path)
+    except (AccessRefused, RemoteFault, UnsafePath) as error:
+        if item.backend == stores.active_name:
+            raise
+        raise unreachable(item.backend, error) from error
 
 
 def remove_rows(

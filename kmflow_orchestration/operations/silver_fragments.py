@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -19,12 +19,17 @@ from kmflow_orchestration.converters.chunking import Chunk, chunks
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.interface import Converter, OutputKind, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
-from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
 from kmflow_orchestration.identity import bronze_id, fragment_id
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
 from kmflow_orchestration.names import GroupId, TableName
 from kmflow_orchestration.operations.batch_members import write_live
-from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+from kmflow_orchestration.storage.evidence_stores import (
+    EvidenceStores,
+    StoredFiles,
+    raise_first,
+)
+from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.arrow_types import arrow_schema
 from kmflow_orchestration.tables.medallion import (
     BATCH_COLUMN,
@@ -52,25 +57,33 @@ def publish_fragments(
     day: date,
     *,
     ledger: Ledger,
-    store: StorageBackend,
+    stores: EvidenceStores,
     lakehouse: Lakehouse,
     config: GroupConfig,
 ) -> PublishedFragments:
     """Write the text of a day's batches; a repeated call writes the same rows.
 
     A document without text has no rows. Text that turns out to be a table is left to datasets.
+    Documents whose backend is away are left out, and the call then fails for them.
 
     Raises:
+        BackendUnreachable: all else was written, and their batches are left unfinished.
         StorageUnavailable: stored bytes could not be read.
         RemoteFault: a statement failed after our own retries.
     """
     table = config.namespace.silver(SILVER_EVIDENCE_FRAGMENTS.name)
     batches = ledger.batches(group, day, Step.FRAGMENTS)
+    stored = StoredFiles(stores)
     tallies: list[_Tally] = []
+    away: list[BackendUnreachable] = []
     for batch in batches:
-        write = partial(_write, batch=batch, table=table, store=store, lakehouse=lakehouse)
-        tallies.append(write_live(group, batch.batch_id, ledger, write))
-        ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
+        write = partial(_write, batch=batch, table=table, stored=stored, lakehouse=lakehouse)
+        tally = write_live(group, batch.batch_id, ledger, write)
+        tallies.append(tally)
+        away += tally.away
+        if not tally.away:
+            ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
+    raise_first(away)
     return PublishedFragments(
         group,
         day,
@@ -83,11 +96,12 @@ def publish_fragments(
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts while rows stream past; mutable for that."""
+    """Counts while rows stream past; mutable for that. `away` says what was left out."""
 
     fragments: int = 0
     documents: int = 0
     characters: int = 0
+    away: tuple[BackendUnreachable, ...] = ()
 
 
 def _write(
@@ -95,25 +109,43 @@ def _write(
     *,
     batch: Batch,
     table: TableName,
-    store: StorageBackend,
+    stored: StoredFiles,
     lakehouse: Lakehouse,
 ) -> _Tally:
-    tally = _Tally()
+    registry = default_converters()
+    documents = [item for item in items if _may_hold_text(item, registry)]
+    away = {item.item_id: error for item in documents if (error := _problem(item, stored))}
+    tally = _Tally(away=tuple(away.values()))
+    if away and _have_rows(away, table, lakehouse):
+        return tally  # what is written now would be without them
     lakehouse.replace(
         table,
-        _rows(items, store, tally),
+        _rows((item for item in documents if item.item_id not in away), stored, tally),
         schema=_SCHEMA,
         matching={BATCH_COLUMN: [batch.batch_id], EVIDENCE_COLUMN: list(batch.replaced_item_ids)},
     )
     return tally
 
 
-def _rows(items: Iterable[Item], store: StorageBackend, tally: _Tally) -> Iterator[pa.RecordBatch]:
+def _problem(item: Item, stored: StoredFiles) -> BackendUnreachable | None:
+    """Why a document in another backend than the active one cannot be read, None if it can."""
+    try:
+        stored.check(item.backend, item.stored_path)
+    except BackendUnreachable as error:
+        name = f"{item.file_name} of {item.engagement_id}"
+        return BackendUnreachable(error.backend, f"{name}: {error.reason}", hint=error.hint)
+    return None
+
+
+def _have_rows(item_ids: Container[str], table: TableName, lakehouse: Lakehouse) -> bool:
+    query = f"SELECT DISTINCT {EVIDENCE_COLUMN} FROM {table.sql}"
+    return any(one in item_ids for one in lakehouse.query(query).column(0).to_pylist())
+
+
+def _rows(items: Iterable[Item], stored: StoredFiles, tally: _Tally) -> Iterator[pa.RecordBatch]:
     registry = default_converters()
     for item in items:
-        if not _may_hold_text(item, registry):
-            continue
-        rows = [_row(item, *parsed) for parsed in _parsed(item, store, registry)]
+        rows = [_row(item, *parsed) for parsed in _parsed(item, stored, registry)]
         tally.fragments += len(rows)
         tally.documents += bool(rows)
         tally.characters += sum(len(str(row["content"])) for row in rows)
@@ -127,11 +159,14 @@ def _may_hold_text(item: Item, registry: ConverterRegistry) -> bool:
 
 
 def _parsed(
-    item: Item, store: StorageBackend, registry: ConverterRegistry
+    item: Item, stored: StoredFiles, registry: ConverterRegistry
 ) -> list[tuple[Converter, int, Chunk]]:
     with TemporaryDirectory(prefix="kmflow-text-") as folder:
         local = Path(folder) / "source"
-        with store.open_read(item.stored_path) as stream, local.open("wb") as copy:
+        with (
+            local.open("wb") as copy,
+            stored.open_read(item.backend, item.stored_path) as stream,
+        ):
             shutil.copyfileobj(stream, copy)
         source = Source(local, item.file_name, item.media_type)
         try:

@@ -29,6 +29,8 @@ def create_app(dependencies: ServiceDependencies) -> FastAPI:
     app.state.dependencies = dependencies
     error_responses.install(app)
     app.include_router(health.router)
+    if dependencies.health is not None:
+        app.include_router(health.detail_router)
     app.include_router(callbacks.router)
     app.include_router(me.router)
     return app

@@ -208,6 +208,27 @@ class Health(_Body):
     timestamp: str
 
 
+class StorageDetail(_Body):
+    """A group's storage, as its callers may know it: no host, path or token."""
+
+    backend: str
+    configured_for: list[str]
+    reachable: bool
+    latency_ms: int | None
+    metadata_pending: int | None
+    last_write_at: str | None
+
+
+class HealthDetail(_Body):
+    """The health answer for callers of a group; each service is `up` or `down`."""
+
+    status: str
+    services: dict[str, str]
+    version: str
+    timestamp: str
+    storage: StorageDetail
+
+
 class Me(_Body):
     """What the caller's token is good for; `expires_at` is None for one that never expires."""
 

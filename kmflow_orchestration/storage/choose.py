@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from kmflow_orchestration.clock import Clock
@@ -12,7 +13,9 @@ from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
+from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.extras import naming_extras
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 from kmflow_orchestration.storage.local_outputs import LocalOutputs
 from kmflow_orchestration.storage.local_store import LocalStore
@@ -23,31 +26,48 @@ from kmflow_orchestration.storage.volume_store import VolumeStore
 from kmflow_orchestration.storage.warehouse_lakehouse import WarehouseLakehouse
 
 
-def open_storage(
+def open_stores(
     settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
+) -> EvidenceStores:
+    """The group's evidence stores, each opened when it is asked for."""
+    opening = partial(open_storage, settings, config, clients=clients, clock=clock)
+    return EvidenceStores(settings.storage_backend, opening)
+
+
+def open_storage(
+    settings: Settings,
+    config: GroupConfig,
+    backend: str = "",
+    *,
+    clients: ClientCache,
+    clock: Clock,
 ) -> StorageBackend:
-    """The group's evidence store; nothing is sent or made yet.
+    """The group's evidence store of a backend, by default this process's; nothing is sent yet.
 
     Raises:
-        ConfigurationError: names every setting the group lacks for `databricks`.
+        ConfigurationError: names every setting the group lacks for `databricks`; no such backend.
         CredentialError: its token cannot be resolved.
+        MissingDependency: what `delta` needs is not installed.
     """
-    if settings.tables_are_local:
-        folder = evidence_folder(settings, config)
-        if settings.storage_backend == "local":
-            return LocalStore(config.group_id, folder, clock=clock)
-        # Brings deltalake, which a process on Databricks never needs.
-        with naming_extras():
-            from kmflow_orchestration.storage.delta_store import DeltaStore
+    wanted = backend or settings.storage_backend
+    if wanted == "databricks":
+        files = VolumeFiles(clients.get(config))
+        return VolumeStore(config.group_id, config.volume, files, clock=clock)
+    folder = evidence_folder(settings, config, wanted)
+    if wanted == "local":
+        return LocalStore(config.group_id, folder, clock=clock)
+    if wanted != "delta":
+        raise ConfigurationError(f"there is no backend {wanted!r}", fields=("storage_backend",))
+    # Brings deltalake, which a process on Databricks never needs.
+    with naming_extras():
+        from kmflow_orchestration.storage.delta_store import DeltaStore
 
-        return DeltaStore(config.group_id, folder, clock=clock)
-    files = VolumeFiles(clients.get(config))
-    return VolumeStore(config.group_id, config.volume, files, clock=clock)
+    return DeltaStore(config.group_id, folder, clock=clock)
 
 
-def evidence_folder(settings: Settings, config: GroupConfig) -> Path:
+def evidence_folder(settings: Settings, config: GroupConfig, backend: str = "") -> Path:
     """Where evidence lies that is kept on this machine: by itself, or in the bronze schema."""
-    if settings.storage_backend == "delta":
+    if (backend or settings.storage_backend) == "delta":
         return settings.lakehouse_root(config.group_id) / config.namespace.bronze("").schema
     return settings.evidence_root(config.group_id)
 

@@ -82,6 +82,9 @@ class DeltaStore:
         had_row = self._table.remove(path)
         return self._files.delete(path) or had_row
 
+    def probe(self, *, has_files: bool) -> None:
+        self._files.probe(has_files=has_files)
+
     def history(self, limit: int = 10) -> list[TableVersion]:
         """The newest changes to the store, newest first."""
         return self._table.history(limit)

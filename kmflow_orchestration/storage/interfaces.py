@@ -100,6 +100,14 @@ class StorageBackend(Protocol):
         """Remove a file; False when there was none."""
         ...
 
+    def probe(self, *, has_files: bool) -> None:
+        """One cheap look at the place; `has_files` says that it cannot be empty.
+
+        Raises:
+            AccessRefused, RemoteFault: it cannot be used, or what should be there is not.
+        """
+        ...
+
 
 @runtime_checkable
 class Lakehouse(Protocol):

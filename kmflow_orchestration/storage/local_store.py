@@ -112,6 +112,17 @@ class LocalStore:
                 return False
             return True
 
+    def probe(self, *, has_files: bool) -> None:
+        place = self._root / FOLDER
+        with _disk_faults(str(place)):
+            if place.is_dir():
+                with os.scandir(place) as entries:
+                    next(entries, None)
+            elif has_files:
+                raise StorageUnavailable(
+                    f"{place} is not there", hint="mount it, or set its path right"
+                )
+
     def local_path(self, path: str) -> Path:
         """Where a stored path lies on this machine.
 

@@ -147,6 +147,16 @@ class VolumeStore:
         with _faults(path):
             return self._files.delete(checked)
 
+    def probe(self, *, has_files: bool) -> None:
+        place = self._volume.joined(FOLDER) if has_files else self._volume
+        try:
+            with _faults(place.text):
+                next(self._files.list_directory(place, must_exist=True), None)
+        except FileNotFoundError as error:
+            raise StorageUnavailable(
+                f"{place.text} is not there", hint="check the group's catalog, schema and Volume"
+            ) from error
+
     def _checked(self, path: str) -> VolumePath:
         """Raises UnsafePath: outside this group's evidence."""
         parsed = VolumePath.parse(path) if path.startswith("/Volumes/") else None

@@ -29,6 +29,8 @@ from kmflow_orchestration.metadata.config_audit import ConfigAudit
 from kmflow_orchestration.metadata.engagements import Engagements
 from kmflow_orchestration.metadata.engine import open_sessions, transaction
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.health import Health
 from kmflow_orchestration.service.app import create_app
 from kmflow_orchestration.service.dependencies import ServiceDependencies
 from kmflow_orchestration.service.server import ServiceServer
@@ -98,7 +100,10 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "item_id": "i1",
         "register": EvidenceRegister(sessions, clock),
         # What nothing may be asked of before the caller was looked at.
-        "store": None,
+        "stores": None,
+        "items": [],
+        "target_dir": tmp_path,
+        "kept": None,
         "lakehouse": None,
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }
@@ -157,9 +162,16 @@ def world(
 
 @pytest.fixture(scope="module")
 def served(world: ProfileWorld) -> Iterator[ServiceServer]:
-    given = ServiceDependencies(world.runs, world.keys, "local", world.clock, world.tokens)
+    given = ServiceDependencies(
+        *(world.runs, world.keys, "local", world.clock, world.tokens), health=never
+    )
     with ServiceServer(create_app(given)) as server:
         yield server
+
+
+def never(group: GroupId, caller: Caller) -> Health:
+    """Nobody who may not know how a group is gets this far."""
+    raise AssertionError(group)
 
 
 def routes(server: ServiceServer) -> list[tuple[str, str]]:

@@ -45,6 +45,7 @@ ROOT_OF_THE_PROCESS = {
     "callback": "where jobs report to; each token is one run's",
     "polling": "how often runs are looked at",
     "check_connection": "tries the configuration it is handed; operations say who may ask",
+    "health": "asks who calls, as the operation that it is, tried in test_callers",
     "close": "ends everything",
 }
 # What the contexts of all groups have in common, each asking for the group or knowing of none.

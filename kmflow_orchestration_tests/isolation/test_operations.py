@@ -29,6 +29,7 @@ from kmflow_orchestration.runs.job_runner import JobRunner, SubmittedRun
 from kmflow_orchestration.runs.local_jobs import LocalJobRunner
 from kmflow_orchestration.runs.reconciliation import PolledGroup
 from kmflow_orchestration.runs.run_state import Actor
+from kmflow_orchestration.storage.evidence_stores import StoredFiles
 from kmflow_orchestration.storage.upload_spool import UploadSpool
 from kmflow_orchestration_tests.isolation.shared_world import (
     ACME,
@@ -56,6 +57,8 @@ WITHOUT_GROUP = {
     "the child process of one run, in whose folder stands all it gets": (
         "main group_tables ended write_whole"
     ),
+    "looks at what it is handed, each thing by itself": "probe_all",
+    "tells the kind of storage, which is the whole process's": "open_health",
     "the product's own wheel": "build_wheel wheel_hash",
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
@@ -108,6 +111,9 @@ def doors(world: SharedWorld) -> dict[str, Any]:
         "table_groups": context.table_groups,
         "findings": context.findings,
         "store": acme.store,
+        "stores": acme.stores,
+        "stored": StoredFiles(acme.stores),
+        "backends": {"local": True},
         "lakehouse": acme.lakehouse,
         "outbox": acme.outbox,
         "jobs": acme.jobs,
@@ -124,7 +130,7 @@ def doors(world: SharedWorld) -> dict[str, Any]:
 def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, Any]:
     """What globex has, or nobody."""
     item, now = things.item, world.clock.now()
-    source = StoredSource(item.item_id, item.file_name, item.stored_path)
+    source = StoredSource(item.item_id, item.file_name, item.stored_path, item.backend)
     written = WrittenTable(things.table, things.engagement, 1, 1, False, ())
     storing = world.acme.storing()
     return {
@@ -141,6 +147,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "batch_id": item.batch_id,
         "batches": [item.batch_id],
         "items": [item],
+        "away": {},
         "item_ids": [item.item_id],
         "write": list,
         "sources": [source],

@@ -10,6 +10,7 @@ from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.operations.publish_bronze import PublishedBronze, publish_bronze
 from kmflow_orchestration.operations.reconcile_bronze import reconcile_bronze
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
@@ -23,7 +24,7 @@ def published(place: LandingPlace, lakehouse: Any) -> PublishedBronze:
         place.today,
         ledger=place.ledger,
         register=EvidenceRegister(open_sessions(engine_of(place.database_url)), place.clock),
-        store=place.store,
+        stores=EvidenceStores.only(place.store),
         lakehouse=lakehouse,
         config=CONFIG,
     )

@@ -18,6 +18,7 @@ from kmflow_orchestration.names import EngagementId, TableName
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
 from kmflow_orchestration.operations.silver_fragments import PublishedFragments, publish_fragments
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 from kmflow_orchestration.tables.medallion import BRONZE_INGESTION_LOG
 from kmflow_orchestration_tests.control_databases import engine_of
@@ -61,7 +62,7 @@ class DatasetWorld:
     def publish(self, **changes: Any) -> PublishedDatasets:
         arguments: dict[str, Any] = {
             "ledger": self.place.ledger,
-            "store": self.place.store,
+            "stores": EvidenceStores.only(self.place.store),
             "lakehouse": self.lakehouse,
             "registry": self.registry,
             "config": self.config,
@@ -80,7 +81,7 @@ class DatasetWorld:
             self.place.group,
             self.today,
             ledger=self.place.ledger,
-            store=self.place.store,
+            stores=EvidenceStores.only(self.place.store),
             lakehouse=lakehouse or self.lakehouse,
             config=self.config,
         )

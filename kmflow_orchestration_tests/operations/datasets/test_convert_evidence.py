@@ -13,6 +13,7 @@ from kmflow_orchestration.converters.staging import Outcome
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.operations.convert_evidence import CRASHED, StoredSource, convert_items
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores, StoredFiles
 from kmflow_orchestration.storage.local_store import LocalStore
 from kmflow_orchestration_tests.fakes import FakeClock
 
@@ -24,7 +25,11 @@ def store(tmp_path: Path, clock: FakeClock) -> LocalStore:
 
 def stored(store: LocalStore, name: str, content: bytes, **types: object) -> StoredSource:
     path = store.write("e1", name, content).path
-    return StoredSource(name, name, path, types={"": types} if types else {})  # type: ignore[dict-item]
+    return StoredSource(name, name, path, "local", types={"": types} if types else {})  # type: ignore[dict-item]
+
+
+def reading(store: LocalStore) -> StoredFiles:
+    return StoredFiles(EvidenceStores.only(store))
 
 
 @pytest.mark.slow
@@ -38,7 +43,7 @@ def test_files_convert_in_other_processes_each_with_its_own_outcome(
         stored(store, "d.txt", b"Some words.\n"),
     ]
 
-    found = convert_items(sources, store, workers=2, work_dir=tmp_path / "work")
+    found = convert_items(sources, reading(store), workers=2, work_dir=tmp_path / "work")
 
     assert {name: item.outcome for name, item in found.items()} == {
         "a.csv": Outcome.CONVERTED,
@@ -53,7 +58,7 @@ def test_files_convert_in_other_processes_each_with_its_own_outcome(
 def test_a_column_is_staged_as_the_text_it_was_asked_for(store: LocalStore, tmp_path: Path) -> None:
     source = stored(store, "a.csv", b"id,x\n1,1.50\n", x=STRING)
 
-    found = convert_items([source], store, workers=0, work_dir=tmp_path / "work")
+    found = convert_items([source], reading(store), workers=0, work_dir=tmp_path / "work")
 
     (table,) = found["a.csv"].tables
     assert pq.read_table(table.path).column("x").to_pylist() == ["1.50"]
@@ -65,7 +70,7 @@ def test_missing_bytes_stop_the_work_and_blame_no_file(store: LocalStore, tmp_pa
     store.delete(source.stored_path)
 
     with pytest.raises(StorageUnavailable):
-        convert_items([source], store, workers=0, work_dir=tmp_path / "work")
+        convert_items([source], reading(store), workers=0, work_dir=tmp_path / "work")
 
 
 @pytest.mark.slow
@@ -80,7 +85,7 @@ def test_a_file_that_kills_its_process_is_quarantined_alone(
     work = tmp_path / "work"
 
     with killing_whoever_reads(work / "bad.csv" / "source"):
-        found = convert_items(sources, store, workers=2, work_dir=work)
+        found = convert_items(sources, reading(store), workers=2, work_dir=work)
 
     assert {name: item.code for name, item in found.items()} == {
         "a.csv": "",

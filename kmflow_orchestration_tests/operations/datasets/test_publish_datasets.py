@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from multiprocessing import get_context
@@ -13,7 +12,7 @@ import pytest
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.intake.ledger import State, Step
-from kmflow_orchestration.metadata.dataset_tables import DatasetPart
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration_tests.fakes import FakeClock
@@ -231,19 +230,18 @@ def test_stored_bytes_that_changed_become_no_table(world: DatasetWorld) -> None:
 
 def test_a_rebuild_takes_in_what_another_run_added_meanwhile(world: DatasetWorld) -> None:
     world.arrive(loans_1="id\n1\n")
-    recorded: list[DatasetPart] = []
+    waiting = ["loans_3.csv"]
 
     def overtake() -> None:
-        if not recorded:
-            item = world.place.item("loans_1.csv").item_id
-            (part,) = world.registry.of_items(world.place.group, [item])
-            recorded.append(replace(part, item_id="of-another-day", batch_id="another"))
-            world.registry.record(world.place.group, recorded)
+        while waiting:
+            with world.next_day() as work_dir:
+                world.drop(waiting.pop(), "id\n3\n")
+                world.take_in(work_dir=work_dir)
 
     world.drop("loans_2.csv", "id\nx\n")
     world.take_in(lakehouse=WatchedLakehouse(world.lakehouse, "rebuild", before=overtake))
 
-    assert world.rows("loans", "id") == [("1",), ("1",), ("x",)]
+    assert world.rows("loans", "id") == [("1",), ("3",), ("x",)]
 
 
 def test_a_file_superseded_while_it_is_converted_leaves_no_rows(world: DatasetWorld) -> None:
@@ -254,7 +252,8 @@ def test_a_file_superseded_while_it_is_converted_leaves_no_rows(world: DatasetWo
 
     world.drop("loans.csv", "id\n1\n")
     world.drop("rates.csv", "rate\n0.5\n")
-    world.take_in(store=WatchedStore(world.place.store, supersede))
+    watched = WatchedStore(world.place.store, supersede)
+    world.take_in(stores=EvidenceStores.only(watched))
 
     assert world.rows("loans", "id") == [(2,)]
     assert world.rows("rates", "rate") == [(Decimal("0.5"),)]

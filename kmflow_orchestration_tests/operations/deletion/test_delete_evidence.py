@@ -10,6 +10,7 @@ import pytest
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.errors import (
     AccessRefused,
+    BackendUnreachable,
     ConfigurationError,
     KmflowError,
     RemoteFault,
@@ -19,6 +20,8 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.intake.ledger import State
 from kmflow_orchestration.metadata.config_audit import AuditAction
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
+from kmflow_orchestration.storage.interfaces import StorageBackend
 from kmflow_orchestration_tests.operations.deletion.conftest import ONE_BACKEND
 from kmflow_orchestration_tests.operations.deletion.world import ANN, DeletionWorld
 from kmflow_orchestration_tests.operations.kills.group_home import ACME
@@ -122,15 +125,15 @@ def test_it_takes_an_admin(world: DeletionWorld) -> None:
 
 
 @ONE_BACKEND
-def test_bytes_of_another_kind_of_store_are_refused_before_anything_changes(
+def test_bytes_in_a_backend_that_is_away_are_refused_before_anything_changes(
     world: DeletionWorld,
 ) -> None:
-    class Elsewhere:
-        name = "elsewhere"
+    def without_settings(backend: str) -> StorageBackend:
+        raise ConfigurationError(f"nothing is set for {backend}")
 
     item = world.store(loans=ONE)
-    with pytest.raises(ConfigurationError, match=item.backend):
-        world.delete(item, store=Elsewhere())
+    with pytest.raises(BackendUnreachable, match=f"unreachable: backend {item.backend}"):
+        world.delete(item, stores=EvidenceStores("elsewhere", without_settings))
     assert world.item("loans").state is State.STORED
 
 

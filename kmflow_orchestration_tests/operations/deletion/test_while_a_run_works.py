@@ -15,6 +15,7 @@ from kmflow_orchestration.intake.ledger import State
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.operations.delete_evidence import delete_evidence
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.tables.medallion import EVIDENCE_METADATA
 from kmflow_orchestration_tests.control_databases import engine_of
@@ -34,7 +35,8 @@ def register(acme: LandingPlace) -> EvidenceRegister:
 def at_hand(
     acme: LandingPlace, register: EvidenceRegister, lakehouse: LocalLakehouse
 ) -> dict[str, Any]:
-    return {"register": register, "store": acme.store, "lakehouse": lakehouse, "config": CONFIG}
+    stores = EvidenceStores.only(acme.store)
+    return {"register": register, "stores": stores, "lakehouse": lakehouse, "config": CONFIG}
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 from kmflow_orchestration_tests.control_databases import ControlDatabases, engine_of
 from kmflow_orchestration_tests.operations.kills.day_of_work import DayOfWork
 
-Backend = Literal["local", "databricks"]
+Backend = Literal["local", "delta", "databricks"]
 ACME = GroupId("acme")
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 TOKEN = "token-acme"

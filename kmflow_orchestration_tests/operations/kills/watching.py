@@ -12,7 +12,10 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
+
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 
 Hear = Callable[[str, bool], None]
 """Hears the name of a change, and whether it has happened or is about to."""
@@ -40,10 +43,16 @@ class Watch:
 
     def over(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """The same arguments, their collaborators watched."""
-        return {
-            name: Watched(value, name, self.hear) if name in CHANGES else value
-            for name, value in arguments.items()
-        }
+        return {name: self._watched(name, value) for name, value in arguments.items()}
+
+    def _watched(self, name: str, value: Any) -> Any:
+        if name == "stores":
+            opening = partial(self._watched_store, value)
+            return EvidenceStores(value.active_name, opening)
+        return Watched(value, name, self.hear) if name in CHANGES else value
+
+    def _watched_store(self, stores: EvidenceStores, backend: str) -> Any:
+        return self._watched("store", stores.of(backend))
 
 
 UNWATCHED = Watch()
