@@ -466,6 +466,15 @@ class GroupContext:
         """Arguments of `publish_bronze` besides group and day."""
         return {**self.reading(), "register": self._context.register}
 
+    def reconciling(self) -> dict[str, Any]:
+        """Arguments of the operations that compare stored files with their rows, besides group."""
+        settings = self._context.settings
+        return {
+            **self.reading(),
+            "verify": settings.reconcile_verify,
+            "workers": settings.upload_workers,
+        }
+
     def deleting(self) -> dict[str, Any]:
         """Arguments of `delete_evidence` besides group, item and caller."""
         return {

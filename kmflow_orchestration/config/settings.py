@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from kmflow_orchestration.config.group_config import VerifyMode
 from kmflow_orchestration.config.group_input import InputRules
 from kmflow_orchestration.config.placeholders import is_placeholder
 from kmflow_orchestration.config.secret_refs import SecretRef
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
 
     upload_workers: int = Field(32, ge=1, le=128, validation_alias="KMFLOW_UPLOAD_WORKERS")
     """Concurrent uploads: 32 reach 91 % of what 50 ms of latency allow, beyond it the GIL rules."""
+
+    reconcile_verify: VerifyMode = Field("hash", validation_alias="KMFLOW_RECONCILE_VERIFY")
+    """How stored files are compared with their rows: `hash` reads them all, `size` lists them."""
 
     output_deadline_s: int = Field(120, ge=1, validation_alias="KMFLOW_OUTPUT_DEADLINE_S")
     """Seconds after which no further attempt to upload a task's output begins."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -42,6 +42,16 @@ class EvidenceFile:
     content_hash: str
     size_bytes: int
     content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A file as a store lists it; `parts` lead to it from the store's root, whatever its name."""
+
+    path: str
+    parts: tuple[str, ...]
+    size_bytes: int
+    modified_at: datetime
 
 
 @runtime_checkable
@@ -94,6 +104,13 @@ class StorageBackend(Protocol):
 
     def list_files(self, engagement_id: str, prefix: str | None = None) -> list[str]:
         """Stored paths of an engagement, sorted; `prefix` is of the original file name."""
+        ...
+
+    def walk(self) -> Iterator[StoredObject]:
+        """All files of the store in no order, also those under names that are not ours.
+
+        None when nothing was stored yet; a Volume that is not there raises FileNotFoundError.
+        """
         ...
 
     def delete(self, path: str) -> bool:

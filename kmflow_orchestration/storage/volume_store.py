@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from kmflow_orchestration.clock import Clock, utc_day
-from kmflow_orchestration.databricks_client.files import VolumeFiles
+from kmflow_orchestration.databricks_client.files import RemoteFile, VolumeFiles
 from kmflow_orchestration.errors import (
     RemoteConflict,
     RemoteFault,
@@ -26,7 +27,7 @@ from kmflow_orchestration.storage.evidence_paths import (
     original_name,
     text_values,
 )
-from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata
+from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata, StoredObject
 from kmflow_orchestration.storage.new_evidence import NewEvidence
 from kmflow_orchestration.storage.verified_reading import hash_of, opener
 
@@ -141,6 +142,18 @@ class VolumeStore:
             if is_stored_name(entry.name) and original_name(entry.name).startswith(prefix)
         ]
 
+    def walk(self) -> Iterator[StoredObject]:
+        with _faults(self._volume.text):
+            # A Volume that is not there must not look like one without files.
+            root = self._files.list_directory(self._volume, must_exist=True)
+            folders = [entry.path for entry in root if entry.name == FOLDER and entry.is_directory]
+            while folders:
+                for entry in self._files.list_directory(folders.pop()):
+                    if entry.is_directory:
+                        folders.append(entry.path)
+                    else:
+                        yield _listed(entry)
+
     def delete(self, path: str) -> bool:
         checked = self._checked(path)
         with _faults(path):
@@ -152,6 +165,11 @@ class VolumeStore:
         if parsed is None or not self._volume.joined(FOLDER).contains(parsed):
             raise UnsafePath(f"{path!r} is outside the storage boundary")
         return parsed
+
+
+def _listed(entry: RemoteFile) -> StoredObject:
+    at = datetime.fromtimestamp((entry.last_modified_ms or 0) / 1000, UTC)
+    return StoredObject(entry.path.text, entry.path.parts, entry.size_bytes, at)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ REPOSITORIES = (
     *(ProfileRuns, TableGroups, ProfileFindings, DatasetTables),
 )
 ABOUT_THE_GROUP = {
-    "Ledger": "observe folders engagements due_days late_days run_requested claimed_batch batches "
+    "Ledger": "observe folders engagements due_days unwritten_days late_days run_requested claimed_batch batches "
     "stored_batches request_evidence scoring_counts quarantined summary look_again "
     "set_quality_weights",
     "EvidenceRegister": "items",
