@@ -102,7 +102,7 @@ def backfill_metadata(
     Files of a day that is being taken in are left to that day's run. No row goes without `prune`.
 
     Raises:
-        AccessRefused, RemoteFault, FileNotFoundError: store or table cannot be read or written;
+        AccessRefused, RemoteFault: store or table cannot be read or written;
             the next call goes on.
         StorageUnavailable: to be pruned are all rows of a store that shows no file at all.
     """

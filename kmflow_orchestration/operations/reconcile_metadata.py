@@ -105,7 +105,7 @@ def reconcile_metadata(
     Sizes are compared always, with `verify="hash"` contents too: then every file is read.
 
     Raises:
-        AccessRefused, RemoteFault, FileNotFoundError: store or table cannot be read, which is no
+        AccessRefused, RemoteFault: store or table cannot be read, which is no
             agreement.
     """
     # First files, then rows: a file that comes meanwhile is not missed in the table.

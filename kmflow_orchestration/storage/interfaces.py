@@ -109,7 +109,7 @@ class StorageBackend(Protocol):
     def walk(self) -> Iterator[StoredObject]:
         """All files of the store in no order, also those under names that are not ours.
 
-        None when nothing was stored yet; a Volume that is not there raises FileNotFoundError.
+        None when nothing was stored yet; a Volume that is not there raises StorageUnavailable.
         """
         ...
 

@@ -144,15 +144,23 @@ class VolumeStore:
 
     def walk(self) -> Iterator[StoredObject]:
         with _faults(self._volume.text):
-            # A Volume that is not there must not look like one without files.
-            root = self._files.list_directory(self._volume, must_exist=True)
-            folders = [entry.path for entry in root if entry.name == FOLDER and entry.is_directory]
+            folders = self._roots()
             while folders:
                 for entry in self._files.list_directory(folders.pop()):
                     if entry.is_directory:
                         folders.append(entry.path)
                     else:
                         yield _listed(entry)
+
+    def _roots(self) -> list[VolumePath]:
+        try:
+            entries = list(self._files.list_directory(self._volume, must_exist=True))
+        except RemoteNotFound as error:
+            # It must not look like one without files.
+            raise StorageUnavailable(
+                f"there is no Volume {self._volume}", hint="kmflow provision makes it"
+            ) from error
+        return [entry.path for entry in entries if entry.name == FOLDER and entry.is_directory]
 
     def delete(self, path: str) -> bool:
         checked = self._checked(path)

@@ -104,6 +104,8 @@ def world(
 ATTEMPTS = {
     "provision": "--group acme",
     "grants": "--group acme --to globex-service",
+    "backfill-metadata": "--group acme --prune",
+    "dedupe-metadata": "--group acme --apply",
     "group create": "acme catalog=globex",
     "group set": "acme catalog=globex schema=main",
     "group disable": "acme",

@@ -42,8 +42,8 @@ REPOSITORIES = (
     *(ProfileRuns, TableGroups, ProfileFindings, DatasetTables),
 )
 ABOUT_THE_GROUP = {
-    "Ledger": "observe folders engagements due_days unwritten_days late_days run_requested claimed_batch batches "
-    "stored_batches request_evidence scoring_counts quarantined summary look_again "
+    "Ledger": "observe folders engagements due_days unwritten_days late_days run_requested "
+    "claimed_batch batches stored_batches request_evidence scoring_counts quarantined summary look_again "
     "set_quality_weights",
     "EvidenceRegister": "items",
     "ProfileRuns": "insert_queued look_at_once due finished_unmaterialized",
