@@ -7,7 +7,7 @@ passing another clock or other settings.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -46,12 +46,14 @@ if TYPE_CHECKING:
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
     from kmflow_orchestration.operations.outbox import Outbox
+    from kmflow_orchestration.operations.register_tables import Registered
     from kmflow_orchestration.runs.callbacks import CallbackSettings
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.runs.reconciliation import PollingOptions
     from kmflow_orchestration.runs.submission import LaunchOptions
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
     from kmflow_orchestration.storage.scratch import ScratchFolder
+    from kmflow_orchestration.tables.catalog_entries import CatalogEntry
 
 
 class Context:
@@ -474,6 +476,19 @@ class GroupContext:
             "verify": settings.reconcile_verify,
             "workers": settings.upload_workers,
         }
+
+    def register_tables(self, entries: Sequence[CatalogEntry]) -> Registered:
+        """Have catalog entries' tables in the group's layers. Raises ConfigurationError."""
+        from kmflow_orchestration.operations.register_tables import register_tables
+
+        return register_tables(
+            self._context.clients.get(self.config),
+            entries,
+            self.config.catalog,
+            self.config.schema,
+            self.config.warehouse_id,
+            clock=self._context.clock,
+        )
 
     def deleting(self) -> dict[str, Any]:
         """Arguments of `delete_evidence` besides group, item and caller."""

@@ -8,6 +8,7 @@ from kmflow_orchestration.assets.evidence import EVIDENCE_ASSETS
 from kmflow_orchestration.assets.gold import GOLD_ASSETS
 from kmflow_orchestration.assets.metadata_reconciliation import RECONCILIATION_ASSETS
 from kmflow_orchestration.assets.profiles import PROFILE_ASSETS
+from kmflow_orchestration.assets.registration import REGISTRATION_ASSETS
 from kmflow_orchestration.assets.silver import SILVER_ASSETS
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.credentials.process_checks import check_process
@@ -27,6 +28,7 @@ ASSETS = [
     *SILVER_ASSETS,
     *GOLD_ASSETS,
     *PROFILE_ASSETS,
+    *REGISTRATION_ASSETS,
 ]
 
 

@@ -31,6 +31,7 @@ DEPENDENCIES = {
     "evidence/workspace_connection": set(),
     "evidence/evidence_files": set(),
     "evidence/metadata_reconciliation": set(),
+    "evidence/unity_catalog_registration": set(),
     "bronze/bronze_evidence": {"evidence/evidence_files"},
     "bronze/bronze_datasets": {"evidence/evidence_files"},
     "silver/silver_evidence_fragments": {"bronze/bronze_evidence", "bronze/bronze_datasets"},
@@ -48,7 +49,10 @@ PARTITIONS = {
     "gold": GROUPS,
     "profiles": GROUP_BY_TABLE_GROUP,
 }
-OF_THE_GROUP = {"evidence/workspace_connection", "evidence/metadata_reconciliation"}
+OF_THE_GROUP = {
+    *("evidence/workspace_connection", "evidence/metadata_reconciliation"),
+    "evidence/unity_catalog_registration",
+}
 CHECKS = {
     "evidence/workspace_connection": {"workspace_answers"},
     "evidence/evidence_files": {"all_files_entered"},
@@ -56,6 +60,7 @@ CHECKS = {
         *("files_without_rows", "rows_without_files", "hash_differences"),
         *("duplicates", "foreign_paths"),
     },
+    "evidence/unity_catalog_registration": {"all_registered"},
     "bronze/bronze_evidence": {"bronze_equals_evidence"},
     "bronze/bronze_datasets": {"no_loss"},
     "profiles/profile_results": {"profile_run_succeeded"},
@@ -71,6 +76,7 @@ WITHOUT_ONE_TABLE = {
     "evidence/workspace_connection",
     "evidence/evidence_files",
     "evidence/metadata_reconciliation",
+    "evidence/unity_catalog_registration",
     "bronze/bronze_datasets",
     "profiles/profile_run",
     "profiles/hygiene_issues",

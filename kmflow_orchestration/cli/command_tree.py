@@ -17,6 +17,7 @@ SINGLE = {
     "grants": "grants",
     "backfill-metadata": "backfill_metadata",
     "dedupe-metadata": "dedupe_metadata",
+    "register-tables": "register_tables",
 }
 FAMILIES = {
     "group": "group",

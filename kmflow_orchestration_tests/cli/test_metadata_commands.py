@@ -17,7 +17,7 @@ from kmflow_orchestration_tests.embedded import Room
 VOLUME = "/Volumes/kmflow/acme/raw_evidence"
 BACKFILL = ("backfill-metadata", "--group", "acme")
 DEDUPE = ("dedupe-metadata", "--group", "acme")
-FAILED, CONFIGURATION = 1, 3
+FAILED, CONFIGURATION, UNREACHABLE = 1, 3, 5
 
 
 class Workspace:
@@ -108,8 +108,8 @@ def test_a_volume_that_is_not_there_is_no_empty_store(
 
     refused = kmflow(*BACKFILL, "--prune")
 
-    assert refused.code == FAILED
-    assert VOLUME in refused.err
+    assert refused.code == UNREACHABLE
+    assert f"there is no Volume {VOLUME}" in refused.err
     assert len(workspace.rows()) == 1
 
 

@@ -92,6 +92,7 @@ def test_every_night_each_group_is_looked_at_once(tmp_path, control_database):
         for group in ("acme", "late"):
             world.add_group(group)
         (schedule,) = world.definitions.schedules or []
+        assert isinstance(schedule, dg.ScheduleDefinition)
         assert (schedule.name, schedule.execution_timezone) == (SCHEDULE_NAMES[0], "UTC")
         moment = SystemClock().now().replace(hour=2, minute=30, second=0, microsecond=0)
 

@@ -106,6 +106,7 @@ ATTEMPTS = {
     "grants": "--group acme --to globex-service",
     "backfill-metadata": "--group acme --prune",
     "dedupe-metadata": "--group acme --apply",
+    "register-tables": "--group acme",
     "group create": "acme catalog=globex",
     "group set": "acme catalog=globex schema=main",
     "group disable": "acme",
