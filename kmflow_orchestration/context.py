@@ -477,6 +477,27 @@ class GroupContext:
             "workers": settings.upload_workers,
         }
 
+    def metadata_state(self) -> dict[str, Any]:
+        """Whether rows of stored evidence are still to come, as steps report it (row B7)."""
+        from kmflow_orchestration.operations.metadata_outbox import pending_rows
+
+        pending = pending_rows(self.id, ledger=self._context.ledger)
+        return {
+            "metadata_row": "pending" if pending else "written",
+            "metadata_pending": pending,
+        }
+
+    def write_required_rows(self, day: date) -> None:
+        """Write a day's metadata rows now, where a file counts as stored only with its row.
+
+        Raises:
+            AccessRefused, RemoteFault: they wait; the files stay stored.
+        """
+        if self._context.settings.metadata == "required":
+            from kmflow_orchestration.operations.metadata_outbox import write_pending_rows
+
+            write_pending_rows(self.id, day, **self.publishing())
+
     def register_tables(self, entries: Sequence[CatalogEntry]) -> Registered:
         """Have catalog entries' tables in the group's layers. Raises ConfigurationError."""
         from kmflow_orchestration.operations.register_tables import register_tables

@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     upload_workers: int = Field(32, ge=1, le=128, validation_alias="KMFLOW_UPLOAD_WORKERS")
     """Concurrent uploads: 32 reach 91 % of what 50 ms of latency allow, beyond it the GIL rules."""
 
+    metadata: Literal["outbox", "required"] = Field("outbox", validation_alias="KMFLOW_METADATA")
+    """Whether storing a file waits for its metadata row and fails without it (AB-S7); in the
+    outbox rows wait in the ledger until the warehouse takes them."""
+
     reconcile_verify: VerifyMode = Field("hash", validation_alias="KMFLOW_RECONCILE_VERIFY")
     """How stored files are compared with their rows: `hash` reads them all, `size` lists them."""
 
