@@ -24,6 +24,7 @@ from kmflow_orchestration.operations.backfill_metadata import (
 from kmflow_orchestration.operations.dedupe_metadata import dedupe_metadata
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.reconcile_metadata import reconcile_metadata, shown
+from kmflow_orchestration.storage.delta_store import DeltaStore
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
@@ -309,3 +310,27 @@ def test_ties_between_rows_of_one_path_are_settled_by_id(world: World) -> None:
 
     assert set(world.dedupe(apply=True)) == {(a.item_id, a.stored_path), ("zzz", b.stored_path)}
     assert {row["id"] for row in world.rows()} == {"000", b.item_id}
+
+
+def test_on_delta_an_orphan_gets_a_row_in_the_stores_own_table_too(
+    acme: LandingPlace, lakehouse: LocalLakehouse
+) -> None:
+    bronze = acme.home / "delta" / "acme_bronze"
+    store = DeltaStore("acme", bronze, clock=acme.clock)
+    stored = store.write("e1", "a.csv", b"a")
+    shutil.rmtree(bronze / "evidence_files")  # as a crash between file and commit leaves it
+    assert store.list_files("e1") == []
+
+    arguments: dict[str, Any] = {
+        "ledger": acme.ledger,
+        "store": store,
+        "lakehouse": lakehouse,
+        "config": CONFIG,
+        "verify": "hash",
+        "workers": 2,
+    }
+    done = backfill_metadata(acme.group, **arguments)
+
+    assert [row.content_hash for row in done.inserted] == [sha("a")]
+    assert store.list_files("e1") == [stored.path]
+    assert backfill_metadata(acme.group, **arguments).inserted == ()
