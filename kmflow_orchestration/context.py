@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.runs.submission import LaunchOptions
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
     from kmflow_orchestration.storage.scratch import ScratchFolder
+    from kmflow_orchestration.storage.table_care import TableCare
     from kmflow_orchestration.tables.catalog_entries import CatalogEntry
 
 
@@ -362,6 +363,18 @@ class GroupContext:
         from kmflow_orchestration.storage.choose import open_lakehouse
 
         return open_lakehouse(
+            self._context.settings,
+            self.config,
+            clients=self._context.clients,
+            clock=self._context.clock,
+        )
+
+    @cached_property
+    def table_care(self) -> TableCare:
+        """Compaction, old files and versions of the group's tables."""
+        from kmflow_orchestration.storage.choose import open_table_care
+
+        return open_table_care(
             self._context.settings,
             self.config,
             clients=self._context.clients,

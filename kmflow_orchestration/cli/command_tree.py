@@ -23,6 +23,7 @@ FAMILIES = {
     "group": "group",
     "engagement": "engagement",
     "evidence": "evidence",
+    "tables": "tables",
     "token": "tokens",
     "config": "config",
     "output": "outputs",

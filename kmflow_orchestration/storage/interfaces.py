@@ -46,12 +46,19 @@ class EvidenceFile:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """A file as a store lists it; `parts` lead to it from the store's root, whatever its name."""
+    """A file as a store lists it, whatever its name; the first `root_depth` parts of its path are
+    the store's own.
+    """
 
     path: str
-    parts: tuple[str, ...]
     size_bytes: int
     modified_at: datetime
+    root_depth: int = 0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What leads to it from the store's root; a million of them would take room."""
+        return tuple(self.path.split("/")[self.root_depth :])
 
 
 @runtime_checkable

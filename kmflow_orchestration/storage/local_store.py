@@ -156,9 +156,8 @@ def _found(file: Path, root: Path) -> StoredObject | None:
         status = file.lstat()
     except FileNotFoundError:
         return None  # deleted meanwhile
-    parts = file.relative_to(root).parts
     at = datetime.fromtimestamp(status.st_mtime, UTC)
-    return StoredObject("/".join(parts), parts, status.st_size, at)
+    return StoredObject(file.relative_to(root).as_posix(), status.st_size, at)
 
 
 def _is_there(target: Path, file: EvidenceFile) -> bool:

@@ -31,6 +31,9 @@ from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadat
 from kmflow_orchestration.storage.new_evidence import NewEvidence
 from kmflow_orchestration.storage.verified_reading import hash_of, opener
 
+# `/Volumes/catalog/schema/volume` before the first `/` of what lies in it.
+_ROOT_DEPTH = 5
+
 
 class VolumeStore:
     """`StorageBackend` on a Volume; stored paths are full `/Volumes/…` paths.
@@ -177,7 +180,7 @@ class VolumeStore:
 
 def _listed(entry: RemoteFile) -> StoredObject:
     at = datetime.fromtimestamp((entry.last_modified_ms or 0) / 1000, UTC)
-    return StoredObject(entry.path.text, entry.path.parts, entry.size_bytes, at)
+    return StoredObject(entry.path.text, entry.size_bytes, at, root_depth=_ROOT_DEPTH)
 
 
 @contextmanager
