@@ -228,7 +228,10 @@ def shown(found: MetadataReconciliation, at_most: int | None = None) -> Mapping[
         ],
         "hash_differences": [shown_difference(one) for one in found.differences[:at_most]],
         "duplicates": [f"{row.id} {row.path}" for row in found.surplus[:at_most]],
-        "foreign_paths": list(found.foreign[:at_most]),
+        # Names that are no UTF-8 could not even be printed.
+        "foreign_paths": [
+            path.encode("utf-8", "backslashreplace").decode() for path in found.foreign[:at_most]
+        ],
     }
 
 

@@ -67,7 +67,7 @@ def stored_place(parts: Sequence[str]) -> StoredPlace | None:
     """A path's components read back, None where they are not in the form we give."""
     if len(parts) != 4 or parts[0] != FOLDER or not is_id(parts[1]):
         return None
-    if not is_day(parts[2]) or not is_stored_name(parts[3]):
+    if not is_day(parts[2]) or not is_stored_name(parts[3]) or _SURROGATE.search(parts[3]):
         return None
     day, stored = date.fromisoformat(parts[2]), parts[3]
     return StoredPlace(parts[1], day, stored[:_ID_DIGITS], original_name(stored))

@@ -172,6 +172,7 @@ def test_what_is_not_ours_or_damaged_is_reported_and_never_guessed(world: World)
         "e1/0123456789abcdef_no_day.csv",
         f"e1/{DAY}/no_id.csv",
         f"e1/{DAY}/deeper/0123456789abcdef_x.csv",
+        f"e1/{DAY}/0123456789abcdef_no_utf8_\udcff.csv",
         "root.csv",
     ]
     for path in foreign:
@@ -185,6 +186,7 @@ def test_what_is_not_ours_or_damaged_is_reported_and_never_guessed(world: World)
     done = world.backfill()
 
     assert world.rows() == before
+    assert any(path.endswith("no_utf8_\\udcff.csv") for path in shown(done.found)["foreign_paths"])
     assert list(done.found.foreign) == sorted(f"evidence_store/{path}" for path in foreign)
     assert [one.path.rpartition("_")[2] for one in done.differences] == ["b.csv", "damaged.csv"]
     assert (done.differences[0].expected, done.differences[0].found) == (sha("b"), sha("B"))
