@@ -7,7 +7,7 @@ passing another clock or other settings.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.operations.dataset_writing import WrittenTable
     from kmflow_orchestration.operations.health import Health, KeptHealth
     from kmflow_orchestration.operations.outbox import Outbox
+    from kmflow_orchestration.operations.register_tables import Registered
     from kmflow_orchestration.runs.callbacks import CallbackSettings
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.runs.reconciliation import PollingOptions
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from kmflow_orchestration.storage.evidence_stores import EvidenceStores
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
     from kmflow_orchestration.storage.scratch import ScratchFolder
+    from kmflow_orchestration.storage.table_care import TableCare
+    from kmflow_orchestration.tables.catalog_entries import CatalogEntry
 
 
 class Context:
@@ -401,6 +404,18 @@ class GroupContext:
         )
 
     @cached_property
+    def table_care(self) -> TableCare:
+        """Compaction, old files and versions of the group's tables."""
+        from kmflow_orchestration.storage.choose import open_table_care
+
+        return open_table_care(
+            self._context.settings,
+            self.config,
+            clients=self._context.clients,
+            clock=self._context.clock,
+        )
+
+    @cached_property
     def outbox(self) -> Outbox:
         """What operations on outputs of this group's tasks need."""
         from kmflow_orchestration.operations.outbox import Outbox
@@ -499,6 +514,49 @@ class GroupContext:
     def recording(self) -> dict[str, Any]:
         """Arguments of `publish_bronze` besides group and day."""
         return {**self.reading(), "register": self._context.register}
+
+    def reconciling(self) -> dict[str, Any]:
+        """Arguments of the operations that compare stored files with their rows, besides group."""
+        settings = self._context.settings
+        return {
+            **self.reading(),
+            "verify": settings.reconcile_verify,
+            "workers": settings.upload_workers,
+        }
+
+    def metadata_state(self) -> dict[str, Any]:
+        """Whether rows of stored evidence are still to come, as steps report it (row B7)."""
+        from kmflow_orchestration.operations.metadata_outbox import pending_rows
+
+        pending = pending_rows(self.id, ledger=self._context.ledger)
+        return {
+            "metadata_row": "pending" if pending else "written",
+            "metadata_pending": pending,
+        }
+
+    def write_required_rows(self, day: date) -> None:
+        """Write a day's metadata rows now, where a file counts as stored only with its row.
+
+        Raises:
+            AccessRefused, RemoteFault: they wait; the files stay stored.
+        """
+        if self._context.settings.metadata == "required":
+            from kmflow_orchestration.operations.metadata_outbox import write_pending_rows
+
+            write_pending_rows(self.id, day, **self.publishing())
+
+    def register_tables(self, entries: Sequence[CatalogEntry]) -> Registered:
+        """Have catalog entries' tables in the group's layers. Raises ConfigurationError."""
+        from kmflow_orchestration.operations.register_tables import register_tables
+
+        return register_tables(
+            self._context.clients.get(self.config),
+            entries,
+            self.config.catalog,
+            self.config.schema,
+            self.config.warehouse_id,
+            clock=self._context.clock,
+        )
 
     def deleting(self) -> dict[str, Any]:
         """Arguments of `delete_evidence` besides group, item and caller."""

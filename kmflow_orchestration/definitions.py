@@ -6,7 +6,9 @@ from kmflow_orchestration.assets.bronze import BRONZE_ASSETS
 from kmflow_orchestration.assets.connection import CONNECTION_ASSETS
 from kmflow_orchestration.assets.evidence import EVIDENCE_ASSETS
 from kmflow_orchestration.assets.gold import GOLD_ASSETS
+from kmflow_orchestration.assets.metadata_reconciliation import RECONCILIATION_ASSETS
 from kmflow_orchestration.assets.profiles import PROFILE_ASSETS
+from kmflow_orchestration.assets.registration import REGISTRATION_ASSETS
 from kmflow_orchestration.assets.silver import SILVER_ASSETS
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.credentials.process_checks import check_process
@@ -15,15 +17,18 @@ from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.resources.clean_texts import clean_texts
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.resources.transient_retries import retry_transient
+from kmflow_orchestration.schedules.all_schedules import build_schedules
 from kmflow_orchestration.sensors.all_sensors import build_sensors
 
 ASSETS = [
     *CONNECTION_ASSETS,
     *EVIDENCE_ASSETS,
+    *RECONCILIATION_ASSETS,
     *BRONZE_ASSETS,
     *SILVER_ASSETS,
     *GOLD_ASSETS,
     *PROFILE_ASSETS,
+    *REGISTRATION_ASSETS,
 ]
 
 
@@ -53,6 +58,7 @@ def build_definitions(
     return dg.Definitions(
         assets=retry_transient(clean_texts(dg.with_source_code_references(ASSETS))),
         jobs=JOBS,
+        schedules=build_schedules(running=sensors_running),
         sensors=build_sensors(running=sensors_running),
         resources={"kmflow": ContextResource(overrides=overrides or {})},
         # Steps wait on the workspace; a process each would cost 80 times as much (design AD6).

@@ -30,6 +30,8 @@ REPOSITORY = Path(kmflow_orchestration.__file__).parent.parent
 DEPENDENCIES = {
     "evidence/workspace_connection": set(),
     "evidence/evidence_files": set(),
+    "evidence/metadata_reconciliation": set(),
+    "evidence/unity_catalog_registration": set(),
     "bronze/bronze_evidence": {"evidence/evidence_files"},
     "bronze/bronze_datasets": {"evidence/evidence_files"},
     "silver/silver_evidence_fragments": {"bronze/bronze_evidence", "bronze/bronze_datasets"},
@@ -47,10 +49,18 @@ PARTITIONS = {
     "gold": GROUPS,
     "profiles": GROUP_BY_TABLE_GROUP,
 }
-OF_THE_GROUP = {"evidence/workspace_connection"}
+OF_THE_GROUP = {
+    *("evidence/workspace_connection", "evidence/metadata_reconciliation"),
+    "evidence/unity_catalog_registration",
+}
 CHECKS = {
     "evidence/workspace_connection": {"workspace_answers"},
     "evidence/evidence_files": {"all_files_entered"},
+    "evidence/metadata_reconciliation": {
+        *("files_without_rows", "rows_without_files", "hash_differences"),
+        *("duplicates", "foreign_paths"),
+    },
+    "evidence/unity_catalog_registration": {"all_registered"},
     "bronze/bronze_evidence": {"bronze_equals_evidence"},
     "bronze/bronze_datasets": {"no_loss"},
     "profiles/profile_results": {"profile_run_succeeded"},
@@ -65,6 +75,8 @@ AUTOMATED = {
 WITHOUT_ONE_TABLE = {
     "evidence/workspace_connection",
     "evidence/evidence_files",
+    "evidence/metadata_reconciliation",
+    "evidence/unity_catalog_registration",
     "bronze/bronze_datasets",
     "profiles/profile_run",
     "profiles/hygiene_issues",

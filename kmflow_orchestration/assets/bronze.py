@@ -1,5 +1,6 @@
 """Bronze: evidence as received, and its tables typed as their own values prove."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -55,7 +56,11 @@ NOTHING_LOST = dg.AssetCheckSpec(
     description="One row per stored evidence item, with its metadata row.",
 )
 def bronze_evidence(context: dg.AssetExecutionContext, kmflow: ContextResource) -> DayEvents:
-    yield from materialize_days(context, kmflow, _bronze_day)
+    yield from materialize_days(context, kmflow, _bronze_day, about_failure=_rows_waiting)
+
+
+def _rows_waiting(group: GroupContext) -> Mapping[str, Any]:
+    return group.metadata_state()
 
 
 def _bronze_day(group: GroupContext, day: date) -> DayReport:
@@ -68,6 +73,7 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
             "dagster/row_count": published.rows,
             "size_bytes": published.size_bytes,
             "batches": len(published.batches),
+            **group.metadata_state(),
             "table": table.text,
             "preview": preview(first_rows(group.id, table, **written)),
             "files_by_category": bars(

@@ -32,9 +32,13 @@ DayEvents = Iterator[dg.AssetMaterialization | dg.MaterializeResult]
 
 
 def materialize_days(
-    context: dg.AssetExecutionContext, kmflow: ContextResource, work: DayWork
+    context: dg.AssetExecutionContext,
+    kmflow: ContextResource,
+    work: DayWork,
+    *,
+    about_failure: Callable[[GroupContext], Mapping[str, Any]] = lambda _: {},
 ) -> DayEvents:
-    """Do `work` for each day of the run's one group.
+    """Do `work` for each day of the run's one group; `about_failure` tells what a failure left.
 
     Raises:
         dg.Failure: some day failed; retried by Dagster only if trying again can help all of them.
@@ -53,7 +57,7 @@ def materialize_days(
     if failures:
         # Yielded, not logged: what a step has logged is lost when it fails.
         yield from _records(context, target.group, reports)
-        raise _failure(target.group, failures)
+        raise _failure(target.group, failures, about_failure(group))
     for day, report in reports.items():
         shown = clean_metadata(report.metadata)  # added here, so that no event carries it
         context.add_asset_metadata(shown, partition_key=day_key(target.group, day))
@@ -71,11 +75,13 @@ def _records(
         )
 
 
-def _failure(group: str, failures: Mapping[date, KmflowError]) -> dg.Failure:
+def _failure(
+    group: str, failures: Mapping[date, KmflowError], about: Mapping[str, Any]
+) -> dg.Failure:
     days = "; ".join(f"{day}: [{error.code}] {error}" for day, error in failures.items())
     return dg.Failure(
         f"group {group}: {len(failures)} day(s) failed. {days}",
-        metadata={"failed_days": [day.isoformat() for day in failures]},
+        metadata={"failed_days": [day.isoformat() for day in failures], **about},
         allow_retries=all(error.retryable for error in failures.values()),
     )
 

@@ -1,6 +1,8 @@
 """Evidence files of a group's day: from the landing folder into the group's store."""
 
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -33,7 +35,11 @@ ALL_ENTERED = dg.AssetCheckSpec(
     description="Files of a group's day, hashed, stored in the group's place and confirmed.",
 )
 def evidence_files(context: dg.AssetExecutionContext, kmflow: ContextResource) -> DayEvents:
-    yield from materialize_days(context, kmflow, _store_day)
+    yield from materialize_days(context, kmflow, _store_day, about_failure=_rows_waiting)
+
+
+def _rows_waiting(group: GroupContext) -> Mapping[str, Any]:
+    return group.metadata_state()
 
 
 def _store_day(group: GroupContext, day: date) -> DayReport:
@@ -43,6 +49,7 @@ def _store_day(group: GroupContext, day: date) -> DayReport:
         batches.append(stored)
         if stored.failed:
             break  # what failed is for the next tick
+    group.write_required_rows(day)
     return DayReport(_metadata(group, day, batches), checks=(_all_entered(group, day, batches),))
 
 
@@ -77,6 +84,7 @@ def _metadata(
         "day": day.isoformat(),
         "group": group.id,
         "storage_backend": group.store.name,
+        **group.metadata_state(),
         "files": bars("Files by what became of them", counts),
         **urls(group.links()),
     }

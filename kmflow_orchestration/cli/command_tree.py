@@ -10,12 +10,21 @@ import typer
 
 from kmflow_orchestration import __version__
 
-SINGLE = {"demo": "demo", "dev": "dev", "provision": "provision", "grants": "grants"}
+SINGLE = {
+    "demo": "demo",
+    "dev": "dev",
+    "provision": "provision",
+    "grants": "grants",
+    "backfill-metadata": "backfill_metadata",
+    "dedupe-metadata": "dedupe_metadata",
+    "register-tables": "register_tables",
+}
 FAMILIES = {
     "group": "group",
     "engagement": "engagement",
     "evidence": "evidence",
     "rollback": "rollback",
+    "tables": "tables",
     "token": "tokens",
     "config": "config",
     "output": "outputs",
@@ -48,7 +57,7 @@ def _built(only: str | None) -> Any:
     app.callback(invoke_without_command=True)(_told)
     for name, module in SINGLE.items():
         if only in {None, name}:
-            app.command(name)(getattr(_module(module), name))
+            app.command(name)(getattr(_module(module), name.replace("-", "_")))
     for name, module in FAMILIES.items():
         if only in {None, name}:
             app.add_typer(_module(module).app, name=name)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from kmflow_orchestration.config.group_config import VerifyMode
 from kmflow_orchestration.config.group_input import InputRules
 from kmflow_orchestration.config.placeholders import is_placeholder
 from kmflow_orchestration.config.secret_refs import SecretRef
@@ -67,6 +68,13 @@ class Settings(BaseSettings):
 
     upload_mb_per_s: float | None = Field(None, gt=0, validation_alias="KMFLOW_UPLOAD_MB_PER_S")
     """Megabytes a second that one process sends to workspaces, all groups together; no limit."""
+
+    metadata: Literal["outbox", "required"] = Field("outbox", validation_alias="KMFLOW_METADATA")
+    """Whether storing a file waits for its metadata row and fails without it (AB-S7); in the
+    outbox rows wait in the ledger until the warehouse takes them."""
+
+    reconcile_verify: VerifyMode = Field("hash", validation_alias="KMFLOW_RECONCILE_VERIFY")
+    """How stored files are compared with their rows: `hash` reads them all, `size` lists them."""
 
     output_deadline_s: int = Field(120, ge=1, validation_alias="KMFLOW_OUTPUT_DEADLINE_S")
     """Seconds after which no further attempt to upload a task's output begins."""

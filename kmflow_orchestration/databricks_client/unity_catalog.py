@@ -79,6 +79,14 @@ class UnityCatalog:
         query = {"catalog_name": catalog, "schema_name": schema, "omit_columns": "true"}
         return self._owners("tables", query)
 
+    def table_owner(self, table: TableName) -> str | None:
+        """Who owns a table, None when there is none."""
+        try:
+            answer = self._calls.do("GET", f"{_UC}/tables/{quote(table.text, safe='')}")
+        except RemoteNotFound:
+            return None
+        return str(answer.get("owner") or "")
+
     def table_columns(self, table: TableName) -> tuple[Column, ...] | None:
         """Columns of a table in order, None when there is none."""
         endpoint = f"{_UC}/tables/{quote(table.text, safe='')}"

@@ -118,6 +118,11 @@ class Ledger:
             for day in sorted({*pending, *unfinished})
         ]
 
+    def unwritten_days(self, group: GroupId) -> set[date]:
+        """Days with files that are being stored, or with items whose rows are still to come."""
+        with reading(self._sessions) as tables:
+            return tables.batches.unwritten_days(group)
+
     def late_days(self, group: GroupId, converted_before: datetime) -> list[DueDay]:
         """Days whose silver steps are missing although they were converted before that time."""
         with reading(self._sessions) as tables:

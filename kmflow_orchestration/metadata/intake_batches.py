@@ -226,6 +226,10 @@ class IntakeBatches:
         """Days with a batch that is open or lacks a step of the intake run."""
         return self._days(group, _lacking(INTAKE_STEPS))
 
+    def unwritten_days(self, group: GroupId) -> set[date]:
+        """Days with a batch that is open or lacks its metadata and bronze rows."""
+        return self._days(group, _lacking((Step.STORED, Step.BRONZE)))
+
     def late_days(self, group: GroupId, converted_before: datetime) -> set[date]:
         """Days with a batch that was converted long ago and still lacks a silver step."""
         return self._days(group, Row.datasets_at < converted_before, _lacking(SILVER_STEPS))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 
 from kmflow_orchestration import __version__
-from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import BackendUnreachable
 from kmflow_orchestration.identity import bronze_id, deletion_log_id, ingestion_log_id
@@ -18,7 +16,8 @@ from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, State, Step
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import write_all
-from kmflow_orchestration.operations.remove_deleted import drop_rows, remove_files, remove_rows
+from kmflow_orchestration.operations.metadata_outbox import MetadataWriting, side_json
+from kmflow_orchestration.operations.remove_deleted import remove_files, remove_rows
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores, raise_first
 from kmflow_orchestration.storage.interfaces import Lakehouse
@@ -71,7 +70,7 @@ def publish_bronze(
             remove_rows(group, leaving, register=register, lakehouse=lakehouse, config=config)
         writing = _Writing(batch, lakehouse, config)
         items = write_all(group, batch.batch_id, ledger, writing.write)
-        writing.take_back(ledger, items)
+        writing.metadata.take_back(group, ledger, items)
         away += left.values()
         if not left:
             ledger.finish_step(group, batch.batch_id, Step.BRONZE)
@@ -81,38 +80,27 @@ def publish_bronze(
     return PublishedBronze(group, day, tuple(b.batch_id for b in batches), rows, size_bytes)
 
 
-@dataclass(slots=True)
 class _Writing:
-    """One batch's rows; mutable: it remembers whose metadata it wrote."""
+    """One batch's rows; remembers whose metadata it wrote."""
 
-    batch: Batch
-    lakehouse: Lakehouse
-    config: GroupConfig
-    _written: set[str] = field(default_factory=set)
+    def __init__(self, batch: Batch, lakehouse: Lakehouse, config: GroupConfig) -> None:
+        self._batch = batch
+        self._lakehouse = lakehouse
+        self._table = config.namespace.bronze(medallion.BRONZE_EVIDENCE_RAW.name)
+        self.metadata = MetadataWriting(lakehouse, config)
 
     def write(self, items: Sequence[Item]) -> None:
         """Metadata and bronze rows, side by side: neither table knows of the other."""
-        kept = [item for item in items if not item.is_gone]
-        self._written |= {item.item_id for item in kept}
 
         def merge_metadata() -> None:
-            table = self.config.namespace.base(medallion.EVIDENCE_METADATA.name)
-            self.lakehouse.merge(table, _metadata_rows(kept), ["id"])
+            self.metadata.write(items)
 
         def replace_bronze() -> None:
-            table = self.config.namespace.bronze(medallion.BRONZE_EVIDENCE_RAW.name)
-            self.lakehouse.replace(table, _bronze_rows(items), matching=_batch_or_moved(self.batch))
+            matching = _batch_or_moved(self._batch)
+            self._lakehouse.replace(self._table, _bronze_rows(items), matching=matching)
 
         for _ in side_by_side(lambda write: write(), (merge_metadata, replace_bronze), workers=2):
             pass
-
-    def take_back(self, ledger: Ledger, items: Sequence[Item]) -> None:
-        """Remove rows of items that were deleted, perhaps wholly, just before they were written."""
-        left = self._written - {item.item_id for item in items}
-        group = GroupId(self.batch.group_id)
-        gone = [item for item in ledger.find_items(group, left).values() if item.is_gone]
-        if gone:
-            drop_rows(gone, lakehouse=self.lakehouse, config=self.config)
 
 
 def write_ingestion_log(
@@ -141,26 +129,6 @@ def _batch_or_moved(batch: Batch) -> dict[str, Sequence[str]]:
     }
 
 
-def _metadata_rows(items: Iterable[Item]) -> pa.Table:
-    names = medallion.EVIDENCE_METADATA.column_names
-    rows = [
-        {
-            "group_id": item.group_id,
-            "engagement_id": item.engagement_id,
-            "id": item.item_id,
-            "file_name": item.file_name,
-            "volume_path": item.stored_path,
-            "content_hash": item.content_hash,
-            "size_bytes": item.size_bytes,
-            "stored_at": iso(item.stored_at),
-            "metadata_json": _side_json(item),
-            medallion.BATCH_COLUMN: item.batch_id,
-        }
-        for item in items
-    ]
-    return pa.Table.from_pylist(rows, schema=_text_schema(names, {"size_bytes": pa.int64()}))
-
-
 def _bronze_rows(items: Iterable[Item]) -> pa.Table:
     names = medallion.BRONZE_EVIDENCE_RAW.column_names
     rows = [
@@ -179,7 +147,7 @@ def _bronze_rows(items: Iterable[Item]) -> pa.Table:
             "source_identifier": item.landing_path,
             "ingested_at": item.stored_at,
             "ingested_by": INGESTED_BY,
-            "metadata_json": _side_json(item),
+            "metadata_json": side_json(item),
             medallion.BATCH_COLUMN: item.batch_id,
         }
         for item in items
@@ -233,10 +201,6 @@ def _tombstone(item: Item) -> Iterator[dict[str, object]]:
 def _milliseconds(item: Item) -> int:
     """From first sight in landing to the confirmed store."""
     return int((item.stored_at - item.first_seen_at).total_seconds() * 1000)
-
-
-def _side_json(item: Item) -> str:
-    return json.dumps(item.side.as_dict(), sort_keys=True, ensure_ascii=False)
 
 
 def _text_schema(names: Sequence[str], types: Mapping[str, pa.DataType]) -> pa.Schema:

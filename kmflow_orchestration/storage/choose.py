@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
@@ -24,6 +25,9 @@ from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.storage.volume_outputs import VolumeOutputs
 from kmflow_orchestration.storage.volume_store import VolumeStore
 from kmflow_orchestration.storage.warehouse_lakehouse import WarehouseLakehouse
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.storage.table_care import TableCare
 
 
 def open_stores(
@@ -98,6 +102,24 @@ def open_lakehouse(
         catalog=UnityCatalog(calls),
         clock=clock,
     )
+
+
+def open_table_care(
+    settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
+) -> TableCare:
+    """What cares for the group's tables; nothing is sent yet. As `open_lakehouse`."""
+    own = OwnTables(config.group_id, config.namespace)
+    with naming_extras():
+        from kmflow_orchestration.storage.table_care import LocalCare, WarehouseCare
+
+        if settings.tables_are_local:
+            from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
+
+            root = settings.lakehouse_root(config.group_id)
+            return LocalCare(LocalLakehouse(own, root, clock=clock))
+    calls = clients.get(config)
+    warehouse = Warehouse(calls, config.warehouse_id, clock=clock)
+    return WarehouseCare(own, Statements(calls, warehouse, clock))
 
 
 def open_outputs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ import pyarrow as pa
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.storage.evidence_paths import engagement_parts, original_name
 from kmflow_orchestration.storage.evidence_table import EvidenceTable, TableVersion
-from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata
+from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata, StoredObject
 from kmflow_orchestration.storage.local_store import LocalStore
 
 TABLE = "evidence_files"
@@ -76,6 +76,9 @@ class DeltaStore:
             for path in self._table.paths(engagement)
             if original_name(PurePosixPath(path).name).startswith(prefix or "")
         )
+
+    def walk(self) -> Iterator[StoredObject]:
+        return self._files.walk()
 
     def delete(self, path: str) -> bool:
         self._files.local_path(path)  # outside the boundary: refused before anything is touched

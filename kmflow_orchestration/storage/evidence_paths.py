@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -50,6 +51,26 @@ def is_stored_name(name: str) -> bool:
         and name[_ID_DIGITS] == "_"
         and all(char in "0123456789abcdef" for char in head)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlace:
+    """What a stored path says about its file; `digits` are the first of its item's id."""
+
+    engagement_id: str
+    received_on: date
+    digits: str
+    file_name: str
+
+
+def stored_place(parts: Sequence[str]) -> StoredPlace | None:
+    """A path's components read back, None where they are not in the form we give."""
+    if len(parts) != 4 or parts[0] != FOLDER or not is_id(parts[1]):
+        return None
+    if not is_day(parts[2]) or not is_stored_name(parts[3]) or _SURROGATE.search(parts[3]):
+        return None
+    day, stored = date.fromisoformat(parts[2]), parts[3]
+    return StoredPlace(parts[1], day, stored[:_ID_DIGITS], original_name(stored))
 
 
 def is_day(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -42,6 +42,23 @@ class EvidenceFile:
     content_hash: str
     size_bytes: int
     content: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A file as a store lists it, whatever its name; the first `root_depth` parts of its path are
+    the store's own.
+    """
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
+    root_depth: int = 0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What leads to it from the store's root; a million of them would take room."""
+        return tuple(self.path.split("/")[self.root_depth :])
 
 
 @runtime_checkable
@@ -94,6 +111,13 @@ class StorageBackend(Protocol):
 
     def list_files(self, engagement_id: str, prefix: str | None = None) -> list[str]:
         """Stored paths of an engagement, sorted; `prefix` is of the original file name."""
+        ...
+
+    def walk(self) -> Iterator[StoredObject]:
+        """All files of the store in no order, also those under names that are not ours.
+
+        None when nothing was stored yet; a Volume that is not there raises StorageUnavailable.
+        """
         ...
 
     def delete(self, path: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -21,9 +23,12 @@ from kmflow_orchestration.storage.evidence_paths import (
     original_name,
     text_values,
 )
-from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata
+from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata, StoredObject
 from kmflow_orchestration.storage.new_evidence import NewEvidence
 from kmflow_orchestration.storage.verified_reading import chunks, hash_of
+
+# A write that is under way, or that a crash left; it was never stored.
+_UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.part")
 
 
 class LocalStore:
@@ -103,6 +108,15 @@ class LocalStore:
                 ]
         return sorted(found)
 
+    def walk(self) -> Iterator[StoredObject]:
+        root = self._root.resolve()
+        with _disk_faults(FOLDER):
+            for folder, _, names in os.walk(root / FOLDER, onerror=_unless_missing):
+                for name in names:
+                    found = _found(Path(folder, name), root)
+                    if found is not None:
+                        yield found
+
     def delete(self, path: str) -> bool:
         target = self.local_path(path)
         with _disk_faults(path):
@@ -138,6 +152,23 @@ class LocalStore:
         if not resolved.is_relative_to(root / FOLDER):
             raise UnsafePath(f"{path!r} is outside the storage boundary")
         return resolved
+
+
+def _unless_missing(error: OSError) -> None:
+    """What a listing does about a folder it cannot read; one that is gone holds nothing."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _found(file: Path, root: Path) -> StoredObject | None:
+    if _UNFINISHED.fullmatch(file.name):
+        return None
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return None  # deleted meanwhile
+    at = datetime.fromtimestamp(status.st_mtime, UTC)
+    return StoredObject(file.relative_to(root).as_posix(), status.st_size, at)
 
 
 def _is_there(target: Path, file: EvidenceFile) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 from kmflow_orchestration.clock import Clock, utc_day
-from kmflow_orchestration.databricks_client.files import VolumeFiles
+from kmflow_orchestration.databricks_client.files import RemoteFile, VolumeFiles
 from kmflow_orchestration.errors import (
     RemoteConflict,
     RemoteFault,
@@ -26,9 +27,12 @@ from kmflow_orchestration.storage.evidence_paths import (
     original_name,
     text_values,
 )
-from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata
+from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata, StoredObject
 from kmflow_orchestration.storage.new_evidence import NewEvidence
 from kmflow_orchestration.storage.verified_reading import hash_of, opener
+
+# `/Volumes/catalog/schema/volume` before the first `/` of what lies in it.
+_ROOT_DEPTH = 5
 
 
 class VolumeStore:
@@ -142,6 +146,26 @@ class VolumeStore:
             if is_stored_name(entry.name) and original_name(entry.name).startswith(prefix)
         ]
 
+    def walk(self) -> Iterator[StoredObject]:
+        with _faults(self._volume.text):
+            folders = self._roots()
+            while folders:
+                for entry in self._files.list_directory(folders.pop()):
+                    if entry.is_directory:
+                        folders.append(entry.path)
+                    else:
+                        yield _listed(entry)
+
+    def _roots(self) -> list[VolumePath]:
+        try:
+            entries = list(self._files.list_directory(self._volume, must_exist=True))
+        except RemoteNotFound as error:
+            # It must not look like one without files.
+            raise StorageUnavailable(
+                f"there is no Volume {self._volume}", hint="kmflow provision makes it"
+            ) from error
+        return [entry.path for entry in entries if entry.name == FOLDER and entry.is_directory]
+
     def delete(self, path: str) -> bool:
         checked = self._checked(path)
         with _faults(path):
@@ -163,6 +187,11 @@ class VolumeStore:
         if parsed is None or not self._volume.joined(FOLDER).contains(parsed):
             raise UnsafePath(f"{path!r} is outside the storage boundary")
         return parsed
+
+
+def _listed(entry: RemoteFile) -> StoredObject:
+    at = datetime.fromtimestamp((entry.last_modified_ms or 0) / 1000, UTC)
+    return StoredObject(entry.path.text, entry.size_bytes, at, root_depth=_ROOT_DEPTH)
 
 
 @contextmanager

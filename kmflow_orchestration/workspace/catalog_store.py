@@ -112,6 +112,14 @@ class CatalogStore:
             (comment, json.dumps(facts), table.workspace_id, table.id),
         )
 
+    def set_owner(self, workspace_id: str, kind: str, full_name: str, owner: str) -> None:
+        """Give a securable to a principal. Raises WireError for one nobody knows."""
+        self.grants.check_principal(workspace_id, owner)
+        self._database.execute(
+            "UPDATE securables SET owner = ? WHERE workspace_id = ? AND kind = ? AND full_name = ?",
+            (owner, workspace_id, kind, full_name.lower()),
+        )
+
     def drop(self, caller: Caller, kind: str, full_name: str, *, cascade: bool = False) -> None:
         """Remove a securable and its bytes; with `cascade` also what lies in it.
 

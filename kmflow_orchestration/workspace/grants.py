@@ -128,17 +128,19 @@ class Grants:
             WireError: no such privilege on this kind, or no such principal.
         """
         privilege = self._checked(grant)
-        known = {one.name for one in self._state.principals(workspace_id)}
-        if grant.principal not in {*known, EVERYBODY}:
-            raise WireError(
-                404,
-                "PRINCIPAL_DOES_NOT_EXIST",
-                f"Could not find principal with name {grant.principal}.",
-            )
+        self.check_principal(workspace_id, grant.principal)
         self._database.execute(
             "INSERT OR IGNORE INTO grants VALUES (?, ?, ?, ?, ?)",
             (workspace_id, grant.kind, grant.full_name, grant.principal, privilege),
         )
+
+    def check_principal(self, workspace_id: str, principal: str) -> None:
+        """Raises WireError for one nobody knows."""
+        known = {one.name for one in self._state.principals(workspace_id)}
+        if principal not in {*known, EVERYBODY}:
+            raise WireError(
+                404, "PRINCIPAL_DOES_NOT_EXIST", f"Could not find principal with name {principal}."
+            )
 
     def remove(self, workspace_id: str, grant: Grant) -> None:
         """Take a privilege back; one that was never given is no error."""

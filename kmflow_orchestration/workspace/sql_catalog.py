@@ -157,6 +157,20 @@ def _grant(statement: CatalogStatement, catalog: CatalogStore, scope: Scope) -> 
     return NOTHING
 
 
+def _set_tags(statement: CatalogStatement, catalog: CatalogStore, scope: Scope) -> pa.Table:
+    kind, name = _managed(statement, catalog, scope)
+    table = catalog.get(scope.caller.workspace_id, kind, name)
+    tags = {**table.facts.get("tags", {}), **dict(statement.tags)}
+    catalog.update_table(table, comment=table.comment, facts={**table.facts, "tags": tags})
+    return NOTHING
+
+
+def _set_owner(statement: CatalogStatement, catalog: CatalogStore, scope: Scope) -> pa.Table:
+    kind, name = _managed(statement, catalog, scope)
+    catalog.set_owner(scope.caller.workspace_id, kind, name, statement.principal)
+    return NOTHING
+
+
 def _show_grants(statement: CatalogStatement, catalog: CatalogStore, scope: Scope) -> pa.Table:
     kind, name = _place(statement, scope)
     workspace_id = scope.caller.workspace_id
@@ -264,4 +278,6 @@ _ACTIONS: Mapping[str, Callable[[CatalogStatement, CatalogStore, Scope], pa.Tabl
     "SHOW GRANTS": _show_grants,
     "SHOW": _show,
     "USE": _use,
+    "SET TAGS": _set_tags,
+    "SET OWNER": _set_owner,
 }

@@ -1,6 +1,7 @@
 """Statements about the catalog itself, which no query engine knows: read by their words.
 
-CREATE and DROP of catalogs, schemas and Volumes, DROP TABLE, GRANT, REVOKE, SHOW, USE.
+CREATE and DROP of catalogs, schemas and Volumes, DROP TABLE, GRANT, REVOKE, SHOW, USE, and ALTER
+TABLE as far as it sets tags or an owner.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ _DEPTH = {"METASTORE": 0, "CATALOG": 1, "SCHEMA": 2, "TABLE": 3, "VOLUME": 3}
 
 @dataclass(frozen=True, slots=True)
 class CatalogStatement:
-    """`verb` is CREATE, DROP, GRANT, REVOKE, SHOW GRANTS, SHOW or USE; `name` as written."""
+    """`name` is as written. `verb` is CREATE, DROP, GRANT, REVOKE, SHOW GRANTS, SHOW, USE,
+    SET TAGS or SET OWNER.
+    """
 
     verb: str
     kind: str = ""
@@ -36,6 +39,7 @@ class CatalogStatement:
     cascade: bool = False
     privileges: tuple[str, ...] = ()
     principal: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
     pattern: str | None = None
 
 
@@ -202,6 +206,32 @@ def _use(words: _Words) -> CatalogStatement:
     return CatalogStatement("USE", kind, name)
 
 
+def _alter(words: _Words) -> CatalogStatement | None:
+    if not words.take("ALTER", "TABLE"):
+        return None
+    name = _full(words, "TABLE")
+    if words.take("SET", "TAGS"):
+        tags = _tags(words)
+        words.end()
+        return CatalogStatement("SET TAGS", "TABLE", name, tags=tags)
+    if words.take("SET", "OWNER", "TO") or words.take("OWNER", "TO"):
+        principal = words.identifier()
+        words.end()
+        return CatalogStatement("SET OWNER", "TABLE", name, principal=principal)
+    return None
+
+
+def _tags(words: _Words) -> tuple[tuple[str, str], ...]:
+    found = []
+    words.expect("(")
+    while True:
+        key = words.text()
+        found.append((key, words.text() if words.take("=") else ""))
+        if not words.take(","):
+            words.expect(")")
+            return tuple(found)
+
+
 def _privileges(words: _Words) -> tuple[str, ...]:
     found: list[str] = []
     while True:
@@ -236,4 +266,5 @@ _READERS: Mapping[str, Callable[[_Words], CatalogStatement | None]] = {
     "REVOKE": _grant,
     "SHOW": _show,
     "USE": _use,
+    "ALTER": _alter,
 }

@@ -40,6 +40,7 @@ from kmflow_orchestration.workspace.sql_catalog_syntax import CatalogStatement
 from kmflow_orchestration.workspace.sql_create_table import check_clustering, check_names
 from kmflow_orchestration.workspace.sql_errors import SqlError, from_sail, from_wire
 from kmflow_orchestration.workspace.sql_insert import insert_sql, mismatch_sql
+from kmflow_orchestration.workspace.sql_maintenance import Maintenance, maintain
 from kmflow_orchestration.workspace.sql_plans import (
     AddColumns,
     Change,
@@ -189,6 +190,7 @@ class SqlEngine:
             AddColumns: self._add_columns,
             SetProperties: self._set_properties,
             DescribeTable: self._describe,
+            Maintenance: self._maintain,
         }
         return actions[type(plan)](plan, request)
 
@@ -296,6 +298,10 @@ class SqlEngine:
     def _describe(self, plan: DescribeTable, _: Request) -> pa.Table:
         columns = self.columns_of(plan.target)
         return described_in_full(plan.target, columns) if plan.extended else described(columns)
+
+    def _maintain(self, plan: Maintenance, _: Request) -> pa.Table:
+        with self._table_locks[plan.target.id]:
+            return maintain(plan, self._catalog.directory_of(plan.target))
 
     def _forget(self, table: Securable) -> None:
         host = self._hosts.get(table.workspace_id)

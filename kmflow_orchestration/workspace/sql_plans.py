@@ -9,6 +9,7 @@ from kmflow_orchestration.names import TableName
 from kmflow_orchestration.sail.tables import Column
 from kmflow_orchestration.workspace.securables import Securable
 from kmflow_orchestration.workspace.sql_catalog_syntax import CatalogStatement
+from kmflow_orchestration.workspace.sql_maintenance import Maintenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +110,6 @@ Plan = (
     | AddColumns
     | SetProperties
     | DescribeTable
+    | Maintenance
     | CatalogStatement
 )

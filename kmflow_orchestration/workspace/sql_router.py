@@ -24,6 +24,7 @@ from kmflow_orchestration.workspace.sql_create_table import (
     typed_columns,
 )
 from kmflow_orchestration.workspace.sql_errors import SqlError
+from kmflow_orchestration.workspace.sql_maintenance import Maintenance, read_maintenance
 from kmflow_orchestration.workspace.sql_plans import (
     AddColumns,
     Change,
@@ -68,6 +69,9 @@ def route(
     known = read_catalog_statement(statement)
     if known is not None:
         return known
+    care = read_maintenance(statement)
+    if care is not None:
+        return Maintenance(care, TableResolver(catalog, scope).known(care.name, care.privileges))
     tree = _parsed(statement)
     reader = _READERS.get(type(tree))
     if reader is None:

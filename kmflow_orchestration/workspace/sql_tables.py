@@ -121,6 +121,12 @@ class TableResolver:
             raise from_wire(error) from error
         return self._catalog.get(caller.workspace_id, TABLE, name.text)
 
+    def known(self, parts: tuple[str, ...], privileges: tuple[str, ...]) -> Securable:
+        """A table by the parts of its name as written. Raises SqlError."""
+        written = [part.lower() for part in parts]
+        defaults = [self._scope.catalog.lower(), self._scope.schema.lower()]
+        return self._checked(TableName(*(defaults[: 3 - len(written)] + written)), privileges)
+
     def require(self, privilege: str, kind: str, full_name: str) -> None:
         """Check one privilege. Raises SqlError."""
         try:

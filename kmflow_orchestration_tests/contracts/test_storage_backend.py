@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kmflow_orchestration.clock import SystemClock
 from kmflow_orchestration.errors import QuarantinedFile, UnsafePath
+from kmflow_orchestration.storage.evidence_paths import stored_place
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend
 
 Drop = Callable[..., EvidenceFile]
@@ -218,3 +221,21 @@ def test_no_path_leads_out_of_the_store(
     # Whatever passes the boundary names a place inside, and nothing lies there.
     assert found is False
     assert "evidence_store" in path
+
+
+def test_a_walk_meets_every_file_with_its_size_and_time_and_nothing_before_the_first(
+    store: StorageBackend, landing: Drop
+) -> None:
+    assert list(store.walk()) == []
+    first = store.write_from(landing("a.csv", b"id\n1\n"))
+    second = store.write_from(landing("b.csv", b"", engagement="e2"))
+
+    found = {file.path: file for file in store.walk()}
+
+    assert found.keys() == {first.path, second.path}
+    assert found[first.path].size_bytes == 5
+    assert found[first.path].parts == tuple(first.path.split("/")[-4:])
+    place = stored_place(found[second.path].parts)
+    assert place is not None
+    assert (place.engagement_id, place.file_name) == ("e2", "b.csv")
+    assert abs(found[first.path].modified_at - SystemClock().now()) < timedelta(hours=1)

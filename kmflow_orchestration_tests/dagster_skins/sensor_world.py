@@ -36,7 +36,12 @@ class SensorWorld:
     """
 
     def __init__(
-        self, home: Path, database_url: str, *, storage_backend: str | None = "local"
+        self,
+        home: Path,
+        database_url: str,
+        *,
+        storage_backend: str | None = "local",
+        **overrides: str,
     ) -> None:
         self.home = home
         self.overrides = {
@@ -44,6 +49,7 @@ class SensorWorld:
             "database_url": database_url,
             "quiet_period_s": "0",
             **({} if storage_backend is None else {"storage_backend": storage_backend}),
+            **overrides,
         }
         self.definitions = build_definitions(sensors_running=False, overrides=self.overrides)
         self.now = SystemClock().now()

@@ -104,6 +104,13 @@ def world(
 ATTEMPTS = {
     "provision": "--group acme",
     "grants": "--group acme --to globex-service",
+    "backfill-metadata": "--group acme --prune",
+    "dedupe-metadata": "--group acme --apply",
+    "register-tables": "--group acme",
+    "tables history": "bronze.bronze_evidence_raw --group acme",
+    "tables optimize": "bronze.bronze_evidence_raw --group acme",
+    "tables vacuum": "bronze.bronze_evidence_raw --group acme",
+    "tables restore": "bronze.bronze_evidence_raw 0 --group acme --yes",
     "group create": "acme catalog=globex",
     "group set": "acme catalog=globex schema=main",
     "group disable": "acme",

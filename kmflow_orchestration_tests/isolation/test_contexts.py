@@ -65,7 +65,8 @@ SHARED = {
 }
 ABOUT_SOMETHING = {
     *("stored_completion", "refused", "profile_run", "profile_materialized"),
-    *("latest_profile_run", "score_trend", "links", "open_engine"),
+    *("latest_profile_run", "score_trend", "links", "open_engine", "register_tables"),
+    "write_required_rows",
 }
 
 
@@ -149,6 +150,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "profile_run_id": things.run.profile_run_id,
         "table_group": things.table_group.table_group_id,
         "table": things.table,
+        "entries": [],
     }
 
 

@@ -76,8 +76,16 @@ BY_TABLE: dict[str, Callable[[Lakehouse, TableName], object]] = {
 
 
 def test_every_method_there_is_is_tried() -> None:
-    assert BY_PATH.keys() | BY_NAME.keys() == methods(StorageBackend)
+    assert BY_PATH.keys() | BY_NAME.keys() | {"walk"} == methods(StorageBackend)
     assert BY_TABLE.keys() == methods(Lakehouse)
+
+
+def test_a_walk_sees_no_file_of_a_neighbour(two: TwoGroups) -> None:
+    mine = {file.path for file in two.acme.store.walk()}
+    theirs = {file.path for file in two.globex.store.walk()}
+    assert (two.acme.path in mine, two.globex.path in theirs) == (True, True)
+    assert two.is_on_disk or not mine & theirs
+    assert len(mine) == len(theirs)
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,9 @@ WITHOUT_GROUP = {
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
+        " read_entries no_progress shown shown_difference side_json table_of"
     ),
+    "works as the client it is handed, in the place it is told: grants decide": "register_tables",
     "the operator's file or database names the groups": (
         "import_groups import_inputs save_if_changed find_peer_groups"
     ),
@@ -154,6 +156,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "workers": 0,
         "work_dir": work_dir,
         "max_size_bytes": storing["max_size_bytes"],
+        "verify": "hash",
         "holder": storing["holder"],
         "on_written": lambda *_: None,
         "written": [written],

@@ -56,3 +56,21 @@ def test_what_cannot_be_granted_is_refused(secret, ada):
     assert ada.refused(f"GRANT SELECT ON TABLE {secret} TO nobody").error_class == (
         "PRINCIPAL_NOT_FOUND"
     )
+
+
+def test_an_owner_tags_a_table_and_hands_it_over_and_nobody_else_does(secret, ada, mine):
+    tags = "SET TAGS ('classification' = 'restricted', 'seen')"
+    assert mine.refused(f"ALTER TABLE {secret} {tags}").error_class == "INSUFFICIENT_PERMISSIONS"
+    assert "MANAGE" in mine.refused(f"ALTER TABLE {secret} SET OWNER TO bob").text
+    ada.run(f"ALTER TABLE {secret} {tags}")
+    ada.run(f"ALTER TABLE {secret} SET TAGS ('seen' = 'twice')")
+    catalog = ada.services.catalog
+    table = catalog.get(ada.caller.workspace_id, "TABLE", secret)
+    assert table.facts["tags"] == {"classification": "restricted", "seen": "twice"}
+    nobody = ada.refused(f"ALTER TABLE {secret} OWNER TO nobody")
+    assert nobody.error_class == "PRINCIPAL_NOT_FOUND"
+    assert ada.refused(f"ALTER TABLE {secret} SET TAGS ()").error_class == "PARSE_SYNTAX_ERROR"
+
+    ada.run(f"ALTER TABLE {secret} OWNER TO bob")
+    assert catalog.get(ada.caller.workspace_id, "TABLE", secret).owner == "bob"
+    assert mine.as_("root").run(f"ALTER TABLE {secret} SET OWNER TO ada").num_rows == 0

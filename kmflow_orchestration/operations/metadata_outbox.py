@@ -1,0 +1,104 @@
+"""Rows of `evidence_metadata` that are still to come, and how they get there (row B7, AB-S7).
+
+The ledger is the outbox: an item is in it, with all its row is made of, before anybody asks the
+warehouse, and its batch is unfinished until the row is written. The sensor asks for another run of
+such a day until it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+
+from kmflow_orchestration.clock import iso
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.intake.ledger import Item, Ledger, Step
+from kmflow_orchestration.metadata.intake_records import GONE
+from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.batch_members import write_all
+from kmflow_orchestration.operations.remove_deleted import drop_rows
+from kmflow_orchestration.storage.interfaces import Lakehouse
+from kmflow_orchestration.tables.arrow_types import arrow_schema
+from kmflow_orchestration.tables.medallion import BATCH_COLUMN, EVIDENCE_METADATA
+
+_SCHEMA = arrow_schema(EVIDENCE_METADATA.columns)
+
+
+@dataclass(slots=True)
+class MetadataWriting:
+    """One batch's metadata rows; mutable: it remembers whose it wrote."""
+
+    lakehouse: Lakehouse
+    config: GroupConfig
+    _written: set[str] = field(default_factory=set)
+
+    def write(self, items: Sequence[Item]) -> None:
+        """The rows of those that nobody deleted, by their ids: a repeat changes nothing."""
+        kept = [item for item in items if not item.is_gone]
+        self._written |= {item.item_id for item in kept}
+        table = self.config.namespace.base(EVIDENCE_METADATA.name)
+        self.lakehouse.merge(table, _rows(kept), ["id"])
+
+    def take_back(self, group: GroupId, ledger: Ledger, items: Sequence[Item]) -> None:
+        """Remove rows of items that were deleted, perhaps wholly, just before they were written."""
+        left = self._written - {item.item_id for item in items}
+        gone = [item for item in ledger.find_items(group, left).values() if item.is_gone]
+        if gone:
+            drop_rows(gone, lakehouse=self.lakehouse, config=self.config)
+
+
+def pending_rows(group: GroupId, *, ledger: Ledger) -> int:
+    """How many stored items of a group wait for their row."""
+    batches = [
+        batch.batch_id
+        for day in ledger.unwritten_days(group)
+        for batch in ledger.stored_batches(group, day)
+        if not batch.is_finished(Step.BRONZE)
+    ]
+    return ledger.count_items(group, batches) - ledger.count_items(group, batches, GONE)
+
+
+def write_pending_rows(
+    group: GroupId, day: date, *, ledger: Ledger, lakehouse: Lakehouse, config: GroupConfig
+) -> int:
+    """Write the rows of a day's items that wait for them; how many. Bronze has its own to write.
+
+    Raises:
+        AccessRefused, RemoteFault: they still wait; the next call goes on.
+    """
+    count = 0
+    for batch in ledger.stored_batches(group, day):
+        if not batch.is_finished(Step.BRONZE):
+            writing = MetadataWriting(lakehouse, config)
+            items = write_all(group, batch.batch_id, ledger, writing.write)
+            writing.take_back(group, ledger, items)
+            count += len(items)
+    return count
+
+
+def side_json(item: Item) -> str:
+    """What the item's side file says, as tables keep it."""
+    return json.dumps(item.side.as_dict(), sort_keys=True, ensure_ascii=False)
+
+
+def _rows(items: Iterable[Item]) -> pa.Table:
+    rows = [
+        {
+            "group_id": item.group_id,
+            "engagement_id": item.engagement_id,
+            "id": item.item_id,
+            "file_name": item.file_name,
+            "volume_path": item.stored_path,
+            "content_hash": item.content_hash,
+            "size_bytes": item.size_bytes,
+            "stored_at": iso(item.stored_at),
+            "metadata_json": side_json(item),
+            BATCH_COLUMN: item.batch_id,
+        }
+        for item in items
+    ]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
