@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.evidence_register import EvidenceRegister
     from kmflow_orchestration.intake.ledger import Ledger
+    from kmflow_orchestration.intake.moved_evidence import MovedEvidence
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
     from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
     from kmflow_orchestration.metadata.api_tokens import ApiTokens
@@ -179,6 +180,13 @@ class Context:
         from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 
         return EvidenceRegister(self._sessions, self.clock)
+
+    @cached_property
+    def moved_evidence(self) -> MovedEvidence:
+        """Evidence items whose bytes go to another store."""
+        from kmflow_orchestration.intake.moved_evidence import MovedEvidence
+
+        return MovedEvidence(self._sessions, self.clock)
 
     @cached_property
     def datasets(self) -> DatasetTables:
@@ -472,6 +480,21 @@ class GroupContext:
             "register": self._context.register,
             "store": self.store,
             "lakehouse": self.lakehouse,
+            "config": self.config,
+        }
+
+    def migrating(self) -> dict[str, Any]:
+        """Arguments of moving evidence to the group's Volume, or of comparing with it.
+
+        Raises as `open_volume_store`.
+        """
+        from kmflow_orchestration.storage.choose import open_volume_store, open_warehouse_lakehouse
+
+        context = self._context
+        opening: dict[str, Any] = {"clients": context.clients, "clock": context.clock}
+        return {
+            "store": open_volume_store(self.config, **opening),
+            "lakehouse": open_warehouse_lakehouse(self.config, **opening),
             "config": self.config,
         }
 

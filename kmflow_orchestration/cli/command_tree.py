@@ -21,6 +21,7 @@ FAMILIES = {
     "group": "group",
     "engagement": "engagement",
     "evidence": "evidence",
+    "migrate": "migrate",
     "token": "tokens",
     "config": "config",
     "output": "outputs",

@@ -41,6 +41,14 @@ def open_storage(
             from kmflow_orchestration.storage.delta_store import DeltaStore
 
         return DeltaStore(config.group_id, folder, clock=clock)
+    return open_volume_store(config, clients=clients, clock=clock)
+
+
+def open_volume_store(config: GroupConfig, *, clients: ClientCache, clock: Clock) -> VolumeStore:
+    """The group's store in its Volume, whatever this process stores new files on.
+
+    Raises as `open_storage`.
+    """
     files = VolumeFiles(clients.get(config))
     return VolumeStore(config.group_id, config.volume, files, clock=clock)
 
@@ -61,17 +69,27 @@ def open_lakehouse(
         MissingDependency: the embedded engine, which local tables need, is not installed.
         ConfigurationError, CredentialError: as `open_storage`.
     """
-    own = OwnTables(config.group_id, config.namespace)
     if settings.tables_are_local:
+        own = OwnTables(config.group_id, config.namespace)
         # Brings the embedded engine, which a process on Databricks never needs.
         with naming_extras():
             from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 
         return LocalLakehouse(own, settings.lakehouse_root(config.group_id), clock=clock)
+    return open_warehouse_lakehouse(config, clients=clients, clock=clock)
+
+
+def open_warehouse_lakehouse(
+    config: GroupConfig, *, clients: ClientCache, clock: Clock
+) -> WarehouseLakehouse:
+    """The group's tables in its workspace, whatever this process works on.
+
+    Raises as `open_lakehouse`.
+    """
     calls = clients.get(config)
     warehouse = Warehouse(calls, config.warehouse_id, clock=clock)
     return WarehouseLakehouse(
-        own,
+        OwnTables(config.group_id, config.namespace),
         config.volume,
         statements=Statements(calls, warehouse, clock),
         files=VolumeFiles(calls),
