@@ -22,6 +22,7 @@ FAMILIES = {
     "engagement": "engagement",
     "evidence": "evidence",
     "migrate": "migrate",
+    "verify": "verify",
     "token": "tokens",
     "config": "config",
     "output": "outputs",

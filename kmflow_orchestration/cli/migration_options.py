@@ -69,20 +69,19 @@ def tell_migration(done: Migration, report: Path | None, *, as_json: bool) -> No
 
 
 def _show(done: Migration) -> None:
-    doing = "to send" if done.is_dry_run else "sent"
     rows = [
         (
             name,
             counts["files"],
             counts["bytes"],
-            counts["sent"],
+            counts[done.way],
             counts["row_added"],
             counts["present"] + counts["same"],
             counts["failed"],
         )
         for name, counts in done.by_engagement().items()
     ]
-    columns = ("engagement", "files", "bytes", doing, "rows only", "there already", "failed")
+    columns = ("engagement", "files", "bytes", done.doing, "rows only", "there already", "failed")
     show_rows(f"{done.source} → {done.target}", columns, rows)
     for clash in done.clashes:
         words = {

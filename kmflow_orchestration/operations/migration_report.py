@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     """What became of one file; in a dry run, what would."""
 
     SENT = "sent"
+    FETCHED = "fetched"
     ROW_ADDED = "row_added"
     PRESENT = "present"
     SAME = "same"
@@ -55,9 +56,9 @@ class Clash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """The whole of it, files by path. `estimated_s` is of what a dry run would send.
+    """The whole of it, files by path. `way` is SENT into a Volume or FETCHED out of one.
 
-    `moved_items` counts items of the control database whose bytes lie in the new place now.
+    `estimated_s` is of what a dry run would send or fetch. `moved_items` counts items of the control database whose bytes lie in the new place now.
     """
 
     group: str
@@ -65,10 +66,17 @@ class Migration:
     target: str
     files: tuple[MovedFile, ...]
     is_dry_run: bool
+    way: Outcome = Outcome.SENT
     clashes: tuple[Clash, ...] = ()
     moved_items: int = 0
     seconds: float = 0.0
     estimated_s: float = 0.0
+
+    @property
+    def doing(self) -> str:
+        """What is done, or would be, in a word or two."""
+        words = {Outcome.SENT: "to send", Outcome.FETCHED: "to fetch"}
+        return words[self.way] if self.is_dry_run else str(self.way)
 
     @property
     def failed(self) -> tuple[MovedFile, ...]:
@@ -97,7 +105,7 @@ class Migration:
             "engagements": self.by_engagement(),
             "files": len(self.files),
             "bytes": self.totals().size_bytes,
-            "to_send" if self.is_dry_run else "sent": _told(self.totals(Outcome.SENT)),
+            self.doing.replace(" ", "_"): _told(self.totals(self.way)),
             "failed": [_file(file) for file in self.failed],
             "clashes": [
                 {
