@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.runs.reconciliation import PollingOptions
     from kmflow_orchestration.runs.submission import LaunchOptions
+    from kmflow_orchestration.storage.delta_store import DeltaStore
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+    from kmflow_orchestration.storage.local_store import LocalStore
     from kmflow_orchestration.storage.scratch import ScratchFolder
 
 
@@ -497,6 +499,12 @@ class GroupContext:
             "lakehouse": open_warehouse_lakehouse(self.config, **opening),
             "config": self.config,
         }
+
+    def local_store(self) -> LocalStore | DeltaStore:
+        """The group's store on this machine, whatever this process works on."""
+        from kmflow_orchestration.storage.choose import open_local_store
+
+        return open_local_store(self._context.settings, self.config, clock=self._context.clock)
 
     def converting(self) -> dict[str, Any]:
         """Arguments of `publish_datasets` besides group and day."""

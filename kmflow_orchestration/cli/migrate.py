@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -82,6 +84,70 @@ def to_databricks(
                 resume=resume,
                 verify=verify.value,
                 keep_names=keep_names,
+                on_progress=told,
+            )
+    tell_migration(done, report, as_json=as_json)
+
+
+@app.command("from-databricks")
+def from_databricks(
+    *,
+    group: GroupOption,
+    target_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--target-dir",
+            help="Folder to hold a folder per engagement (default: the group's own local store).",
+        ),
+    ] = None,
+    catalog: CatalogOption = None,
+    schema: SchemaOption = None,
+    volume: VolumeOption = None,
+    engagement: EngagementOption = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+            help="Only files stored from this time on (UTC unless it says otherwise).",
+        ),
+    ] = None,
+    workers: WorkersOption = 4,
+    dry_run: DryRunOption = False,
+    report: ReportOption = None,
+    resume: ResumeOption = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace local files that differ.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch the group's files to this machine, each checked; nothing in the workspace changes."""
+    from kmflow_orchestration.cli.open_context import open_context
+    from kmflow_orchestration.cli.progress import file_progress
+    from kmflow_orchestration.cli.shell_user import known_group, operator
+    from kmflow_orchestration.operations.migrate_from_volume import migrate_from_volume
+    from kmflow_orchestration.storage.evidence_paths import FOLDER
+
+    caller = operator(group)
+    with open_context() as context:
+        config = known_group(group, context.group_configs)
+        check_place(config, catalog, schema, volume)
+        own_store = context.group(config.group_id).local_store()
+        target = target_dir or own_store.local_path(f"{FOLDER}/x").parent
+        with file_progress("Fetching") as told:
+            done = migrate_from_volume(
+                config.group_id,
+                target,
+                caller=caller,
+                **context.group(config.group_id).migrating(),
+                moved=context.moved_evidence,
+                clock=context.clock,
+                own_store=own_store,
+                engagement=engagement,
+                since=None if since is None else since.replace(tzinfo=since.tzinfo or UTC),
+                workers=workers,
+                dry_run=dry_run,
+                resume=resume,
+                overwrite=overwrite,
                 on_progress=told,
             )
     tell_migration(done, report, as_json=as_json)

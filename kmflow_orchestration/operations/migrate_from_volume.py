@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
-from kmflow_orchestration.clock import Clock, iso
+from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import (
     AccessRefused,
@@ -163,7 +163,7 @@ class _Fetching:
         sizes = self._listed(engagement)
         found = list[_Wanted]()
         for path, row in sorted(by_path.items()):
-            if since is not None and row.stored_at < iso(since):
+            if since is not None and _is_before(row.stored_at, since):
                 continue
             parts = self._parts(path, boundary)
             if parts is not None:
@@ -190,12 +190,13 @@ class _Fetching:
         """Path below the folder of engagements; None for one that leads elsewhere."""
         try:
             parsed = VolumePath.parse(path)
-            if not boundary.contains(parsed) or len(parsed.parts) < len(boundary.parts) + 2:
-                raise UnsafePath(f"{path!r} is outside the storage boundary")
         except UnsafePath as error:
             self._refuse(path, error)
             return None
-        return parsed.parts[len(boundary.parts) :]
+        if boundary.contains(parsed) and len(parsed.parts) >= len(boundary.parts) + 2:
+            return parsed.parts[len(boundary.parts) :]
+        self._refuse(path, UnsafePath(f"{path!r} is outside the storage boundary"))
+        return None
 
     def run(
         self,
@@ -237,9 +238,7 @@ class _Fetching:
                 self._fetch(one, target)
         except AccessRefused:
             raise
-        except FileNotFoundError as error:
-            return Outcome.FAILED, error
-        except UnsafePath as error:
+        except (FileNotFoundError, UnsafePath) as error:
             return Outcome.FAILED, error
         except (KmflowError, OSError) as error:
             self._failures_in_a_row += 1
@@ -342,6 +341,15 @@ class _TakingOver:
             if item.backend == VolumeStore.name and places.get(item.stored_path) in confirmed
         ]
         return self.moved.move(self.group, moves, actor=self.actor)
+
+
+def _is_before(stored_at: str, since: datetime) -> bool:
+    """Whether a row is older; one whose time nobody can read is not left out."""
+    try:
+        at = datetime.fromisoformat(stored_at)
+    except ValueError:
+        return False
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)) < since
 
 
 def _code(error: KmflowError | OSError) -> str:

@@ -58,7 +58,8 @@ class Clash:
 class Migration:
     """The whole of it, files by path. `way` is SENT into a Volume or FETCHED out of one.
 
-    `estimated_s` is of what a dry run would send or fetch. `moved_items` counts items of the control database whose bytes lie in the new place now.
+    `estimated_s` is of what a dry run would send or fetch. `moved_items` counts items of the
+    control database whose bytes lie in the new place now.
     """
 
     group: str

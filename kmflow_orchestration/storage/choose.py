@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
@@ -22,6 +23,9 @@ from kmflow_orchestration.storage.volume_outputs import VolumeOutputs
 from kmflow_orchestration.storage.volume_store import VolumeStore
 from kmflow_orchestration.storage.warehouse_lakehouse import WarehouseLakehouse
 
+if TYPE_CHECKING:
+    from kmflow_orchestration.storage.delta_store import DeltaStore
+
 
 def open_storage(
     settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
@@ -33,15 +37,22 @@ def open_storage(
         CredentialError: its token cannot be resolved.
     """
     if settings.tables_are_local:
-        folder = evidence_folder(settings, config)
-        if settings.storage_backend == "local":
-            return LocalStore(config.group_id, folder, clock=clock)
-        # Brings deltalake, which a process on Databricks never needs.
-        with naming_extras():
-            from kmflow_orchestration.storage.delta_store import DeltaStore
-
-        return DeltaStore(config.group_id, folder, clock=clock)
+        return open_local_store(settings, config, clock=clock)
     return open_volume_store(config, clients=clients, clock=clock)
+
+
+def open_local_store(
+    settings: Settings, config: GroupConfig, *, clock: Clock
+) -> LocalStore | DeltaStore:
+    """The group's store on this machine: `delta` where that is chosen, else `local`."""
+    folder = evidence_folder(settings, config)
+    if settings.storage_backend != "delta":
+        return LocalStore(config.group_id, folder, clock=clock)
+    # Brings deltalake, which a process on Databricks never needs.
+    with naming_extras():
+        from kmflow_orchestration.storage.delta_store import DeltaStore
+
+    return DeltaStore(config.group_id, folder, clock=clock)
 
 
 def open_volume_store(config: GroupConfig, *, clients: ClientCache, clock: Clock) -> VolumeStore:
