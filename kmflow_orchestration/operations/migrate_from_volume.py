@@ -25,7 +25,7 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.identity import item_id, stored_name
 from kmflow_orchestration.intake.moved_evidence import Move, MovedEvidence
 from kmflow_orchestration.names import GroupId, VolumePath
-from kmflow_orchestration.operations.metadata_rows import KnownRow, known_rows
+from kmflow_orchestration.operations.migrated_rows import KnownRow, known_rows
 from kmflow_orchestration.operations.migration_plan import estimated_s
 from kmflow_orchestration.operations.migration_report import (
     Migration,

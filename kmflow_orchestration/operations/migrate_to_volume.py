@@ -27,7 +27,7 @@ from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.intake.moved_evidence import MovedEvidence
 from kmflow_orchestration.intake.source_tree import SourceFile, SourceTree, content_hash, walk
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.metadata_rows import KnownRow, known_rows
+from kmflow_orchestration.operations.migrated_rows import KnownRow, known_rows
 from kmflow_orchestration.operations.migration_plan import PlannedFile, Planner, estimated_s
 from kmflow_orchestration.operations.migration_report import (
     Migration,

@@ -10,7 +10,7 @@ from kmflow_orchestration.identity import item_id
 from kmflow_orchestration.intake.former_names import former_name
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.intake.source_tree import SourceFile
-from kmflow_orchestration.operations.metadata_rows import KnownRow
+from kmflow_orchestration.operations.migrated_rows import KnownRow
 from kmflow_orchestration.storage.evidence_paths import FOLDER, is_day
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend
 

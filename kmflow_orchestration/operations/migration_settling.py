@@ -11,7 +11,7 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.intake.moved_evidence import Move, MovedEvidence
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.metadata_rows import MetadataRow, merge_rows
+from kmflow_orchestration.operations.migrated_rows import MetadataRow, merge_rows
 from kmflow_orchestration.operations.migration_plan import PlannedFile
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 

@@ -19,7 +19,7 @@ from kmflow_orchestration.identity import item_id, stored_name
 from kmflow_orchestration.intake.former_names import former_name
 from kmflow_orchestration.intake.source_tree import SourceProblem
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.metadata_rows import KnownRow, known_rows
+from kmflow_orchestration.operations.migrated_rows import KnownRow, known_rows
 from kmflow_orchestration.operations.read_inventory import UNKNOWN_SIZE, read_inventory
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.operations.take_inventory import (

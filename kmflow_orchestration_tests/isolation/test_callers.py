@@ -100,6 +100,10 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         # What nothing may be asked of before the caller was looked at.
         "store": None,
         "lakehouse": None,
+        "moved": None,
+        "manifest": tmp_path / "manifest.jsonl",
+        "source_dir": tmp_path,
+        "target_dir": tmp_path,
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }
 

@@ -21,8 +21,8 @@ from kmflow_orchestration.identity import item_id, stored_name
 from kmflow_orchestration.intake.moved_evidence import MovedEvidence
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.metadata_rows import KnownRow, known_rows
 from kmflow_orchestration.operations.migrate_to_volume import migrate_to_volume
+from kmflow_orchestration.operations.migrated_rows import KnownRow, known_rows
 from kmflow_orchestration.operations.migration_report import Migration
 from kmflow_orchestration.storage.choose import open_volume_store, open_warehouse_lakehouse
 from kmflow_orchestration.storage.volume_store import VolumeStore
