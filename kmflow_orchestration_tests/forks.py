@@ -1,9 +1,16 @@
-"""Work in a forked child, for tests of what a child inherits and of what dies half-way."""
+"""Work in a child forked from this very process, for tests of what it inherits; else `processes`.
+
+Keep the work small: it may inherit the lock of a thread that it lacks.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Callable
+
+_PATIENCE_S = 60.0
 
 
 def in_forked_child(work: Callable[[], object]) -> int:
@@ -14,5 +21,12 @@ def in_forked_child(work: Callable[[], object]) -> int:
             work()
         finally:
             os._exit(0)
-    _, status = os.waitpid(pid, 0)
-    return status
+    give_up_at = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < give_up_at:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    raise TimeoutError(f"a child was still at work after {_PATIENCE_S:g} s")

@@ -59,11 +59,14 @@ class Settings(BaseSettings):
     datalake_path: Path | None = Field(None, validation_alias="DATALAKE_PATH")
     """Root of local Delta tables; default `<home>/lakehouse`, one folder a group."""
 
-    max_upload_size_mb: int = Field(100, ge=1, le=5000, validation_alias="MAX_UPLOAD_SIZE_MB")
-    """A larger file is quarantined; one request of the Files API takes at most 5000 MiB."""
+    max_upload_size_mb: int = Field(100, ge=1, le=1_000_000, validation_alias="MAX_UPLOAD_SIZE_MB")
+    """A larger file is quarantined; beyond 5000 MiB a workspace must take files in parts."""
 
     upload_workers: int = Field(32, ge=1, le=128, validation_alias="KMFLOW_UPLOAD_WORKERS")
     """Concurrent uploads: 32 reach 91 % of what 50 ms of latency allow, beyond it the GIL rules."""
+
+    upload_mb_per_s: float | None = Field(None, gt=0, validation_alias="KMFLOW_UPLOAD_MB_PER_S")
+    """Megabytes a second that one process sends to workspaces, all groups together; no limit."""
 
     output_deadline_s: int = Field(120, ge=1, validation_alias="KMFLOW_OUTPUT_DEADLINE_S")
     """Seconds after which no further attempt to upload a task's output begins."""

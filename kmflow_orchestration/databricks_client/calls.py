@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
+from kmflow_orchestration.databricks_client.pace import Pace
 from kmflow_orchestration.databricks_client.platform_errors import lasting_kind, translated
 from kmflow_orchestration.databricks_client.retries import Retrier, TransientFault
 from kmflow_orchestration.databricks_client.sign_in import SignIn
@@ -41,12 +42,15 @@ class WorkspaceCalls:
         sign_in: SignIn,
         fallback: WorkspaceCalls | None = None,
         verify: bool | str = True,
+        pace: Pace | None = None,
     ) -> None:
         import requests
 
         self.client = client
         self.retrier = retrier
         self.sign_in = sign_in
+        self.pace = pace or Pace(retrier.clock)
+        """How fast bodies of files may leave."""
         self._fallback = fallback
         self._was_accepted = False
         self._transport = transport
@@ -168,19 +172,40 @@ class WorkspaceCalls:
         Raises:
             RemoteNotFound: refused, most likely because it expired: ask for a new one.
         """
-        where = f"GET {urlsplit(url).path}"
+        return bytes(self._at_link("GET", url, headers).content)
 
-        def once() -> bytes:
+    def put_link(self, url: str, content: bytes, headers: Mapping[str, str]) -> str:
+        """Send bytes to a presigned URL; the tag it gives them.
+
+        Raises:
+            RemoteNotFound: as `fetch_link`.
+        """
+        answer = self._at_link("PUT", url, headers, content)
+        return str(required(answer.headers, "ETag", "PUT of a part"))
+
+    def delete_link(self, url: str, headers: Mapping[str, str]) -> None:
+        """Delete what a presigned URL names. Raises RemoteNotFound as `fetch_link`."""
+        self._at_link("DELETE", url, headers)
+
+    def _at_link(
+        self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None = None
+    ) -> Any:
+        where = f"{method} {urlsplit(url).path}"
+
+        def once() -> Any:
             with translated(where, self._transport):
                 # An auth of our own keeps requests from adding one out of ~/.netrc.
-                answer = self._links.get(
+                answer = self._links.request(
+                    method,
                     url,
+                    data=body,
                     headers=dict(headers or {}),
                     auth=lambda request: request,
                     timeout=self._http_timeout_s,
+                    allow_redirects=method == "GET",
                 )
-            if answer.status_code == 200:
-                return bytes(answer.content)
+            if 200 <= answer.status_code < 300:
+                return answer
             if answer.status_code in {400, 401, 403, 404, 410}:
                 raise RemoteNotFound(f"{where}: link refused with {answer.status_code}")
             raise TransientFault(

@@ -22,6 +22,7 @@ from kmflow_orchestration.databricks_client.group_sign_in import (
     signs_in_by_itself,
     ways,
 )
+from kmflow_orchestration.databricks_client.pace import Pace
 from kmflow_orchestration.databricks_client.proxies import proxy_for
 from kmflow_orchestration.databricks_client.retries import Retrier, RetryPolicy
 from kmflow_orchestration.databricks_client.sign_in import SignIn, TokenSignIn
@@ -42,6 +43,7 @@ def connect(
     rules: ConnectionRules | None = None,
     user_token: Secret | None = None,
     retry_policy: RetryPolicy | None = None,
+    pace: Pace | None = None,
 ) -> WorkspaceCalls:
     """A client of the group's workspace, from the group's settings and nothing else.
 
@@ -49,7 +51,7 @@ def connect(
     `connections` are kept open at most; a request without an answer for `http_timeout_s` seconds
     counts as failed. `environment` is where `env:` references look, by default the process's.
     A `user_token` is tried first, on behalf of that user, and the group's own where it lacks the
-    scope (row A10). `retry_policy` replaces the usual one.
+    scope (row A10). `retry_policy` replaces the usual one; `pace` limits what bodies take.
 
     Raises:
         ConfigurationError: names every field that is missing or wrong, before any request.
@@ -62,7 +64,7 @@ def connect(
     in_force.check()
     _require_sdk()
     proxy_for(config.workspace_url)  # one that is no address is told before any request
-    opening = _Opening(config, clock, connections, http_timeout_s, in_force, retry_policy)
+    opening = _Opening(config, clock, connections, http_timeout_s, in_force, retry_policy, pace)
     calls: WorkspaceCalls | None = None
     for way in () if alone else reversed(ways(config)):
         calls = opening.calls(way, calls)
@@ -98,6 +100,7 @@ class _Opening:
     http_timeout_s: float
     rules: ConnectionRules
     retry_policy: RetryPolicy | None = None
+    pace: Pace | None = None
 
     def calls(self, way: str, fallback: WorkspaceCalls | None) -> WorkspaceCalls:
         """A client that signs in one way, and goes to the next where that lacks a scope."""
@@ -156,6 +159,7 @@ class _Opening:
             sign_in=sign_in,
             fallback=fallback,
             verify=self.rules.verify,
+            pace=self.pace,
         )
 
 
@@ -223,8 +227,10 @@ class ClientCache:
         connections: int = 64,
         environment: Mapping[str, str] | None = None,
         rules: ConnectionRules | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._clock = clock
+        self._pace = pace
         self._connections = connections
         self._rules = (rules or ConnectionRules()).looking_in(environment)
         self._clients: dict[tuple[str, int], WorkspaceCalls] = {}
@@ -245,6 +251,7 @@ class ClientCache:
                     clock=self._clock,
                     connections=self._connections,
                     rules=self._rules,
+                    pace=self._pace,
                 )
                 self.built += 1
                 self._drop_older(config)
@@ -256,7 +263,12 @@ class ClientCache:
         Raises: as `connect`.
         """
         return connect(
-            config, clock=self._clock, connections=4, rules=self._rules, user_token=user_token
+            config,
+            clock=self._clock,
+            connections=4,
+            rules=self._rules,
+            pace=self._pace,
+            user_token=user_token,
         )
 
     def _drop_older(self, config: GroupConfig) -> None:

@@ -17,6 +17,7 @@ from kmflow_orchestration.databricks_client.connection_rules import (
     OnSecretRead,
     to_nobody,
 )
+from kmflow_orchestration.databricks_client.pace import Pace
 from kmflow_orchestration.databricks_client.secret_scopes import SecretScopes
 
 _NOT_SAVED = 0
@@ -71,7 +72,9 @@ class Connections:
     def clients(self) -> ClientCache:
         """One client per group and version of its settings."""
         connections = 2 * self._settings.upload_workers
-        return ClientCache(self._clock, connections=connections, rules=self.rules)
+        limit = self._settings.upload_mb_per_s
+        pace = Pace(self._clock, limit * 1_000_000 if limit else None)
+        return ClientCache(self._clock, connections=connections, rules=self.rules, pace=pace)
 
     def _read_scope(self, scope: str, key: str) -> str:
         """A key of a secret scope, read as whoever the process itself signs in."""

@@ -11,12 +11,22 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
+from kmflow_orchestration.databricks_client.pace import PacedStream
+from kmflow_orchestration.databricks_client.parted_upload import (
+    FILES,
+    NoParts,
+    PartedUploads,
+    PartSizes,
+)
 from kmflow_orchestration.databricks_client.retries import TransientFault
-from kmflow_orchestration.errors import RemoteNotFound
+from kmflow_orchestration.errors import RemoteFault, RemoteNotFound, RequestRejected
 from kmflow_orchestration.names import VolumePath
 
 logger = logging.getLogger(__name__)
-_FILES = "/api/2.0/fs/files"
+# Beyond this the parts' own requests are paid back by sending several at once.
+_IN_PARTS_FROM = 64 << 20
+# What the API takes in one request; https://docs.databricks.com/api/workspace/files/upload
+_MOST_AT_ONCE = 5 << 30
 _DIRECTORIES = "/api/2.0/fs/directories"
 _PAGE = 1000
 
@@ -38,29 +48,70 @@ class RemoteFile:
 class VolumeFiles:
     """The Files API, as one group may use it. Raises the leaves that `WorkspaceCalls` names."""
 
-    def __init__(self, calls: WorkspaceCalls) -> None:
+    def __init__(
+        self,
+        calls: WorkspaceCalls,
+        *,
+        parts: PartSizes | None = None,
+        in_parts_from: int = _IN_PARTS_FROM,
+    ) -> None:
         self._calls = calls
+        self._in_parts = PartedUploads(calls, parts)
+        self._in_parts_from = in_parts_from
 
     def upload(
-        self, path: VolumePath, opener: Callable[[], BinaryIO], *, overwrite: bool = False
+        self,
+        path: VolumePath,
+        opener: Callable[[], BinaryIO],
+        *,
+        size_bytes: int = 0,
+        overwrite: bool = False,
     ) -> None:
-        """Store a file in one request of known length; missing parent directories appear.
+        """Store a file; missing parent directories appear.
 
-        `opener` gives the content from its start, anew for every attempt.
+        `opener` gives the content from its start, anew for every attempt. A `size_bytes` that is
+        large makes it go up in parts, several at once, where the workspace has such uploads.
 
         Raises:
             RemoteConflict: there is a file already, and `overwrite` is false.
+            RequestRejected: it is larger than one request may be, and parts are not to be had.
         """
+        if size_bytes >= self._in_parts_from:
+            try:
+                self._sent_in_parts(path, opener, size_bytes, overwrite=overwrite)
+            except NoParts:
+                _check_one_request_holds(path, size_bytes)
+            else:
+                return
+        self._sent_at_once(path, opener, overwrite=overwrite)
+
+    def _sent_in_parts(
+        self, path: VolumePath, opener: Callable[[], BinaryIO], size_bytes: int, *, overwrite: bool
+    ) -> None:
+        try:
+            self._in_parts.send(path, opener, size_bytes, overwrite=overwrite)
+        except RemoteNotFound as error:
+            # The upload is gone: completed, if only the answer was lost.
+            if overwrite or self.size(path) != size_bytes:
+                raise RemoteFault(f"{path.text}: the upload was gone before its end") from error
+            return
+        stored = self.size(path)
+        if stored != size_bytes:
+            raise RemoteFault(f"{path.text}: {stored} of {size_bytes} bytes arrived")
+
+    def _sent_at_once(
+        self, path: VolumePath, opener: Callable[[], BinaryIO], *, overwrite: bool
+    ) -> None:
         opened: list[BinaryIO] = []
 
         def content() -> BinaryIO:
-            opened.append(opener())
+            opened.append(self._paced(opener()))
             return opened[-1]
 
         try:
             self._calls.do(
                 "PUT",
-                _FILES + quote(path.text),
+                FILES + quote(path.text),
                 query={"overwrite": "true" if overwrite else "false"},
                 headers={"Content-Type": "application/octet-stream"},
                 data=content,
@@ -69,6 +120,15 @@ class VolumeFiles:
             for stream in opened:
                 stream.close()
 
+    def _paced(self, content: BinaryIO) -> BinaryIO:
+        pace = self._calls.pace
+        if not pace.is_limited:
+            return content
+        if isinstance(content, io.BytesIO):
+            pace.wait_for(len(content.getbuffer()))
+            return content
+        return PacedStream(content, pace)  # type: ignore[return-value]
+
     @contextmanager
     def open_read(self, path: VolumePath) -> Iterator[BinaryIO]:
         """A stream over a file, which resumes by itself after a broken connection.
@@ -76,14 +136,14 @@ class VolumeFiles:
         Raises:
             RemoteNotFound: there is no such file.
         """
-        raw = ResumingReader(self._calls, _FILES + quote(path.text))
+        raw = ResumingReader(self._calls, FILES + quote(path.text))
         # Closing the buffer closes what it reads from.
         with io.BufferedReader(raw, 1 << 20) as stream:
             yield stream
 
     def size(self, path: VolumePath) -> int | None:
         """Size of a file in bytes, None when there is none."""
-        endpoint = _FILES + quote(path.text)
+        endpoint = FILES + quote(path.text)
         try:
             answer = self._calls.do("HEAD", endpoint, answer_headers=("content-length",))
         except RemoteNotFound:
@@ -93,7 +153,7 @@ class VolumeFiles:
     def delete(self, path: VolumePath) -> bool:
         """Remove a file; False when there was none."""
         try:
-            self._calls.do("DELETE", _FILES + quote(path.text))
+            self._calls.do("DELETE", FILES + quote(path.text))
         except RemoteNotFound:
             return False
         return True
@@ -122,6 +182,15 @@ class VolumeFiles:
             if not answer.get("next_page_token"):
                 return
             query["page_token"] = answer["next_page_token"]
+
+
+def _check_one_request_holds(path: VolumePath, size_bytes: int) -> None:
+    if size_bytes > _MOST_AT_ONCE:
+        raise RequestRejected(
+            f"{path.text}: {size_bytes} bytes are more than one request may hold, "
+            "and the workspace takes no parts here",
+            hint="split the file, or store it with STORAGE_BACKEND=local",
+        )
 
 
 def _entry(directory: VolumePath, entry: dict[str, Any]) -> RemoteFile:

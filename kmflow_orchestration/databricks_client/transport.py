@@ -20,6 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers, requote_uri, super_len
 
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.databricks_client.body_connections import BodyConnections
 from kmflow_orchestration.databricks_client.retry_after import retry_after_s
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class Transport(HTTPAdapter):
         self._clock = clock
         self._seen = threading.local()
         self._pools: dict[object, Any] = {}
+        self._connections = connections
+        self._bodies: dict[object, BodyConnections] = {}
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         # A body goes out in pieces of this size; the default of 16 KiB costs four times the CPU.
@@ -55,7 +58,7 @@ class Transport(HTTPAdapter):
         cert: Any = None,
     ) -> Any:
         # One origin, one pool: to work out which takes a tenth of an upload's CPU.
-        origin = "/".join((request.url or "").split("/", 3)[:3])
+        origin = _origin(request)
         key = (origin, verify, cert, *(proxies or {}).items())
         pool = self._pools.get(key)
         if pool is None:
@@ -86,6 +89,8 @@ class Transport(HTTPAdapter):
         """Close the connections that are idle."""
         super().close()
         self._pools.clear()
+        for connections in list(self._bodies.values()):
+            connections.close()
 
     @property
     def last_status(self) -> int | None:
@@ -110,6 +115,26 @@ class Transport(HTTPAdapter):
         seconds: float | None = getattr(self._seen, "retry_after_s", None)
         return seconds
 
+    def _send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        if request.method != "PUT" or not request.body or kwargs.get("proxies"):
+            response: requests.Response = super().send(request, *args, **kwargs)
+            return response
+        bodies = self._bodies_to(_origin(request), kwargs["verify"])
+        return bodies.send(request, timeout_s=kwargs["timeout"])
+
+    def _bodies_to(self, origin: str, verify: bool | str) -> BodyConnections:
+        key = (origin, verify)
+        found = self._bodies.get(key)
+        if found is None:
+            if len(self._bodies) >= _ORIGINS:
+                self._bodies.pop(next(iter(self._bodies))).close()
+            found = BodyConnections(origin, verify, kept=self._connections)
+            # Of two threads that make the first at once, one waits for nothing and loses nothing.
+            found = self._bodies.setdefault(key, found)
+        return found
+
     def send(
         self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
     ) -> requests.Response:
@@ -117,11 +142,10 @@ class Transport(HTTPAdapter):
         self._seen.challenge = ""
         self._seen.authorization = request.headers.get("Authorization")
         started = self._clock.monotonic()
-        path = (request.path_url or "").partition("?")[0]
         try:
-            response: requests.Response = super().send(request, *args, **kwargs)
+            response = self._send(request, *args, **kwargs)
         except requests.RequestException as error:
-            logger.debug("%s %s: %s", request.method, path, type(error).__name__)
+            logger.debug("%s %s: %s", request.method, _Path(request), type(error).__name__)
             raise
         self._seen.status = response.status_code
         self._seen.challenge = response.headers.get("WWW-Authenticate", "")
@@ -129,8 +153,23 @@ class Transport(HTTPAdapter):
         if header is not None:
             self._seen.retry_after_s = retry_after_s(header, self._clock.now())
         took_ms = (self._clock.monotonic() - started) * 1000
-        logger.debug("%s %s %d %.0f ms", request.method, path, response.status_code, took_ms)
+        status = response.status_code
+        logger.debug("%s %s %d %.0f ms", request.method, _Path(request), status, took_ms)
         return response
+
+
+class _Path:
+    """A request's path, worked out when somebody wants to read it."""
+
+    def __init__(self, request: requests.PreparedRequest) -> None:
+        self._request = request
+
+    def __str__(self) -> str:
+        return (self._request.path_url or "").partition("?")[0]
+
+
+def _origin(request: requests.PreparedRequest) -> str:
+    return "/".join((request.url or "").split("/", 3)[:3])
 
 
 class LeanSession(requests.Session):

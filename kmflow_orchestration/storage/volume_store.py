@@ -79,11 +79,12 @@ class VolumeStore:
     ) -> StorageMetadata:
         with _faults(path.text):
             try:
-                self._files.upload(path, content)
+                self._files.upload(path, content, size_bytes=file.size_bytes)
             except RemoteConflict:
                 # Ours: an earlier attempt whose answer was lost, or a run before this one.
                 if not self._is_there(path, file):
-                    self._files.upload(path, content, overwrite=True)
+                    size = file.size_bytes
+                    self._files.upload(path, content, size_bytes=size, overwrite=True)
         return StorageMetadata(
             path.text, self._clock.now(), file.content_hash, file.size_bytes, extra=extra
         )

@@ -54,8 +54,8 @@ class LandingPlace:
     clock: FakeClock
     group: GroupId
     database_url: str
-    store: CountingStore = field(init=False)
     drops: int = 0
+    store: CountingStore = field(init=False)
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -63,6 +63,10 @@ class LandingPlace:
         self.store = CountingStore(
             self.group, self.home / "evidence_store" / self.group, clock=self.clock
         )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process opens the ledger and the store anew."""
+        return LandingPlace, (self.home, self.clock, self.group, self.database_url, self.drops)
 
     @property
     def root(self) -> Path:

@@ -16,6 +16,7 @@ from kmflow_orchestration.redaction import redact
 from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
 from kmflow_orchestration_tests.forks import in_forked_child
 from kmflow_orchestration_tests.postgres_server import PostgresServer
+from kmflow_orchestration_tests.processes import in_child
 
 LAST_HEARD = "SELECT pid, backend_start, state_change FROM pg_stat_activity WHERE datname = '{}'"
 
@@ -50,7 +51,14 @@ def test_a_new_file_is_opened_when_its_first_writer_is_done(tmp_path: Path) -> N
     engine.dispose()
 
 
-def test_a_forked_child_works_on_a_connection_of_its_own(engine: Engine) -> None:
+def test_a_forked_child_works_on_a_connection_of_its_own(
+    tmp_path: Path, control_database: NewDatabase
+) -> None:
+    assert in_child(parent_of_one_that_writes, control_database(tmp_path / "control.db")) == 0
+
+
+def parent_of_one_that_writes(url: str) -> None:
+    engine = open_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE heard (who INTEGER)")
     inherited = lent_connection(engine)
@@ -68,8 +76,14 @@ def test_a_forked_child_works_on_a_connection_of_its_own(engine: Engine) -> None
 
 
 def test_a_child_that_forks_while_its_parent_is_in_a_transaction_disturbs_nothing(
-    engine: Engine,
+    tmp_path: Path, control_database: NewDatabase
 ) -> None:
+    url = control_database(tmp_path / "control.db")
+    assert in_child(parent_in_a_transaction, url) == 0
+
+
+def parent_in_a_transaction(url: str) -> None:
+    engine = open_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE heard (who INTEGER)")
     with engine.begin() as connection:

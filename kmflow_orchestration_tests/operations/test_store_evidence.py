@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,8 +20,8 @@ from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
 from kmflow_orchestration_tests.fakes import FakeClock
-from kmflow_orchestration_tests.forks import in_forked_child
 from kmflow_orchestration_tests.intake.landing_place import MAX_SIZE_BYTES, LandingPlace
+from kmflow_orchestration_tests.processes import in_child
 
 NOBODY = 65534
 SCORES = Scores(0.5, 0.4, 0.3, 0.2, 0.4)
@@ -348,21 +348,21 @@ def nobodys(clock: FakeClock, control_database: NewDatabase) -> Iterator[Landing
         yield place
 
 
-def without_privileges(place: LandingPlace, work: Callable[[], object]) -> None:
-    """Work as a user who owns the place, and may not read just everything as root may."""
+def without_privileges(place: LandingPlace, part: str) -> None:
+    """A part of the place's work as a user who owns it, and may not read all that root may."""
     if os.geteuid() != 0:
-        work()
+        getattr(place, part)()
         return
     for path in (place.home, *place.home.rglob("*")):
         os.chown(path, NOBODY, NOBODY)
+    assert in_child(work_unprivileged, place, part) == 0
 
-    def unprivileged() -> None:
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        work()
 
-    in_forked_child(unprivileged)
+def work_unprivileged(place: LandingPlace, part: str) -> None:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    getattr(place, part)()
 
 
 def test_an_unreadable_file_comes_in_once_it_may_be_read(nobodys: LandingPlace) -> None:
@@ -370,7 +370,7 @@ def test_an_unreadable_file_comes_in_once_it_may_be_read(nobodys: LandingPlace) 
     nobodys.drop("e1/b.csv", "y")
     path.chmod(0)
 
-    without_privileges(nobodys, nobodys.take_in)
+    without_privileges(nobodys, "take_in")
 
     (refused,) = nobodys.ledger.quarantined(nobodys.group)
     assert (refused.path, refused.code) == ("e1/a.csv", "unreadable")
@@ -385,7 +385,7 @@ def test_a_file_that_may_not_be_read_any_more_is_quarantined_alone(nobodys: Land
     nobodys.look()
     path.chmod(0)
 
-    without_privileges(nobodys, nobodys.store_day)
+    without_privileges(nobodys, "store_day")
 
     (refused,) = nobodys.ledger.quarantined(nobodys.group)
     assert (refused.path, refused.code) == ("e1/a.csv", "unreadable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -15,8 +16,8 @@ from kmflow_orchestration.errors import LeaseHeld, StateConflict
 from kmflow_orchestration.intake.claims import this_process
 from kmflow_orchestration.intake.ledger import Holder, State
 from kmflow_orchestration_tests.control_databases import ControlDatabases, engine_of
-from kmflow_orchestration_tests.forks import in_forked_child
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
+from kmflow_orchestration_tests.processes import begun, ended, in_child
 
 pytestmark = pytest.mark.journey
 TABLES = {
@@ -81,10 +82,11 @@ class Snapshot:
         self._place.store.sent.clear()
 
 
-def killed_in_child(work: Callable[[], object]) -> bool:
+def killed_in_child(work: Callable[[LandingPlace, int], None], *args: object) -> bool:
     """Run in a child process; whether it was killed."""
-    status = in_forked_child(work)
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    ended_with = in_child(work, *args)
+    assert ended_with in {0, -signal.SIGKILL}, "the child failed by itself"
+    return ended_with != 0
 
 
 def kill_self() -> None:
@@ -122,6 +124,11 @@ def store_killed_at_upload(place: LandingPlace, number: int) -> None:
     place.store_day(workers=1)
 
 
+def store_unless_held(place: LandingPlace) -> None:
+    with contextlib.suppress(LeaseHeld):
+        place.store_day()
+
+
 @pytest.mark.parametrize(
     ("killed", "step"),
     [
@@ -145,7 +152,7 @@ def test_killed_at_any_moment_and_run_again_ends_like_undisturbed(
     number, kills = 1, 0
     while True:
         snapshot.restore()
-        if not killed_in_child(lambda number=number: killed(eventful, number)):
+        if not killed_in_child(killed, eventful, number):
             break
         eventful.store_day()
         assert all_there_is(eventful) == undisturbed, f"killed at {number}"
@@ -161,7 +168,7 @@ def test_a_run_after_a_kill_sends_only_what_is_missing(acme: LandingPlace) -> No
         acme.drop(f"e1/{number}.csv", str(number))
     acme.look()
 
-    assert killed_in_child(lambda: store_killed_at_upload(acme, 4))
+    assert killed_in_child(store_killed_at_upload, acme, 4)
     stored = acme.store_day()
 
     assert sorted(acme.store.sent) == ["3.csv", "4.csv", "5.csv"]
@@ -172,7 +179,7 @@ def test_a_run_after_a_kill_sends_only_what_is_missing(acme: LandingPlace) -> No
 def test_a_new_file_waits_until_the_killed_batch_is_finished(acme: LandingPlace) -> None:
     acme.drop("e1/a.csv", "a")
     acme.look()
-    assert killed_in_child(lambda: store_killed_at_upload(acme, 1))
+    assert killed_in_child(store_killed_at_upload, acme, 1)
     acme.drop("e1/b.csv", "b")
     acme.look()
 
@@ -189,7 +196,7 @@ def test_a_file_that_changed_before_the_batch_was_resumed_waits(
     acme.drop("e1/a.csv", "a")
     acme.drop("e1/b.csv", "b")
     acme.look()
-    assert killed_in_child(lambda: store_killed_at_upload(acme, 2))
+    assert killed_in_child(store_killed_at_upload, acme, 2)
     acme.drop("e1/a.csv", "other")
     acme.look()
 
@@ -224,19 +231,8 @@ def test_many_processes_at_once_store_everything_once(
     undisturbed = all_there_is(eventful)
     snapshot.restore()
 
-    pids = []
-    for _ in range(4):
-        pid = os.fork()
-        if pid == 0:
-            try:
-                eventful.store_day()
-            except LeaseHeld:
-                pass
-            finally:
-                os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        os.waitpid(pid, 0)
+    children = [begun(store_unless_held, eventful) for _ in range(4)]
+    assert [ended(child) for child in children] == [0, 0, 0, 0]
     eventful.store_day()
 
     assert all_there_is(eventful) == undisturbed
@@ -320,7 +316,7 @@ def test_every_run_that_began_gives_the_next_another_key(acme: LandingPlace) -> 
     acme.drop("e1/a.csv", "a")
     acme.look()
     keys = [acme.ledger.due_days(acme.group)[0].next_batch_no]
-    assert killed_in_child(lambda: store_killed_at_upload(acme, 1))
+    assert killed_in_child(store_killed_at_upload, acme, 1)
     keys.append(acme.ledger.due_days(acme.group)[0].next_batch_no)
     acme.ledger.run_requested(acme.group, acme.today)
     keys.append(acme.ledger.due_days(acme.group)[0].next_batch_no)

@@ -19,7 +19,6 @@ from kmflow_orchestration.storage.local_store import LocalStore
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 from kmflow_orchestration_tests.control_databases import ControlDatabases
-from kmflow_orchestration_tests.operations.kills.child import PROCESSES
 from kmflow_orchestration_tests.operations.kills.day_of_work import DayOfWork
 from kmflow_orchestration_tests.operations.kills.group_home import (
     ACME,
@@ -29,6 +28,7 @@ from kmflow_orchestration_tests.operations.kills.group_home import (
     StillClock,
 )
 from kmflow_orchestration_tests.operations.kills.watching import Watch, kill_self
+from kmflow_orchestration_tests.processes import in_child
 
 ANN = caller_of("ann@kmflow.test", ("acme",), Role.ADMIN)
 
@@ -91,10 +91,7 @@ class DeletionWorld:
 
     def killed_before_the_row(self, item: Item) -> bool:
         """Delete in a process that dies when it is about to remove the row; whether it did."""
-        child = PROCESSES.Process(target=_delete_and_die, args=(self.home, self.now, item.item_id))
-        child.start()
-        child.join()
-        return bool(child.exitcode)
+        return in_child(_delete_and_die, self.home, self.now, item.item_id) != 0
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Rows of the engagement in one of the group's tables, by its name."""
