@@ -54,6 +54,13 @@ def to_databricks(
         bool,
         typer.Option("--keep-names", help="Take names as they are: strip no foreign prefix."),
     ] = False,
+    backfill_metadata: Annotated[  # noqa: ARG001 - the runbook's flag
+        bool,
+        typer.Option(
+            "--backfill-metadata",
+            help="Write missing rows of files that are stored already; this is done in any case.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring every file of a tree into the group's Volume, with its row; a repeat sends nothing."""

@@ -6,7 +6,7 @@ by it at once, and their items lie there from then on. Nothing in the workspace 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -200,7 +200,7 @@ class _Fetching:
 
     def run(
         self,
-        wanted: Iterable[_Wanted],
+        wanted: Sequence[_Wanted],
         *,
         workers: int,
         dry_run: bool,
@@ -217,7 +217,7 @@ class _Fetching:
                 self.good.append(one)
             size += one.size_bytes or 0
             if on_progress is not None:
-                on_progress(count, size)
+                on_progress(count, size, len(wanted))
 
     def _attempt(
         self, one: _Wanted, *, dry_run: bool

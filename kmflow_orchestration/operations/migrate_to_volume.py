@@ -353,7 +353,8 @@ class _Migrating:
         self._done[0] += 1
         self._done[1] += file.size_bytes
         if self._on_progress is not None:
-            self._on_progress(*self._done)
+            files, size = self._done
+            self._on_progress(files, size, len(self._tree.files))
 
 
 def _line(file: PlannedFile, status: str, message: str = "") -> ManifestLine:

@@ -93,7 +93,9 @@ class Migration:
         for file in self.files:
             counts = found.setdefault(file.engagement_id, Counter())
             counts.update({"files": 1, "bytes": file.size_bytes, str(file.outcome): 1})
-        zeros = dict.fromkeys(("files", "bytes", *map(str, Outcome)), 0)
+        other_way = {Outcome.SENT, Outcome.FETCHED} - {self.way}
+        kinds = [str(one) for one in Outcome if one not in other_way]
+        zeros = dict.fromkeys(("files", "bytes", *kinds), 0)
         return {name: {**zeros, **found[name]} for name in sorted(found)}
 
     def as_dict(self) -> dict[str, Any]:

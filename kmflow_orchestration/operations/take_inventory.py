@@ -21,8 +21,8 @@ from kmflow_orchestration.intake.source_tree import (
 from kmflow_orchestration.operations.side_by_side import side_by_side
 
 COLUMNS = ("path", "engagement", "bytes", "sha256")
-# What hears of progress: files and bytes that are done with.
-OnBytes = Callable[[int, int], None]
+# What hears of progress: files and bytes that are done with, and how many files there are.
+OnBytes = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,7 +134,7 @@ def hashed(
             files.append((file, found))
         size += file.size_bytes
         if on_progress is not None:
-            on_progress(len(files) + len(problems), size)
+            on_progress(len(files) + len(problems), size, len(tree.files))
     return files, problems
 
 

@@ -248,7 +248,7 @@ class _Comparing:
                 self._different.append(Difference(pair.listed.path, pair.stored_path, "content"))
             size += max(0, pair.listed.size_bytes)
             if on_progress is not None:
-                on_progress(count, size)
+                on_progress(count, size, len(wanted))
 
     def result(
         self, listed: Inventory, target: str, *, folders: int, only: str | None

@@ -77,6 +77,11 @@ def test_a_broken_link_is_a_problem_and_the_exit_code_says_so(kmflow: Kmflow, tr
     assert "e1/broken.csv: broken_link" in outcome.err
 
 
+def test_what_is_piped_holds_no_progress(kmflow: Kmflow, tree: Path) -> None:
+    outcome = kmflow("inventory", "--source-dir", str(tree))
+    assert (outcome.err, outcome.code, "total" in outcome.out) == ("", 0, True)
+
+
 def test_no_folder_is_a_usage_error(kmflow: Kmflow, tmp_path: Path) -> None:
     outcome = kmflow("inventory", "--source-dir", str(tmp_path / "nowhere"))
     assert (outcome.code, "--source-dir" in outcome.err) == (USAGE, True)

@@ -50,7 +50,7 @@ def test_there_and_back_with_the_runbooks_flags(
     source = ("--source-dir", str(tree), *PLACE)
 
     assert there((*source, "--dry-run")) == 0
-    assert there(source) == 0
+    assert there((*source, "--backfill-metadata")) == 0
     assert back((*PLACE, "--target-dir", str(tmp_path / "back"))) == 0
 
     (fetched,) = (tmp_path / "back").rglob("*_a.csv")

@@ -317,8 +317,11 @@ def test_ten_thousand_files_take_few_statements_and_one_listing_a_folder(
     e = world.engagement()
     source = tree(tmp_path / "tree", {f"{e}/{n}.csv": str(n) for n in range(30)})
 
-    world.parts.migrate(source, workers=8)
+    heard = list[tuple[int, int, int]]()
 
+    world.parts.migrate(source, workers=8, on_progress=lambda *told: heard.append(told))
+
+    assert (len(heard), heard[-1]) == (30, (30, 50, 30))
     assert world.statements() == 2
     listings = world.room.server.requests("GET", f"/api/2.0/fs/directories/*/{e}/*").count()
     assert (world.sent(), listings) == (30, 2)
