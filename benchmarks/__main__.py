@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import command_start, definitions_load, intake, outputs
+from benchmarks import command_start, definitions_load, intake, migration, outputs
 from benchmarks.report import Section, write
 
 BENCHMARKS = {
     "intake": intake.run,
     "outputs": outputs.run,
+    "migration": migration.run,
     "definitions": definitions_load.run,
     "commands": command_start.run,
 }
@@ -20,7 +21,12 @@ TARGET = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], help="default: all")
-    parser.add_argument("--files", type=int, default=10_000, help="files of the intake benchmark")
+    parser.add_argument(
+        "--files",
+        type=int,
+        default=10_000,
+        help="files of the intake benchmark; the migration has twice as many",
+    )
     parser.add_argument("--output", type=Path, default=TARGET)
     options = parser.parse_args()
     sections: list[Section] = []

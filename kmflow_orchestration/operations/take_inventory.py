@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +64,10 @@ class Inventory:
 
     def by_engagement(self) -> dict[str, Totals]:
         """How much each engagement has, by its id."""
-        names = sorted({file.engagement for file in self.files})
-        return {
-            name: Totals.of(file.size_bytes for file in self.files if file.engagement == name)
-            for name in names
-        }
+        sizes = defaultdict[str, list[int]](list)
+        for file in self.files:
+            sizes[file.engagement].append(file.size_bytes)
+        return {name: Totals.of(sizes[name]) for name in sorted(sizes)}
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
