@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.evidence_register import EvidenceRegister
     from kmflow_orchestration.intake.ledger import Ledger
+    from kmflow_orchestration.intake.moved_evidence import MovedEvidence
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
     from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
     from kmflow_orchestration.metadata.api_tokens import ApiTokens
@@ -53,8 +54,10 @@ if TYPE_CHECKING:
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.runs.reconciliation import PollingOptions
     from kmflow_orchestration.runs.submission import LaunchOptions
+    from kmflow_orchestration.storage.delta_store import DeltaStore
     from kmflow_orchestration.storage.evidence_stores import EvidenceStores
     from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+    from kmflow_orchestration.storage.local_store import LocalStore
     from kmflow_orchestration.storage.scratch import ScratchFolder
     from kmflow_orchestration.storage.table_care import TableCare
     from kmflow_orchestration.tables.catalog_entries import CatalogEntry
@@ -185,6 +188,13 @@ class Context:
         from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 
         return EvidenceRegister(self._sessions, self.clock)
+
+    @cached_property
+    def moved_evidence(self) -> MovedEvidence:
+        """Evidence items whose bytes go to another store."""
+        from kmflow_orchestration.intake.moved_evidence import MovedEvidence
+
+        return MovedEvidence(self._sessions, self.clock)
 
     @cached_property
     def datasets(self) -> DatasetTables:
@@ -576,6 +586,27 @@ class GroupContext:
             "target_dir": self._context.settings.evidence_root(self.id),
             "clock": self._context.clock,
         }
+
+    def migrating(self) -> dict[str, Any]:
+        """Arguments of moving evidence to the group's Volume, or of comparing with it.
+
+        Raises as `open_volume_store`.
+        """
+        from kmflow_orchestration.storage.choose import open_volume_store, open_warehouse_lakehouse
+
+        context = self._context
+        opening: dict[str, Any] = {"clients": context.clients, "clock": context.clock}
+        return {
+            "store": open_volume_store(self.config, **opening),
+            "lakehouse": open_warehouse_lakehouse(self.config, **opening),
+            "config": self.config,
+        }
+
+    def local_store(self) -> LocalStore | DeltaStore:
+        """The group's store on this machine, whatever this process works on."""
+        from kmflow_orchestration.storage.choose import open_local_store
+
+        return open_local_store(self._context.settings, self.config, clock=self._context.clock)
 
     def converting(self) -> dict[str, Any]:
         """Arguments of `publish_datasets` besides group and day."""

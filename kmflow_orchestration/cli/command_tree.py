@@ -18,6 +18,7 @@ SINGLE = {
     "backfill-metadata": "backfill_metadata",
     "dedupe-metadata": "dedupe_metadata",
     "register-tables": "register_tables",
+    "inventory": "inventory",
 }
 FAMILIES = {
     "group": "group",
@@ -25,6 +26,8 @@ FAMILIES = {
     "evidence": "evidence",
     "rollback": "rollback",
     "tables": "tables",
+    "migrate": "migrate",
+    "verify": "verify",
     "token": "tokens",
     "config": "config",
     "output": "outputs",

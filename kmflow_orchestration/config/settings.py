@@ -227,6 +227,10 @@ class Settings(BaseSettings):
         """Where bytes wait that could not be uploaded, one folder a group."""
         return self.home.resolve() / "upload_spool" / group
 
+    def migrations_root(self, group: str) -> Path:
+        """Manifests of one group's migrations."""
+        return self.home.resolve() / "migrations" / group
+
     def landing_root(self, group: str) -> Path:
         """Landing folder of a group whose configuration names none. Raises as `evidence_root`."""
         return self.home.resolve() / "landing" / group_id(group)

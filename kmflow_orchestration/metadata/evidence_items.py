@@ -123,6 +123,28 @@ class EvidenceItems:
         if rows:
             self._session.execute(_CHANGE, rows)
 
+    def move(self, group: GroupId, moves: Iterable[tuple[Item, str, str]], now: datetime) -> int:
+        """Items whose bytes lie elsewhere by now: backend and path of each; how many it changed.
+
+        Where an item's bytes were until now is what this compares: an item that was moved, or
+        stored anew, meanwhile stays as it is.
+        """
+        rows = [
+            {
+                "g": group,
+                "i": item.item_id,
+                "o_backend": item.backend,
+                "o_path": item.stored_path,
+                "n_backend": backend,
+                "n_path": path,
+                "n_now": now,
+            }
+            for item, backend, path in moves
+        ]
+        if not rows:
+            return 0
+        return int(self._session.execute(_MOVE, rows).rowcount)  # type: ignore[attr-defined]
+
     def mark_converted(
         self, group: GroupId, marks: Mapping[str, tuple[str, bool]], now: datetime
     ) -> None:
@@ -262,6 +284,19 @@ _CHANGE = (
         message=bindparam("n_message"),
         updated_at=bindparam("n_now"),
         version=_C.version + 1,
+    )
+)
+# The version stays: no decision about an item hangs on where its bytes are.
+_MOVE = (
+    update(_ITEMS)
+    .where(
+        _C.group_id == bindparam("g"),
+        _C.id == bindparam("i"),
+        _C.backend == bindparam("o_backend"),
+        _C.file_path == bindparam("o_path"),
+    )
+    .values(
+        backend=bindparam("n_backend"), file_path=bindparam("n_path"), updated_at=bindparam("n_now")
     )
 )
 _CONVERTED = (

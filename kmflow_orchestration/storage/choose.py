@@ -27,6 +27,7 @@ from kmflow_orchestration.storage.volume_store import VolumeStore
 from kmflow_orchestration.storage.warehouse_lakehouse import WarehouseLakehouse
 
 if TYPE_CHECKING:
+    from kmflow_orchestration.storage.delta_store import DeltaStore
     from kmflow_orchestration.storage.table_care import TableCare
 
 
@@ -55,18 +56,33 @@ def open_storage(
     """
     wanted = backend or settings.storage_backend
     if wanted == "databricks":
-        files = VolumeFiles(clients.get(config))
-        return VolumeStore(config.group_id, config.volume, files, clock=clock)
-    folder = evidence_folder(settings, config, wanted)
-    if wanted == "local":
-        return LocalStore(config.group_id, folder, clock=clock)
-    if wanted != "delta":
+        return open_volume_store(config, clients=clients, clock=clock)
+    if wanted not in {"local", "delta"}:
         raise ConfigurationError(f"there is no backend {wanted!r}", fields=("storage_backend",))
+    return open_local_store(settings, config, wanted, clock=clock)
+
+
+def open_local_store(
+    settings: Settings, config: GroupConfig, backend: str = "", *, clock: Clock
+) -> LocalStore | DeltaStore:
+    """The group's store on this machine: `delta` where that is chosen, else `local`."""
+    folder = evidence_folder(settings, config, backend)
+    if (backend or settings.storage_backend) != "delta":
+        return LocalStore(config.group_id, folder, clock=clock)
     # Brings deltalake, which a process on Databricks never needs.
     with naming_extras():
         from kmflow_orchestration.storage.delta_store import DeltaStore
 
     return DeltaStore(config.group_id, folder, clock=clock)
+
+
+def open_volume_store(config: GroupConfig, *, clients: ClientCache, clock: Clock) -> VolumeStore:
+    """The group's store in its Volume, whatever this process stores new files on.
+
+    Raises as `open_storage`.
+    """
+    files = VolumeFiles(clients.get(config))
+    return VolumeStore(config.group_id, config.volume, files, clock=clock)
 
 
 def evidence_folder(settings: Settings, config: GroupConfig, backend: str = "") -> Path:
@@ -85,17 +101,27 @@ def open_lakehouse(
         MissingDependency: the embedded engine, which local tables need, is not installed.
         ConfigurationError, CredentialError: as `open_storage`.
     """
-    own = OwnTables(config.group_id, config.namespace)
     if settings.tables_are_local:
+        own = OwnTables(config.group_id, config.namespace)
         # Brings the embedded engine, which a process on Databricks never needs.
         with naming_extras():
             from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 
         return LocalLakehouse(own, settings.lakehouse_root(config.group_id), clock=clock)
+    return open_warehouse_lakehouse(config, clients=clients, clock=clock)
+
+
+def open_warehouse_lakehouse(
+    config: GroupConfig, *, clients: ClientCache, clock: Clock
+) -> WarehouseLakehouse:
+    """The group's tables in its workspace, whatever this process works on.
+
+    Raises as `open_lakehouse`.
+    """
     calls = clients.get(config)
     warehouse = Warehouse(calls, config.warehouse_id, clock=clock)
     return WarehouseLakehouse(
-        own,
+        OwnTables(config.group_id, config.namespace),
         config.volume,
         statements=Statements(calls, warehouse, clock),
         files=VolumeFiles(calls),

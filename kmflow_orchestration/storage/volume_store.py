@@ -166,6 +166,29 @@ class VolumeStore:
             ) from error
         return [entry.path for entry in entries if entry.name == FOLDER and entry.is_directory]
 
+    def engagements(self) -> list[str]:
+        """Names of the folders one level down, sorted, whatever is in them."""
+        folder = self._volume.joined(FOLDER)
+        with _faults(folder.text):
+            return sorted(
+                one.name for one in self._files.list_directory(folder) if one.is_directory
+            )
+
+    def sizes(self, engagement_id: str) -> dict[str, int]:
+        """Every file below an engagement's folder by its path, also what we would not have put
+        there, with its size in bytes."""
+        found: dict[str, int] = {}
+        pending = [self._volume.joined(FOLDER, engagement_id)]
+        while pending:
+            folder = pending.pop()
+            with _faults(folder.text):
+                for entry in self._files.list_directory(folder):
+                    if entry.is_directory:
+                        pending.append(entry.path)
+                    else:
+                        found[entry.path.text] = entry.size_bytes
+        return found
+
     def delete(self, path: str) -> bool:
         checked = self._checked(path)
         with _faults(path):

@@ -18,6 +18,7 @@ COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
     *("config", "engagement", "evidence", "auth", "secret", "grants", "rollback"),
     *("backfill-metadata", "dedupe-metadata", "register-tables", "tables"),
+    *("inventory", "migrate", "verify"),
 }
 
 

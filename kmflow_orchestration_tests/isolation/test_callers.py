@@ -105,6 +105,9 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "target_dir": tmp_path,
         "kept": None,
         "lakehouse": None,
+        "moved": None,
+        "manifest": tmp_path / "manifest.jsonl",
+        "source_dir": tmp_path,
         "weights": {"completeness": 1.0, "reliability": 0.0, "freshness": 0.0, "consistency": 0.0},
     }
 

@@ -42,6 +42,7 @@ class World:
     token_id: str
     their_file: str
     their_item: str
+    tree: str
 
     def of_globex(self) -> dict[str, Any]:
         """All of globex's rows, its file, and how often its principal called the workspace."""
@@ -97,7 +98,10 @@ def world(
         (their_item,) = context.register.items(globex.id, limit=1)
     given = kmflow("token", "create", "--group", "globex", "--role", "admin", "--json").json
     file = room.group("globex").upload("outputs/theirs.csv", b"theirs")
-    return World(room, home, kmflow, given["id"], file, their_item.item_id)
+    tree = tmp_path / "tree"
+    (tree / "theirs").mkdir(parents=True)
+    (tree / "theirs" / "a.csv").write_text("a")
+    return World(room, home, kmflow, given["id"], file, their_item.item_id, str(tree))
 
 
 # Arguments of each, with what is globex's in braces.
@@ -124,6 +128,9 @@ ATTEMPTS = {
     "evidence list": "--group acme",
     "rollback plan": "--group acme",
     "evidence delete": "{their_item} --group acme --yes",
+    "migrate to-databricks": "--group acme --source-dir {tree}",
+    "migrate from-databricks": "--group acme --target-dir {tree}-back --engagement theirs",
+    "verify migration": "--group acme --source-dir {tree} --engagement theirs",
     "token create": "--group acme --role admin",
     "token list": "--group acme",
     "token revoke": "{token_id} --group acme",

@@ -22,6 +22,7 @@ from kmflow_orchestration import jobs, operations, runs
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations.convert_evidence import StoredSource
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
+from kmflow_orchestration.operations.migrated_rows import MetadataRow as MigratedRow
 from kmflow_orchestration.operations.write_output import TaskOutput
 from kmflow_orchestration.outputs.layout import Execution
 from kmflow_orchestration.runs.callbacks import CallbackSettings
@@ -48,7 +49,7 @@ WITHOUT_GROUP = {
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
-        " read_entries no_progress shown shown_difference side_json table_of"
+        " read_entries no_progress shown shown_difference side_json table_of clashes estimated_s"
     ),
     "works as the client it is handed, in the place it is told: grants decide": "register_tables",
     "the operator's file or database names the groups": (
@@ -62,6 +63,7 @@ WITHOUT_GROUP = {
     "looks at what it is handed, each thing by itself": "probe_all",
     "tells the kind of storage, which is the whole process's": "open_health",
     "the product's own wheel": "build_wheel wheel_hash",
+    "reads the folder the operator names": "take_inventory hashed read_inventory",
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
 # Writes several tables side by side; which of them is refused first is nobody's to say.
@@ -150,6 +152,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "batches": [item.batch_id],
         "items": [item],
         "away": {},
+        "merge_rows.rows": {item.item_id: MigratedRow.of_item(item, item.stored_path)},
         "item_ids": [item.item_id],
         "write": list,
         "sources": [source],

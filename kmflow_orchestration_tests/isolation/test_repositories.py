@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.intake.claims import this_process
+from kmflow_orchestration.intake.moved_evidence import Move
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import OpenBatch
@@ -96,6 +97,8 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "items": [item],
         "limit": 9,
         "LandingFiles.settle.items": {things.landing_path: (item.item_id, item.content_hash)},
+        "EvidenceItems.move.moves": [(item, "databricks", "/Volumes/mine")],
+        "moves": [Move(item, "databricks", "/Volumes/mine")],
         "item_id": item.item_id,
         "item_ids": [item.item_id],
         "hashes": [item.content_hash],

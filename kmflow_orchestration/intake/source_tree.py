@@ -1,0 +1,219 @@
+"""A tree of evidence that is to be moved or compared: `<root>/<engagement>/<any folders>/<file>`.
+
+Unlike a landing place it is at rest and may be an evidence store itself. Only reads. Nothing that
+is not taken along goes unnamed: it is a problem, or hidden.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from kmflow_orchestration.errors import ConfigurationError, QuarantinedFile
+from kmflow_orchestration.intake.entry_rules import BAD_NAME, PATH_TRICK, UNREADABLE, check_entry
+from kmflow_orchestration.storage.evidence_paths import FOLDER
+
+BROKEN_LINK = "broken_link"
+LINKED_FOLDER = "linked_folder"
+NOT_A_FILE = "not_a_file"
+CHANGED = "changed"
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceFile:
+    """A file that can be taken along; `path` is below the root, with `/`."""
+
+    path: str
+    engagement_id: str
+    size_bytes: int
+    mtime_ns: int
+    real: Path = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders between the engagement and the file."""
+        return PurePosixPath(self.path).parts[1:-1]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceProblem:
+    """Something in the tree that cannot be taken along, and why."""
+
+    path: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceTree:
+    """What lies below `root`, sorted by path; `hidden` counts names with a dot in front."""
+
+    root: Path
+    files: tuple[SourceFile, ...]
+    problems: tuple[SourceProblem, ...]
+    hidden: int
+    folders: int
+
+    def of(self, engagement: str | None) -> SourceTree:
+        """The part of one engagement; None is all."""
+        if engagement is None:
+            return self
+        files = tuple(one for one in self.files if one.engagement_id == engagement)
+        problems = tuple(one for one in self.problems if one.path.split("/")[0] == engagement)
+        return SourceTree(self.root, files, problems, self.hidden, int(bool(files)))
+
+
+def walk(source_dir: Path) -> SourceTree:
+    """Look at everything below a folder.
+
+    A store's own root, which holds only its folder `evidence_store`, stands for that folder.
+
+    Raises:
+        ConfigurationError: there is no such folder, or it cannot be read.
+    """
+    root = _root(source_dir)
+    looking = _Looking(root)
+    looking.folder("")
+    return SourceTree(
+        root,
+        tuple(sorted(looking.files)),
+        tuple(sorted(looking.problems)),
+        looking.hidden,
+        looking.engagement_folders,
+    )
+
+
+def content_hash(file: SourceFile) -> str:
+    """SHA-256 of a file in hex.
+
+    Raises:
+        QuarantinedFile: `unreadable`, or `changed` since it was looked at or while it was read.
+    """
+    digest = hashlib.sha256()
+    try:
+        # The path is resolved: what is a link or a pipe by now was put there since.
+        opened = os.open(file.real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _same(os.fstat(opened), file)
+            while chunk := os.read(opened, _CHUNK):
+                digest.update(chunk)
+            _same(os.fstat(opened), file)
+        finally:
+            os.close(opened)
+    except OSError as error:
+        raise QuarantinedFile(
+            f"{file.path} cannot be read: {error.strerror or type(error).__name__}",
+            reason=UNREADABLE,
+            hint="check that it is still there and who may read it",
+        ) from error
+    return digest.hexdigest()
+
+
+def _same(found: os.stat_result, file: SourceFile) -> None:
+    if (found.st_size, found.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+        raise QuarantinedFile(
+            f"{file.path} changed while it was read", reason=CHANGED, hint="run the command again"
+        )
+
+
+def _root(source_dir: Path) -> Path:
+    try:
+        root = Path(os.path.realpath(source_dir, strict=True))
+        names = [one.name for one in root.iterdir() if not one.name.startswith(".")]
+    except OSError as error:
+        raise ConfigurationError(
+            f"{source_dir}: {error.strerror or type(error).__name__}",
+            fields=("source_dir",),
+            hint="name the folder that holds a folder per engagement",
+        ) from error
+    store = root / FOLDER
+    return store if names == [FOLDER] and store.is_dir() and not store.is_symlink() else root
+
+
+class _Looking:
+    """One walk; collects what it meets."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.files: list[SourceFile] = []
+        self.problems: list[SourceProblem] = []
+        self.hidden = 0
+        self.engagement_folders = 0
+
+    def folder(self, path: str) -> None:
+        """Everything below a folder of the tree, '' for the root."""
+        pending = [path]
+        while pending:
+            pending += self._entries(pending.pop())
+
+    def _entries(self, folder: str) -> Iterator[str]:
+        try:
+            entries = list(os.scandir(self._root / folder))
+        except OSError as error:
+            self._refuse(folder, UNREADABLE, error.strerror or type(error).__name__)
+            return
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.name.startswith("."):
+                self.hidden += 1
+            elif entry.is_dir(follow_symlinks=False):
+                self.engagement_folders += not folder
+                yield path
+            else:
+                self._entry(path, entry)
+
+    def _entry(self, path: str, entry: os.DirEntry[str]) -> None:
+        try:
+            check_entry(PurePosixPath(path))
+            real = self._real(path) if entry.is_symlink() else Path(entry.path)
+            found = real.stat()
+        except QuarantinedFile as error:
+            self._refuse(path, error.reason, error.message)
+        except FileNotFoundError:
+            self._refuse(path, BROKEN_LINK, "a link to nothing")
+        except OSError as error:
+            self._refuse(path, UNREADABLE, error.strerror or type(error).__name__)
+        else:
+            if not stat.S_ISREG(found.st_mode):
+                self._refuse(path, NOT_A_FILE, "neither a file nor a folder")
+                return
+            engagement = path.partition("/")[0]
+            self.files.append(SourceFile(path, engagement, found.st_size, found.st_mtime_ns, real))
+
+    def _real(self, path: str) -> Path:
+        """Where a link leads. Raises QuarantinedFile, OSError."""
+        real = Path(os.path.realpath(self._root / path, strict=True))
+        if not real.is_relative_to(self._root):
+            raise QuarantinedFile("a link that leads out of the tree", reason=PATH_TRICK)
+        if real.is_dir():
+            raise QuarantinedFile("a link to a folder, which is not followed", reason=LINKED_FOLDER)
+        return real
+
+    def _refuse(self, path: str, code: str, message: str) -> None:
+        self.problems.append(SourceProblem(shown(path) or ".", code, message))
+
+
+def shown(path: str) -> str:
+    """A path as text that can be printed and written, also when it is no UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+__all__ = [
+    "BAD_NAME",
+    "SourceFile",
+    "SourceProblem",
+    "SourceTree",
+    "content_hash",
+    "shown",
+    "walk",
+]
