@@ -98,6 +98,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "LandingFiles.settle.items": {things.landing_path: (item.item_id, item.content_hash)},
         "item_id": item.item_id,
         "item_ids": [item.item_id],
+        "backend": item.backend,
         "hashes": [item.content_hash],
         "batch": batch,
         "batch_id": item.batch_id,
