@@ -51,5 +51,5 @@ def test_what_lacks_a_method_is_no_backend_and_the_method_is_named(store: Storag
     assert as_backend(store) is store
     with pytest.raises(TypeError, match="Half is no storage backend: it lacks write, write_from"):
         AsyncStorage(Half())  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"delete, name$"):
+    with pytest.raises(TypeError, match=r"delete, probe, name$"):
         as_backend(object())

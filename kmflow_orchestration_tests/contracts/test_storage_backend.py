@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kmflow_orchestration.clock import SystemClock
-from kmflow_orchestration.errors import QuarantinedFile, UnsafePath
+from kmflow_orchestration.errors import QuarantinedFile, StorageUnavailable, UnsafePath
 from kmflow_orchestration.storage.evidence_paths import stored_place
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend
 
@@ -147,6 +147,17 @@ def test_damaged_bytes_are_replaced_by_the_right_ones(
     written = store.write_from(file)
 
     assert store.read(written.path) == b"id\n1\n"
+
+
+def test_a_place_that_should_have_files_and_is_not_there_is_no_empty_one(
+    store: StorageBackend, landing: Drop
+) -> None:
+    store.probe(has_files=False)
+    with pytest.raises(StorageUnavailable, match="is not there"):
+        store.probe(has_files=True)
+
+    store.write_from(landing())
+    store.probe(has_files=True)
 
 
 def test_thirty_two_threads_store_side_by_side(store: StorageBackend, landing: Drop) -> None:

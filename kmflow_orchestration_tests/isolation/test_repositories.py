@@ -101,6 +101,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "moves": [Move(item, "databricks", "/Volumes/mine")],
         "item_id": item.item_id,
         "item_ids": [item.item_id],
+        "backend": item.backend,
         "hashes": [item.content_hash],
         "batch": batch,
         "batch_id": item.batch_id,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -41,6 +42,7 @@ def test_files_convert_in_other_processes_each_with_its_own_outcome(
         stored(store, "b.xlsx", b"PK\x03\x04 no workbook"),
         stored(store, "c.pdf", b"%PDF-1.7\n"),
         stored(store, "d.txt", b"Some words.\n"),
+        replace(stored(store, "e.csv", b"id\n1\n"), backend="elsewhere"),
     ]
 
     found = convert_items(sources, reading(store), workers=2, work_dir=tmp_path / "work")
@@ -50,7 +52,9 @@ def test_files_convert_in_other_processes_each_with_its_own_outcome(
         "b.xlsx": Outcome.QUARANTINED,
         "c.pdf": Outcome.NO_CONVERTER,
         "d.txt": Outcome.CONVERTED,
+        "e.csv": Outcome.UNREACHABLE,
     }
+    assert "elsewhere" in found["e.csv"].message
     assert pq.read_table(found["a.csv"].tables[0].path).column("x").to_pylist()[0] == 1.5
     assert not list((tmp_path / "work").rglob("source"))
 
