@@ -529,7 +529,8 @@ class GroupContext:
         """Arguments of the operations that compare stored files with their rows, besides group."""
         settings = self._context.settings
         return {
-            **self.reading(),
+            **self.publishing(),
+            "store": self.store,
             "verify": settings.reconcile_verify,
             "workers": settings.upload_workers,
         }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,8 +22,12 @@ from kmflow_orchestration.cli.migration_options import (
     check_place,
     tell_migration,
 )
-from kmflow_orchestration.cli.output import JsonOption
+from kmflow_orchestration.cli.output import JsonOption, say
 from kmflow_orchestration.cli.report_files import ReportOption, SourceOption, checked_source
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.context import Context
+    from kmflow_orchestration.names import GroupId
 
 app = typer.Typer(help="Evidence into a group's Volume, and back.", no_args_is_help=True)
 
@@ -54,11 +59,11 @@ def to_databricks(
         bool,
         typer.Option("--keep-names", help="Take names as they are: strip no foreign prefix."),
     ] = False,
-    backfill_metadata: Annotated[  # noqa: ARG001 - the runbook's flag
+    backfill_metadata: Annotated[
         bool,
         typer.Option(
             "--backfill-metadata",
-            help="Write missing rows of files that are stored already; this is done in any case.",
+            help="Then write the missing rows of all other files in the Volume, too.",
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -75,12 +80,13 @@ def to_databricks(
         config = known_group(group, context.group_configs)
         check_place(config, catalog, schema, volume)
         key = short_hash(f"{source.resolve()}\n{config.volume.text}", 12)
+        place = context.group(config.group_id).migrating()
         with file_progress("Migrating") as told:
             done = migrate_to_volume(
                 config.group_id,
                 source,
                 caller=caller,
-                **context.group(config.group_id).migrating(),
+                **place,
                 moved=context.moved_evidence,
                 clock=context.clock,
                 manifest=context.settings.migrations_root(config.group_id)
@@ -93,7 +99,24 @@ def to_databricks(
                 keep_names=keep_names,
                 on_progress=told,
             )
+        if backfill_metadata:
+            _backfill(config.group_id, context, place, workers=workers, dry_run=dry_run)
     tell_migration(done, report, as_json=as_json)
+
+
+def _backfill(
+    group: GroupId, context: Context, place: Mapping[str, Any], *, workers: int, dry_run: bool
+) -> None:
+    """Rows of files that are in the Volume without one, wherever they came from."""
+    from kmflow_orchestration.operations.backfill_metadata import backfill_metadata
+
+    done = backfill_metadata(
+        group, ledger=context.ledger, **place, verify="size", workers=workers, dry_run=dry_run
+    )
+    would = "would be " if dry_run else ""
+    say(f"{len(done.inserted)} rows of other files in the Volume {would}inserted")
+    if done.problems:
+        say(f"{done.problems} things are not in order: kmflow backfill-metadata --group {group}")
 
 
 @app.command("from-databricks")

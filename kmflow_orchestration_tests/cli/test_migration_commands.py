@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -93,3 +94,24 @@ def test_wrong_words_are_usage_errors_and_reach_nobody(
     unknown = ("migrate", "to-databricks", "--group", "acne", "--source-dir", str(tree))
     assert kmflow(*unknown).code == CONFIGURATION
     assert on_workspace.server.requests().count() == 0
+
+
+def test_rows_of_other_files_in_the_volume_are_written_when_asked_for(
+    acme: Kmflow, tree: Path, on_workspace: Room
+) -> None:
+    def stored() -> list[str]:
+        shown = acme(*VERIFY, str(tree), "--quick", "--json").json
+        return [file["path"] for file in shown["extra"]]
+
+    client = on_workspace.admin_client()
+    day = "/Volumes/kmflow/acme/raw_evidence/evidence_store/e1/2026-11-20"
+    client.files.upload(f"{day}/0123456789abcdef_lonely.csv", io.BytesIO(b"x"), overwrite=False)
+
+    plan = acme(*TO, str(tree), "--backfill-metadata", "--dry-run")
+    done = acme(*TO, str(tree), "--backfill-metadata")
+    again = acme(*TO, str(tree), "--backfill-metadata")
+
+    assert "1 rows of other files in the Volume would be inserted" in plan.err
+    assert "1 rows of other files in the Volume inserted" in done.err
+    assert "0 rows of other files in the Volume inserted" in again.err
+    assert (done.code, again.code, len(stored())) == (0, 0, 1)

@@ -100,6 +100,7 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "item_id": "i1",
         "register": EvidenceRegister(sessions, clock),
         # What nothing may be asked of before the caller was looked at.
+        "store": None,
         "stores": None,
         "items": [],
         "target_dir": tmp_path,

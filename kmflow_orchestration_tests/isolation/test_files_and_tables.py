@@ -76,7 +76,7 @@ BY_TABLE: dict[str, Callable[[Lakehouse, TableName], object]] = {
 
 
 def test_every_method_there_is_is_tried() -> None:
-    assert BY_PATH.keys() | BY_NAME.keys() | {"walk"} == methods(StorageBackend)
+    assert BY_PATH.keys() | BY_NAME.keys() | {"walk", "probe"} == methods(StorageBackend)
     assert BY_TABLE.keys() == methods(Lakehouse)
 
 
@@ -86,6 +86,12 @@ def test_a_walk_sees_no_file_of_a_neighbour(two: TwoGroups) -> None:
     assert (two.acme.path in mine, two.globex.path in theirs) == (True, True)
     assert two.is_on_disk or not mine & theirs
     assert len(mine) == len(theirs)
+
+
+def test_a_probe_looks_at_its_own_place_alone(two: TwoGroups) -> None:
+    before = two.sent()
+    assert two.acme.store.probe(has_files=True) is None
+    assert two.is_on_disk or two.sent() != before
 
 
 @pytest.fixture(autouse=True)
