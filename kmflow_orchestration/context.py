@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.credentials.own_connection import OwnConnection
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.databricks_client.connections import Connections
+    from kmflow_orchestration.doctor.patient import Patient
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.evidence_register import EvidenceRegister
     from kmflow_orchestration.intake.ledger import Ledger
@@ -419,6 +420,41 @@ class GroupContext:
     def check_connection(self) -> ConnectionCheck:
         """Whether the group's workspace, or its folders, can be used."""
         return self._context.check_connection(self.config)
+
+    @property
+    def patient(self) -> Patient:
+        """The group as the doctor looks at it, over a client of the doctor's own."""
+        from kmflow_orchestration.databricks_client.connect import connect
+        from kmflow_orchestration.databricks_client.retries import RetryPolicy
+        from kmflow_orchestration.doctor.patient import Patient, Ways
+        from kmflow_orchestration.storage.choose import evidence_folder
+
+        context, settings = self._context, self._context.settings
+        rules = context.connections.rules
+        ways = Ways(
+            connect=lambda: connect(
+                self.config,
+                clock=context.clock,
+                http_timeout_s=30.0,
+                retry_policy=RetryPolicy(attempts=3),
+                rules=rules,
+            ),
+            tls_context=rules.tls_context,
+            store=lambda: self.store,
+            lakehouse=lambda: self.lakehouse,
+            ledger=lambda: context.ledger,
+            datasets=lambda: context.datasets,
+            failures=lambda: context.upload_failures,
+        )
+        return Patient(
+            self.config,
+            ways,
+            clock=context.clock,
+            backend=settings.storage_backend,
+            is_local=settings.tables_are_local,
+            landing_root=self.landing_root,
+            evidence_root=evidence_folder(settings, self.config),
+        )
 
     @property
     def landing_root(self) -> Path:
