@@ -13,6 +13,7 @@ import pytest
 
 import kmflow_orchestration
 from kmflow_orchestration.definitions import build_definitions
+from kmflow_orchestration.doctor.findings import CHECK_IDS
 from kmflow_orchestration.errors import UnknownGroup
 from kmflow_orchestration.partitions.keys import (
     GROUP_BY_DAY,
@@ -29,6 +30,7 @@ REPOSITORY = Path(kmflow_orchestration.__file__).parent.parent
 
 DEPENDENCIES = {
     "evidence/workspace_connection": set(),
+    "evidence/group_health": set(),
     "evidence/evidence_files": set(),
     "bronze/bronze_evidence": {"evidence/evidence_files"},
     "bronze/bronze_datasets": {"evidence/evidence_files"},
@@ -47,9 +49,10 @@ PARTITIONS = {
     "gold": GROUPS,
     "profiles": GROUP_BY_TABLE_GROUP,
 }
-OF_THE_GROUP = {"evidence/workspace_connection"}
+OF_THE_GROUP = {"evidence/workspace_connection", "evidence/group_health"}
 CHECKS = {
     "evidence/workspace_connection": {"workspace_answers"},
+    "evidence/group_health": set(CHECK_IDS),
     "evidence/evidence_files": {"all_files_entered"},
     "bronze/bronze_evidence": {"bronze_equals_evidence"},
     "bronze/bronze_datasets": {"no_loss"},
@@ -64,6 +67,7 @@ AUTOMATED = {
 # Its tables are many, each with a schema of its own: found only when it is materialized.
 WITHOUT_ONE_TABLE = {
     "evidence/workspace_connection",
+    "evidence/group_health",
     "evidence/evidence_files",
     "bronze/bronze_datasets",
     "profiles/profile_run",

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 def doctor(
     *,
     group: Annotated[str | None, typer.Option(help="Only this group (default: all).")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--check", help="Only this check and what it needs; may be repeated."),
+    ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Make what is missing, as `kmflow provision` does.")
     ] = False,
@@ -33,7 +37,8 @@ def doctor(
     with open_context() as context:
         configs = context.group_configs
         known = [known_group(group, configs)] if group else configs.all_active()
-        found = [diagnose(context.group(config.group_id).patient, fix=fix) for config in known]
+        patients = [context.group(config.group_id).patient for config in known]
+        found = [diagnose(one, fix=fix, only=only or ()) for one in patients]
     if as_json:
         show_json({"groups": {one.group: _told(one, strict=strict) for one in found}})
     else:

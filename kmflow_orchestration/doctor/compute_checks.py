@@ -16,7 +16,12 @@ from kmflow_orchestration.databricks_client.warehouses import (
 )
 from kmflow_orchestration.doctor.findings import Finding, failed, passed, skipped, warned
 from kmflow_orchestration.doctor.patient import Patient
-from kmflow_orchestration.errors import AccessRefused, KmflowError, RemoteNotFound
+from kmflow_orchestration.errors import (
+    AccessRefused,
+    KmflowError,
+    RemoteNotFound,
+    RequestRejected,
+)
 from kmflow_orchestration.operations.connection_remedies import detail_of
 from kmflow_orchestration.operations.grant_sql import is_refusal
 
@@ -31,7 +36,15 @@ def runtime_new_enough(patient: Patient) -> Finding:
     cluster = cluster_of(patient.config.http_path)
     if not cluster:
         return skipped("no cluster is named; warehouses are kept new by the platform")
-    answer = patient.calls.do("GET", "/api/2.1/clusters/get", query={"cluster_id": cluster})
+    try:
+        answer = patient.calls.do("GET", "/api/2.1/clusters/get", query={"cluster_id": cluster})
+    except (RequestRejected, RemoteNotFound) as error:
+        return failed(
+            f"cluster {cluster}: {error.message}",
+            f"kmflow group set {patient.group} http_path=PATH of a warehouse, or of a cluster "
+            "that is there",
+            exit_code=error.exit_code,
+        )
     return runtime_finding(cluster, str(answer.get("spark_version") or ""))
 
 

@@ -6,7 +6,7 @@ for one in diagnose(patient).checks:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from kmflow_orchestration.doctor import (
@@ -21,7 +21,7 @@ from kmflow_orchestration.doctor import (
 from kmflow_orchestration.doctor.findings import Checked, Diagnosis, Finding, Made, skipped
 from kmflow_orchestration.doctor.patient import Patient
 from kmflow_orchestration.doctor.remedies import of_error
-from kmflow_orchestration.errors import KmflowError
+from kmflow_orchestration.errors import InvalidSettings, KmflowError
 from kmflow_orchestration.operations.provision import provision
 
 
@@ -58,26 +58,45 @@ CHECKS = (
 )
 
 
-def diagnose(patient: Patient, *, fix: bool = False) -> Diagnosis:
+def diagnose(patient: Patient, *, fix: bool = False, only: Collection[str] = ()) -> Diagnosis:
     """Look at everything; nothing is left behind. Never raises for what it finds.
 
     With `fix`, what is missing is made as `kmflow provision` makes it, and all is looked at again;
-    nothing is ever changed, granted or removed.
+    nothing is ever changed, granted or removed. `only` are ids of checks to ask, with those they
+    need.
+
+    Raises:
+        InvalidSettings: there is no check of such an id.
     """
+    wanted = _with_needs(only)
     try:
-        found = Diagnosis(patient.group, _checked(patient))
+        found = Diagnosis(patient.group, _checked(patient, wanted))
         if not (fix and found.can_be_made):
             return found
         made = _make(patient)
         patient.forget()
-        return Diagnosis(patient.group, _checked(patient), made)
+        return Diagnosis(patient.group, _checked(patient, wanted), made)
     finally:
         patient.close()
 
 
-def _checked(patient: Patient) -> tuple[Checked, ...]:
+def _with_needs(only: Collection[str]) -> frozenset[str]:
+    known = {check.id: check for check in CHECKS}
+    if unknown := sorted(set(only) - set(known)):
+        raise InvalidSettings(
+            f"there is no check {unknown[0]!r}",
+            fields=("check",),
+            hint=f"one of {', '.join(known)}",
+        )
+    needed = {need for name in only for need in known[name].needs}
+    return frozenset({*only, *needed} or known)
+
+
+def _checked(patient: Patient, wanted: frozenset[str]) -> tuple[Checked, ...]:
     found: dict[str, Checked] = {}
     for number, check in enumerate(CHECKS, start=1):
+        if check.id not in wanted:
+            continue
         begun = patient.clock.monotonic()
         finding = _looked(patient, check, found)
         took_ms = (patient.clock.monotonic() - begun) * 1000

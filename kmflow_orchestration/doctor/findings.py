@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["pass", "warn", "fail", "skip"]
+# The checks in their order; known without what they look with.
+CHECK_IDS = (
+    *("config", "sdk", "sign_in", "runtime", "objects", "privileges", "too_broad", "warehouse"),
+    *("probe", "backend", "files_and_rows", "duplicate_rows", "tables", "silver_blank"),
+    *("token", "outbox"),
+)
 # What must be mended first, should several checks fail: settings, rights, the platform, the rest.
 _GRAVEST_FIRST = (3, 4, 6, 5, 1)
 

@@ -11,7 +11,13 @@ from kmflow_orchestration.doctor.catalog_checks import shortened
 from kmflow_orchestration.doctor.findings import Finding, failed, passed, skipped, warned
 from kmflow_orchestration.doctor.patient import Patient
 from kmflow_orchestration.errors import AccessRefused, RemoteNotFound
-from kmflow_orchestration.operations.grant_sql import OWNERSHIP, grant_sql, spoken, take_back_sql
+from kmflow_orchestration.operations.grant_sql import (
+    OWNERSHIP,
+    grant_sql,
+    place_sql,
+    spoken,
+    take_back_sql,
+)
 
 EVERYBODY = "account users"
 IN_CATALOG = ("USE_CATALOG", "CREATE_SCHEMA")
@@ -79,7 +85,13 @@ def holds_no_more(patient: Patient) -> Finding:
         f"{one.principal}: {spoken(one.privilege)} on {one.on.kind.lower()} {one.on.name}"
         for one in broad
     ]
-    return warned(shortened(told), "; ".join(take_back_sql(one) for one in broad))
+    return warned(shortened(told), "; ".join(_taken_back(one) for one in broad))
+
+
+def _taken_back(held: Held) -> str:
+    if held.privilege == OWNERSHIP:
+        return f"ALTER {place_sql(held.on)} OWNER TO `an administrator`"
+    return take_back_sql(held)
 
 
 def _standing(patient: Patient) -> Standing:

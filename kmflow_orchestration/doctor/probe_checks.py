@@ -20,7 +20,7 @@ from kmflow_orchestration.doctor.remedies import (
 )
 from kmflow_orchestration.errors import KmflowError, RemoteNotFound, StorageUnavailable
 from kmflow_orchestration.names import VolumePath, literal
-from kmflow_orchestration.operations.check_connection import PROBE_FOLDER, check_folders
+from kmflow_orchestration.operations.check_connection import PROBE_FOLDER, try_folder
 from kmflow_orchestration.operations.grant_sql import is_refusal
 from kmflow_orchestration.tables.medallion import BATCH_COLUMN, EVIDENCE_METADATA
 
@@ -29,21 +29,14 @@ PROBE_ENGAGEMENT = "kmflow-doctor"
 
 def probe_goes_round(patient: Patient) -> Finding:
     """A file and its metadata row of a name nobody else can have."""
-    problem = _local_file(patient) if patient.is_local else _volume_file(patient)
-    if problem is not None:
-        return problem
-    problem = _row(patient)
-    return problem or passed("file written, read, listed, removed; its row as well")
-
-
-def _local_file(patient: Patient) -> Finding | None:
-    """Landing is another check's; that it cannot be read says nothing about evidence."""
-    folder = patient.evidence_root
-    found = check_folders(
-        patient.config, landing=folder.parent, evidence=folder, clock=patient.clock
+    problem = None
+    if patient.is_local:
+        try_folder(patient.evidence_root)
+    else:
+        problem = _volume_file(patient)
+    return (
+        problem or _row(patient) or passed("file written, read, listed, removed; its row as well")
     )
-    bad = next((step for step in found.steps if step.status == "fail"), None)
-    return None if bad is None else failed(bad.detail, bad.remedy, exit_code=bad.exit_code)
 
 
 def _volume_file(patient: Patient) -> Finding | None:

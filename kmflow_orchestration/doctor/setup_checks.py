@@ -11,7 +11,8 @@ from kmflow_orchestration.databricks_client.proxies import proxy_for
 from kmflow_orchestration.databricks_client.reachability import addresses, handshake, reach_proxy
 from kmflow_orchestration.doctor.findings import Finding, failed, passed, skipped, warned
 from kmflow_orchestration.doctor.patient import Patient
-from kmflow_orchestration.extras import missing
+from kmflow_orchestration.errors import MissingDependency
+from kmflow_orchestration.extras import extra_of
 
 SDK = "databricks.sdk"
 
@@ -44,8 +45,13 @@ def sdk_importable(patient: Patient) -> Finding:
     try:
         patient.ways.import_module(SDK)
     except ModuleNotFoundError as error:
-        found = missing(error)
-        return failed(found.message, found.hint, exit_code=found.exit_code)
+        # Without any package of Databricks, the error names but the first part.
+        install = f"pip install 'kmflow_orchestration[{extra_of(SDK)}]'"
+        return failed(
+            f"{error.name or SDK} is not installed",
+            install,
+            exit_code=MissingDependency.exit_code,
+        )
     try:
         return passed(f"databricks-sdk {version('databricks-sdk')}")
     except PackageNotFoundError:

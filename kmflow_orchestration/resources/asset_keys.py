@@ -9,6 +9,7 @@ LAYER_GOLD = "gold"
 LAYER_PROFILES = "profiles"
 
 WORKSPACE_CONNECTION = dg.AssetKey([LAYER_EVIDENCE, "workspace_connection"])
+GROUP_HEALTH = dg.AssetKey([LAYER_EVIDENCE, "group_health"])
 EVIDENCE_FILES = dg.AssetKey([LAYER_EVIDENCE, "evidence_files"])
 BRONZE_EVIDENCE = dg.AssetKey([LAYER_BRONZE, "bronze_evidence"])
 BRONZE_DATASETS = dg.AssetKey([LAYER_BRONZE, "bronze_datasets"])

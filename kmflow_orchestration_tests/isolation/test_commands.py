@@ -104,6 +104,7 @@ def world(
 ATTEMPTS = {
     "provision": "--group acme",
     "grants": "--group acme --to globex-service",
+    "doctor": "--group acme --fix",
     "group create": "acme catalog=globex",
     "group set": "acme catalog=globex schema=main",
     "group disable": "acme",

@@ -47,6 +47,7 @@ WITHOUT_GROUP = {
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
+        " grant_sql take_back_sql place_sql spoken is_refusal"
     ),
     "the operator's file or database names the groups": (
         "import_groups import_inputs save_if_changed find_peer_groups"
