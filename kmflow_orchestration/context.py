@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.doctor.patient import Patient
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.evidence_register import EvidenceRegister
+    from kmflow_orchestration.intake.file_history import FileHistory
     from kmflow_orchestration.intake.ledger import Ledger
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
     from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
@@ -180,6 +181,13 @@ class Context:
         from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 
         return EvidenceRegister(self._sessions, self.clock)
+
+    @cached_property
+    def file_history(self) -> FileHistory:
+        """What became of landing files, version by version."""
+        from kmflow_orchestration.intake.file_history import FileHistory
+
+        return FileHistory(self._sessions, self.clock)
 
     @cached_property
     def datasets(self) -> DatasetTables:
@@ -501,6 +509,21 @@ class GroupContext:
     def recording(self) -> dict[str, Any]:
         """Arguments of `publish_bronze` besides group and day."""
         return {**self.reading(), "register": self._context.register}
+
+    def explaining(self) -> dict[str, Any]:
+        """Arguments of `explain_file` besides group, what is asked, and caller."""
+        from kmflow_orchestration.intake.outlook import Landing
+
+        settings = self._context.settings
+        landing = Landing(
+            self.landing_root, settings.quiet_period_s, settings.max_upload_size_mb * 1024 * 1024
+        )
+        return {
+            "history": self._context.file_history,
+            "registry": self._context.datasets,
+            "landing": landing,
+            "clock": self._context.clock,
+        }
 
     def deleting(self) -> dict[str, Any]:
         """Arguments of `delete_evidence` besides group, item and caller."""

@@ -21,6 +21,7 @@ FAMILIES = {
     "group": "group",
     "engagement": "engagement",
     "evidence": "evidence",
+    "files": "files",
     "token": "tokens",
     "config": "config",
     "output": "outputs",

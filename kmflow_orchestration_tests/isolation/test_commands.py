@@ -117,6 +117,7 @@ ATTEMPTS = {
     "engagement set": f"theirs --group acme --quality-weights {WEIGHTS}",
     "evidence list": "--group acme",
     "evidence delete": "{their_item} --group acme --yes",
+    "files why": "theirs/a.csv --group acme",
     "token create": "--group acme --role admin",
     "token list": "--group acme",
     "token revoke": "{token_id} --group acme",

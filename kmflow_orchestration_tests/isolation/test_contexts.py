@@ -31,6 +31,7 @@ from kmflow_orchestration_tests.metadata.test_every_repository_requires_the_grou
 REPOSITORIES = {
     *("group_configs", "config_audit", "api_tokens", "ledger", "register", "datasets"),
     *("table_groups", "profile_runs", "findings", "output_files", "upload_failures"),
+    "file_history",
 }
 ROOT_BY_GROUP = {"group", "get_engine", "session_scope"}
 ROOT_OF_THE_PROCESS = {
@@ -59,6 +60,7 @@ SHARED = {
         "files",
         "failures",
         "clock",
+        "history",
     ),
     *("callback", "run_is_over", "options"),
 }
