@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -170,7 +171,11 @@ def pending(place: LandingPlace) -> None:
 
 def claimed(place: LandingPlace) -> None:
     pending(place)
-    place.store.failing["loans.csv"] = KeyboardInterrupt()
+
+    def stopped(_: object) -> None:
+        raise KeyboardInterrupt
+
+    place.store.before_send = stopped
     with pytest.raises(KeyboardInterrupt):
         place.store_day()
 
@@ -381,9 +386,10 @@ def test_a_file_from_before_histories_were_kept_tells_what_the_ledger_knows(
 @pytest.mark.parametrize("asked", ["e1/loans.csv", sha256("x")], ids=["path", "content"])
 def test_no_statement_reads_a_whole_table(acme: LandingPlace, asked: str) -> None:
     duplicate(acme)
-    engine, sent = engine_of(acme.database_url), []
+    engine = engine_of(acme.database_url)
+    sent: list[tuple[str, Any]] = []
 
-    def note(_c: object, _cursor: object, sql: str, parameters: object, *_: object) -> None:
+    def note(_c: object, _cursor: object, sql: str, parameters: Any, *_: object) -> None:
         sent.append((sql, parameters))
 
     sa.event.listen(engine, "before_cursor_execute", note)
