@@ -16,6 +16,8 @@ SINGLE = {
     "provision": "provision",
     "grants": "grants",
     "doctor": "doctor",
+    "backup": "backup",
+    "restore": "backup",
 }
 FAMILIES = {
     "group": "group",

@@ -16,7 +16,18 @@ from kmflow_orchestration_tests.embedded import Room
 
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
-    *("config", "engagement", "evidence", "files", "auth", "secret", "grants", "doctor"),
+    *(
+        "config",
+        "engagement",
+        "evidence",
+        "files",
+        "auth",
+        "secret",
+        "grants",
+        "doctor",
+        "backup",
+        "restore",
+    ),
 }
 
 
