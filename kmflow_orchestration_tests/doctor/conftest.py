@@ -45,6 +45,16 @@ class Ward:
     context: Context
 
     @property
+    def variable(self) -> str:
+        """The variable of the environment that holds acme's token."""
+        return f"WARD_TOKEN_{self.room.admin.workspace_id}"
+
+    def close(self) -> None:
+        """Close all that was opened."""
+        self.context.close()
+        os.environ.pop(self.variable, None)
+
+    @property
     def acme(self) -> GroupContext:
         return self.context.group(ACME)
 
@@ -107,21 +117,21 @@ def admit(server: Any, home: Path, database_url: str, *, is_seeded: bool = True)
         schemas=Namespace(CATALOG, SCHEMA).schemas if is_seeded else (),
         volumes=(f"{SCHEMA}.raw_evidence",) if is_seeded else (),
     )
-    os.environ["KMFLOW_TEST_DOCTOR_TOKEN"] = token
     settings = load_settings(
         home=str(home), storage_backend="databricks", database_url=database_url
     )
     context = Context(settings)
+    ward = Ward(opened, token, context)
+    os.environ[ward.variable] = token
     values = {
         "catalog": CATALOG,
         "schema": SCHEMA,
         "workspace_url": opened.url,
         "warehouse_id": server.services.warehouses.default_id(opened.admin.workspace_id),
-        "token": "env:KMFLOW_TEST_DOCTOR_TOKEN",
+        "token": f"env:{ward.variable}",
         "allow_insecure_loopback": True,
     }
     context.group_configs.save(ACME, parse_group(ACME, values), "a person")
-    ward = Ward(opened, token, context)
     ward.acme.landing_root.mkdir(parents=True)
     if is_seeded:
         calls = context.clients.get(ward.acme.config)
@@ -139,8 +149,7 @@ def ward(
     home = tmp_path_factory.mktemp("ward")
     made = admit(embedded_server, home, control_databases.new(home / "control.db"))
     yield made
-    made.context.close()
-    del os.environ["KMFLOW_TEST_DOCTOR_TOKEN"]
+    made.close()
 
 
 @pytest.fixture(autouse=True)

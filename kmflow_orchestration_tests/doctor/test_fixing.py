@@ -30,6 +30,8 @@ from kmflow_orchestration_tests.doctor.conftest import (
     admit,
 )
 
+pytestmark = pytest.mark.xdist_group("doctor")
+
 WITHOUT_SDK = """
 import sys
 class Missing:
@@ -53,7 +55,7 @@ def bare(
     database = control_databases.new(home / "control.db")
     made = admit(embedded_server, home, database, is_seeded=False)
     yield made
-    made.context.close()
+    made.close()
 
 
 def test_what_is_missing_is_made_and_then_found(bare: Ward) -> None:

@@ -26,6 +26,8 @@ from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration.workspace.grants import Grant
 from kmflow_orchestration_tests.doctor.conftest import ACME, CATALOG, PRINCIPAL, SCHEMA, Ward
 
+pytestmark = pytest.mark.xdist_group("doctor")
+
 METADATA = f"`{CATALOG}`.`{SCHEMA}`.`evidence_metadata`"
 FRAGMENTS = f"`{CATALOG}`.`{SCHEMA}_silver`.`silver_evidence_fragments`"
 IN_VOLUME = f"VOLUME `{CATALOG}`.`{SCHEMA}`.`raw_evidence`"
@@ -113,11 +115,11 @@ def test_a_landing_folder_that_is_missing_is_a_warning(ward: Ward) -> None:
 
 
 def test_a_token_nobody_knows(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KMFLOW_TEST_DOCTOR_TOKEN", "dapi-of-nobody")
+    monkeypatch.setenv(ward.variable, "dapi-of-nobody")
     found = diagnose(ward.patient(version=99), only=["sign_in"]).checks[-1]
 
     assert (found.status, found.exit_code) == ("fail", 4)
-    assert "accepts into env:KMFLOW_TEST_DOCTOR_TOKEN" in found.fix
+    assert f"accepts into env:{ward.variable}" in found.fix
     assert "dapi-of-nobody" not in repr(found)
 
 
