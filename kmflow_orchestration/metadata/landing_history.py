@@ -23,7 +23,7 @@ class LandingEventRow(Base):
     __tablename__ = "landing_events"
     __table_args__ = (
         Index("ix_landing_events_path", "group_id", "path", "id"),
-        Index("ix_landing_events_content", "group_id", "content_hash"),
+        Index("ix_landing_events_content", "group_id", "content_hash", "path"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)

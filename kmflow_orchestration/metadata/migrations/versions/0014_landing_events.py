@@ -26,7 +26,9 @@ def upgrade() -> None:
         sa.Column("batch_id", sa.String(), nullable=True),
     )
     op.create_index("ix_landing_events_path", "landing_events", ["group_id", "path", "id"])
-    op.create_index("ix_landing_events_content", "landing_events", ["group_id", "content_hash"])
+    op.create_index(
+        "ix_landing_events_content", "landing_events", ["group_id", "content_hash", "path"]
+    )
 
 
 def downgrade() -> None:
