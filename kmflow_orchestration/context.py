@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from kmflow_orchestration.credentials.own_connection import OwnConnection
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.databricks_client.connections import Connections
+    from kmflow_orchestration.doctor.patient import Patient
     from kmflow_orchestration.intake.claims import RunIsOver
     from kmflow_orchestration.intake.evidence_register import EvidenceRegister
+    from kmflow_orchestration.intake.file_history import FileHistory
     from kmflow_orchestration.intake.ledger import Ledger
     from kmflow_orchestration.intake.moved_evidence import MovedEvidence
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines, OpenEngine
@@ -195,6 +197,13 @@ class Context:
         from kmflow_orchestration.intake.moved_evidence import MovedEvidence
 
         return MovedEvidence(self._sessions, self.clock)
+
+    @cached_property
+    def file_history(self) -> FileHistory:
+        """What became of landing files, version by version."""
+        from kmflow_orchestration.intake.file_history import FileHistory
+
+        return FileHistory(self._sessions, self.clock)
 
     @cached_property
     def datasets(self) -> DatasetTables:
@@ -480,6 +489,41 @@ class GroupContext:
         return self._context.check_connection(self.config)
 
     @property
+    def patient(self) -> Patient:
+        """The group as the doctor looks at it, over a client of the doctor's own."""
+        from kmflow_orchestration.databricks_client.connect import connect
+        from kmflow_orchestration.databricks_client.retries import RetryPolicy
+        from kmflow_orchestration.doctor.patient import Patient, Ways
+        from kmflow_orchestration.storage.choose import evidence_folder
+
+        context, settings = self._context, self._context.settings
+        rules = context.connections.rules
+        ways = Ways(
+            connect=lambda: connect(
+                self.config,
+                clock=context.clock,
+                http_timeout_s=30.0,
+                retry_policy=RetryPolicy(attempts=3),
+                rules=rules,
+            ),
+            tls_context=rules.tls_context,
+            store=lambda: self.store,
+            lakehouse=lambda: self.lakehouse,
+            ledger=lambda: context.ledger,
+            datasets=lambda: context.datasets,
+            failures=lambda: context.upload_failures,
+        )
+        return Patient(
+            self.config,
+            ways,
+            clock=context.clock,
+            backend=settings.storage_backend,
+            is_local=settings.tables_are_local,
+            landing_root=self.landing_root,
+            evidence_root=evidence_folder(settings, self.config),
+        )
+
+    @property
     def landing_root(self) -> Path:
         """The group's landing folder."""
         if self.config.landing_path:
@@ -568,6 +612,21 @@ class GroupContext:
             self.config.warehouse_id,
             clock=self._context.clock,
         )
+
+    def explaining(self) -> dict[str, Any]:
+        """Arguments of `explain_file` besides group, what is asked, and caller."""
+        from kmflow_orchestration.intake.outlook import Landing
+
+        settings = self._context.settings
+        landing = Landing(
+            self.landing_root, settings.quiet_period_s, settings.max_upload_size_mb * 1024 * 1024
+        )
+        return {
+            "history": self._context.file_history,
+            "registry": self._context.datasets,
+            "landing": landing,
+            "clock": self._context.clock,
+        }
 
     def deleting(self) -> dict[str, Any]:
         """Arguments of `delete_evidence` besides group, item and caller."""

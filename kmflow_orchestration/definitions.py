@@ -4,6 +4,7 @@ import dagster as dg
 
 from kmflow_orchestration.assets.bronze import BRONZE_ASSETS
 from kmflow_orchestration.assets.connection import CONNECTION_ASSETS
+from kmflow_orchestration.assets.doctor import DOCTOR_ASSETS
 from kmflow_orchestration.assets.evidence import EVIDENCE_ASSETS
 from kmflow_orchestration.assets.gold import GOLD_ASSETS
 from kmflow_orchestration.assets.metadata_reconciliation import RECONCILIATION_ASSETS
@@ -13,6 +14,7 @@ from kmflow_orchestration.assets.silver import SILVER_ASSETS
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.credentials.process_checks import check_process
 from kmflow_orchestration.jobs.connection_check import JOBS
+from kmflow_orchestration.jobs.doctor import DOCTOR_JOBS
 from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.resources.clean_texts import clean_texts
 from kmflow_orchestration.resources.context_resource import ContextResource
@@ -22,6 +24,7 @@ from kmflow_orchestration.sensors.all_sensors import build_sensors
 
 ASSETS = [
     *CONNECTION_ASSETS,
+    *DOCTOR_ASSETS,
     *EVIDENCE_ASSETS,
     *RECONCILIATION_ASSETS,
     *BRONZE_ASSETS,
@@ -57,7 +60,7 @@ def build_definitions(
     install_redaction()
     return dg.Definitions(
         assets=retry_transient(clean_texts(dg.with_source_code_references(ASSETS))),
-        jobs=JOBS,
+        jobs=[*JOBS, *DOCTOR_JOBS],
         schedules=build_schedules(running=sensors_running),
         sensors=build_sensors(running=sensors_running),
         resources={"kmflow": ContextResource(overrides=overrides or {})},

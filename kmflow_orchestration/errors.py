@@ -46,6 +46,7 @@
     ├── LeaseHeld                   exit 1   another live run owns the work
     ├── StateConflict               exit 1   compare-and-set lost: somebody changed it first
     │   └── SettingsConflict             group settings were saved since they were read
+    ├── BackupError                 exit 1   a backup cannot be taken, read, or put in place
     ├── UnknownToken                exit 1   the group has no API token of that id
     ├── UnknownEvidence             exit 1   the group has no evidence item of that id
     ├── AppendOnly                  exit 6   a record that is never changed or removed
@@ -459,6 +460,12 @@ class UnknownOutput(OutputError):
     """No such output, or no such failed upload, in this group."""
 
     code = "KM-OUTPUT-005"
+
+
+class BackupError(KmflowError):
+    """A backup that cannot be taken, read, or put in place; nothing was changed."""
+
+    code = "KM-BACKUP-001"
 
 
 class LeaseHeld(KmflowError):

@@ -48,6 +48,11 @@ class PostgresServer:
         self._as = _unprivileged(self._root, self._data)
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def programs(self) -> Path:
+        """The folder of the programs that came with the server, such as `pg_dump`."""
+        return self._bin
+
     def url(self, database: str = "postgres", *, driver: str = "postgresql+psycopg") -> str:
         """Address of a database, with user and password."""
         return f"{driver}://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"

@@ -13,6 +13,7 @@ import pytest
 
 import kmflow_orchestration
 from kmflow_orchestration.definitions import build_definitions
+from kmflow_orchestration.doctor.findings import CHECK_IDS
 from kmflow_orchestration.errors import UnknownGroup
 from kmflow_orchestration.partitions.keys import (
     GROUP_BY_DAY,
@@ -29,6 +30,7 @@ REPOSITORY = Path(kmflow_orchestration.__file__).parent.parent
 
 DEPENDENCIES = {
     "evidence/workspace_connection": set(),
+    "evidence/group_health": set(),
     "evidence/evidence_files": set(),
     "evidence/metadata_reconciliation": set(),
     "evidence/unity_catalog_registration": set(),
@@ -50,11 +52,12 @@ PARTITIONS = {
     "profiles": GROUP_BY_TABLE_GROUP,
 }
 OF_THE_GROUP = {
-    *("evidence/workspace_connection", "evidence/metadata_reconciliation"),
-    "evidence/unity_catalog_registration",
+    *("evidence/workspace_connection", "evidence/group_health"),
+    *("evidence/metadata_reconciliation", "evidence/unity_catalog_registration"),
 }
 CHECKS = {
     "evidence/workspace_connection": {"workspace_answers"},
+    "evidence/group_health": set(CHECK_IDS),
     "evidence/evidence_files": {"all_files_entered"},
     "evidence/metadata_reconciliation": {
         *("files_without_rows", "rows_without_files", "hash_differences"),
@@ -74,6 +77,7 @@ AUTOMATED = {
 # Its tables are many, each with a schema of its own: found only when it is materialized.
 WITHOUT_ONE_TABLE = {
     "evidence/workspace_connection",
+    "evidence/group_health",
     "evidence/evidence_files",
     "evidence/metadata_reconciliation",
     "evidence/unity_catalog_registration",

@@ -51,6 +51,9 @@ LAYERS["operations"] = {*LAYERS, "intake", "runs"}
 # SQLAlchemy on the lakehouse, for people's own code: it must not see the control database's models,
 # and nothing the pipeline does rests on it.
 LAYERS["lakehouse_sql"] = {"sail", "config", "databricks_client", "sqlite_engine"}
+# Whole databases, as files: knows their addresses and revisions, and nothing that is in them.
+LAYERS["backup"] = {"config", "metadata"}
+LAYERS["doctor"] = {*LAYERS, "operations"} - {"lakehouse_sql", "backup"}
 LAYERS["context"] = {*LAYERS, "operations"}
 # A library's engine, set to what both kinds of SQLite files of ours need.
 LAYERS["sqlite_engine"] = set()

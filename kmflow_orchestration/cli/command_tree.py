@@ -19,6 +19,9 @@ SINGLE = {
     "dedupe-metadata": "dedupe_metadata",
     "register-tables": "register_tables",
     "inventory": "inventory",
+    "doctor": "doctor",
+    "backup": "backup",
+    "restore": "backup",
 }
 FAMILIES = {
     "group": "group",
@@ -28,6 +31,7 @@ FAMILIES = {
     "tables": "tables",
     "migrate": "migrate",
     "verify": "verify",
+    "files": "files",
     "token": "tokens",
     "config": "config",
     "output": "outputs",

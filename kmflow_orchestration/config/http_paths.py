@@ -11,6 +11,7 @@ _SHAPES = (
 )
 _BARE_ID = re.compile(r"[0-9a-fA-F]+")
 _WAREHOUSE = re.compile(r"/?sql/1\.0/(?:warehouses|endpoints)/([0-9a-fA-F]+)")
+_CLUSTER = re.compile(r"/?sql/protocolv1/o/[0-9]+/([A-Za-z0-9-]+)")
 _EXPECTED = (
     "must be /sql/1.0/warehouses/<id>, /sql/1.0/endpoints/<id> or "
     "/sql/protocolv1/o/<org id>/<cluster id>"
@@ -34,4 +35,10 @@ def http_path(text: str) -> str:
 def warehouse_of(path: str) -> str:
     """Id of the warehouse a path leads to; '' for a cluster's, or no path at all."""
     found = _WAREHOUSE.fullmatch(path)
+    return found.group(1) if found else ""
+
+
+def cluster_of(path: str) -> str:
+    """Id of the cluster a path leads to; '' for a warehouse's, or no path at all."""
+    found = _CLUSTER.fullmatch(path)
     return found.group(1) if found else ""

@@ -9,10 +9,11 @@ from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, require
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The user or service principal a token belongs to."""
+    """The user or service principal a token belongs to, and the groups it is in."""
 
     user_name: str
     display_name: str
+    groups: tuple[str, ...] = ()
 
 
 def current_principal(calls: WorkspaceCalls, *, is_patient: bool = True) -> Principal:
@@ -27,5 +28,7 @@ def current_principal(calls: WorkspaceCalls, *, is_patient: bool = True) -> Prin
     endpoint = "/api/2.0/preview/scim/v2/Me"
     answer = calls.do("GET", endpoint, repeatable=is_patient)
     return Principal(
-        required(answer, "userName", f"GET {endpoint}"), str(answer.get("displayName") or "")
+        required(answer, "userName", f"GET {endpoint}"),
+        str(answer.get("displayName") or ""),
+        tuple(str(one["display"]) for one in answer.get("groups") or () if one.get("display")),
     )

@@ -20,6 +20,7 @@ from kmflow_orchestration.intake.decisions import (
     decide,
 )
 from kmflow_orchestration.intake.entry_rules import VANISHED
+from kmflow_orchestration.intake.landing_events import decided_events, released_events
 from kmflow_orchestration.intake.retry_waits import wait_after
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
@@ -95,7 +96,7 @@ class ClaimedBatch:
     def needing_bytes(self, files: Sequence[ReadFile]) -> tuple[ReadFile, ...]:
         """Those whose content is stored nowhere yet; one of each content."""
         with reading(self._sessions) as tables:
-            known, _ = _known(tables, self.group, files)
+            known, _ = known_for(tables, self.group, [file.arrival for file in files])
         wanted = {arrival.path for arrival in _decided(files, known).needing_bytes}
         return tuple(file for file in files if file.arrival.path in wanted)
 
@@ -114,7 +115,8 @@ class ClaimedBatch:
         now = self._clock.now()
         with changing(self._sessions, self.group) as tables:
             self._hold(tables, now)
-            known, items = _known(tables, self.group, files)
+            arrivals = [file.arrival for file in files]
+            known, items = known_for(tables, self.group, arrivals)
             plan, ready, left = _with_bytes(files, known, stored)
             written = self._write(tables, plan, ready, items, now)
         decisions = tuple((one, written[one.arrival.item_id]) for one in plan.decisions)
@@ -128,7 +130,8 @@ class ClaimedBatch:
         items: Mapping[str, Item],
         now: datetime,
     ) -> Mapping[str, Item]:
-        made = {file.arrival.item_id: file for file in reversed(list(files))}
+        read = list(files)
+        made = {file.arrival.item_id: file for file in reversed(read)}
         new = {key: self._new_item(made[key], plan.items[key], now) for key in sorted(plan.new_ids)}
         changed = {
             key: self._changed_item(items[key], known, is_moved=key in plan.moved)
@@ -145,6 +148,9 @@ class ClaimedBatch:
             for one in plan.decisions
         }
         tables.files.settle(self.group, self.batch_id, settled)
+        looked = {one.file.path: one.file for one in read}
+        events = decided_events(plan, looked, items, batch_id=self.batch_id, now=now)
+        tables.history.add(self.group, events)
         return {**items, **changed, **new}
 
     def _new_item(self, read: ReadFile, known: KnownItem, now: datetime) -> Item:
@@ -220,9 +226,12 @@ class ClaimedBatch:
         rows = list(outcomes)
         if not rows:
             return
+        now = self._clock.now()
         with changing(self._sessions, self.group) as tables:
-            self._hold(tables, self._clock.now())
+            self._hold(tables, now)
             tables.files.release(self.group, self.batch_id, rows)
+            events = released_events(rows, batch_id=self.batch_id, now=now)
+            tables.history.add(self.group, events)
 
     def _hold(self, tables: LedgerTables, now: datetime) -> None:
         tables.batches.hold(self.group, self._claim, now + LEASE)
@@ -316,13 +325,13 @@ def _with_bytes(
         ready = [file for file in ready if file.arrival.path not in missing]
 
 
-def _known(
-    tables: LedgerTables, group: GroupId, files: Sequence[ReadFile]
+def known_for(
+    tables: LedgerTables, group: GroupId, arrivals: Sequence[Arrival]
 ) -> tuple[Known, Mapping[str, Item]]:
-    """All that deciding about these files needs, in a handful of statements."""
-    former = tables.files.sources(group, paths=[file.arrival.path for file in files])
+    """All that deciding about arrivals needs, in a handful of statements."""
+    former = tables.files.sources(group, paths=[one.path for one in arrivals])
     replaced = tables.items.by_id(group, sorted(set(former.values())))
-    hashes = {file.arrival.content_hash for file in files}
+    hashes = {one.content_hash for one in arrivals}
     hashes |= {item.content_hash for item in replaced.values()}
     found = tables.items.by_content(group, sorted(hashes))
     # Of what was deleted there are no bytes: the same content is new.
@@ -347,4 +356,4 @@ def known_item(item: Item) -> KnownItem:
     )
 
 
-__all__ = ["ClaimedBatch", "Kind", "ReadFile", "Recorded", "known_item"]
+__all__ = ["ClaimedBatch", "Kind", "ReadFile", "Recorded", "known_for", "known_item"]

@@ -35,6 +35,14 @@ def is_ignored(name: str) -> bool:
     return lower.endswith(SUFFIX) or any(fnmatchcase(lower, pattern) for pattern in _PASSING)
 
 
+def ignoring_rule(name: str) -> str:
+    """The pattern by which a name is no evidence, '' for one that may be."""
+    lower = name.lower()
+    if lower.endswith(SUFFIX):
+        return f"*{SUFFIX}"
+    return next((pattern for pattern in _PASSING if fnmatchcase(lower, pattern)), "")
+
+
 def engagement_of(path: PurePosixPath) -> EngagementId:
     """Engagement that a landing path belongs to: its first folder (design AD5).
 

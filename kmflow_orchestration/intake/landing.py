@@ -31,6 +31,7 @@ __all__ = [
     "inode_of",
     "real_path",
     "scan",
+    "shown",
 ]
 
 # A folder changed this recently may change again within the same tick of the file system's clock.
@@ -141,8 +142,8 @@ def _is_due(child: tuple[str, ...], resume: tuple[str, ...] | None) -> bool:
     return resume is None or child > resume or child == resume[: len(child)]
 
 
-def _shown(path: str) -> str:
-    """A path as text that every database takes, also when it is no UTF-8 or without end."""
+def shown(path: str) -> str:
+    """A path as the ledger names it: text for every database, be it no UTF-8 or without end."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
     if len(text.encode()) <= LONGEST_PATH_BYTES:
         return text
@@ -168,12 +169,12 @@ class _Place:
                     if entry.is_dir(follow_symlinks=False):
                         children.append(path)
                     else:
-                        files.append(self._see(entry, path, _shown(folder)))
+                        files.append(self._see(entry, path, shown(folder)))
         except OSError as error:
             return self._not_listed(folder, error)
         if self.now_ns - mtime_ns < _RACY_NS:
             mtime_ns = 0
-        look = FolderLook(_shown(folder), mtime_ns, tuple(files), self._engagement(folder))
+        look = FolderLook(shown(folder), mtime_ns, tuple(files), self._engagement(folder))
         return _Listing(look, tuple(sorted(children, key=_parts)))
 
     def _engagement(self, folder: str) -> str:
@@ -187,10 +188,10 @@ class _Place:
                 hint="create the folder, or give it to the user that runs this",
             ) from error
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            return _Listing(FolderLook(_shown(folder), 0, (), is_gone=True), ())
+            return _Listing(FolderLook(shown(folder), 0, (), is_gone=True), ())
         seen = Seen(
-            path=f"{_shown(folder)}/",
-            folder=_shown(folder),
+            path=f"{shown(folder)}/",
+            folder=shown(folder),
             engagement_id=self._engagement(folder),
             size_bytes=0,
             mtime_ns=0,
@@ -198,7 +199,7 @@ class _Place:
             problem=UNREADABLE,
             message=f"the folder cannot be read: {error.strerror}",
         )
-        return _Listing(FolderLook(_shown(folder), 0, (seen,), self._engagement(folder)), ())
+        return _Listing(FolderLook(shown(folder), 0, (seen,), self._engagement(folder)), ())
 
     def _see(self, entry: os.DirEntry[str], path: str, folder: str) -> Seen:
         found: os.stat_result | None = None
@@ -211,7 +212,7 @@ class _Place:
         except OSError as error:
             problem, message = UNREADABLE, error.strerror or type(error).__name__
         return Seen(
-            path=_shown(path),
+            path=shown(path),
             folder=folder,
             engagement_id=self._engagement(folder),
             size_bytes=found.st_size if found else 0,

@@ -15,6 +15,7 @@ from kmflow_orchestration.identity import batch_id
 from kmflow_orchestration.intake.claimed_batch import ClaimedBatch
 from kmflow_orchestration.intake.claims import LEASE, RunIsOver, is_free, kept
 from kmflow_orchestration.intake.comparison import compare
+from kmflow_orchestration.intake.landing_events import seen_events
 from kmflow_orchestration.intake.scoring_counts import ScoringCounts
 from kmflow_orchestration.metadata.engagements import Engagement
 from kmflow_orchestration.metadata.engine import SessionFactory
@@ -71,6 +72,7 @@ class Ledger:
             now = self._clock.now()
             tables.engagements.register(group, engagements, now)
             tables.files.apply(group, changes, now)
+            tables.history.add(group, seen_events(changes, now))
             tables.files.save_folders(group, news)
         return observation
 

@@ -200,6 +200,15 @@ class IntakeBatches:
             return None
         return _batch(row, self._replaced(group, [batch_id]).get(batch_id, ()))
 
+    def runs_of(self, group: GroupId, batch_ids: Sequence[str]) -> dict[str, str]:
+        """The Dagster run that last held each batch, '' for a process outside of one."""
+        query = select(Row.batch_id, Row.dagster_run_id).where(Row.group_id == group)
+        return {
+            batch_id: run
+            for some in slices(batch_ids)
+            for batch_id, run in self._session.execute(query.where(Row.batch_id.in_(some)))
+        }
+
     def _replaced(
         self, group: GroupId, batch_ids: Sequence[str]
     ) -> Mapping[str, Sequence[tuple[str, bool]]]:

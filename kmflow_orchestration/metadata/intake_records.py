@@ -268,6 +268,24 @@ class LandingFile:
     item_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingLine:
+    """All that the ledger knows of one landing path now; times are in UTC."""
+
+    path: str
+    signature: tuple[int, int, int, str]
+    state: State
+    first_seen_at: datetime
+    changed_at: datetime
+    code: str
+    message: str
+    attempts: int
+    retry_at: datetime | None
+    batch_id: str | None
+    item_id: str | None
+    content_hash: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """Counts of one look, each file once."""

@@ -32,6 +32,7 @@ from kmflow_orchestration.metadata.intake_records import (
     FileChange,
     KnownFile,
     LandingFile,
+    LandingLine,
     Quarantine,
     State,
 )
@@ -109,6 +110,21 @@ class LandingFiles:
             ) in self._session.execute(found):
                 signature = (size, mtime, inode, problem)
                 yield KnownFile(path, folder, signature, State(state), at, first, item is not None)
+
+    def line(self, group: GroupId, path: str) -> LandingLine | None:
+        """All that is known of one path, None when it was never seen."""
+        query = select(_FILES).where(_C.group_id == group, _C.path == path)
+        row = self._session.execute(query).one_or_none()
+        return None if row is None else _landing_line(row)
+
+    def paths_of(self, group: GroupId, item_ids: Sequence[str]) -> list[str]:
+        """Paths that last became one of these items, sorted."""
+        query = select(Row.path).where(Row.group_id == group)
+        return sorted(
+            path
+            for some in slices(item_ids)
+            for path in self._session.scalars(query.where(Row.item_id.in_(some)))
+        )
 
     def apply(self, group: GroupId, changes: Changes, now: datetime) -> None:
         """Write what a look changed."""
@@ -306,6 +322,23 @@ def _landing_file(row: RowOf[Any]) -> LandingFile:
         attempts=row.attempts,
         version=row.version,
         item_id=row.item_id,
+    )
+
+
+def _landing_line(row: RowOf[Any]) -> LandingLine:
+    return LandingLine(
+        path=row.path,
+        signature=(row.size_bytes, row.mtime_ns, row.inode, row.problem),
+        state=State(row.state),
+        first_seen_at=row.first_seen_at,
+        changed_at=row.changed_at,
+        code=row.code,
+        message=row.message,
+        attempts=row.attempts,
+        retry_at=row.retry_at,
+        batch_id=row.batch_id,
+        item_id=row.item_id,
+        content_hash=row.content_hash,
     )
 
 

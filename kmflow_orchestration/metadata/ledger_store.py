@@ -19,6 +19,7 @@ from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.intake_batches import IntakeBatches
 from kmflow_orchestration.metadata.item_deletions import ItemDeletions
 from kmflow_orchestration.metadata.landing_files import LandingFiles
+from kmflow_orchestration.metadata.landing_history import LandingHistory
 from kmflow_orchestration.names import GroupId
 
 # A write first: SQLite then never has to upgrade a read lock, which fails at once when another
@@ -34,6 +35,7 @@ class LedgerTables:
     """The ledger's repositories inside one transaction."""
 
     files: LandingFiles
+    history: LandingHistory
     items: EvidenceItems
     deletions: ItemDeletions
     batches: IntakeBatches
@@ -64,6 +66,7 @@ def changing(sessions: SessionFactory, group: GroupId) -> Iterator[LedgerTables]
 def _tables(session: Session) -> LedgerTables:
     return LedgerTables(
         LandingFiles(session),
+        LandingHistory(session),
         EvidenceItems(session),
         ItemDeletions(session),
         IntakeBatches(session),

@@ -34,6 +34,15 @@ def stored_revision(engine: Engine) -> str | None:
         return found
 
 
+def has_any_table(engine: Engine) -> bool:
+    """Whether a database holds anything, be it ours or not; the engine is closed afterwards."""
+    try:
+        with engine.connect() as connection:
+            return bool(inspect(connection).get_table_names())
+    finally:
+        engine.dispose()
+
+
 def is_up_to_date(engine: Engine) -> bool:
     """Whether a database needs no migration.
 

@@ -28,11 +28,16 @@ from kmflow_orchestration.errors import (
     RemoteNotFound,
 )
 from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
-from kmflow_orchestration.names import Namespace, VolumePath, quoted
+from kmflow_orchestration.names import Namespace, VolumePath
+from kmflow_orchestration.operations.grant_sql import (
+    OWNERSHIP,
+    grant_sql,
+    spoken,
+    take_back_sql,
+)
 from kmflow_orchestration.operations.side_by_side import side_by_side
 
 EVERYBODY = "account users"
-OWNERSHIP = "OWNERSHIP"
 _ALL_PEOPLE = frozenset({EVERYBODY, "users"})
 _AT_ONCE = 8
 Action = Literal["exists", "granted", "would_grant", "ask_owner", "failed", "too_much", "unknown"]
@@ -65,7 +70,7 @@ def grants_sql(config: GroupConfig, principals: Sequence[str]) -> list[str]:
         InvalidSettings: as `grant_analysts`.
     """
     return [
-        _grant_sql(securable, privileges, principal)
+        grant_sql(securable, privileges, principal)
         for principal in _analysts(principals)
         for securable, privileges in _wanted(config.namespace).items()
     ]
@@ -185,7 +190,7 @@ class _Access:
             if (one.principal.casefold() in people and not self._is_meant(one))
             or (_same(one.principal, EVERYBODY) and one.privilege != "USE_CATALOG")
         )
-        steps = [_step(one, "too_much", _take_back(one)) for one in beyond]
+        steps = [_step(one, "too_much", take_back_sql(one)) for one in beyond]
         return sorted(steps, key=lambda step: (step.principal, step.object, step.privilege))
 
     def unseen(self) -> list[AccessStep]:
@@ -201,7 +206,7 @@ class _Access:
                 schema.name,
                 "unknown",
                 f"only who may manage it sees what others hold: "
-                f"{_grant_sql(schema, ('MANAGE',), self._me)}",
+                f"{grant_sql(schema, ('MANAGE',), self._me)}",
             )
             for schema in self._owners
             if schema.kind == "SCHEMA" and schema not in self._open
@@ -220,7 +225,7 @@ class _Access:
         try:
             self._permissions.grant(securable, principal, missing)
         except AccessRefused:
-            sql = _grant_sql(securable, missing, principal)
+            sql = grant_sql(securable, missing, principal)
             action: Action = "ask_owner" if securable.kind == "CATALOG" else "failed"
             return action, f"{self._me} may not grant on it; let its owner run: {sql}"
         except RemoteNotFound as error:
@@ -283,28 +288,9 @@ def _below(place: str, kind: str, owners: dict[str, str]) -> Iterator[tuple[Secu
 def _step(held: Held, action: Action, message: str = "") -> AccessStep:
     return AccessStep(
         held.principal,
-        _spoken(held.privilege),
+        spoken(held.privilege),
         held.on.kind.lower(),
         held.on.name,
         action,
         message,
     )
-
-
-def _grant_sql(securable: Securable, privileges: Sequence[str], principal: str) -> str:
-    names = ", ".join(map(_spoken, privileges))
-    return f"GRANT {names} ON {_place(securable)} TO {quoted(principal)}"
-
-
-def _take_back(held: Held) -> str:
-    if held.privilege == OWNERSHIP:
-        return f"ALTER {_place(held.on)} OWNER TO somebody else; an owner may do everything"
-    return f"REVOKE {_spoken(held.privilege)} ON {_place(held.on)} FROM {quoted(held.principal)}"
-
-
-def _place(securable: Securable) -> str:
-    return f"{securable.kind} {'.'.join(map(quoted, securable.name.split('.')))}"
-
-
-def _spoken(privilege: str) -> str:
-    return privilege.replace("_", " ")

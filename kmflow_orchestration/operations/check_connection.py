@@ -119,21 +119,27 @@ def check_folders(
         with _disk(landing, "kmflow must be able to read it"):
             return f"{landing}: {sum(1 for _ in landing.iterdir())} entries"
 
-    def evidence_can_be_written() -> str:
-        place = evidence.joinpath(*PROBE_FOLDER, str(uuid4()))
-        with _disk(evidence, "kmflow must be able to write there"):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(place.name, encoding="ascii")
-            try:
-                read = place.read_text(encoding="ascii")
-            finally:
-                place.unlink()
-        if read != place.name:
-            raise StorageUnavailable(f"{evidence}: what was read is not what was written")
-        return f"{evidence}: written, read, removed"
-
-    steps = {"landing folder": landing_can_be_read, "evidence folder": evidence_can_be_written}
+    steps = {"landing folder": landing_can_be_read, "evidence folder": lambda: try_folder(evidence)}
     return _checked(config, steps.items(), clock, lambda _, error: error.hint)
+
+
+def try_folder(evidence: Path) -> str:
+    """Write, read back and remove a file in a folder on this machine; what was done.
+
+    Raises:
+        StorageUnavailable: one of these failed.
+    """
+    place = evidence.joinpath(*PROBE_FOLDER, str(uuid4()))
+    with _disk(evidence, "kmflow must be able to write there"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(place.name, encoding="ascii")
+        try:
+            read = place.read_text(encoding="ascii")
+        finally:
+            place.unlink()
+    if read != place.name:
+        raise StorageUnavailable(f"{evidence}: what was read is not what was written")
+    return f"{evidence}: written, read, removed"
 
 
 @contextmanager

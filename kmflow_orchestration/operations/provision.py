@@ -10,8 +10,9 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
-from kmflow_orchestration.errors import AccessRefused, KmflowError, StatementFailed
+from kmflow_orchestration.errors import AccessRefused, KmflowError
 from kmflow_orchestration.names import Namespace, TableName, quoted
+from kmflow_orchestration.operations.grant_sql import is_refusal
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.definition import TableDefinition
 from kmflow_orchestration.tables.medallion import MEDALLION_TABLES
@@ -20,7 +21,6 @@ from kmflow_orchestration.tables.profiling import PROFILING_TABLES
 ALL_TABLES = (*MEDALLION_TABLES, *PROFILING_TABLES)
 Kind = Literal["catalog", "schema", "volume", "table"]
 Action = Literal["exists", "created", "would_create", "failed"]
-_REFUSALS = frozenset({"INSUFFICIENT_PERMISSIONS", "PERMISSION_DENIED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +176,7 @@ def _make(thing: _Thing, lakehouse: Lakehouse, calls: WorkspaceCalls | None) -> 
 
 
 def _reason(thing: _Thing, error: KmflowError, calls: WorkspaceCalls | None) -> str:
-    refused = isinstance(error, AccessRefused) or (
-        isinstance(error, StatementFailed) and error.error_code in _REFUSALS
-    )
-    if not refused or calls is None:
+    if not is_refusal(error) or calls is None:
         return str(error)
     privilege, where = _needed(thing)
     return (

@@ -17,6 +17,7 @@ from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.workspace import (
+    clusters_api,
     faults_api,
     files,
     identity_api,
@@ -29,6 +30,7 @@ from kmflow_orchestration.workspace import (
     sessions_api,
     statements,
     thrift_endpoint,
+    tokens_api,
     unity_catalog,
     warehouses,
 )
@@ -244,6 +246,8 @@ def _routes(services: Services) -> list[Route]:
         unity_catalog,
         permissions_api,
         sessions_api,
+        tokens_api,
+        clusters_api,
     )
     return [
         *(route for module in modules for route in module.routes(services)),

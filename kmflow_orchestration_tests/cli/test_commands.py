@@ -16,9 +16,9 @@ from kmflow_orchestration_tests.embedded import Room
 
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
-    *("config", "engagement", "evidence", "auth", "secret", "grants", "rollback"),
+    *("config", "engagement", "evidence", "files", "auth", "secret", "grants", "rollback"),
     *("backfill-metadata", "dedupe-metadata", "register-tables", "tables"),
-    *("inventory", "migrate", "verify"),
+    *("inventory", "migrate", "verify", "doctor", "backup", "restore"),
 }
 
 

@@ -23,9 +23,12 @@ from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.errors import GroupRefused, MissingGroup
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
+from kmflow_orchestration.intake.file_history import FileHistory
 from kmflow_orchestration.intake.ledger import Ledger
+from kmflow_orchestration.intake.outlook import Landing
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.config_audit import ConfigAudit
+from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.engagements import Engagements
 from kmflow_orchestration.metadata.engine import open_sessions, transaction
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
@@ -99,6 +102,10 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "check": lambda config: config,
         "item_id": "i1",
         "register": EvidenceRegister(sessions, clock),
+        "asked": "e1/loans.csv",
+        "history": FileHistory(sessions, clock),
+        "registry": DatasetTables(sessions),
+        "landing": Landing(tmp_path, 0, 1),
         # What nothing may be asked of before the caller was looked at.
         "store": None,
         "stores": None,

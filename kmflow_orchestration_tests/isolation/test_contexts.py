@@ -32,6 +32,7 @@ REPOSITORIES = {
     *("group_configs", "config_audit", "api_tokens", "ledger", "register", "datasets"),
     *("table_groups", "profile_runs", "findings", "output_files", "upload_failures"),
     "moved_evidence",
+    "file_history",
 }
 ROOT_BY_GROUP = {"group", "get_engine", "session_scope"}
 ROOT_OF_THE_PROCESS = {
@@ -61,6 +62,7 @@ SHARED = {
         "files",
         "failures",
         "clock",
+        "history",
     ),
     *("callback", "run_is_over", "options"),
 }

@@ -22,6 +22,7 @@ from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import OpenBatch
 from kmflow_orchestration.metadata.intake_records import Changes, Scores, State, Step
+from kmflow_orchestration.metadata.landing_history import LandingEvent
 from kmflow_orchestration.metadata.profile_records import Operation, StateChange
 from kmflow_orchestration.metadata.run_status import Actor, RunStatus
 from kmflow_orchestration_tests.isolation.shared_world import (
@@ -121,6 +122,15 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "paths": [things.landing_path],
         "outcomes": [outcome],
         "path": things.output.path,
+        "content_hash": item.content_hash,
+        "events": [
+            LandingEvent(path=things.landing_path, decision="seen", at=now, item_id=item.item_id)
+        ],
+        **dict.fromkeys(
+            ("LandingFiles.line.path", "LandingHistory.of_path.path", "FileHistory.of_path.path"),
+            things.landing_path,
+        ),
+        "FileHistory.decision_on.path": things.landing_path,
         "file": things.output,
         "failure": things.failure,
         "failure_id": things.failure.failure_id,

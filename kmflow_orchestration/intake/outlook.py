@@ -1,0 +1,182 @@
+"""What would happen to a landing path if it came now: the same rules, asked for one path."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from kmflow_orchestration.errors import QuarantinedFile
+from kmflow_orchestration.intake.decisions import Kind
+from kmflow_orchestration.intake.entry_rules import (
+    EMPTY,
+    TOO_LARGE,
+    UNREADABLE,
+    check_entry,
+    ignoring_rule,
+)
+from kmflow_orchestration.intake.file_rules import IGNORED, QUIET, rule_of
+from kmflow_orchestration.intake.landing import inode_of, real_path
+from kmflow_orchestration.metadata.intake_records import LandingLine, State
+
+MISSING = "missing"
+IGNORED_WORD = "ignored"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """`verdict` is a state, a kind of decision, `ignored` or `missing`."""
+
+    verdict: str
+    reason: str
+    rule: str = ""
+    setting: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A group's landing place and the limits in force there."""
+
+    root: Path
+    quiet_period_s: float
+    max_size_bytes: int
+
+
+def outlook(
+    path: str,
+    landing: Landing,
+    line: LandingLine | None,
+    *,
+    now: datetime,
+    decide_on: Callable[[str], Kind],
+) -> Outlook:
+    """Ask every rule in the order intake does; `decide_on` decides about a content's SHA-256."""
+    return (
+        _by_name(path)
+        or _by_folders(path, landing.root)
+        or _by_file(path, landing, line, now=now, decide_on=decide_on)
+    )
+
+
+def _by_name(path: str) -> Outlook | None:
+    for part in PurePosixPath(path).parts:
+        if pattern := ignoring_rule(part):
+            reason = f"{part!r} matches {pattern}"
+            return Outlook(IGNORED_WORD, reason, IGNORED.text, IGNORED.setting)
+    try:
+        check_entry(PurePosixPath(path))
+    except QuarantinedFile as error:
+        return _refused(error.reason, str(error))
+    return None
+
+
+def _by_folders(path: str, root: Path) -> Outlook | None:
+    """What a folder on the way does to all that lies in it."""
+    place, names = root, ["", *PurePosixPath(path).parts[:-1]]
+    for name in names:
+        place = place / name
+        told = f"the folder {place}"
+        try:
+            found = place.stat() if place == root else place.lstat()
+        except FileNotFoundError:
+            return Outlook(MISSING, f"{told} is not there", setting="landing_path")
+        except OSError as error:
+            return _refused(UNREADABLE, f"{told} cannot be looked at: {error.strerror}")
+        if stat.S_ISLNK(found.st_mode):
+            reason = f"{told} is a link, and links to folders are not followed"
+            return Outlook(IGNORED_WORD, reason, "nothing may lead out of landing")
+        if not stat.S_ISDIR(found.st_mode):
+            return Outlook(MISSING, f"{place} is no folder")
+        if not os.access(place, os.R_OK | os.X_OK):
+            return _refused(UNREADABLE, f"{told} may not be read by this process")
+    return None
+
+
+def _by_file(
+    path: str,
+    landing: Landing,
+    line: LandingLine | None,
+    *,
+    now: datetime,
+    decide_on: Callable[[str], Kind],
+) -> Outlook:
+    try:
+        place = real_path(landing.root, path)
+        found = place.stat()
+    except QuarantinedFile as error:
+        return _refused(error.reason, str(error))
+    except FileNotFoundError:
+        return Outlook(MISSING, f"there is no file {path} in {landing.root}")
+    except OSError as error:
+        return _refused(UNREADABLE, f"{path} cannot be looked at: {error.strerror}")
+    if stat.S_ISDIR(found.st_mode):
+        return Outlook(MISSING, f"{path} is a folder: ask about a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        return _refused(UNREADABLE, f"{path} is no regular file")
+    if not os.access(place, os.R_OK):
+        return _refused(UNREADABLE, f"{path} may not be read by this process")
+    signature = (found.st_size, found.st_mtime_ns, inode_of(found), "")
+    if line is not None and (line.signature == signature or line.state is State.CLAIMED):
+        return _as_known(line)
+    return _by_content(path, place, found, landing, now=now, decide_on=decide_on)
+
+
+def _as_known(line: LandingLine) -> Outlook:
+    """Nothing new is there: it goes on as the ledger says."""
+    rule = rule_of(line.state, line.code)
+    if line.state is State.STORED:
+        same = rule_of(Kind.UNCHANGED)
+        return Outlook("same", "nothing changed since it was stored", same.text, same.setting)
+    again = f", again at {line.retry_at:%Y-%m-%d %H:%M} UTC" if line.retry_at else ""
+    told = f"{line.message or rule.text}{again}"
+    return Outlook(str(line.state), told, rule.text, rule.setting, line.code)
+
+
+def _by_content(
+    path: str,
+    place: Path,
+    found: os.stat_result,
+    landing: Landing,
+    *,
+    now: datetime,
+    decide_on: Callable[[str], Kind],
+) -> Outlook:
+    changed = datetime.fromtimestamp(found.st_mtime, tz=UTC)
+    quiet_s = (now - changed).total_seconds()
+    if landing.quiet_period_s and quiet_s < landing.quiet_period_s:
+        reason = (
+            f"it changed {max(quiet_s, 0):.0f} s ago, the quiet period is "
+            f"{landing.quiet_period_s:g} s"
+        )
+        return Outlook(str(State.WAITING), reason, QUIET.text, QUIET.setting)
+    if found.st_size == 0:
+        return _refused(EMPTY, f"{path} is empty")
+    if found.st_size > landing.max_size_bytes:
+        told = f"{path} has {found.st_size} bytes, the limit is {landing.max_size_bytes}"
+        return _refused(TOO_LARGE, told)
+    try:
+        kind = decide_on(_sha256(place))
+    except OSError as error:
+        return _refused(UNREADABLE, f"{path} cannot be read: {error.strerror}")
+    rule = rule_of(kind)
+    verdict = "same" if kind in {Kind.UNCHANGED, Kind.SAME_ITEM} else str(kind)
+    return Outlook(verdict, "the next look takes it in", rule.text, rule.setting)
+
+
+def _refused(code: str, reason: str) -> Outlook:
+    rule = rule_of(State.QUARANTINED, code)
+    return Outlook(str(State.QUARANTINED), reason, rule.text, rule.setting, code)
+
+
+def _sha256(place: Path) -> str:
+    digest = hashlib.sha256()
+    with place.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
