@@ -10,7 +10,13 @@ import typer
 
 from kmflow_orchestration import __version__
 
-SINGLE = {"demo": "demo", "dev": "dev", "provision": "provision", "grants": "grants"}
+SINGLE = {
+    "demo": "demo",
+    "dev": "dev",
+    "provision": "provision",
+    "grants": "grants",
+    "stages": "stages",
+}
 FAMILIES = {
     "group": "group",
     "engagement": "engagement",

@@ -23,6 +23,8 @@ ReadAt = Callable[[int, int], bytes]
 # Of a zip's end only so much is read: the names of some ten thousand members.
 _ZIP_TAIL = 1 << 20
 _OLE_CHUNK = 1 << 20
+# To parse more takes longer than to hash it; a larger file is JSON by its name.
+_JSON_BYTES = 8 << 10
 # Signatures of fewer than four bytes are met by chance.
 _CONFIDENCE = 0.4
 
@@ -197,7 +199,7 @@ def _text_type(head: bytes, size_bytes: int) -> str:
     begin = text.lstrip()[:1]
     if begin == "<":
         return _markup_type(text[:_PROLOG_CHARACTERS])
-    if begin in ("{", "[") and size_bytes <= HEAD_BYTES and _is_json(head):
+    if begin in ("{", "[") and size_bytes <= _JSON_BYTES and _is_json(head):
         return "application/json"
     return PLAIN_TEXT
 

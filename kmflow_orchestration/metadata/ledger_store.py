@@ -18,6 +18,7 @@ from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.intake_batches import IntakeBatches
 from kmflow_orchestration.metadata.item_deletions import ItemDeletions
 from kmflow_orchestration.metadata.landing_files import LandingFiles
+from kmflow_orchestration.metadata.stage_metrics import StageMetrics
 from kmflow_orchestration.names import GroupId
 
 # A write first: SQLite then never has to upgrade a read lock, which fails at once when another
@@ -38,6 +39,7 @@ class LedgerTables:
     batches: IntakeBatches
     engagements: Engagements
     requests: EvidenceRequests
+    stages: StageMetrics
     audit: AuditRecords
 
 
@@ -67,5 +69,6 @@ def _tables(session: Session) -> LedgerTables:
         IntakeBatches(session),
         Engagements(session),
         EvidenceRequests(session),
+        StageMetrics(session),
         AuditRecords(session),
     )

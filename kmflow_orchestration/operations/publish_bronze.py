@@ -59,18 +59,23 @@ def publish_bronze(
     rows = size_bytes = 0
     batches = ledger.batches(group, day, Step.BRONZE)
     for batch in batches:
-        leaving = [
-            item
-            for item in ledger.items(group, batch.batch_id)
-            if item.state is State.DELETING and item.backend == store.name
-        ]
-        remove_files(group, leaving, register=register, store=store)
-        if leaving:
-            remove_rows(group, leaving, register=register, lakehouse=lakehouse, config=config)
-        writing = _Writing(batch, lakehouse, config)
-        items = write_all(group, batch.batch_id, ledger, writing.write)
-        writing.take_back(ledger, items)
-        ledger.finish_step(group, batch.batch_id, Step.BRONZE)
+        with ledger.stages.measured(group, batch.batch_id, day=day, stage=Step.BRONZE) as tally:
+            found = ledger.items(group, batch.batch_id)
+            tally.came_in(found)
+            leaving = [
+                item
+                for item in found
+                if item.state is State.DELETING and item.backend == store.name
+            ]
+            remove_files(group, leaving, register=register, store=store)
+            if leaving:
+                remove_rows(group, leaving, register=register, lakehouse=lakehouse, config=config)
+            writing = _Writing(batch, lakehouse, config)
+            items = write_all(group, batch.batch_id, ledger, writing.write)
+            tally.came_in(items)
+            writing.take_back(ledger, items)
+            ledger.finish_step(group, batch.batch_id, Step.BRONZE)
+            tally.output_count = len(items)
         rows += len(items)
         size_bytes += sum(item.size_bytes for item in items)
     return PublishedBronze(group, day, tuple(b.batch_id for b in batches), rows, size_bytes)

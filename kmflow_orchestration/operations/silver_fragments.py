@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -22,6 +22,7 @@ from kmflow_orchestration.converters.registry import ConverterRegistry, default_
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.identity import bronze_id, fragment_id
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
+from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.names import GroupId, TableName
 from kmflow_orchestration.operations.batch_members import write_live
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
@@ -68,9 +69,13 @@ def publish_fragments(
     batches = ledger.batches(group, day, Step.FRAGMENTS)
     tallies: list[_Tally] = []
     for batch in batches:
-        write = partial(_write, batch=batch, table=table, store=store, lakehouse=lakehouse)
-        tallies.append(write_live(group, batch.batch_id, ledger, write))
-        ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
+        with ledger.stages.measured(group, batch.batch_id, day=day, stage=Step.FRAGMENTS) as stage:
+            write = partial(
+                _write, batch=batch, table=table, store=store, lakehouse=lakehouse, stage=stage
+            )
+            tallies.append(write_live(group, batch.batch_id, ledger, write))
+            ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
+            stage.output_count = tallies[-1].fragments
     return PublishedFragments(
         group,
         day,
@@ -91,14 +96,16 @@ class _Tally:
 
 
 def _write(
-    items: Iterable[Item],
+    items: Sequence[Item],
     *,
     batch: Batch,
     table: TableName,
     store: StorageBackend,
     lakehouse: Lakehouse,
+    stage: StageTally,
 ) -> _Tally:
     tally = _Tally()
+    stage.came_in(items)
     lakehouse.replace(
         table,
         _rows(items, store, tally),

@@ -16,7 +16,7 @@ from kmflow_orchestration_tests.embedded import Room
 
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
-    *("config", "engagement", "evidence", "auth", "secret", "grants"),
+    *("config", "engagement", "evidence", "auth", "secret", "grants", "stages"),
 }
 
 

@@ -115,6 +115,7 @@ ATTEMPTS = {
     "engagement list": "--group acme",
     "engagement set": f"theirs --group acme --quality-weights {WEIGHTS}",
     "evidence list": "--group acme",
+    "stages": "--group acme",
     "evidence delete": "{their_item} --group acme --yes",
     "token create": "--group acme --role admin",
     "token list": "--group acme",
