@@ -64,7 +64,7 @@ SHARED = {
 }
 ABOUT_SOMETHING = {
     *("stored_completion", "refused", "profile_run", "profile_materialized"),
-    *("latest_profile_run", "score_trend", "links", "open_engine"),
+    *("latest_profile_run", "score_trend", "links", "open_engine", "stage_metrics"),
 }
 
 
