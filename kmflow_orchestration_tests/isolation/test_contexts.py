@@ -145,6 +145,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "run": things.run,
         "day": world.day,
         "stored": True,
+        "stage": Step.STORED,
         "profile_run_id": things.run.profile_run_id,
         "table_group": things.table_group.table_group_id,
         "table": things.table,
