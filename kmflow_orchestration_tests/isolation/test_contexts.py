@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kmflow_orchestration.context import Context, GroupContext
 from kmflow_orchestration.lakehouse_sql.models import LakehouseModel
+from kmflow_orchestration.metadata.intake_records import Step
 from kmflow_orchestration_tests.isolation.shared_world import (
     ACME,
     GLOBEX,
