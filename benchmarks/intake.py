@@ -17,6 +17,8 @@ from benchmarks.report import Section, verdict
 from benchmarks.workspace_server import WorkspaceServer
 
 FILE_BYTES = 50 * 1024
+# Content that may enter (row B12).
+_BEGIN = b"%PDF-1.7\n"
 SERIAL_FILES = 500
 CONNECTIONS = 32
 LATENCIES_S = (0.0, 0.05)
@@ -85,7 +87,11 @@ def _write_files(landing: Path, count: int) -> None:
         folder = landing / f"engagement-{number % ENGAGEMENTS}"
         folder.mkdir(parents=True, exist_ok=True)
         # Random content, so that no two files are duplicates of each other.
-        (folder / f"evidence-{number:06}.bin").write_bytes(os.urandom(FILE_BYTES))
+        (folder / f"evidence-{number:06}.pdf").write_bytes(_content())
+
+
+def _content() -> bytes:
+    return _BEGIN + os.urandom(FILE_BYTES - len(_BEGIN))
 
 
 def _measured(server: WorkspaceServer, place: Path, *, files: int, latency_s: float) -> Outcome:

@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from kmflow_orchestration.metadata.api_tokens import ApiTokens
     from kmflow_orchestration.metadata.config_audit import ConfigAudit
     from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+    from kmflow_orchestration.metadata.intake_records import Step
     from kmflow_orchestration.metadata.output_files import OutputFiles
     from kmflow_orchestration.metadata.profile_completions import ProfileFindings
     from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun
     from kmflow_orchestration.metadata.profile_runs import ProfileRuns
+    from kmflow_orchestration.metadata.stage_metrics import StageMetric
     from kmflow_orchestration.metadata.table_groups import TableGroups
     from kmflow_orchestration.metadata.upload_failures import UploadFailures
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
@@ -729,6 +731,10 @@ class GroupContext:
         """Quarantined files of a day as `path: code`: before storing, or those that are stored."""
         found = self._context.ledger.quarantined(self.id, day)
         return [f"{one.path}: {one.code}" for one in found if bool(one.item_id) is stored]
+
+    def stage_metrics(self, day: date, stage: Step) -> list[StageMetric]:
+        """How a stage went with each batch of a day."""
+        return self._context.ledger.stages.all(self.id, day=day, stage=stage)
 
     def profile_run(self, profile_run_id: str) -> ProfileRun:
         """One of this group's profile runs. Raises UnknownRun."""

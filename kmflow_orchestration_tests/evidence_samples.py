@@ -33,3 +33,15 @@ def evidence_file(
         content_hash=content_hash,
         size_bytes=len(content),
     )
+
+
+def executable() -> bytes:
+    """The beginning of a program for Windows."""
+    return b"MZ".ljust(0x3C, b"\0") + (0x40).to_bytes(4, "little") + b"PE\0\0" + bytes(64)
+
+
+def ole(stream: str, *, before: int = 504) -> bytes:
+    """A container of old office files whose directory names one stream."""
+    name = stream.encode("utf-16-le")
+    entry = name.ljust(64, b"\0") + (len(name) + 2).to_bytes(2, "little") + b"\x02" + bytes(61)
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(before) + entry

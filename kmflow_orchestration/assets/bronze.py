@@ -10,7 +10,9 @@ from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_d
 from kmflow_orchestration.assets.layers import DATA_OWNER, WORKSPACE_POOL
 from kmflow_orchestration.assets.reconciliation import evidence_matches_bronze
 from kmflow_orchestration.assets.rendering import bars, column_schema, preview, urls
+from kmflow_orchestration.assets.stages import stage_metadata
 from kmflow_orchestration.context import GroupContext
+from kmflow_orchestration.metadata.intake_records import Step
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
 from kmflow_orchestration.operations.read_tables import first_rows, rows_by
@@ -80,6 +82,7 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
                 "Files by category", rows_by(group.id, table, "category", **written)
             ),
             **urls(group.links(table)),
+            **stage_metadata(group, day, Step.BRONZE),
         },
         checks=(check,),
     )
@@ -119,6 +122,7 @@ def _datasets_day(group: GroupContext, day: date) -> DayReport:
             "receipts": dg.MetadataValue.json([r.summary() for r in published.receipts[:100]]),
             **_left_out(published),
             **_largest_table(group, published),
+            **stage_metadata(group, day, Step.DATASETS),
         },
         checks=(_no_loss(published, group.refused(day, stored=True)),),
     )

@@ -9,7 +9,9 @@ import dagster as dg
 from kmflow_orchestration.assets.days import DayEvents, DayReport, materialize_days
 from kmflow_orchestration.assets.layers import DATA_OWNER, WORKSPACE_POOL
 from kmflow_orchestration.assets.rendering import bars, urls
+from kmflow_orchestration.assets.stages import stage_metadata
 from kmflow_orchestration.context import GroupContext
+from kmflow_orchestration.metadata.intake_records import Step
 from kmflow_orchestration.operations.store_evidence import StoredBatch, store_batch
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
 from kmflow_orchestration.resources.asset_keys import EVIDENCE_FILES, LAYER_EVIDENCE
@@ -66,9 +68,7 @@ def _all_entered(group: GroupContext, day: date, batches: list[StoredBatch]) -> 
     )
 
 
-def _metadata(
-    group: GroupContext, day: date, batches: list[StoredBatch]
-) -> dict[str, dg.MetadataValue | int | float | str]:
+def _metadata(group: GroupContext, day: date, batches: list[StoredBatch]) -> dict[str, Any]:
     counts: dict[str, float] = {
         "stored": sum(len(batch.stored) for batch in batches),
         "duplicates": sum(batch.duplicates for batch in batches),
@@ -87,6 +87,7 @@ def _metadata(
         **group.metadata_state(),
         "files": bars("Files by what became of them", counts),
         **urls(group.links()),
+        **stage_metadata(group, day, Step.STORED),
     }
 
 

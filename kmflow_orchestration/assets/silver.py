@@ -13,7 +13,9 @@ from kmflow_orchestration.assets.layers import (
     WORKSPACE_POOL,
 )
 from kmflow_orchestration.assets.rendering import bars, column_schema, preview, urls
+from kmflow_orchestration.assets.stages import stage_metadata
 from kmflow_orchestration.context import GroupContext
+from kmflow_orchestration.metadata.intake_records import Step
 from kmflow_orchestration.operations.publish_quality import publish_quality
 from kmflow_orchestration.operations.read_tables import first_rows, rows_by
 from kmflow_orchestration.operations.silver_fragments import publish_fragments
@@ -71,6 +73,7 @@ def _fragments_day(group: GroupContext, day: date) -> DayReport:
                 "Fragments by type", rows_by(group.id, table, "fragment_type", **written)
             ),
             **urls(group.links(table)),
+            **stage_metadata(group, day, Step.FRAGMENTS),
         }
     )
 
@@ -115,6 +118,7 @@ def _quality_day(group: GroupContext, day: date) -> DayReport:
                 first_rows(group.id, table, published.batches, lakehouse=group.lakehouse)
             ),
             **urls(group.links(table)),
+            **stage_metadata(group, day, Step.QUALITY),
         }
     )
 

@@ -22,6 +22,7 @@ SINGLE = {
     "doctor": "doctor",
     "backup": "backup",
     "restore": "backup",
+    "stages": "stages",
 }
 FAMILIES = {
     "group": "group",

@@ -13,7 +13,7 @@ from kmflow_orchestration.errors import CorruptInput
 
 HEAD_BYTES = 64 << 10
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_CONTROLS = frozenset(range(32)) - {9, 10, 12, 13, 27}
+_CONTROLS = bytes(sorted(frozenset(range(32)) - {9, 10, 12, 13, 27}))
 # Formats that are text to a probe, yet announce themselves.
 _ANNOUNCED = (
     (b"%pdf-", "pdf"),
@@ -67,7 +67,8 @@ def look_at(head: bytes) -> ContentLook:
 def _is_text(head: bytes) -> bool:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return True
-    controls = sum(head.count(byte) for byte in _CONTROLS)
+    # In one pass: intake asks this of every file.
+    controls = len(head) - len(head.translate(None, _CONTROLS))
     # A few stray NULs do not make a table binary.
     return controls <= len(head) // 100 + (1 if len(head) < 100 else 0)
 

@@ -106,7 +106,7 @@ def format_of(file_name: str) -> str:
 
 
 def media_type_of(file_name: str) -> str:
-    """Media type by extension: a hint that conversion checks against the content."""
+    """Media type by extension: no more than a hint."""
     return _MEDIA_TYPES.get(_suffix(file_name), "application/octet-stream")
 
 

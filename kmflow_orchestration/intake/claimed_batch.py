@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from kmflow_orchestration.clock import Clock
-from kmflow_orchestration.intake.categories import category_of, format_of, media_type_of
+from kmflow_orchestration.intake.categories import category_of, format_of
 from kmflow_orchestration.intake.claims import LEASE
 from kmflow_orchestration.intake.decisions import (
     Arrival,
@@ -48,6 +48,7 @@ class ReadFile:
     file: LandingFile
     arrival: Arrival
     side: SideFile
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ class ClaimedBatch:
             content_hash=known.content_hash,
             size_bytes=read.file.size_bytes,
             stored_path=known.stored_path,
-            media_type=media_type_of(name),
+            media_type=read.media_type,
             category=read.side.category or category_of(name),
             format=format_of(name),
             state=known.state,

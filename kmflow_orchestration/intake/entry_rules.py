@@ -17,6 +17,7 @@ UNREADABLE = "unreadable"
 VANISHED = "vanished"
 EMPTY = "empty"
 TOO_LARGE = "too_large"
+TYPE_NOT_ALLOWED = "type_not_allowed"
 
 # Written by editors, browsers, operating systems and copy tools while a file is not done.
 _PASSING = (

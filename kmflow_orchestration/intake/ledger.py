@@ -17,6 +17,7 @@ from kmflow_orchestration.intake.claims import LEASE, RunIsOver, is_free, kept
 from kmflow_orchestration.intake.comparison import compare
 from kmflow_orchestration.intake.landing_events import seen_events
 from kmflow_orchestration.intake.scoring_counts import ScoringCounts
+from kmflow_orchestration.intake.stage_log import StageLog
 from kmflow_orchestration.metadata.engagements import Engagement
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import Holder, OpenBatch
@@ -53,6 +54,7 @@ class Ledger:
         self._sessions = sessions
         self._clock = clock
         self._quiet_period_s = quiet_period_s
+        self.stages = StageLog(sessions, clock)
 
     # What lies in landing
 

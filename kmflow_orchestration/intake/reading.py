@@ -6,12 +6,15 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from kmflow_orchestration.converters.media_types import media_type_of_content
 from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.intake import side_files
 from kmflow_orchestration.intake.entry_rules import EMPTY, TOO_LARGE, UNREADABLE, VANISHED
+from kmflow_orchestration.intake.entry_types import check_type, mismatch
 from kmflow_orchestration.intake.landing import inode_of, real_path
 from kmflow_orchestration.metadata.intake_records import LandingFile, SideFile
 
@@ -26,13 +29,14 @@ class FileChanged(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Where a landing file really lies, the SHA-256 of its bytes, and its side file.
+    """Where a landing file really lies, SHA-256 and media type of its bytes, and its side file.
 
     `kept` are the very bytes that were hashed, of a file up to `KEPT_BYTES`.
     """
 
     source: Path
     content_hash: str
+    media_type: str
     side: SideFile
     kept: bytes | None = field(default=None, repr=False)
 
@@ -42,20 +46,40 @@ def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Conte
 
     Raises:
         FileChanged: it differs from what was seen, or changed while it was read.
-        QuarantinedFile: empty, too large, vanished, unreadable, or led out of the landing place.
+        QuarantinedFile: empty, too large, vanished, unreadable, led out of the landing place, or
+            of a type that may not enter.
         OSError: the disk failed; another try may succeed.
     """
     try:
         source = real_path(root, file.path)
         with _opened(source) as opened:
             _check(os.fstat(opened), file, max_size_bytes)
-            content_hash, kept = _hash(opened, file.size_bytes)
+            content_hash, head, kept = _hash(opened, file.size_bytes)
+            read_at = partial(os.pread, opened) if kept is None else partial(_slice, kept)
+            found = media_type_of_content(head, file.size_bytes, read_at)
             _same(os.fstat(opened), file)
     except FileNotFoundError as error:
         raise QuarantinedFile(f"{file.path} is gone", reason=VANISHED) from error
     except (PermissionError, IsADirectoryError) as error:
         raise QuarantinedFile(f"{file.path}: {error.strerror}", reason=UNREADABLE) from error
-    return Content(source, content_hash, _side_file(root, file.path), kept)
+    kept_type = _allowed(file, content_hash, found)
+    side = _side_file(root, file.path)
+    if warning := mismatch(file.path, kept_type):
+        side = replace(side, warnings=(*side.warnings, warning))
+    return Content(source, content_hash, kept_type, side, kept)
+
+
+def _slice(content: bytes, length: int, start: int) -> bytes:
+    return content[start : start + length]
+
+
+def _allowed(file: LandingFile, content_hash: str, found: str) -> str:
+    try:
+        return check_type(file.path, found)
+    except QuarantinedFile as error:
+        # Whoever looks for it needs to know which bytes were refused.
+        told = f"{error.message} ({file.size_bytes} bytes, SHA-256 {content_hash})"
+        raise QuarantinedFile(told, reason=error.reason, hint=error.hint) from error
 
 
 @contextmanager
@@ -92,21 +116,23 @@ def _same(found: os.stat_result, file: LandingFile) -> None:
         raise FileChanged(file.path)
 
 
-def _hash(opened: int, size_bytes: int) -> tuple[str, bytes | None]:
+def _hash(opened: int, size_bytes: int) -> tuple[str, bytes, bytes | None]:
+    """SHA-256, the first bytes, and all of them where they are few."""
     if size_bytes <= KEPT_BYTES:
         # One byte more than it should have tells whether it grew.
         content = os.read(opened, size_bytes + 1)
         if len(content) != size_bytes:
             raise FileChanged
-        return hashlib.sha256(content).hexdigest(), content
+        return hashlib.sha256(content).hexdigest(), content, content
     digest = hashlib.sha256()
-    length = 0
+    length, head = 0, b""
     while chunk := os.read(opened, _CHUNK):
+        head = head or chunk
         digest.update(chunk)
         length += len(chunk)
     if length != size_bytes:
         raise FileChanged
-    return digest.hexdigest(), None
+    return digest.hexdigest(), head, None
 
 
 def _side_file(root: Path, path: str) -> SideFile:

@@ -47,7 +47,10 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SideFile:
-    """What a file's `<name>.meta.yaml` says about it; empty where it says nothing usable."""
+    """What a file's `<name>.meta.yaml` says about it; empty where it says nothing usable.
+
+    `warnings` are about the side file, and about a name that promises another type of content.
+    """
 
     source_type: str = ""
     source_date: date | None = None

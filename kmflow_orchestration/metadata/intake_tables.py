@@ -102,6 +102,26 @@ class IntakeBatchRow(Base):
     quality_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class StageMetricRow(Base):
+    """How a stage of a batch last ended (row B37)."""
+
+    __tablename__ = "stage_metrics"
+    __table_args__ = (Index("ix_stage_metrics_day", "group_id", "day"),)
+
+    group_id: Mapped[str] = mapped_column(primary_key=True)
+    batch_id: Mapped[str] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date]
+    engagement_id: Mapped[str]
+    evidence_item_id: Mapped[str]
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    duration_ms: Mapped[int] = mapped_column(BigInteger)
+    input_count: Mapped[int] = mapped_column(BigInteger)
+    output_count: Mapped[int] = mapped_column(BigInteger)
+    error_count: Mapped[int] = mapped_column(BigInteger)
+    error_type: Mapped[str]
+
+
 class BatchReplacementRow(Base):
     """An item whose rows a batch replaces: superseded or demoted by it, or moved into it."""
 

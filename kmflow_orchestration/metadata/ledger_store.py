@@ -20,6 +20,7 @@ from kmflow_orchestration.metadata.intake_batches import IntakeBatches
 from kmflow_orchestration.metadata.item_deletions import ItemDeletions
 from kmflow_orchestration.metadata.landing_files import LandingFiles
 from kmflow_orchestration.metadata.landing_history import LandingHistory
+from kmflow_orchestration.metadata.stage_metrics import StageMetrics
 from kmflow_orchestration.names import GroupId
 
 # A write first: SQLite then never has to upgrade a read lock, which fails at once when another
@@ -41,6 +42,7 @@ class LedgerTables:
     batches: IntakeBatches
     engagements: Engagements
     requests: EvidenceRequests
+    stages: StageMetrics
     audit: AuditRecords
     places: EvidencePlaces
 
@@ -72,6 +74,7 @@ def _tables(session: Session) -> LedgerTables:
         IntakeBatches(session),
         Engagements(session),
         EvidenceRequests(session),
+        StageMetrics(session),
         AuditRecords(session),
         EvidencePlaces(session),
     )

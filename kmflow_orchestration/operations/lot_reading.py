@@ -147,7 +147,7 @@ class LotReader:
             arrival, stored_path=self._store.path_of(evidence), backend=self._store.name
         )
         self._evidence[file.path] = evidence
-        return ReadFile(file, place, content.side)
+        return ReadFile(file, place, content.side, content.media_type)
 
     def _find_stored(self, lot: Lot, wanted: Sequence[ReadFile]) -> None:
         """Find what an earlier run of this batch stored before it died.

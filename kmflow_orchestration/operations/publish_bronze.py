@@ -62,18 +62,23 @@ def publish_bronze(
     batches = ledger.batches(group, day, Step.BRONZE)
     away: list[BackendUnreachable] = []
     for batch in batches:
-        items = ledger.items(group, batch.batch_id)
-        leaving = [item for item in items if item.state is State.DELETING]
-        left = remove_files(group, leaving, register=register, stores=stores).left
-        leaving = [item for item in leaving if item.item_id not in left]
-        if leaving:
-            remove_rows(group, leaving, register=register, lakehouse=lakehouse, config=config)
-        writing = _Writing(batch, lakehouse, config)
-        items = write_all(group, batch.batch_id, ledger, writing.write)
-        writing.metadata.take_back(group, ledger, items)
-        away += left.values()
-        if not left:
-            ledger.finish_step(group, batch.batch_id, Step.BRONZE)
+        with ledger.stages.measured(group, batch.batch_id, day=day, stage=Step.BRONZE) as tally:
+            found = ledger.items(group, batch.batch_id)
+            tally.came_in(found)
+            leaving = [item for item in found if item.state is State.DELETING]
+            left = remove_files(group, leaving, register=register, stores=stores).left
+            leaving = [item for item in leaving if item.item_id not in left]
+            if leaving:
+                remove_rows(group, leaving, register=register, lakehouse=lakehouse, config=config)
+            writing = _Writing(batch, lakehouse, config)
+            items = write_all(group, batch.batch_id, ledger, writing.write)
+            tally.came_in(items)
+            writing.metadata.take_back(group, ledger, items)
+            away += left.values()
+            tally.failed(left.values())
+            if not left:
+                ledger.finish_step(group, batch.batch_id, Step.BRONZE)
+            tally.output_count = len(items)
         rows += len(items)
         size_bytes += sum(item.size_bytes for item in items)
     raise_first(away)

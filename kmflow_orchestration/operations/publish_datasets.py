@@ -15,7 +15,8 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
 from kmflow_orchestration.errors import BackendUnreachable, StorageUnavailable
-from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
+from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, State, Step
+from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import are_live, write_all
@@ -183,10 +184,23 @@ class _Publishing:
     on_written: OnWritten
 
     def publish(self, batch: Batch) -> tuple[PublishedDatasets, tuple[BackendUnreachable, ...]]:
-        """What was written, and why the batch is not finished."""
+        """What was written, and why the batch is not finished; the batch is measured."""
+        measured = self.ledger.stages.measured(
+            self.group, batch.batch_id, day=batch.day, stage=Step.DATASETS
+        )
+        with measured as tally:
+            published, problems = self._published(batch, tally)
+            tally.failed(problems)
+            tally.output_count = sum(one.receipt.rows_written for one in published.receipts)
+        return published, problems
+
+    def _published(
+        self, batch: Batch, tally: StageTally
+    ) -> tuple[PublishedDatasets, tuple[BackendUnreachable, ...]]:
         group, ledger = self.group, self.ledger
         while True:
             items = ledger.items(group, batch.batch_id)
+            tally.came_in(item for item in items if _counts(item))
             converted, written = self._written(batch, items)
             if are_live(group, batch.batch_id, ledger, _marks(converted)):
                 break
@@ -195,7 +209,9 @@ class _Publishing:
         log = partial(
             write_ingestion_log, batch, lakehouse=self.lakehouse, config=self.config, away=away
         )
-        write_all(group, batch.batch_id, ledger, log)
+        logged = write_all(group, batch.batch_id, ledger, log)
+        tally.came_in(item for item in logged if _counts(item))
+        tally.refused(logged)
         if not batch.is_finished(Step.DATASETS):
             self.on_written(batch.batch_id, written.tables)
         problems = (*away.values(), *written.stuck.values())
@@ -227,6 +243,11 @@ class _Publishing:
             return converted, writer.write(batch, items, converted)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _counts(item: Item) -> bool:
+    """Whether conversion is about an item, also one that it refused before."""
+    return item.is_live or item.state is State.QUARANTINED
 
 
 def _source(item: Item) -> StoredSource:

@@ -21,6 +21,7 @@ from kmflow_orchestration.intake.evidence_scores import (
 )
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Scores, Step
 from kmflow_orchestration.intake.scoring_counts import ScoringCounts
+from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import live_items, write_live
 from kmflow_orchestration.storage.interfaces import Lakehouse
@@ -56,9 +57,14 @@ def publish_quality(
     scored: list[Item] = []
     batches = ledger.batches(group, day, Step.QUALITY)
     for batch in batches:
-        write = partial(_write, batch=batch, ledger=ledger, lakehouse=lakehouse, config=config)
-        scored += write_live(group, batch.batch_id, ledger, write)
-        ledger.finish_step(group, batch.batch_id, Step.QUALITY)
+        with ledger.stages.measured(group, batch.batch_id, day=day, stage=Step.QUALITY) as tally:
+            write = partial(
+                _write, batch=batch, ledger=ledger, lakehouse=lakehouse, config=config, tally=tally
+            )
+            published = write_live(group, batch.batch_id, ledger, write)
+            ledger.finish_step(group, batch.batch_id, Step.QUALITY)
+            tally.output_count = sum(item.scores is not None for item in published)
+        scored += published
     return PublishedQuality(group, day, tuple(b.batch_id for b in batches), tuple(scored))
 
 
@@ -69,9 +75,11 @@ def _write(
     ledger: Ledger,
     lakehouse: Lakehouse,
     config: GroupConfig,
+    tally: StageTally,
 ) -> list[Item]:
     """Score and publish a batch's live items, and write the events of those that live then."""
     group = GroupId(batch.group_id)
+    tally.came_in(items)
     ledger.publish(group, batch.batch_id, _new_scores(group, items, ledger))
     published = live_items(group, batch.batch_id, ledger)
     lakehouse.replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -22,6 +22,7 @@ from kmflow_orchestration.converters.registry import ConverterRegistry, default_
 from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
 from kmflow_orchestration.identity import bronze_id, fragment_id
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
+from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.names import GroupId, TableName
 from kmflow_orchestration.operations.batch_members import write_live
 from kmflow_orchestration.storage.evidence_stores import (
@@ -77,12 +78,17 @@ def publish_fragments(
     tallies: list[_Tally] = []
     away: list[BackendUnreachable] = []
     for batch in batches:
-        write = partial(_write, batch=batch, table=table, stored=stored, lakehouse=lakehouse)
-        tally = write_live(group, batch.batch_id, ledger, write)
-        tallies.append(tally)
-        away += tally.away
-        if not tally.away:
-            ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
+        with ledger.stages.measured(group, batch.batch_id, day=day, stage=Step.FRAGMENTS) as stage:
+            write = partial(
+                _write, batch=batch, table=table, stored=stored, lakehouse=lakehouse, stage=stage
+            )
+            tally = write_live(group, batch.batch_id, ledger, write)
+            tallies.append(tally)
+            away += tally.away
+            stage.failed(tally.away)
+            if not tally.away:
+                ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
+            stage.output_count = tally.fragments
     raise_first(away)
     return PublishedFragments(
         group,
@@ -105,13 +111,15 @@ class _Tally:
 
 
 def _write(
-    items: Iterable[Item],
+    items: Sequence[Item],
     *,
     batch: Batch,
     table: TableName,
     stored: StoredFiles,
     lakehouse: Lakehouse,
+    stage: StageTally,
 ) -> _Tally:
+    stage.came_in(items)
     registry = default_converters()
     documents = [item for item in items if _may_hold_text(item, registry)]
     away = {item.item_id: error for item in documents if (error := _problem(item, stored))}

@@ -27,8 +27,9 @@ from kmflow_orchestration.intake.claimed_batch import ClaimedBatch, ReadFile
 from kmflow_orchestration.intake.claims import RunIsOver
 from kmflow_orchestration.intake.decisions import Decision, Kind
 from kmflow_orchestration.intake.entry_rules import PATH_TRICK
-from kmflow_orchestration.intake.ledger import Holder, Item, Ledger, Quarantine
+from kmflow_orchestration.intake.ledger import Holder, Item, Ledger, Quarantine, Step
 from kmflow_orchestration.intake.reading import FileChanged
+from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.metadata.intake_records import LandingFile
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_lots import Lot, lots_of, wanted_files
@@ -132,9 +133,13 @@ def store_batch(
             batch, store, landing_root, max_size_bytes, on_progress=tell, clock=clock
         )
         storing = _Storing(batch, store, reader, tell)
-        with quiet_collector():
-            storing.run(workers=workers)
-        batch.finish()
+        stage = ledger.stages.measured(group, batch.batch_id, day=day, stage=Step.STORED)
+        with stage as tally, quiet_collector():
+            try:
+                storing.run(workers=workers)
+                batch.finish()
+            finally:
+                storing.count(tally)
     return storing.result(seconds=clock.monotonic() - begun)
 
 
@@ -235,6 +240,15 @@ class _Storing:
         self._waiting += changed
         self._quarantined += quarantined
         self._failed += [FailedUpload(file.path, code, text) for file, code, text in failed]
+
+    def count(self, tally: StageTally) -> None:
+        """Tell what became of the files so far."""
+        tally.output_count = len(self._recorded)
+        tally.errors.update(one.code for one in self._quarantined)
+        tally.errors.update(one.code for one in self._failed)
+        tally.input_count = tally.output_count + tally.errors.total() + len(self._waiting)
+        tally.engagements = {item.engagement_id for _, item in self._recorded}
+        tally.item_ids = {item.item_id for _, item in self._recorded}
 
     def result(self, *, seconds: float) -> StoredBatch:
         quiet = (Kind.UNCHANGED, Kind.SAME_ITEM)

@@ -94,3 +94,30 @@ def test_what_is_not_there_is_told_by_its_code(acme: Kmflow, more: tuple[str, ..
     assert (refused.code, "KM-EVIDENCE-001" in refused.err) == (FAILED, True)
     assert "kmflow evidence list" in refused.err
     assert listed(acme)["state"] == "stored"
+
+
+def test_the_stages_of_a_group_are_summed_up(acme: Kmflow) -> None:
+    told = acme("stages", "--group", "acme", "--json").json
+    shown = acme("stages", "--group", "acme")
+
+    assert told["group"] == "acme"
+    stored, bronze = told["stages"]
+    assert (stored["stage"], stored["batches"], stored["input_count"]) == ("stored", 1, 1)
+    assert (bronze["stage"], bronze["output_count"], bronze["error_types"]) == ("bronze", 1, {})
+    assert shown.code == 0
+    assert "bronze" in shown.out
+
+
+def test_stages_are_those_of_the_day_that_was_asked_for(acme: Kmflow) -> None:
+    today = str(acme("stages", "--group", "acme", "--json").json["stages"][0]["started_at"])[:10]
+    of = ("stages", "--group", "acme", "--json", "--day")
+
+    assert len(acme(*of, today).json["stages"]) == 2
+    assert acme(*of, "2001-01-01").json["stages"] == []
+    assert acme(*of, "yesterday").code == USAGE
+
+
+def test_stages_of_an_unknown_group_are_refused(acme: Kmflow) -> None:
+    refused = acme("stages", "--group", "acne")
+    assert refused.code not in (0, USAGE)
+    assert "acme" in refused.err

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
+from kmflow_orchestration.converters.media_types import media_type_of_content
 from kmflow_orchestration.demo.evidence import ENGAGEMENTS, GROUPS, first_drop, second_drop
 from kmflow_orchestration.errors import MissingDependency, UnknownGroup
+from kmflow_orchestration.intake.entry_types import check_type
 from kmflow_orchestration.intake.side_files import parse
 from kmflow_orchestration.names import is_id
 
@@ -153,3 +156,17 @@ def test_a_missing_package_is_named_with_its_install_line(tmp_path, monkeypatch)
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(MissingDependency, match="openpyxl"):
         first_drop(tmp_path, "acme")
+
+
+def test_whatever_the_demo_drops_may_enter(first_landing: Path) -> None:
+    types = set()
+    for path in evidence(first_landing):
+        content = path.read_bytes()
+        if content:
+            found = media_type_of_content(content, len(content), partial(part_of, content))
+            types.add(check_type(path.name, found))
+    assert {"text/csv", "image/png", "application/pdf", "application/zip"} <= types
+
+
+def part_of(content: bytes, length: int, start: int) -> bytes:
+    return content[start : start + length]

@@ -103,12 +103,15 @@ def test_rows_that_cannot_be_written_leave_the_files_stored_and_the_next_run_wri
     (batch,) = ledger.stored_batches(acme.id, day)
     assert not batch.is_finished(Step.BRONZE)
     assert set(ledger.item_states(acme.id, batch.batch_id).values()) == {State.STORED}
+    (stage,) = ledger.stages.all(acme.id, day=day, stage=Step.BRONZE)
+    assert (stage.input_count, stage.output_count, stage.error_type) == (2, 0, "KM-ACCESS-001")
 
     faults.clear()
     written = world.run([keys.BRONZE_EVIDENCE], partition=_key(day))
 
     assert written.success
     assert _counts(written, "dagster/row_count") == {_key(day): 2}
+    assert _counts(written, "stage_error_count") == {_key(day): 0}
     assert written.get_asset_check_evaluations()[0].passed
 
 

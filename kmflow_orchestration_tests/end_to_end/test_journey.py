@@ -67,6 +67,9 @@ def test_counts_of_the_day_are_those_of_the_files(world):
     assert evidence["files_stored"].value == 3
     assert datasets["dagster/row_count"].value == 40
     assert datasets["files_quarantined"].value == 1
+    assert evidence["stage_error_types"].value == {"empty": 1}
+    assert datasets["stage_output_count"].value == 40
+    assert datasets["stage_error_types"].value == {"corrupt": 1}
     for key, rows in ((keys.BRONZE_EVIDENCE, 3), (keys.SILVER_FRAGMENTS, 1)):
         assert world.materializations(key)[day].metadata["dagster/row_count"].value == rows
 

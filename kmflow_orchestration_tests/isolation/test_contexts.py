@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kmflow_orchestration.context import Context, GroupContext
 from kmflow_orchestration.lakehouse_sql.models import LakehouseModel
+from kmflow_orchestration.metadata.intake_records import Step
 from kmflow_orchestration_tests.isolation.shared_world import (
     ACME,
     GLOBEX,
@@ -69,7 +70,7 @@ SHARED = {
 ABOUT_SOMETHING = {
     *("stored_completion", "refused", "profile_run", "profile_materialized"),
     *("latest_profile_run", "score_trend", "links", "open_engine", "register_tables"),
-    "write_required_rows",
+    *("write_required_rows", "stage_metrics"),
     # Needs a workspace, which these groups have not.
     "migrating",
 }
@@ -152,6 +153,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "run": things.run,
         "day": world.day,
         "stored": True,
+        "stage": Step.STORED,
         "profile_run_id": things.run.profile_run_id,
         "table_group": things.table_group.table_group_id,
         "table": things.table,

@@ -25,6 +25,7 @@ from kmflow_orchestration.metadata.intake_records import Changes, Scores, State,
 from kmflow_orchestration.metadata.landing_history import LandingEvent
 from kmflow_orchestration.metadata.profile_records import Operation, StateChange
 from kmflow_orchestration.metadata.run_status import Actor, RunStatus
+from kmflow_orchestration.metadata.stage_metrics import StageMetric
 from kmflow_orchestration_tests.isolation.shared_world import (
     ACME,
     GLOBEX,
@@ -110,6 +111,18 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "number": 7,
         "holder": this_process(),
         "steps": list(Step),
+        "stage": Step.BRONZE,
+        "metric": StageMetric(
+            batch_id=item.batch_id,
+            stage=Step.BRONZE,
+            day=world.day,
+            started_at=now,
+            duration_ms=1,
+            input_count=1,
+            output_count=1,
+            error_count=0,
+            error_type="",
+        ),
         "marks": {item.item_id: ("v", True)},
         "scores": scores,
         "code": "x",
