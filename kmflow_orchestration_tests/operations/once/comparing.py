@@ -28,9 +28,9 @@ def found(world: World) -> Found:
     """Everything that has to be the same: rows, ledger and stored files."""
     with world.opened() as day:
         tables = day.tables()
-    items = world._rows(f"SELECT {', '.join(_OF_ITEMS)} FROM evidence_items")
+    items = world.rows(f"SELECT {', '.join(_OF_ITEMS)} FROM evidence_items")
     gone = {row["id"] for row in items if row["state"] in _GONE}
-    parts = world._rows("SELECT item_id, part, table_name, columns, row_count FROM dataset_parts")
+    parts = world.rows("SELECT item_id, part, table_name, columns, row_count FROM dataset_parts")
     return {
         # Whether a table was ever made that is empty by now is no matter.
         **{name: _counted(_lasting(rows, gone)) for name, rows in tables.items() if rows},
@@ -72,25 +72,3 @@ def differences(one: Found, other: Found) -> dict[str, tuple[list[str], list[str
         for place in sorted({*one, *other})
         if one.get(place, nothing) != other.get(place, nothing)
     }
-
-
-def unaccounted(world: World) -> list[str]:
-    """Landing files that are neither taken in, nor refused with a reason, nor deleted."""
-    rows = world._rows(
-        "SELECT f.path, f.state, f.code, f.content_hash, f.item_id, i.state AS item_state"
-        " FROM landing_files f LEFT JOIN evidence_items i ON i.id = f.item_id"
-    )
-    known = {row["path"]: row for row in rows}
-    return [path for path in world.landing if not _is_accounted(world, known.get(path), path)]
-
-
-def _is_accounted(world: World, row: Mapping[str, Any] | None, path: str) -> bool:
-    if row is None:
-        return False
-    if row["state"] == "quarantined":
-        return bool(row["code"]) and not world.landing[path]
-    if row["state"] != "stored":
-        return False
-    if row["item_id"] is None:
-        return world.is_deleted(path)
-    return bool(row["content_hash"] == world.hash_of(path)) and row["item_state"] not in _GONE

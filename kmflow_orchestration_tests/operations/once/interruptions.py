@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from kmflow_orchestration.errors import MetadataUnavailable, StorageUnavailable
+from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata
+from kmflow_orchestration_tests.operations.kills.watching import Watch
 
-Kind = Literal["none", "stop", "die", "die at commit", "fault", "meanwhile"]
-KINDS: tuple[Kind, ...] = ("stop", "die", "die at commit", "fault")
+Kind = Literal["none", "stop", "die", "die at commit", "fault", "loss", "meanwhile"]
+KINDS: tuple[Kind, ...] = ("stop", "die", "die at commit", "fault", "loss")
 
 
 class Stopped(BaseException):
@@ -28,7 +30,8 @@ class Interruption:
 
     `stop` unwinds the run, which gives up its claim. `die` leaves everything as it is: not a byte
     reaches the control database any more. `die at commit` does so instead of the n-th commit.
-    `fault` fails the change: before it, nothing was done; after it, the answer is lost. With
+    `fault` fails the change: before it, nothing was done; after it, the answer is lost. `loss`
+    has the n-th file that is sent not be there, although the store said that it was. With
     `meanwhile` the change goes on when that is done. Mutable: it happens once.
     """
 
@@ -50,7 +53,7 @@ class Interruption:
     def hear(self, change: str, has_happened: bool) -> None:
         """A run's change is about to be made, or was."""
         moment = f"{'after' if has_happened else 'before'} {change}"
-        if self.kind in {"none", "die at commit"} or not self._is_now(moment):
+        if self.kind in {"none", "loss", "die at commit"} or not self._is_now(moment):
             return
         if self.kind == "meanwhile":
             self.meanwhile()
@@ -68,6 +71,10 @@ class Interruption:
             if self._left == 0:
                 self.happened_to = moment
             return self._left == 0
+
+    def loses_this_file(self) -> bool:
+        """Whether a file that was just stored shall not be there."""
+        return self.kind == "loss" and self._is_now("after store.write_from, lost")
 
     @contextmanager
     def over(self, engine: Engine) -> Iterator[None]:
@@ -89,3 +96,34 @@ class Interruption:
         if self.kind == "die at commit" and self._is_now("before a commit"):
             self._is_dead = True
             raise Stopped("before a commit")
+
+
+class Forgetful:
+    """A store that once says it has stored a file, and has not."""
+
+    def __init__(self, real: Any, interruption: Interruption) -> None:
+        self._real = real
+        self._interruption = interruption
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def write_from(self, file: EvidenceFile) -> StorageMetadata:
+        was_there = self._real.exists(self._real.path_of(file))
+        stored: StorageMetadata = self._real.write_from(file)
+        if not was_there and self._interruption.loses_this_file():
+            self._real.delete(stored.path)
+        return stored
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupting(Watch):
+    """Hears of every change, and puts what may be lost between a run and its store."""
+
+    interruption: Interruption = field(default_factory=Interruption)
+
+    def over(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        given = dict(arguments)
+        if "store" in given:
+            given["store"] = Forgetful(given["store"], self.interruption)
+        return Watch(self.hear).over(given)

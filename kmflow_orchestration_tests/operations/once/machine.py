@@ -12,7 +12,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from kmflow_orchestration_tests.operations.once.comparing import differences, found, unaccounted
+from kmflow_orchestration_tests.operations.once.accounting import wrong
+from kmflow_orchestration_tests.operations.once.comparing import differences, found
 from kmflow_orchestration_tests.operations.once.interruptions import KINDS, Interruption
 from kmflow_orchestration_tests.operations.once.stage import Stage
 from kmflow_orchestration_tests.operations.once.world import World, clean_run
@@ -115,9 +116,10 @@ class ExactlyOnce(RuleBasedStateMachine):
     def check(self) -> None:
         """The invariant, once it is quiet."""
         self.world.be_quiet()
-        assert unaccounted(self.world) == []
+        assert wrong(self.world) == {}
         after = found(self.world)
         clean = found(clean_run(self._stage.clean, self.world.deeds))
         assert differences(after, clean) == {}
         self.world.replay()
         assert differences(found(self.world), after) == {}
+        assert wrong(self.world) == {}

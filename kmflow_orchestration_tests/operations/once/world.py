@@ -25,7 +25,11 @@ from kmflow_orchestration_tests.operations.kills.group_home import (
     StillClock,
 )
 from kmflow_orchestration_tests.operations.kills.watching import UNWATCHED, Watch
-from kmflow_orchestration_tests.operations.once.interruptions import Interruption, Stopped
+from kmflow_orchestration_tests.operations.once.interruptions import (
+    Interrupting,
+    Interruption,
+    Stopped,
+)
 from kmflow_orchestration_tests.operations.once.stage import Place
 
 ANN = caller_of("ann@kmflow.test", ("acme",), Role.ADMIN)
@@ -127,18 +131,18 @@ class World:
 
     def items(self) -> list[str]:
         """Ids of all items that were ever taken in."""
-        return [row["id"] for row in self._rows("SELECT id FROM evidence_items ORDER BY id")]
+        return [row["id"] for row in self.rows("SELECT id FROM evidence_items ORDER BY id")]
 
     def days(self) -> list[date]:
         """Days with a batch."""
-        rows = self._rows("SELECT DISTINCT day FROM intake_batches ORDER BY day")
+        rows = self.rows("SELECT DISTINCT day FROM intake_batches ORDER BY day")
         return [date.fromisoformat(str(row["day"])) for row in rows]
 
     def _do(self, work: Callable[[DayOfWork, Watch], None], interruption: Interruption) -> None:
         self.note()
         with self.opened() as day, interruption.over(day.context._engine):
             try:
-                work(day, Watch(self._noting(interruption)))
+                work(day, Interrupting(self._noting(interruption), interruption))
             except (LeaseHeld, Stopped, UnknownEvidence):
                 pass
             except KmflowError:
@@ -187,7 +191,7 @@ class World:
 
     def note(self) -> None:
         """Add to the history whatever was taken in or deleted since the last look."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT f.path, f.item_id, f.content_hash, f.first_seen_at, b.day, b.number"
             " FROM landing_files f JOIN intake_batches b ON b.batch_id = f.batch_id"
             " WHERE f.item_id IS NOT NULL AND f.state = 'stored'"
@@ -203,7 +207,7 @@ class World:
         self._sources = self.sources()
         gone = {
             row["id"]
-            for row in self._rows(
+            for row in self.rows(
                 "SELECT id FROM evidence_items WHERE state IN ('deleting', 'deleted')"
             )
         }
@@ -212,7 +216,7 @@ class World:
 
     def sources(self) -> dict[str, str]:
         """The item each landing path last became."""
-        rows = self._rows("SELECT path, item_id FROM landing_files WHERE item_id IS NOT NULL")
+        rows = self.rows("SELECT path, item_id FROM landing_files WHERE item_id IS NOT NULL")
         return {row["path"]: row["item_id"] for row in rows}
 
     def stored(self) -> set[str]:
@@ -223,25 +227,14 @@ class World:
 
     def referenced(self) -> set[str]:
         """Paths of the files that the ledger's items have."""
-        rows = self._rows("SELECT file_path FROM evidence_items WHERE state <> 'deleted'")
+        rows = self.rows("SELECT file_path FROM evidence_items WHERE state <> 'deleted'")
         return {row["file_path"] for row in rows}
 
-    def hash_of(self, path: str) -> str:
-        """The hash of what lies at a landing path."""
-        return sha256(self.landing[path].encode()).hexdigest()
-
-    def is_deleted(self, path: str) -> bool:
-        """Whether the content at a landing path was deleted after it had been taken in."""
-        gone = self._rows(
-            "SELECT engagement_id, name, content_hash FROM evidence_items WHERE state = 'deleted'"
-        )
-        engagement, name = path.partition("/")[0], path.rpartition("/")[2]
-        return (engagement, name, self.hash_of(path)) in {tuple(row.values()) for row in gone}
-
     def _contents_seen(self) -> Iterable[str]:
-        return (row["path"] for row in self._rows("SELECT path FROM landing_files"))
+        return (row["path"] for row in self.rows("SELECT path FROM landing_files"))
 
-    def _rows(self, query: str) -> list[Mapping[str, Any]]:
+    def rows(self, query: str) -> list[Mapping[str, Any]]:
+        """What the control database answers."""
         with engine_of(self.home.database_url).connect() as connection:
             return [dict(row) for row in connection.execute(text(query)).mappings()]
 
