@@ -63,7 +63,7 @@ def _wrong_rows(world: World, items: Mapping[str, Mapping[str, Any]]) -> dict[st
         # Every content that can be converted has one row.
         "datasets": (datasets, csv),
     }
-    unlike = {name: _unlike(Counter(want), found) for name, (have, want) in expected.items()}
+    unlike = {name: _unlike(Counter(want), have) for name, (have, want) in expected.items()}
     return {name: found for name, found in unlike.items() if found}
 
 
