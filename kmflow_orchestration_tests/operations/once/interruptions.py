@@ -16,7 +16,7 @@ from kmflow_orchestration.errors import MetadataUnavailable, StorageUnavailable
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata
 from kmflow_orchestration_tests.operations.kills.watching import Watch
 
-Kind = Literal["none", "stop", "die", "die at commit", "fault", "loss", "meanwhile"]
+Kind = Literal["none", "stop", "die", "die at commit", "fault", "loss", "wire", "meanwhile"]
 KINDS: tuple[Kind, ...] = ("stop", "die", "die at commit", "fault", "loss")
 
 
@@ -31,7 +31,8 @@ class Interruption:
     `stop` unwinds the run, which gives up its claim. `die` leaves everything as it is: not a byte
     reaches the control database any more. `die at commit` does so instead of the n-th commit.
     `fault` fails the change: before it, nothing was done; after it, the answer is lost. `loss`
-    has the n-th file that is sent not be there, although the store said that it was. With
+    has the n-th file that is sent not be there, although the store said that it was. `wire` is up
+    to the workspace: whatever fails, fails by its faults. With
     `meanwhile` the change goes on when that is done. Mutable: it happens once.
     """
 
@@ -48,12 +49,12 @@ class Interruption:
 
     @property
     def has_happened(self) -> bool:
-        return bool(self.happened_to)
+        return bool(self.happened_to) or self.kind == "wire"
 
     def hear(self, change: str, has_happened: bool) -> None:
         """A run's change is about to be made, or was."""
         moment = f"{'after' if has_happened else 'before'} {change}"
-        if self.kind in {"none", "loss", "die at commit"} or not self._is_now(moment):
+        if self.kind in {"none", "loss", "wire", "die at commit"} or not self._is_now(moment):
             return
         if self.kind == "meanwhile":
             self.meanwhile()

@@ -12,6 +12,7 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from kmflow_orchestration.workspace.faults import Fault, FaultName
 from kmflow_orchestration_tests.operations.once.accounting import wrong
 from kmflow_orchestration_tests.operations.once.comparing import differences, found
 from kmflow_orchestration_tests.operations.once.interruptions import KINDS, Interruption
@@ -123,6 +124,23 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.world.replay()
         _is_nothing(differences(found(self.world), after))
         _is_nothing(wrong(self.world))
+
+
+class ExactlyOnceOnAWorkspace(ExactlyOnce):
+    """The same with a workspace, whose answers may be lost on the way."""
+
+    @rule(
+        name=st.sampled_from(["execute_then_drop", "fail_times", "cut_body"]),
+        method=st.sampled_from(["GET", "PUT", "POST", "DELETE"]),
+        after=st.integers(0, 12),
+        times=st.sampled_from([1, 20]),
+    )
+    def run_through_faults(self, name: FaultName, method: str, after: int, times: int) -> None:
+        """Once our own retries help; often enough, they do not."""
+        faults = self._stage.eventful.faults
+        faults.add(Fault(name, method=method, principal="sp-acme", after=after, times=times))
+        self._do(lambda: self.world.run(Interruption("wire")))
+        faults.clear()
 
 
 def _is_nothing(found: object) -> None:

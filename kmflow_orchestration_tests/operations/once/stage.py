@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import Engine
+
+from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 from kmflow_orchestration_tests.control_databases import ControlDatabases, engine_of
 from kmflow_orchestration_tests.operations.kills.day_of_work import DayOfWork
@@ -61,7 +64,13 @@ class Place:
         if self.home.backend == "databricks":
             self.server = self._served.enter_context(self.home.served())
 
-    def _engines(self):  # type: ignore[no-untyped-def]
+    @property
+    def faults(self) -> Faults:
+        """What its workspace does wrong."""
+        assert self.server is not None
+        return self.server.faults
+
+    def _engines(self) -> list[Engine]:
         return [day.context._engine for day in self._all]
 
     def close(self) -> None:

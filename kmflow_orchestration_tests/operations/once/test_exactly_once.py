@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from kmflow_orchestration_tests.operations.once.machine import ExactlyOnce
+from kmflow_orchestration_tests.operations.once.machine import ExactlyOnce, ExactlyOnceOnAWorkspace
 from kmflow_orchestration_tests.operations.once.stage import Stage
 
 _RULES = settings(
@@ -29,5 +29,13 @@ def test_a_few_histories_end_like_one_clean_run(stage: Stage) -> None:
 def test_many_histories_end_like_one_clean_run(stage: Stage) -> None:
     run_state_machine_as_test(
         lambda: ExactlyOnce(stage),
-        settings=settings(_RULES, max_examples=20, stateful_step_count=10),
+        settings=settings(_RULES, max_examples=16, stateful_step_count=10),
+    )
+
+
+@pytest.mark.journey
+def test_histories_on_a_workspace_end_like_one_clean_run(workspace_stage: Stage) -> None:
+    run_state_machine_as_test(
+        lambda: ExactlyOnceOnAWorkspace(workspace_stage),
+        settings=settings(_RULES, max_examples=2, stateful_step_count=8),
     )
