@@ -53,7 +53,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         super().__init__()
         self._stage = stage
         stage.begin()
-        self.world = World(stage.eventful)
+        self.world = World(stage.eventful, stage.prefix())
         self._has_failed = False
 
     def _do(self, deed: Callable[[], None]) -> None:
@@ -78,8 +78,10 @@ class ExactlyOnce(RuleBasedStateMachine):
     def wait(self, hours: float) -> None:
         self._do(lambda: self.world.wait(timedelta(hours=hours)))
 
-    @rule(interruption=interruptions)
-    def run(self, interruption: Interruption) -> None:
+    @rule(come=st.lists(files, max_size=3), interruption=interruptions)
+    def run(self, come: list[tuple[str, str]], interruption: Interruption) -> None:
+        for path, content in come:
+            self._do(lambda path=path, content=content: self.world.drop(path, content))
         self._do(lambda: self.world.run(interruption))
 
     @rule(at=moments, file=files, number=numbers, what=st.sampled_from(["run", "take", "delete"]))

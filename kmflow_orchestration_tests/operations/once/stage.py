@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -85,6 +86,11 @@ class Stage:
 
     eventful: Place
     clean: Place
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def prefix(self) -> str:
+        """Engagements of this history alone: an engine remembers columns of a table that was."""
+        return f"h{next(self._numbers)}"
 
     def begin(self) -> None:
         self.eventful.begin()

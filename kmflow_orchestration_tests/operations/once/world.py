@@ -68,8 +68,9 @@ class Deleted:
 class World:
     """One group with everything that happens to it; `deeds` are what became of that, in order."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, prefix: str = "") -> None:
         self.place = place
+        self._prefix = prefix
         self.home = place.home
         self.now = START
         self.landing: dict[str, str] = {}
@@ -83,18 +84,23 @@ class World:
     # What happens in landing
 
     def drop(self, path: str, content: str) -> None:
-        self.home.drop({path: content})
-        self.landing[path] = content
-        self._contents[sha256(content.encode()).hexdigest()] = content
+        self._lay(self._prefix + path, content)
 
     def touch(self, path: str) -> None:
         """The same again: another file for whoever looks."""
+        path = self._prefix + path
         if path in self.landing:
-            self.drop(path, self.landing[path])
+            self._lay(path, self.landing[path])
 
     def remove(self, path: str) -> None:
+        path = self._prefix + path
         if self.landing.pop(path, None) is not None:
             (self.home.landing / path).unlink()
+
+    def _lay(self, path: str, content: str) -> None:
+        self.home.drop({path: content})
+        self.landing[path] = content
+        self._contents[sha256(content.encode()).hexdigest()] = content
 
     def wait(self, time: timedelta) -> None:
         """Time goes by, for those at work as well."""
