@@ -37,7 +37,7 @@ def found(world: World) -> Found:
         "evidence_items": _counted(_without_reason(row, gone) for row in items),
         "dataset_parts": _counted(parts),
         "sources": Counter(map(repr, world.sources().items())),
-        "stored": Counter(world.stored() - world.leftovers),
+        "stored": Counter(world.stored() - (world.leftovers - world.referenced())),
     }
 
 
