@@ -49,6 +49,7 @@ _LONG_WAYS = frozenset(
         "operations/kills/test_joined_batches.py",
         "operations/kills/test_publishing_kills.py",
         "operations/kills/test_scene.py",
+        "operations/once/test_exactly_once.py",
         "operations/outputs/test_browse_outputs.py",
         "runs/test_databricks_run.py",
         "runs/test_local_jobs.py",
