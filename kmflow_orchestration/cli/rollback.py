@@ -65,7 +65,7 @@ def _show(plan: RollbackPlan) -> None:
         say("bring them to this machine with:")
         show_text(f"{plan.command}\n")
     else:
-        say("no file lies on Databricks alone")
+        say("no evidence item lies on Databricks alone")
 
 
 def _show_files(title: str, files: Files) -> None:

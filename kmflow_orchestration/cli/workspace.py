@@ -40,9 +40,10 @@ def serve(
     token = own_token(directory)
 
     def tell(workspace: EmbeddedWorkspace) -> None:
-        seed_workspace(workspace, "default", admin_token=token)
+        admin = seed_workspace(workspace, "default", admin_token=token)
+        warehouse = workspace.services.warehouses.default_id(admin.workspace_id)
         show_text(databrickscfg(workspace.url, {"DEFAULT": token}), is_secret=True)
-        say(f"embedded workspace on {workspace.url}, state in {directory}")
+        say(f"embedded workspace on {workspace.url}, warehouse {warehouse}, state in {directory}")
         if workspace.trust is not None:
             say(f"clients must trust it: export REQUESTS_CA_BUNDLE={workspace.trust.resolve()}")
 
