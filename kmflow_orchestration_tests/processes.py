@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 
@@ -26,6 +27,13 @@ _PATIENCE_S = 120.0
 # this process they would inherit the locks of threads they lack, and now and then wait for ever.
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(list(_IMPORTED_LATER))
+
+
+def import_what_comes_later() -> None:
+    """For a child that is about to lose the right to read modules; others have used the server
+    for theirs, perhaps, and it imported nothing of ours."""
+    for name in _IMPORTED_LATER:
+        import_module(name)
 
 
 def begun(work: Callable[..., object], *args: object) -> BaseProcess:

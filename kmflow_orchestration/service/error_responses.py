@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from kmflow_orchestration.errors import (
     AccessRefused,
     AppendOnly,
+    BackupError,
     CallbackRejected,
     CallerRefused,
     CompletionRefused,
@@ -93,6 +94,7 @@ _STATUS: tuple[tuple[type[KmflowError], int], ...] = (
     (ConfigurationError, 503),
     (StorageUnavailable, 503),
     (StateConflict, 503),
+    (BackupError, 503),
     (RateLimited, 503),
     (RemoteTimeout, 504),
     (OutputChanged, 502),

@@ -29,6 +29,8 @@ from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.journey
+
 ACME = GroupId("acme")
 FILES = {"e1/loans.csv": "id\n1\n", "e1/copy of loans.csv": "id\n1\n", "e1/notes.txt": "words"}
 

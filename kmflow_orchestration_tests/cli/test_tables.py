@@ -15,6 +15,8 @@ from kmflow_orchestration.tables.arrow_types import arrow_schema
 from kmflow_orchestration.tables.medallion import BRONZE_INGESTION_LOG
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 
+pytestmark = pytest.mark.journey
+
 LOG = "bronze.bronze_ingestion_log"
 FAILED, USAGE, CONFIGURATION, REMOTE = 1, 2, 3, 5
 GROUP = ("--group", "acme")

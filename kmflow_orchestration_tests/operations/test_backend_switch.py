@@ -41,7 +41,7 @@ SWITCHES: list[tuple[Backend, Backend]] = [
     ("databricks", "delta"),
 ]
 # A world is costly: its tests stay together in one worker.
-pytestmark = pytest.mark.xdist_group("backend_switch")
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("backend_switch")]
 
 
 @dataclass

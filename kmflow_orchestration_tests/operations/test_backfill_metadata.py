@@ -25,6 +25,7 @@ from kmflow_orchestration.operations.dedupe_metadata import dedupe_metadata
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.reconcile_metadata import reconcile_metadata, shown
 from kmflow_orchestration.storage.delta_store import DeltaStore
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
@@ -60,7 +61,7 @@ class World:
             register=EvidenceRegister(
                 open_sessions(engine_of(self.place.database_url)), self.place.clock
             ),
-            store=self.place.store,
+            stores=EvidenceStores.only(self.place.store),
             **self._parts(),
         )
 

@@ -18,6 +18,7 @@ from kmflow_orchestration.metadata.stage_metrics import StageMetric
 from kmflow_orchestration.operations.provision import table_name
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.publish_quality import publish_quality
+from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.tables.medallion import SILVER_QUALITY_EVENTS
 from kmflow_orchestration_tests.control_databases import engine_of
@@ -33,7 +34,7 @@ def bronze(place: LandingPlace, lakehouse: Any) -> None:
         place.today,
         ledger=place.ledger,
         register=EvidenceRegister(open_sessions(engine_of(place.database_url)), place.clock),
-        store=place.store,
+        stores=EvidenceStores.only(place.store),
         lakehouse=lakehouse,
         config=CONFIG,
     )

@@ -21,7 +21,7 @@ from kmflow_orchestration.names import GroupId
 from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.intake.landing_place import MAX_SIZE_BYTES, LandingPlace
-from kmflow_orchestration_tests.processes import in_child
+from kmflow_orchestration_tests.processes import import_what_comes_later, in_child
 
 NOBODY = 65534
 SCORES = Scores(0.5, 0.4, 0.3, 0.2, 0.4)
@@ -359,6 +359,7 @@ def without_privileges(place: LandingPlace, part: str) -> None:
 
 
 def work_unprivileged(place: LandingPlace, part: str) -> None:
+    import_what_comes_later()
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
