@@ -148,13 +148,18 @@ class VolumeStore:
 
     def walk(self) -> Iterator[StoredObject]:
         with _faults(self._volume.text):
-            folders = self._roots()
-            while folders:
-                for entry in self._files.list_directory(folders.pop()):
-                    if entry.is_directory:
-                        folders.append(entry.path)
-                    else:
-                        yield _listed(entry)
+            for root in self._roots():
+                yield from map(_listed, self._below(root))
+
+    def _below(self, root: VolumePath) -> Iterator[RemoteFile]:
+        """Every file below a folder, also what we would not have put there."""
+        folders = [root]
+        while folders:
+            for entry in self._files.list_directory(folders.pop()):
+                if entry.is_directory:
+                    folders.append(entry.path)
+                else:
+                    yield entry
 
     def _roots(self) -> list[VolumePath]:
         try:
@@ -175,19 +180,10 @@ class VolumeStore:
             )
 
     def sizes(self, engagement_id: str) -> dict[str, int]:
-        """Every file below an engagement's folder by its path, also what we would not have put
-        there, with its size in bytes."""
-        found: dict[str, int] = {}
-        pending = [self._volume.joined(FOLDER, engagement_id)]
-        while pending:
-            folder = pending.pop()
-            with _faults(folder.text):
-                for entry in self._files.list_directory(folder):
-                    if entry.is_directory:
-                        pending.append(entry.path)
-                    else:
-                        found[entry.path.text] = entry.size_bytes
-        return found
+        """Every file below an engagement's folder by its path, with its size in bytes."""
+        folder = self._volume.joined(FOLDER, engagement_id)
+        with _faults(folder.text):
+            return {entry.path.text: entry.size_bytes for entry in self._below(folder)}
 
     def delete(self, path: str) -> bool:
         checked = self._checked(path)
