@@ -19,7 +19,7 @@ __all__ = ["embedded_server", "room"]
 
 OURS = (
     *("KMFLOW_", "DATABRICKS_", "USE_DATABRICKS"),
-    *("STORAGE_BACKEND", "EVIDENCE_STORE_PATH", "DATALAKE_PATH"),
+    *("STORAGE_BACKEND", "EVIDENCE_STORE_PATH", "DATALAKE_PATH", "DAGSTER_HOME"),
 )
 TOKEN = "canary-7f3a9c51"
 
