@@ -28,6 +28,7 @@ class DayReport:
 
 
 DayWork = Callable[[GroupContext, date], DayReport]
+AboutFailure = Callable[[GroupContext], Mapping[str, Any]]
 DayEvents = Iterator[dg.AssetMaterialization | dg.MaterializeResult]
 
 
@@ -36,7 +37,7 @@ def materialize_days(
     kmflow: ContextResource,
     work: DayWork,
     *,
-    about_failure: Callable[[GroupContext], Mapping[str, Any]] = lambda _: {},
+    about_failure: AboutFailure = lambda _: {},
 ) -> DayEvents:
     """Do `work` for each day of the run's one group; `about_failure` tells what a failure left.
 
@@ -57,11 +58,22 @@ def materialize_days(
     if failures:
         # Yielded, not logged: what a step has logged is lost when it fails.
         yield from _records(context, target.group, reports)
-        raise _failure(target.group, failures, about_failure(group))
+        raise _failure(target.group, failures, _left(context, group, about_failure))
     for day, report in reports.items():
         shown = clean_metadata(report.metadata)  # added here, so that no event carries it
         context.add_asset_metadata(shown, partition_key=day_key(target.group, day))
     yield dg.MaterializeResult(check_results=_joined(reports.values()))
+
+
+def _left(
+    context: dg.AssetExecutionContext, group: GroupContext, about_failure: AboutFailure
+) -> Mapping[str, Any]:
+    """What failures left; what they took away with them may be what would tell."""
+    try:
+        return about_failure(group)
+    except KmflowError as error:
+        context.log.warning("what is left to do cannot be told: %s", error)
+        return {}
 
 
 def _records(
