@@ -21,10 +21,11 @@ from kmflow_orchestration.doctor.remedies import (
 from kmflow_orchestration.errors import KmflowError, RemoteNotFound, StorageUnavailable
 from kmflow_orchestration.names import VolumePath, literal
 from kmflow_orchestration.operations.check_connection import PROBE_FOLDER, try_folder
+from kmflow_orchestration.operations.evidence_rows import EVIDENCE_SCHEMA
 from kmflow_orchestration.operations.grant_sql import is_refusal
 from kmflow_orchestration.tables.medallion import BATCH_COLUMN, EVIDENCE_METADATA
 
-PROBE_ENGAGEMENT = "kmflow-doctor"
+_PROBE_ENGAGEMENT = "kmflow-doctor"
 
 
 def probe_goes_round(patient: Patient) -> Finding:
@@ -78,14 +79,14 @@ def _round(files: VolumeFiles, folder: VolumePath, place: VolumePath) -> None:
 def _row(patient: Patient) -> Finding | None:
     table = patient.config.namespace.base(EVIDENCE_METADATA.name)
     lakehouse, made = patient.lakehouse, str(uuid4())
-    rows = pa.Table.from_pylist([_probe_row(patient, made)], schema=_SCHEMA)
+    rows = pa.Table.from_pylist([_probe_row(patient, made)], schema=EVIDENCE_SCHEMA)
     try:
         lakehouse.merge(table, rows, ["id"])
         try:
             query = f"SELECT COUNT(*) AS n FROM {table.sql} WHERE id = {literal(made)}"
             count = lakehouse.query(query)["n"][0].as_py()
         finally:
-            lakehouse.replace(table, _SCHEMA.empty_table(), matching={"id": [made]})
+            lakehouse.replace(table, EVIDENCE_SCHEMA.empty_table(), matching={"id": [made]})
     except RemoteNotFound as error:
         return failed(
             error.message,
@@ -109,7 +110,7 @@ def _probe_row(patient: Patient, made: str) -> dict[str, object]:
     place = "/".join((*PROBE_FOLDER, made))
     return {
         "group_id": patient.group,
-        "engagement_id": PROBE_ENGAGEMENT,
+        "engagement_id": _PROBE_ENGAGEMENT,
         "id": made,
         "file_name": f"{made}.txt",
         "volume_path": place,
@@ -118,11 +119,3 @@ def _probe_row(patient: Patient, made: str) -> dict[str, object]:
         "stored_at": iso(patient.clock.now()),
         BATCH_COLUMN: "",
     }
-
-
-_SCHEMA = pa.schema(
-    [
-        pa.field(name, pa.int64() if name == "size_bytes" else pa.string())
-        for name in EVIDENCE_METADATA.column_names
-    ]
-)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import pyarrow as pa
-
-from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_config import GroupConfig, VerifyMode
 from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.identity import item_id
 from kmflow_orchestration.intake.ledger import Item, Ledger
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.evidence_rows import EvidenceRow, merge_rows
 from kmflow_orchestration.operations.metadata_rows import MetadataRow
 from kmflow_orchestration.operations.reconcile_metadata import (
     Difference,
@@ -28,10 +25,7 @@ from kmflow_orchestration.operations.reconcile_metadata import (
 from kmflow_orchestration.operations.remove_deleted import drop_rows
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend, StorageMetadata
-from kmflow_orchestration.tables.arrow_types import arrow_schema
-from kmflow_orchestration.tables.medallion import BATCH_COLUMN, EVIDENCE_METADATA
 
-_SCHEMA = arrow_schema(EVIDENCE_METADATA.columns)
 _ROWS_AT_ONCE = 10_000
 # The digit of a UUID that says how it was made: ours are version 5, a random one is version 4.
 _VERSION_DIGIT, _OURS = 12, "5"
@@ -195,7 +189,7 @@ def _write(
 ) -> list[NewRow]:
     """Insert rows of files that are there; those that were written."""
     written: list[NewRow] = []
-    group, table, lakehouse = found.group, found.table.table, found.table.lakehouse
+    group, lakehouse = found.group, found.table.lakehouse
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[start : start + _ROWS_AT_ONCE]
         # Listed once more, and on delta entered into the store's own table.
@@ -208,8 +202,12 @@ def _write(
         ]
         if not live:
             continue
-        values = [_values(group, row, items.get(row.id)) for row in live]
-        lakehouse.merge(table, pa.Table.from_pylist(values, schema=_SCHEMA), ["id"])
+        merge_rows(
+            group,
+            [_row(one, items.get(one.id)) for one in live],
+            lakehouse=lakehouse,
+            config=config,
+        )
         # Deleted just before their rows were written, perhaps wholly: nobody else removes them.
         items = ledger.find_items(group, (row.id for row in live))
         gone = [item for item in items.values() if item.is_gone]
@@ -224,18 +222,15 @@ def _stored(row: NewRow) -> StorageMetadata:
     return StorageMetadata(file.path, file.modified_at, row.content_hash, file.size_bytes)
 
 
-def _values(group: GroupId, row: NewRow, item: Item | None) -> dict[str, object]:
-    file, place = row.file.file, row.file.place
-    side = {} if item is None else item.side.as_dict()
-    return {
-        "group_id": group,
-        "engagement_id": place.engagement_id,
-        "id": row.id,
-        "file_name": place.file_name,
-        "volume_path": file.path,
-        "content_hash": row.content_hash,
-        "size_bytes": file.size_bytes,
-        "stored_at": iso(file.modified_at),
-        "metadata_json": json.dumps(side, sort_keys=True, ensure_ascii=False),
-        BATCH_COLUMN: None if item is None else item.batch_id,
-    }
+def _row(new: NewRow, item: Item | None) -> EvidenceRow:
+    file, place = new.file.file, new.file.place
+    return EvidenceRow(
+        new.id,
+        place.engagement_id,
+        place.file_name,
+        file.path,
+        new.content_hash,
+        file.size_bytes,
+        file.modified_at,
+        item,
+    )

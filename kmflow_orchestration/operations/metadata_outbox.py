@@ -7,25 +7,18 @@ such a day until it is.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-import pyarrow as pa
-
-from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.intake.ledger import Item, Ledger, Step
 from kmflow_orchestration.metadata.intake_records import GONE
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import write_all
+from kmflow_orchestration.operations.evidence_rows import EvidenceRow, merge_rows
 from kmflow_orchestration.operations.remove_deleted import drop_rows
 from kmflow_orchestration.storage.interfaces import Lakehouse
-from kmflow_orchestration.tables.arrow_types import arrow_schema
-from kmflow_orchestration.tables.medallion import BATCH_COLUMN, EVIDENCE_METADATA
-
-_SCHEMA = arrow_schema(EVIDENCE_METADATA.columns)
 
 
 @dataclass(slots=True)
@@ -40,8 +33,12 @@ class MetadataWriting:
         """The rows of those that nobody deleted, by their ids: a repeat changes nothing."""
         kept = [item for item in items if not item.is_gone]
         self._written |= {item.item_id for item in kept}
-        table = self.config.namespace.base(EVIDENCE_METADATA.name)
-        self.lakehouse.merge(table, _rows(kept), ["id"])
+        merge_rows(
+            self.config.group_id,
+            [EvidenceRow.of_item(item, item.stored_path) for item in kept],
+            lakehouse=self.lakehouse,
+            config=self.config,
+        )
 
     def take_back(self, group: GroupId, ledger: Ledger, items: Sequence[Item]) -> None:
         """Remove rows of items that were deleted, perhaps wholly, just before they were written."""
@@ -78,27 +75,3 @@ def write_pending_rows(
             writing.take_back(group, ledger, items)
             count += len(items)
     return count
-
-
-def side_json(item: Item) -> str:
-    """What the item's side file says, as tables keep it."""
-    return json.dumps(item.side.as_dict(), sort_keys=True, ensure_ascii=False)
-
-
-def _rows(items: Iterable[Item]) -> pa.Table:
-    rows = [
-        {
-            "group_id": item.group_id,
-            "engagement_id": item.engagement_id,
-            "id": item.item_id,
-            "file_name": item.file_name,
-            "volume_path": item.stored_path,
-            "content_hash": item.content_hash,
-            "size_bytes": item.size_bytes,
-            "stored_at": iso(item.stored_at),
-            "metadata_json": side_json(item),
-            BATCH_COLUMN: item.batch_id,
-        }
-        for item in items
-    ]
-    return pa.Table.from_pylist(rows, schema=_SCHEMA)

@@ -1,19 +1,20 @@
-"""Rows of a group's `evidence_metadata`: read whole, judged for doubles, taken out (rows B22, B23).
+"""Rows of a group's `evidence_metadata`: read, judged for doubles, taken out (rows B21 to B23).
 
 Unity Catalog does not enforce the table's primary key, so a row may be there twice (AB-S6).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.errors import RemoteNotFound
 from kmflow_orchestration.identity import item_id
-from kmflow_orchestration.names import GroupId, TableName
+from kmflow_orchestration.names import GroupId, TableName, literal
 from kmflow_orchestration.storage.evidence_paths import original_name
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.medallion import EVIDENCE_METADATA
@@ -39,6 +40,11 @@ class MetadataRow:
     content_hash: str
     size_bytes: int
     stored_at: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes two files the same: engagement, name, content."""
+        return (self.engagement_id, self.file_name, self.content_hash)
 
     @property
     def age(self) -> tuple[datetime, str, str, int]:
@@ -104,6 +110,33 @@ def read_metadata(group: GroupId, *, lakehouse: Lakehouse, config: GroupConfig) 
     )
     contents = found.combine_chunks()
     return MetadataTable(group, table, lakehouse, contents, tuple(_rows(contents)))
+
+
+def known_rows(
+    group: GroupId,
+    *,
+    lakehouse: Lakehouse,
+    config: GroupConfig,
+    engagements: Iterable[str] | None = None,
+) -> tuple[MetadataRow, ...]:
+    """The group's rows, or those of some engagements, for who only reads them; one statement.
+
+    Raises:
+        RemoteNotFound: there is no such table yet.
+    """
+    table = config.namespace.base(EVIDENCE_METADATA.name)
+    if lakehouse.columns(table) is None:
+        raise RemoteNotFound(
+            f"no table {table}", hint=f"kmflow provision --group {group} makes the tables"
+        )
+    where = "group_id = :group_id"
+    if engagements is not None:
+        names = sorted(set(engagements))
+        if not names:
+            return ()
+        where += f" AND engagement_id IN ({', '.join(literal(name) for name in names)})"
+    sql = f"SELECT {', '.join(_READ)} FROM {table.sql} WHERE {where}"
+    return tuple(_rows(lakehouse.query(sql, {"group_id": group})))
 
 
 def _rows(contents: pa.Table) -> Iterator[MetadataRow]:

@@ -25,7 +25,7 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.identity import item_id, stored_name
 from kmflow_orchestration.intake.moved_evidence import Move, MovedEvidence
 from kmflow_orchestration.names import GroupId, VolumePath
-from kmflow_orchestration.operations.migrated_rows import KnownRow, known_rows
+from kmflow_orchestration.operations.metadata_rows import MetadataRow, known_rows
 from kmflow_orchestration.operations.migration_plan import estimated_s
 from kmflow_orchestration.operations.migration_report import (
     Migration,
@@ -152,14 +152,14 @@ class _Fetching:
     def wanted(
         self,
         volume: VolumePath,
-        rows: Sequence[KnownRow],
+        rows: Sequence[MetadataRow],
         engagement: str | None,
         since: datetime | None,
     ) -> list[_Wanted]:
         """Files to be there in the end, by path: those that have rows, and those that have none."""
         boundary = volume.joined(FOLDER)
         # Duplicates have rows of their own and one file.
-        by_path = {row.volume_path: row for row in sorted(rows, key=lambda row: row.item_id)}
+        by_path = {row.path: row for row in sorted(rows, key=lambda row: row.id)}
         sizes = self._listed(engagement)
         found = list[_Wanted]()
         for path, row in sorted(by_path.items()):

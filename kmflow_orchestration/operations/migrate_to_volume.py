@@ -27,7 +27,7 @@ from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.intake.moved_evidence import MovedEvidence
 from kmflow_orchestration.intake.source_tree import SourceFile, SourceTree, content_hash, walk
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.migrated_rows import KnownRow, known_rows
+from kmflow_orchestration.operations.metadata_rows import MetadataRow, known_rows
 from kmflow_orchestration.operations.migration_plan import PlannedFile, Planner, estimated_s
 from kmflow_orchestration.operations.migration_report import (
     Migration,
@@ -131,13 +131,13 @@ def migrate_to_volume(
 
 def _rows_there(
     group: GroupId, tree: SourceTree, lakehouse: Lakehouse, config: GroupConfig, *, dry_run: bool
-) -> list[KnownRow]:
+) -> Sequence[MetadataRow]:
     engagements = {file.engagement_id for file in tree.files}
     try:
         return known_rows(group, lakehouse=lakehouse, config=config, engagements=engagements)
     except RemoteNotFound:
         if dry_run:  # a group that is not provisioned yet has no rows
-            return []
+            return ()
         raise
 
 

@@ -10,7 +10,7 @@ from kmflow_orchestration.identity import item_id
 from kmflow_orchestration.intake.former_names import former_name
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.intake.source_tree import SourceFile
-from kmflow_orchestration.operations.migrated_rows import KnownRow
+from kmflow_orchestration.operations.metadata_rows import MetadataRow
 from kmflow_orchestration.storage.evidence_paths import FOLDER, is_day
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend
 
@@ -31,7 +31,7 @@ class PlannedFile:
     evidence: EvidenceFile
     target: str
     own_target: str
-    row: KnownRow | None
+    row: MetadataRow | None
     items: tuple[Item, ...]
 
     def to_send(self) -> PlannedFile:
@@ -40,7 +40,7 @@ class PlannedFile:
 
     @property
     def needs_row(self) -> bool:
-        return self.row is None or self.row.volume_path != self.target
+        return self.row is None or self.row.path != self.target
 
 
 class Planner:
@@ -52,7 +52,7 @@ class Planner:
         store: StorageBackend,
         *,
         boundary: str,
-        rows: Iterable[KnownRow],
+        rows: Iterable[MetadataRow],
         keep_names: bool,
     ) -> None:
         self._group = group
@@ -90,8 +90,8 @@ class Planner:
         )
         row = self._rows.get((source.engagement_id, former.file_name, content_hash))
         target = own_target = self._store.path_of(evidence)
-        if row is not None and row.volume_path.startswith(self._boundary):
-            target = row.volume_path
+        if row is not None and row.path.startswith(self._boundary):
+            target = row.path
         theirs = tuple(
             one
             for one in known

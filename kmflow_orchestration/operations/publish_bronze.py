@@ -16,7 +16,8 @@ from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, State, Step
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import write_all
-from kmflow_orchestration.operations.metadata_outbox import MetadataWriting, side_json
+from kmflow_orchestration.operations.evidence_rows import side_json
+from kmflow_orchestration.operations.metadata_outbox import MetadataWriting
 from kmflow_orchestration.operations.remove_deleted import remove_files, remove_rows
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores, raise_first

@@ -19,7 +19,7 @@ from kmflow_orchestration.identity import item_id, stored_name
 from kmflow_orchestration.intake.former_names import former_name
 from kmflow_orchestration.intake.source_tree import SourceProblem
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.migrated_rows import KnownRow, known_rows
+from kmflow_orchestration.operations.metadata_rows import MetadataRow, known_rows
 from kmflow_orchestration.operations.read_inventory import UNKNOWN_SIZE, read_inventory
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.operations.take_inventory import (
@@ -154,7 +154,7 @@ class _Comparing:
         group: GroupId,
         store: VolumeStore,
         stored: dict[str, dict[str, int]],
-        rows: Iterable[KnownRow],
+        rows: Iterable[MetadataRow],
         *,
         keep_names: bool,
     ) -> None:
@@ -162,8 +162,8 @@ class _Comparing:
         self._store = store
         self._stored = stored
         self._keep_names = keep_names
-        self._rows = {row.volume_path: row for row in rows}
-        self._by_key = {row.key: row.volume_path for row in self._rows.values()}
+        self._rows = {row.path: row for row in rows}
+        self._by_key = {row.key: row.path for row in self._rows.values()}
         self._by_name = defaultdict[tuple[str, str], list[str]](list)
         self._by_stored_name = dict[tuple[str, str], str]()
         self._left = set[str]()

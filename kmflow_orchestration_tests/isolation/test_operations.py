@@ -22,7 +22,7 @@ from kmflow_orchestration import jobs, operations, runs
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations.convert_evidence import StoredSource
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
-from kmflow_orchestration.operations.migrated_rows import MetadataRow as MigratedRow
+from kmflow_orchestration.operations.evidence_rows import EvidenceRow
 from kmflow_orchestration.operations.write_output import TaskOutput
 from kmflow_orchestration.outputs.layout import Execution
 from kmflow_orchestration.runs.callbacks import CallbackSettings
@@ -153,7 +153,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "batches": [item.batch_id],
         "items": [item],
         "away": {},
-        "merge_rows.rows": {item.item_id: MigratedRow.of_item(item, item.stored_path)},
+        "merge_rows.rows": [EvidenceRow.of_item(item, item.stored_path)],
         "item_ids": [item.item_id],
         "write": list,
         "sources": [source],

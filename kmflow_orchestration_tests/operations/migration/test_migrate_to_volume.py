@@ -70,7 +70,7 @@ def test_every_file_gets_its_place_and_its_row_and_a_repeat_sends_nothing(
         (one, "20260131_notes.txt", sha256("n")),
         (two, "empty.csv", sha256("")),
     }
-    assert {row.volume_path for row in rows} == {file.target for file in done.files}
+    assert {row.path for row in rows} == {file.target for file in done.files}
     assert world.sent() == 3
 
     world.forget_requests()
@@ -136,13 +136,13 @@ def test_a_file_without_a_row_gets_one_and_a_row_without_a_file_its_file(
     world.parts.migrate(source)
     a, b = world.rows(e)
     table = world.parts.config.namespace.base("evidence_metadata")
-    world.parts.lakehouse.execute(f"DELETE FROM {table.sql} WHERE id = '{a.item_id}'")
-    world.parts.store.delete(b.volume_path)
+    world.parts.lakehouse.execute(f"DELETE FROM {table.sql} WHERE id = '{a.id}'")
+    world.parts.store.delete(b.path)
 
     done = world.parts.migrate(source)
 
     assert sorted(outcomes(done).values()) == ["row_added", "sent"]
-    assert [row.volume_path for row in world.rows(e)] == [a.volume_path, b.volume_path]
+    assert [row.path for row in world.rows(e)] == [a.path, b.path]
     assert len(world.stored(e)) == 2
 
 
@@ -346,7 +346,7 @@ def test_what_the_group_stored_itself_moves_with_its_items_and_their_duplicates(
     found = world.parts.moved.of_content(ACME, [sha256("a"), sha256("b")])
     items = {item.item_id: item for item in found if item.engagement_id == e}
     rows = world.rows(e)
-    assert {row.item_id: row.volume_path for row in rows} == {
+    assert {row.id: row.path for row in rows} == {
         item.item_id: item.stored_path for item in items.values()
     }
     assert {item.backend for item in items.values()} == {"databricks"}

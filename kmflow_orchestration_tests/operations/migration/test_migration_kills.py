@@ -29,7 +29,7 @@ def end_of(world: MigrationWorld, e: str) -> tuple[object, ...]:
     rows = [(row.file_name, row.size_bytes) for row in world.rows(e)]
     found = world.parts.moved.of_content(ACME, {row.content_hash for row in world.rows(e)})
     items = [(item.file_name, item.backend, str(item.state)) for item in found]
-    paths = {row.item_id: row.volume_path for row in world.rows(e)}
+    paths = {row.id: row.path for row in world.rows(e)}
     assert {item.item_id: item.stored_path for item in found} == paths
     contents = sorted(text.replace(f"{e:>6}", "") for text in world.stored(e).values())
     return sorted(rows), sorted(items), contents

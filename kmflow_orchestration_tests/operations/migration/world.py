@@ -21,8 +21,8 @@ from kmflow_orchestration.identity import item_id, stored_name
 from kmflow_orchestration.intake.moved_evidence import MovedEvidence
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.metadata_rows import MetadataRow, known_rows
 from kmflow_orchestration.operations.migrate_to_volume import migrate_to_volume
-from kmflow_orchestration.operations.migrated_rows import KnownRow, known_rows
 from kmflow_orchestration.operations.migration_report import Migration
 from kmflow_orchestration.storage.choose import open_volume_store, open_warehouse_lakehouse
 from kmflow_orchestration.storage.volume_store import VolumeStore
@@ -93,7 +93,7 @@ class MigrationWorld:
         """An id nobody used."""
         return f"e{next(_NUMBERS)}"
 
-    def rows(self, *engagements: str) -> list[KnownRow]:
+    def rows(self, *engagements: str) -> list[MetadataRow]:
         return sorted(
             known_rows(
                 ACME,
@@ -101,7 +101,7 @@ class MigrationWorld:
                 config=self.parts.config,
                 engagements=engagements,
             ),
-            key=lambda row: row.volume_path,
+            key=lambda row: row.path,
         )
 
     def stored(self, engagement: str) -> dict[str, str]:
