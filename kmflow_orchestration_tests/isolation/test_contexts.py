@@ -77,7 +77,8 @@ ABOUT_SOMETHING = {
 
 
 def public(owner: type) -> set[str]:
-    return {name for name in vars(owner) if not name.startswith("_")}
+    kinds = owner.__mro__[:-1]  # all but `object`
+    return {name for kind in kinds for name in vars(kind) if not name.startswith("_")}
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import pytest
 
 from kmflow_orchestration.errors import RemoteFault, StorageUnavailable
 from kmflow_orchestration.intake.claims import this_process
@@ -17,13 +12,9 @@ from kmflow_orchestration.intake.ledger import Scores, State, Step
 from kmflow_orchestration.intake.reading import KEPT_BYTES
 from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
 from kmflow_orchestration.metadata.engine import open_sessions
-from kmflow_orchestration.names import GroupId
-from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
-from kmflow_orchestration_tests.fakes import FakeClock
+from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.intake.landing_place import MAX_SIZE_BYTES, LandingPlace
-from kmflow_orchestration_tests.processes import import_what_comes_later, in_child
 
-NOBODY = 65534
 SCORES = Scores(0.5, 0.4, 0.3, 0.2, 0.4)
 
 
@@ -335,63 +326,6 @@ def test_groups_with_equal_files_share_nothing(new_place) -> None:
     assert items[0].item_id != items[1].item_id
     assert [item.group_id for item in items] == ["acme", "globex"]
     assert [place.store.sent for place in places] == [["a.csv"], ["a.csv"]]
-
-
-@pytest.fixture
-def nobodys(clock: FakeClock, control_database: NewDatabase) -> Iterator[LandingPlace]:
-    """A landing place that a user without privileges can reach, with a file that is in."""
-    with TemporaryDirectory() as folder:
-        home = Path(folder)
-        place = LandingPlace(home, clock, GroupId("acme"), control_database(home / "control.db"))
-        place.drop("e1/first.csv", "first")
-        place.take_in()
-        yield place
-
-
-def without_privileges(place: LandingPlace, part: str) -> None:
-    """A part of the place's work as a user who owns it, and may not read all that root may."""
-    if os.geteuid() != 0:
-        getattr(place, part)()
-        return
-    for path in (place.home, *place.home.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    assert in_child(work_unprivileged, place, part) == 0
-
-
-def work_unprivileged(place: LandingPlace, part: str) -> None:
-    import_what_comes_later()
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
-    getattr(place, part)()
-
-
-def test_an_unreadable_file_comes_in_once_it_may_be_read(nobodys: LandingPlace) -> None:
-    path = nobodys.drop("e1/a.csv", "x")
-    nobodys.drop("e1/b.csv", "y")
-    path.chmod(0)
-
-    without_privileges(nobodys, "take_in")
-
-    (refused,) = nobodys.ledger.quarantined(nobodys.group)
-    assert (refused.path, refused.code) == ("e1/a.csv", "unreadable")
-    assert {item.file_name for item in nobodys.items()} == {"first.csv", "b.csv"}
-    path.chmod(0o600)
-    assert names(nobodys.take_in()) == ["a.csv"]
-
-
-def test_a_file_that_may_not_be_read_any_more_is_quarantined_alone(nobodys: LandingPlace) -> None:
-    path = nobodys.drop("e1/a.csv", "x")
-    nobodys.drop("e1/b.csv", "y")
-    nobodys.look()
-    path.chmod(0)
-
-    without_privileges(nobodys, "store_day")
-
-    (refused,) = nobodys.ledger.quarantined(nobodys.group)
-    assert (refused.path, refused.code) == ("e1/a.csv", "unreadable")
-    assert "Permission denied" in refused.message
-    assert {item.file_name for item in nobodys.items()} == {"first.csv", "b.csv"}
 
 
 def audited(place: LandingPlace) -> list[Deed]:

@@ -1,0 +1,441 @@
+"""A group's part of the composition root: what operations on it need, and nothing of another's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kmflow_orchestration.clock import iso
+from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.names import TableGroupId, TableName
+
+# The rest is imported by the part that is made of it: `kmflow group list` opens a small database
+# and should not wait for readers of Delta tables.
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from kmflow_orchestration.context.process import ProcessContext
+    from kmflow_orchestration.databricks_client.connect import ClientCache
+    from kmflow_orchestration.doctor.patient import Patient
+    from kmflow_orchestration.lakehouse_sql.group_engines import OpenEngine
+    from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
+    from kmflow_orchestration.metadata.intake_records import Step
+    from kmflow_orchestration.metadata.profile_records import Completion, ProfileRun
+    from kmflow_orchestration.metadata.stage_metrics import StageMetric
+    from kmflow_orchestration.operations.check_connection import ConnectionCheck
+    from kmflow_orchestration.operations.dataset_writing import WrittenTable
+    from kmflow_orchestration.operations.health import KeptHealth
+    from kmflow_orchestration.operations.outbox import Outbox
+    from kmflow_orchestration.operations.register_tables import Registered
+    from kmflow_orchestration.runs.job_runner import JobRunner
+    from kmflow_orchestration.runs.submission import LaunchOptions
+    from kmflow_orchestration.storage.delta_store import DeltaStore
+    from kmflow_orchestration.storage.evidence_stores import EvidenceStores
+    from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
+    from kmflow_orchestration.storage.local_store import LocalStore
+    from kmflow_orchestration.storage.scratch import ScratchFolder
+    from kmflow_orchestration.storage.table_care import TableCare
+    from kmflow_orchestration.tables.catalog_entries import CatalogEntry
+
+
+class GroupContext:
+    """What operations on one group need; nothing in it can reach another group."""
+
+    def __init__(self, process: ProcessContext, config: GroupConfig) -> None:
+        self._process = process
+        self.config = config
+        self.id = config.group_id
+
+    @property
+    def store(self) -> StorageBackend:
+        """Where new evidence goes."""
+        return self.stores.active
+
+    @cached_property
+    def stores(self) -> EvidenceStores:
+        """Where evidence may lie: each item is in the backend it was stored in."""
+        return self._open_stores(self._process.clients)
+
+    @cached_property
+    def brief_stores(self) -> EvidenceStores:
+        """The same for a look whether they are there: nobody waits for them long."""
+        return self._open_stores(self._process.connections.brief_clients)
+
+    @cached_property
+    def kept_health(self) -> KeptHealth:
+        """The last look at how the group's services are."""
+        from kmflow_orchestration.operations.health import KeptHealth
+
+        return KeptHealth(self._process.clock)
+
+    def _open_stores(self, clients: ClientCache) -> EvidenceStores:
+        from kmflow_orchestration.storage.choose import open_stores
+
+        process = self._process
+        return open_stores(process.settings, self.config, clients=clients, clock=process.clock)
+
+    @cached_property
+    def lakehouse(self) -> Lakehouse:
+        from kmflow_orchestration.storage.choose import open_lakehouse
+
+        return open_lakehouse(
+            self._process.settings,
+            self.config,
+            clients=self._process.clients,
+            clock=self._process.clock,
+        )
+
+    @cached_property
+    def table_care(self) -> TableCare:
+        """Compaction, old files and versions of the group's tables."""
+        from kmflow_orchestration.storage.choose import open_table_care
+
+        return open_table_care(
+            self._process.settings,
+            self.config,
+            clients=self._process.clients,
+            clock=self._process.clock,
+        )
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """What operations on outputs of this group's tasks need."""
+        from kmflow_orchestration.operations.outbox import Outbox
+        from kmflow_orchestration.storage.choose import open_outputs
+        from kmflow_orchestration.storage.upload_spool import UploadSpool
+
+        process = self._process
+        return Outbox(
+            config=self.config,
+            store=open_outputs(
+                process.settings, self.config, clients=process.clients, clock=process.clock
+            ),
+            files=process.output_files,
+            failures=process.upload_failures,
+            spool=UploadSpool(process.settings.upload_spool_root(self.id)),
+            clock=process.clock,
+            neighbours=lambda: process.group_configs.all_active(include_disabled=True),
+            actor=process.actor,
+        )
+
+    @cached_property
+    def jobs(self) -> JobRunner:
+        """Where this group's profiling jobs run."""
+        from kmflow_orchestration.runs.choose import open_jobs
+
+        return open_jobs(
+            self._process.settings,
+            self.config,
+            clients=self._process.clients,
+            table_groups=self._process.table_groups,
+            clock=self._process.clock,
+        )
+
+    def open_engine(self, metadata: Any = None) -> OpenEngine:
+        """The group's SQLAlchemy engine, with the choice that led to it.
+
+        Raises:
+            MissingDependency: Databricks is on and its driver not installed.
+            ConfigurationError: naming what is missing in the group's settings.
+            AccessRefused, RemoteFault: from a workspace that was tried, where a fallback is set.
+        """
+        return self._process.group_engines.get(self.config, metadata)
+
+    def session_scope(self) -> AbstractContextManager[GroupSession]:
+        """A session on the group's engine."""
+        from kmflow_orchestration.lakehouse_sql.sessions import group_session
+
+        return group_session(self.open_engine().engine, self.id)
+
+    def check_connection(self) -> ConnectionCheck:
+        """Whether the group's workspace, or its folders, can be used."""
+        return self._process.check_connection(self.config)
+
+    @property
+    def patient(self) -> Patient:
+        """The group as the doctor looks at it, over a client of the doctor's own."""
+        from kmflow_orchestration.databricks_client.connect import connect
+        from kmflow_orchestration.databricks_client.retries import RetryPolicy
+        from kmflow_orchestration.doctor.patient import Patient, Ways
+        from kmflow_orchestration.storage.choose import evidence_folder
+
+        process, settings = self._process, self._process.settings
+        rules = process.connections.rules
+        ways = Ways(
+            connect=lambda: connect(
+                self.config,
+                clock=process.clock,
+                http_timeout_s=30.0,
+                retry_policy=RetryPolicy(attempts=3),
+                rules=rules,
+            ),
+            tls_context=rules.tls_context,
+            store=lambda: self.store,
+            lakehouse=lambda: self.lakehouse,
+            ledger=lambda: process.ledger,
+            datasets=lambda: process.datasets,
+            failures=lambda: process.upload_failures,
+        )
+        return Patient(
+            self.config,
+            ways,
+            clock=process.clock,
+            backend=settings.storage_backend,
+            is_local=settings.tables_are_local,
+            landing_root=self.landing_root,
+            evidence_root=evidence_folder(settings, self.config),
+        )
+
+    @property
+    def landing_root(self) -> Path:
+        """The group's landing folder."""
+        if self.config.landing_path:
+            return Path(self.config.landing_path)
+        return self._process.settings.landing_root(self.id)
+
+    @cached_property
+    def _scratch(self) -> ScratchFolder:
+        """Scratch folder of this process for this group, removed at the end."""
+        from kmflow_orchestration.storage.scratch import ScratchFolder
+
+        return ScratchFolder(self._process.settings.home / "work" / self.id)
+
+    def storing(self) -> dict[str, Any]:
+        """Arguments of `store_batch` besides group and day."""
+        from kmflow_orchestration.intake.claims import this_process
+
+        settings = self._process.settings
+        return {
+            "ledger": self._process.ledger,
+            "store": self.store,
+            "landing_root": self.landing_root,
+            "clock": self._process.clock,
+            "max_size_bytes": settings.max_upload_size_mb * 1024 * 1024,
+            "workers": settings.upload_workers,
+            "holder": this_process(self._process.dagster_run_id),
+            "run_is_over": self._process.run_is_over,
+        }
+
+    def publishing(self) -> dict[str, Any]:
+        """Arguments of the operations that write rows about items."""
+        return {
+            "ledger": self._process.ledger,
+            "lakehouse": self.lakehouse,
+            "config": self.config,
+        }
+
+    def reading(self) -> dict[str, Any]:
+        """The same for those that also read stored bytes."""
+        return {**self.publishing(), "stores": self.stores}
+
+    def recording(self) -> dict[str, Any]:
+        """Arguments of `publish_bronze` besides group and day."""
+        return {**self.reading(), "register": self._process.register}
+
+    def reconciling(self) -> dict[str, Any]:
+        """Arguments of the operations that compare stored files with their rows, besides group."""
+        settings = self._process.settings
+        return {
+            **self.publishing(),
+            "store": self.store,
+            "verify": settings.reconcile_verify,
+            "workers": settings.upload_workers,
+        }
+
+    def metadata_state(self) -> dict[str, Any]:
+        """Whether rows of stored evidence are still to come, as steps report it (row B7)."""
+        from kmflow_orchestration.operations.metadata_outbox import pending_rows
+
+        pending = pending_rows(self.id, ledger=self._process.ledger)
+        return {
+            "metadata_row": "pending" if pending else "written",
+            "metadata_pending": pending,
+        }
+
+    def write_required_rows(self, day: date) -> None:
+        """Write a day's metadata rows now, where a file counts as stored only with its row.
+
+        Raises:
+            AccessRefused, RemoteFault: they wait; the files stay stored.
+        """
+        if self._process.settings.metadata == "required":
+            from kmflow_orchestration.operations.metadata_outbox import write_pending_rows
+
+            write_pending_rows(self.id, day, **self.publishing())
+
+    def register_tables(self, entries: Sequence[CatalogEntry]) -> Registered:
+        """Have catalog entries' tables in the group's layers. Raises ConfigurationError."""
+        from kmflow_orchestration.operations.register_tables import register_tables
+
+        return register_tables(
+            self._process.clients.get(self.config),
+            entries,
+            self.config.catalog,
+            self.config.schema,
+            self.config.warehouse_id,
+            clock=self._process.clock,
+        )
+
+    def explaining(self) -> dict[str, Any]:
+        """Arguments of `explain_file` besides group, what is asked, and caller."""
+        from kmflow_orchestration.intake.outlook import Landing
+
+        settings = self._process.settings
+        landing = Landing(
+            self.landing_root, settings.quiet_period_s, settings.max_upload_size_mb * 1024 * 1024
+        )
+        return {
+            "history": self._process.file_history,
+            "registry": self._process.datasets,
+            "landing": landing,
+            "clock": self._process.clock,
+        }
+
+    def deleting(self) -> dict[str, Any]:
+        """Arguments of `delete_evidence` besides group, item and caller."""
+        return {
+            "register": self._process.register,
+            "stores": self.stores,
+            "lakehouse": self.lakehouse,
+            "config": self.config,
+        }
+
+    def planning_rollback(self) -> dict[str, Any]:
+        """Arguments of `plan_rollback` besides group and caller."""
+        return {
+            "register": self._process.register,
+            "stores": self.brief_stores,
+            "config": self.config,
+            "target_dir": self._process.settings.evidence_root(self.id),
+            "clock": self._process.clock,
+        }
+
+    def migrating(self) -> dict[str, Any]:
+        """Arguments of moving evidence to the group's Volume, or of comparing with it.
+
+        Raises as `open_volume_store`.
+        """
+        from kmflow_orchestration.storage.choose import open_volume_store, open_warehouse_lakehouse
+
+        process = self._process
+        opening: dict[str, Any] = {"clients": process.clients, "clock": process.clock}
+        return {
+            "store": open_volume_store(self.config, **opening),
+            "lakehouse": open_warehouse_lakehouse(self.config, **opening),
+            "config": self.config,
+        }
+
+    def local_store(self) -> LocalStore | DeltaStore:
+        """The group's store on this machine, whatever this process works on."""
+        from kmflow_orchestration.storage.choose import open_local_store
+
+        return open_local_store(self._process.settings, self.config, clock=self._process.clock)
+
+    def converting(self) -> dict[str, Any]:
+        """Arguments of `publish_datasets` besides group and day."""
+        return {
+            **self.reading(),
+            "registry": self._process.datasets,
+            "workers": self._process.settings.conversion_workers,
+            "work_dir": self._scratch.path,
+            "on_written": self._note_changed_tables,
+        }
+
+    def _note_changed_tables(self, batch_id: str, tables: tuple[WrittenTable, ...]) -> None:
+        from kmflow_orchestration.operations.changed_tables import note_changed_tables
+
+        note_changed_tables(
+            self.id,
+            batch_id,
+            tables,
+            table_groups=self._process.table_groups,
+            at=self._process.clock.now(),
+            cron=self._process.settings.profile_cron,
+        )
+
+    def profiling(self) -> dict[str, Any]:
+        """Arguments of `start_profile` besides group and table group."""
+        return {
+            "runs": self._process.profile_runs,
+            "table_groups": self._process.table_groups,
+            "jobs": self.jobs,
+            "lakehouse": self.lakehouse,
+            "config": self.config,
+            "callback": self._process.callback,
+            "clock": self._process.clock,
+            "options": self._launch_options,
+        }
+
+    @property
+    def _launch_options(self) -> LaunchOptions:
+        from kmflow_orchestration.runs.submission import LaunchOptions
+
+        first = timedelta(seconds=self._process.settings.profile_first_poll_s)
+        alone = min(first, timedelta(minutes=1))
+        return LaunchOptions(first_poll=first, first_poll_without_callback=alone)
+
+    def judging(self) -> dict[str, Any]:
+        """Arguments of `judge_again` besides group and run."""
+        return {
+            "findings": self._process.findings,
+            "lakehouse": self.lakehouse,
+            "config": self.config,
+        }
+
+    def stored_completion(self, run: ProfileRun) -> Completion | None:
+        """What a run left in the lakehouse, for polling; None when nothing is there."""
+        from kmflow_orchestration.runs.stored_results import stored_completion
+
+        return stored_completion(run, lakehouse=self.lakehouse, namespace=self.config.namespace)
+
+    def refused(self, day: date, *, stored: bool) -> list[str]:
+        """Quarantined files of a day as `path: code`: before storing, or those that are stored."""
+        found = self._process.ledger.quarantined(self.id, day)
+        return [f"{one.path}: {one.code}" for one in found if bool(one.item_id) is stored]
+
+    def stage_metrics(self, day: date, stage: Step) -> list[StageMetric]:
+        """How a stage went with each batch of a day."""
+        return self._process.ledger.stages.all(self.id, day=day, stage=stage)
+
+    def profile_run(self, profile_run_id: str) -> ProfileRun:
+        """One of this group's profile runs. Raises UnknownRun."""
+        return self._process.profile_runs.get(self.id, profile_run_id)
+
+    def profile_materialized(self, run: ProfileRun) -> None:
+        """Note that a finished run was taken over by Dagster."""
+        at = self._process.clock.now()
+        self._process.profile_runs.materialized(self.id, run.profile_run_id, at=at)
+
+    def latest_profile_run(self, table_group: TableGroupId) -> ProfileRun | None:
+        """The newest completed profile run of a table group."""
+        return self._process.profile_runs.latest_completed(self.id, table_group)
+
+    def score_trend(self, table_group: TableGroupId) -> list[tuple[str, float]]:
+        """Scores of the last completed runs with their times, oldest first."""
+        runs = self._process.profile_runs.latest(self.id, table_group=table_group)
+        return [
+            (iso(run.completed_at)[:16], run.dq_score_profiling)
+            for run in reversed(runs)
+            if run.completed_at is not None and run.dq_score_profiling is not None
+        ]
+
+    def links(self, table: TableName | None = None) -> Mapping[str, str]:
+        """Addresses of the group's Volume and of a table, empty for a local group."""
+        if not self.config.workspace_url or self.store.name != "databricks":
+            return {}
+        url = f"{self.config.workspace_url.rstrip('/')}/explore/data"
+        volume = self.config.volume
+        links = {"volume_link": f"{url}/volumes/{volume.catalog}/{volume.schema}/{volume.volume}"}
+        if table is not None:
+            links["table_link"] = f"{url}/{table.catalog}/{table.schema}/{table.name}"
+        return links
+
+    def close(self) -> None:
+        """Close what was opened and remove scratch files."""
+        if "lakehouse" in self.__dict__:
+            self.lakehouse.close()
+        if "_scratch" in self.__dict__:
+            self._scratch.close()
