@@ -176,6 +176,7 @@ class GroupContext:
             store=lambda: self.store,
             lakehouse=lambda: self.lakehouse,
             ledger=lambda: process.ledger,
+            register=lambda: process.register,
             datasets=lambda: process.datasets,
             failures=lambda: process.upload_failures,
         )
@@ -247,9 +248,7 @@ class GroupContext:
 
     def metadata_state(self) -> dict[str, Any]:
         """Whether rows of stored evidence are still to come, as steps report it (row B7)."""
-        from kmflow_orchestration.operations.metadata_outbox import pending_rows
-
-        pending = pending_rows(self.id, ledger=self._process.ledger)
+        pending = self._process.register.without_metadata(self.id)
         return {
             "metadata_row": "pending" if pending else "written",
             "metadata_pending": pending,

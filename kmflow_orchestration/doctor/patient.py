@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kmflow_orchestration.databricks_client.calls import WorkspaceCalls
     from kmflow_orchestration.databricks_client.workspace_info import Principal
+    from kmflow_orchestration.intake.evidence_register import EvidenceRegister
     from kmflow_orchestration.intake.ledger import Ledger
     from kmflow_orchestration.metadata.dataset_tables import DatasetTables
     from kmflow_orchestration.metadata.upload_failures import UploadFailures
@@ -37,6 +38,7 @@ class Ways:
     store: Callable[[], StorageBackend]
     lakehouse: Callable[[], Lakehouse]
     ledger: Callable[[], Ledger]
+    register: Callable[[], EvidenceRegister]
     datasets: Callable[[], DatasetTables]
     failures: Callable[[], UploadFailures]
     import_module: Callable[[str], Any] = importlib.import_module

@@ -8,7 +8,14 @@ from kmflow_orchestration.doctor.patient import Patient
 
 
 def outbox_is_empty(patient: Patient) -> Finding:
-    """Outputs of tasks whose upload was given up."""
+    """Metadata rows that the warehouse has not taken, and outputs whose upload was given up."""
+    rows = patient.ways.register().without_metadata(patient.group)
+    if rows:
+        return warned(
+            f"{rows} metadata row(s) of stored files wait for the warehouse",
+            "the sensor asks for their days again; what refused them: "
+            f"kmflow stages --group {patient.group}",
+        )
     waiting = patient.ways.failures().open(patient.group)
     if not waiting:
         return passed("nothing waits")

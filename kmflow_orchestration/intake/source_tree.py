@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from kmflow_orchestration.errors import ConfigurationError, QuarantinedFile
-from kmflow_orchestration.intake.entry_rules import BAD_NAME, PATH_TRICK, UNREADABLE, check_entry
+from kmflow_orchestration.intake.entry_rules import PATH_TRICK, UNREADABLE, check_entry
 from kmflow_orchestration.storage.evidence_paths import FOLDER
 
 BROKEN_LINK = "broken_link"
@@ -206,14 +206,3 @@ class _Looking:
 def shown(path: str) -> str:
     """A path as text that can be printed and written, also when it is no UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-__all__ = [
-    "BAD_NAME",
-    "SourceFile",
-    "SourceProblem",
-    "SourceTree",
-    "content_hash",
-    "shown",
-    "walk",
-]

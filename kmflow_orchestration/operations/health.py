@@ -12,9 +12,10 @@ from kmflow_orchestration import __version__
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.databricks_client.connections import PROBE_LIMIT_S
 from kmflow_orchestration.errors import BackendUnreachable, ConfigurationError
 from kmflow_orchestration.intake.evidence_register import BackendUse, EvidenceRegister
-from kmflow_orchestration.operations.probes import PROBE_LIMIT_S, Probe, probe_all
+from kmflow_orchestration.operations.probes import Probe, probe_all
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 
 BACKENDS = ("local", "delta", "databricks")

@@ -13,7 +13,6 @@ from datetime import date
 
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.intake.ledger import Item, Ledger, Step
-from kmflow_orchestration.metadata.intake_records import GONE
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import write_all
 from kmflow_orchestration.operations.evidence_rows import EvidenceRow, merge_rows
@@ -46,17 +45,6 @@ class MetadataWriting:
         gone = [item for item in ledger.find_items(group, left).values() if item.is_gone]
         if gone:
             drop_rows(gone, lakehouse=self.lakehouse, config=self.config)
-
-
-def pending_rows(group: GroupId, *, ledger: Ledger) -> int:
-    """How many stored items of a group wait for their row."""
-    batches = [
-        batch.batch_id
-        for day in ledger.unwritten_days(group)
-        for batch in ledger.stored_batches(group, day)
-        if not batch.is_finished(Step.BRONZE)
-    ]
-    return ledger.count_items(group, batches) - ledger.count_items(group, batches, GONE)
 
 
 def write_pending_rows(

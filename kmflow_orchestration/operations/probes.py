@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.databricks_client.connections import PROBE_LIMIT_S
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores
-
-PROBE_LIMIT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)

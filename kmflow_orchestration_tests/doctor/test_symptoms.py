@@ -275,9 +275,15 @@ def test_files_without_rows_are_to_be_backfilled(ward: Ward, stored: str) -> Non
 
 def test_files_whose_rows_are_still_to_come_are_on_their_way(ward: Ward, stored: str) -> None:
     ward.take_in("late.csv", "id\n1\n", with_rows=False)
-    before = ward.found("files_and_rows")
+    before, waiting = ward.found("files_and_rows"), ward.found("outbox")
     ward.take_in("later.csv", "id\n2\n")
 
+    assert (waiting.status, waiting.fix) == (
+        "warn",
+        "the sensor asks for their days again; what refused them: kmflow stages --group acme",
+    )
+    assert waiting.evidence == "1 metadata row(s) of stored files wait for the warehouse"
+    assert ward.found("outbox").status == "pass"
     assert before.status == "pass"
     assert before.evidence.endswith("; 1 on their way")
     assert ward.found("files_and_rows").evidence == "3 file(s), each with its row"
