@@ -50,6 +50,7 @@ _BY_CODE: Mapping[str, Rule] = {
     entry_rules.VANISHED: Rule("it went before it could be read"),
     entry_rules.EMPTY: Rule("a file without content is no evidence"),
     entry_rules.TOO_LARGE: Rule("a file has a largest size", "MAX_UPLOAD_SIZE_MB"),
+    entry_rules.TYPE_NOT_ALLOWED: Rule("content must be of a type on the list, whatever its name"),
 }
 
 

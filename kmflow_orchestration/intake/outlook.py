@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 
+from kmflow_orchestration.converters.media_types import media_type_of_content
 from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.intake.decisions import Kind
 from kmflow_orchestration.intake.entry_rules import (
@@ -19,9 +20,11 @@ from kmflow_orchestration.intake.entry_rules import (
     check_entry,
     ignoring_rule,
 )
+from kmflow_orchestration.intake.entry_types import check_type
 from kmflow_orchestration.intake.file_rules import IGNORED, QUIET, rule_of
 from kmflow_orchestration.intake.landing import inode_of, real_path
 from kmflow_orchestration.metadata.intake_records import LandingLine, State
+from kmflow_orchestration.storage.verified_reading import hash_of
 
 MISSING = "missing"
 IGNORED_WORD = "ignored"
@@ -161,7 +164,9 @@ def _by_content(
         told = f"{path} has {found.st_size} bytes, the limit is {landing.max_size_bytes}"
         return _refused(TOO_LARGE, told)
     try:
-        kind = decide_on(_sha256(place))
+        kind = decide_on(_allowed_content(path, place, found.st_size))
+    except QuarantinedFile as error:
+        return _refused(error.reason, error.message)
     except OSError as error:
         return _refused(UNREADABLE, f"{path} cannot be read: {error.strerror}")
     rule = rule_of(kind)
@@ -174,9 +179,12 @@ def _refused(code: str, reason: str) -> Outlook:
     return Outlook(str(State.QUARANTINED), reason, rule.text, rule.setting, code)
 
 
-def _sha256(place: Path) -> str:
-    digest = hashlib.sha256()
+def _allowed_content(path: str, place: Path, size_bytes: int) -> str:
+    """SHA-256 of a file. Raises QuarantinedFile for a type that may not enter, OSError."""
     with place.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        head = stream.read(_CHUNK)
+        check_type(
+            path, media_type_of_content(head, size_bytes, partial(os.pread, stream.fileno()))
+        )
+        stream.seek(0)
+        return hash_of(stream)

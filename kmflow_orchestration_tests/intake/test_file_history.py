@@ -14,9 +14,11 @@ import sqlalchemy as sa
 from kmflow_orchestration.access.caller import caller_of
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.errors import GroupRefused, StorageUnavailable, UnsafePath
+from kmflow_orchestration.intake import entry_rules
 from kmflow_orchestration.intake.claims import this_process
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.file_history import FileHistory
+from kmflow_orchestration.intake.file_rules import rule_of
 from kmflow_orchestration.intake.ledger import Scores
 from kmflow_orchestration.intake.outlook import Landing
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
@@ -319,6 +321,26 @@ def test_a_new_content_is_foretold_as_it_is_then_decided(acme: LandingPlace) -> 
     assert foretold == ["duplicate", "same", "new"]
     became = [decisions(story(acme, path))[-1].split()[0] for path in paths]
     assert became == foretold
+
+
+def test_a_type_that_may_not_enter_is_foretold_as_it_is_then_decided(acme: LandingPlace) -> None:
+    acme.drop("e1/report.pdf", b"\x7fELF\x02\x01\x01" + bytes(200))
+
+    foretold = story(acme, "e1/report.pdf").outlook
+    acme.take_in()
+
+    assert (foretold.verdict, foretold.code) == ("quarantined", "type_not_allowed")
+    assert "which may not enter" in foretold.reason
+    told = story(acme, "e1/report.pdf")
+    assert decisions(told)[-1] == "quarantined type_not_allowed"
+    assert told.steps[-1].rule == foretold.rule != ""
+
+
+def test_every_reason_that_keeps_a_file_out_has_its_rule() -> None:
+    reasons = [value for name, value in vars(entry_rules).items() if value == name.lower()]
+
+    assert {"too_large", "type_not_allowed"} <= set(reasons)
+    assert [r for r in reasons if rule_of("quarantined", r) == rule_of("quarantined")] == []
 
 
 def test_pipes_and_links_to_folders_are_explained(acme: LandingPlace) -> None:
