@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> Section:
         bare = _child("walk", place)
         first = _child("sweep", place)
         _mark_stored(place)
-        cases = [bare, first, _child("sweep", place), _child("quick", place)]
+        cases = [bare, first, *(_child(case, place) for case in ("sweep", "sweep", "quick"))]
         _drop(_landing(place))
         cases.append(_child("quick", place))
     for found in cases:
@@ -163,11 +163,12 @@ def _main(case: str, place: Path) -> None:
 
 
 def _section(cases: list[Found]) -> Section:
-    bare, first, again, quiet, dropped = cases
+    bare, first, _, again, quiet, dropped = cases
     names = (
         "`scandir` and `stat` alone",
         "first sweep (all files new)",
-        "sweep (all known)",
+        "first sweep after all were stored",
+        "every other sweep",
         "quick tick, nothing new",
         f"quick tick, {NEW_FILES} files dropped",
     )
