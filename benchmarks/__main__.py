@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks import (
     command_start,
+    conversion,
     definitions_load,
     intake,
     large_files,
@@ -22,6 +23,7 @@ BENCHMARKS = {
     "outputs": outputs.run,
     "migration": migration.run,
     "ticks": ticks.run,
+    "conversion": conversion.run,
     "definitions": definitions_load.run,
     "commands": command_start.run,
 }
