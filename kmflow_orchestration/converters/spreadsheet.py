@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, zip_longest
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -22,12 +22,8 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
-from kmflow_orchestration.converters.spreadsheet_values import (
-    as_text,
-    as_type,
-    is_empty,
-    observed_cell_type,
-)
+from kmflow_orchestration.converters.spreadsheet_columns import observed_column, typed_column
+from kmflow_orchestration.converters.spreadsheet_values import as_text, is_empty
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind, join
 from kmflow_orchestration.converters.workbook_archive import check_archive, error_cells
 from kmflow_orchestration.errors import CorruptInput
@@ -120,30 +116,41 @@ def _table(workbook: Any, name: str, content_hash: str, errors: int) -> SheetTab
     header_at = next((at for at, row in enumerate(rows) if not all(map(is_empty, row))), None)
     if header_at is None:
         return None
-    return SheetTable(_Sheet(name, rows, header_at, content_hash, errors))
+    return SheetTable(_Sheet(name, header_at, content_hash, errors), rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """Cells from A1 on; `header_at` is the index of the header row."""
+    """`header_at` is the index of the header row, counted from A1 on."""
 
     name: str
-    rows: list[list[Any]]
     header_at: int
     content_hash: str
     error_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Rows that hold a value, by column; `numbers` are their row numbers in the sheet."""
+
+    numbers: list[int]
+    columns: list[tuple[Any, ...]]
+
+
 class SheetTable:
     """One sheet; columns are those with a header or a value."""
 
-    def __init__(self, sheet: _Sheet) -> None:
+    def __init__(self, sheet: _Sheet, rows: Sequence[Sequence[Any]]) -> None:
+        """`rows` are all rows of the sheet, from A1 on."""
         self._sheet = sheet
         self._extra: tuple[ConversionWarning, ...] = ()
-        header = sheet.rows[sheet.header_at]
-        width = max(len(row) for row in sheet.rows)
+        header = rows[sheet.header_at]
+        width = max(map(len, rows))
         headers = [as_text(cell) or "" for cell in header] + [""] * (width - len(header))
-        types, nulls, self._read, self._skipped = _observed(self._data(), width)
+        self._read = len(rows) - sheet.header_at - 1
+        self._chunks = list(_chunks(rows, sheet.header_at + 1, width))
+        self._skipped = self._read - sum(len(chunk.numbers) for chunk in self._chunks)
+        types, nulls = _observed(self._chunks, width)
         self._columns = [
             at for at in range(width) if headers[at] or types[at].kind is not Kind.EMPTY
         ]
@@ -193,40 +200,47 @@ class SheetTable:
         """See ConvertedTable."""
         wanted = [(types or {}).get(fact.name, fact.type) for fact in self._facts]
         names = [SOURCE_ROW, *(fact.name for fact in self._facts), RESCUED_DATA]
-        rows = ((at, row) for at, row in self._data() if not all(map(is_empty, row)))
-        while chunk := list(islice(rows, _BATCH_ROWS)):
-            numbers = pa.array([at for at, _ in chunk], pa.int64())
+        for chunk in self._chunks:
+            numbers = pa.array(chunk.numbers, pa.int64())
             values = [
-                pa.array([as_type(_cell(row, at), kind) for _, row in chunk], kind.arrow)
+                typed_column(chunk.columns[at], kind)
                 for at, kind in zip(self._columns, wanted, strict=True)
             ]
-            rescued = pa.nulls(len(chunk), pa.string())
+            rescued = pa.nulls(len(numbers), pa.string())
             yield pa.RecordBatch.from_arrays([numbers, *values, rescued], names=names)
 
-    def _data(self) -> Iterator[tuple[int, list[Any]]]:
-        """Rows below the header with their number in the sheet."""
-        first = self._sheet.header_at + 1
-        return enumerate(islice(self._sheet.rows, first, None), start=first + 1)
+
+def _chunks(rows: Sequence[Sequence[Any]], first: int, width: int) -> Iterator[_Chunk]:
+    """Rows from an index on, without the blank ones."""
+    for start in range(first, len(rows), _BATCH_ROWS):
+        chunk = rows[start : start + _BATCH_ROWS]
+        columns = list(zip_longest(*chunk, fillvalue=""))
+        columns += [("",) * len(chunk)] * (width - len(columns))
+        numbers = list(range(start + 1, start + 1 + len(chunk)))
+        if blank := _blank_rows(columns, len(chunk)):
+            kept = [at not in blank for at in range(len(chunk))]
+            numbers = list(compress(numbers, kept))
+            columns = [tuple(compress(cells, kept)) for cells in columns]
+        if numbers:
+            yield _Chunk(numbers, columns)
 
 
-def _cell(row: list[Any], at: int) -> Any:
-    return row[at] if at < len(row) else ""
+def _blank_rows(columns: Sequence[tuple[Any, ...]], count: int) -> set[int]:
+    """Rows without a value: few are left after a column or two."""
+    blank = set(range(count))
+    for cells in columns:
+        blank = {at for at in blank if is_empty(cells[at])}
+        if not blank:
+            break
+    return blank
 
 
-def _observed(
-    rows: Iterator[tuple[int, list[Any]]], width: int
-) -> tuple[list[ColumnType], list[int], int, int]:
-    """Types and NULLs of each column, rows read, rows without a value."""
-    types, nulls, read, skipped = [EMPTY] * width, [0] * width, 0, 0
-    for _, row in rows:
-        read += 1
-        if all(map(is_empty, row)):
-            skipped += 1
-            continue
-        for at in range(width):
-            cell = _cell(row, at)
-            if is_empty(cell):
-                nulls[at] += 1
-            elif types[at].kind is not Kind.STRING:
-                types[at] = join(types[at], observed_cell_type(cell))
-    return types, nulls, read, skipped
+def _observed(chunks: Sequence[_Chunk], width: int) -> tuple[list[ColumnType], list[int]]:
+    """Types and NULLs of each column."""
+    types, nulls = [EMPTY] * width, [0] * width
+    for chunk in chunks:
+        for at, cells in enumerate(chunk.columns):
+            found, empty = observed_column(cells)
+            types[at] = join(types[at], found)
+            nulls[at] += empty
+    return types, nulls

@@ -6,14 +6,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import openpyxl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.spreadsheet import SheetTable, SpreadsheetConverter
-from kmflow_orchestration.converters.spreadsheet_values import as_text, observed_cell_type
-from kmflow_orchestration.converters.type_lattice import STRING
+from kmflow_orchestration.converters.spreadsheet_columns import observed_column, typed_column
+from kmflow_orchestration.converters.spreadsheet_values import (
+    as_text,
+    as_type,
+    is_empty,
+    observed_cell_type,
+)
+from kmflow_orchestration.converters.type_lattice import STRING, join_all
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
 from kmflow_orchestration_tests.converters.reading import all_values, rows, types
@@ -173,3 +180,24 @@ def test_any_sheet_comes_back_with_its_values(tmp_path, content) -> None:  # typ
     for found, row in zip(rows(table), content, strict=True):
         for value, cell in zip(found, row, strict=True):
             assert value == (as_text(cell) if isinstance(value, str) else cell)
+
+
+naive = (datetime(1900, 3, 1), datetime(9000, 1, 1))  # noqa: DTZ001 - as a workbook has them
+moments = st.datetimes(*naive) | st.dates(date(1900, 3, 1))
+wild = (
+    *(st.none(), st.just(""), st.text(max_size=3), st.floats(), st.integers(), st.booleans()),
+    *(moments, st.times(), st.timedeltas()),
+)
+
+
+@given(st.lists(st.one_of(wild), max_size=12) | st.one_of(*(st.lists(one) for one in wild)))
+def test_a_column_is_the_join_of_its_cells(column: list[object]) -> None:
+    filled = [cell for cell in column if not is_empty(cell)]
+    one_by_one = join_all(observed_cell_type(cell) for cell in filled)
+    found, empty = observed_column(column)
+
+    assert (found, empty) == (one_by_one, len(column) - len(filled))
+    for wanted in (found, STRING):
+        expected = pa.array([as_type(cell, wanted) for cell in column], wanted.arrow)
+        # Two NaN are not equal, but they are the same text.
+        assert str(typed_column(column, wanted).to_pylist()) == str(expected.to_pylist())
