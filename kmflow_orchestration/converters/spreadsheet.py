@@ -1,10 +1,10 @@
-"""Workbooks (xlsx, xlsm, xls, ods): every sheet with a value is a table."""
+"""Workbooks (xlsx, xlsm, xls, ods): every sheet with a value is a table (row D27)."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import compress, zip_longest
 from typing import Any, ClassVar
 
@@ -23,6 +23,12 @@ from kmflow_orchestration.converters.interface import (
     TextBlock,
 )
 from kmflow_orchestration.converters.spreadsheet_columns import observed_column, typed_column
+from kmflow_orchestration.converters.spreadsheet_layout import (
+    Block,
+    fill_merged,
+    split_at_blank_rows,
+    whole_sheet,
+)
 from kmflow_orchestration.converters.spreadsheet_values import as_text, is_empty
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind, join
 from kmflow_orchestration.converters.workbook_archive import check_archive, error_cells
@@ -33,10 +39,10 @@ _WORKBOOKS = (Container.XLSX, Container.XLS, Container.ODS)
 
 
 class SpreadsheetConverter:
-    """Each sheet's first non-empty row is its header; formulas give their stored results."""
+    """Each sheet's header is found below its title; formulas give their stored results."""
 
     name: ClassVar[str] = "spreadsheet"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = (
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         "application/vnd.ms-excel.sheet.macroenabled.12",
@@ -55,7 +61,8 @@ class SpreadsheetConverter:
         return 0.6 if is_container and source.suffix in self.suffixes else 0.0
 
     def options(self) -> Mapping[str, Any]:
-        return {}
+        """See SheetOptions."""
+        return asdict(SheetOptions())
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -65,20 +72,22 @@ class SpreadsheetConverter:
         Raises:
             CorruptInput: no workbook, a damaged one, one behind a password (`encrypted`), or an
                 archive that unpacks beyond all measure.
+            TypeError: an option that `options` does not have.
         """
+        chosen = SheetOptions(**(options or {}))
         check_archive(source.path)
         with source.path.open("rb") as stream:
             content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
         errors = error_cells(source.path)
-        sheets = _read_sheets(source, content_hash, errors)
+        sheets = _read_sheets(source, chosen, content_hash, errors)
         skipped = tuple(
-            ConversionWarning("sheet_skipped", "the sheet holds no value", f"sheet {name}")
-            for name, sheet in sheets
-            if sheet is None
+            ConversionWarning("sheet_skipped", chosen.why_no_table, f"sheet {name}")
+            for name, found in sheets
+            if not found
         )
-        tables = [sheet for _, sheet in sheets if sheet is not None]
+        tables = [table for _, found in sheets for table in found]
         if not tables:
-            raise CorruptInput("no sheet of the workbook holds a value", reason="no_header")
+            raise CorruptInput(f"in all sheets, {chosen.why_no_table}", reason="no_header")
         tables[0].add_warnings(skipped)
         return tables
 
@@ -88,16 +97,40 @@ class SpreadsheetConverter:
         return iter(())
 
 
+@dataclass(frozen=True, slots=True)
+class SheetOptions:
+    """How the sheets of a workbook are read.
+
+    `header_row` counts from 1, 0 finds it. `merged` is `top-left`, where a merged range has its
+    value in its first cell alone, or `fill`, where each of its cells has it. `split_tables` makes a
+    table of each stretch of rows between blank ones.
+    """
+
+    header_row: int = 0
+    merged: str = "top-left"
+    split_tables: bool = False
+
+    @property
+    def why_no_table(self) -> str:
+        row = self.header_row and not self.split_tables
+        return f"row {self.header_row} is no header" if row else "the sheet holds no value"
+
+    def blocks(self, rows: Sequence[Sequence[Any]]) -> list[Block]:
+        if self.split_tables:
+            return split_at_blank_rows(rows)
+        return whole_sheet(rows, self.header_row - 1 if self.header_row else None)
+
+
 def _read_sheets(
-    source: Source, content_hash: str, errors: Mapping[str, int]
-) -> list[tuple[str, SheetTable | None]]:
+    source: Source, options: SheetOptions, content_hash: str, errors: Mapping[str, int]
+) -> list[tuple[str, list[SheetTable]]]:
     import python_calamine as calamine
 
     try:
         workbook = calamine.CalamineWorkbook.from_path(str(source.path))
         return [
-            (name, _table(workbook, name, content_hash, errors.get(name, 0)))
-            for name in workbook.sheet_names
+            (sheet.name, _tables(workbook, sheet, options, content_hash, errors))
+            for sheet in workbook.sheets_metadata
         ]
     except calamine.PasswordError as error:
         raise CorruptInput("the workbook needs a password", reason="encrypted") from error
@@ -105,28 +138,65 @@ def _read_sheets(
         raise CorruptInput(f"the workbook cannot be read: {error}") from error
 
 
-def _table(workbook: Any, name: str, content_hash: str, errors: int) -> SheetTable | None:
+def _tables(
+    workbook: Any,
+    sheet: Any,
+    options: SheetOptions,
+    content_hash: str,
+    errors: Mapping[str, int],
+) -> list[SheetTable]:
     import python_calamine as calamine
 
     try:
-        rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        cells = workbook.get_sheet_by_name(sheet.name)
     except calamine.WorksheetNotFound:
         # A chart sheet has a name and no cells.
-        return None
-    header_at = next((at for at, row in enumerate(rows) if not all(map(is_empty, row))), None)
-    if header_at is None:
-        return None
-    return SheetTable(_Sheet(name, header_at, content_hash, errors), rows)
+        return []
+    rows = cells.to_python(skip_empty_area=False)
+    merged = cells.merged_cell_ranges or []
+    filled = fill_merged(rows, merged) if options.merged == "fill" else 0
+    tables = []
+    for position, block in enumerate(options.blocks(rows)):
+        # No sheet's name has a colon.
+        part = f"{sheet.name}:{position + 1}" if position else sheet.name
+        tables.append(SheetTable(_Sheet(part, block, content_hash), rows))
+    if tables:
+        is_hidden = sheet.visible is not calamine.SheetVisibleEnum.Visible
+        facts = _SheetFacts(errors.get(sheet.name, 0), len(merged), filled, is_hidden)
+        tables[0].add_warnings(tuple(facts.warnings(f"sheet {sheet.name}")))
+    return tables
+
+
+@dataclass(frozen=True, slots=True)
+class _SheetFacts:
+    """What is to be told of a whole sheet."""
+
+    error_count: int
+    merged_count: int
+    filled_count: int
+    is_hidden: bool
+
+    def warnings(self, location: str) -> Iterator[ConversionWarning]:
+        if self.error_count:
+            text = f"{self.error_count} cells with an error value became NULL"
+            yield ConversionWarning("error_cells", text, location)
+        if self.filled_count:
+            text = f"{self.filled_count} cells got the value of their merged range"
+            yield ConversionWarning("merged_cells", text, location)
+        elif self.merged_count:
+            text = f"{self.merged_count} merged ranges have their value in their first cell"
+            yield ConversionWarning("merged_cells", text, location)
+        if self.is_hidden:
+            yield ConversionWarning("hidden_sheet", "the sheet is hidden", location)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """`header_at` is the index of the header row, counted from A1 on."""
+    """A table of a sheet: its part's name, and the rows it takes of those from A1 on."""
 
     name: str
-    header_at: int
+    block: Block
     content_hash: str
-    error_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +212,14 @@ class SheetTable:
 
     def __init__(self, sheet: _Sheet, rows: Sequence[Sequence[Any]]) -> None:
         """`rows` are all rows of the sheet, from A1 on."""
-        self._sheet = sheet
+        self._sheet, block = sheet, sheet.block
         self._extra: tuple[ConversionWarning, ...] = ()
-        header = rows[sheet.header_at]
+        header = rows[block.header_at]
         width = max(map(len, rows))
         headers = [as_text(cell) or "" for cell in header] + [""] * (width - len(header))
-        self._read = len(rows) - sheet.header_at - 1
-        self._chunks = list(_chunks(rows, sheet.header_at + 1, width))
+        self._above = block.above_header(rows)
+        self._read = block.end - block.header_at - 1
+        self._chunks = list(_chunks(rows[: block.end], block.header_at + 1, width))
         self._skipped = self._read - sum(len(chunk.numbers) for chunk in self._chunks)
         types, nulls = _observed(self._chunks, width)
         self._columns = [
@@ -177,7 +248,7 @@ class SheetTable:
             rows_read=self._read,
             rows_written=self._read - self._skipped,
             rows_skipped=self._skipped,
-            options={"sheet": self._sheet.name, "header_row": str(self._sheet.header_at + 1)},
+            options={"sheet": self._sheet.name, "header_row": str(self._sheet.block.header_at + 1)},
         )
 
     @property
@@ -187,9 +258,10 @@ class SheetTable:
         if self._skipped:
             text = f"{self._skipped} rows without any value skipped"
             found.append(ConversionWarning("blank_rows", text, location))
-        if self._sheet.error_count:
-            text = f"{self._sheet.error_count} cells with an error value became NULL"
-            found.append(ConversionWarning("error_cells", text, location))
+        count, said = self._above
+        if count:
+            text = f"{count} rows above the header are no part of the table: {said}"
+            found.append(ConversionWarning("above_header", text, location))
         return (*found, *self._extra)
 
     def add_warnings(self, warnings: tuple[ConversionWarning, ...]) -> None:
