@@ -28,12 +28,14 @@ from kmflow_orchestration.converters.spreadsheet_layout import (
     fill_merged,
     split_at_blank_rows,
     whole_sheet,
+    without_header,
 )
 from kmflow_orchestration.converters.spreadsheet_values import as_text, is_empty
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind, join
 from kmflow_orchestration.converters.workbook_archive import check_archive, error_cells
-from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 
+MERGED = ("top-left", "fill")
 _BATCH_ROWS = 8192
 _WORKBOOKS = (Container.XLSX, Container.XLS, Container.ODS)
 
@@ -72,9 +74,9 @@ class SpreadsheetConverter:
         Raises:
             CorruptInput: no workbook, a damaged one, one behind a password (`encrypted`), or an
                 archive that unpacks beyond all measure.
-            TypeError: an option that `options` does not have.
+            ConfigurationError: an option that `options` does not have, or a value it cannot have.
         """
-        chosen = SheetOptions(**(options or {}))
+        chosen = SheetOptions.parse(options or {})
         check_archive(source.path)
         with source.path.open("rb") as stream:
             content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -101,21 +103,42 @@ class SpreadsheetConverter:
 class SheetOptions:
     """How the sheets of a workbook are read.
 
-    `header_row` counts from 1, 0 finds it. `merged` is `top-left`, where a merged range has its
-    value in its first cell alone, or `fill`, where each of its cells has it. `split_tables` makes a
-    table of each stretch of rows between blank ones.
+    `header_row` counts from 1, 0 finds it; with `no_header` all is data. `merged` is `top-left`,
+    where a merged range has its value in its first cell alone, or `fill`, where each of its cells
+    has it. `split_tables` makes a table of each stretch of rows between blank ones.
     """
 
     header_row: int = 0
+    no_header: bool = False
     merged: str = "top-left"
     split_tables: bool = False
 
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> SheetOptions:
+        """Raises ConfigurationError for an unknown option or a value it cannot have."""
+        defaults = asdict(cls())
+        for name, value in given.items():
+            if name not in defaults:
+                hint = f"options of workbooks: {', '.join(defaults)}"
+                raise ConfigurationError(f"option {name} is no option of workbooks", hint=hint)
+            if type(value) is not type(defaults[name]):
+                raise ConfigurationError(f"option {name} cannot be {value!r}", fields=(name,))
+        found = cls(**given)
+        if found.header_row < 0 or found.merged not in MERGED:
+            raise ConfigurationError(
+                f"header_row {found.header_row}, merged {found.merged!r}",
+                hint=f"header_row counts from 1; merged is one of {', '.join(MERGED)}",
+            )
+        return found
+
     @property
     def why_no_table(self) -> str:
-        row = self.header_row and not self.split_tables
-        return f"row {self.header_row} is no header" if row else "the sheet holds no value"
+        is_named = self.header_row and not self.split_tables and not self.no_header
+        return f"row {self.header_row} is no header" if is_named else "the sheet holds no value"
 
     def blocks(self, rows: Sequence[Sequence[Any]]) -> list[Block]:
+        if self.no_header:
+            return without_header(rows)
         if self.split_tables:
             return split_at_blank_rows(rows)
         return whole_sheet(rows, self.header_row - 1 if self.header_row else None)
@@ -214,7 +237,7 @@ class SheetTable:
         """`rows` are all rows of the sheet, from A1 on."""
         self._sheet, block = sheet, sheet.block
         self._extra: tuple[ConversionWarning, ...] = ()
-        header = rows[block.header_at]
+        header = rows[block.header_at] if block.has_header else ()
         width = max(map(len, rows))
         headers = [as_text(cell) or "" for cell in header] + [""] * (width - len(header))
         self._above = block.above_header(rows)

@@ -17,21 +17,32 @@ _SHOWN_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows `first` to before `end` of a sheet, counted from 0; `header_at` is one of them."""
+    """Rows `first` to before `end` of a sheet, counted from 0.
+
+    `header_at` is the row right above the data: the header, unless there `has_header` is False.
+    """
 
     first: int
     end: int
     header_at: int
+    has_header: bool = True
 
     def above_header(self, rows: Sequence[Row]) -> tuple[int, str]:
         """How many rows with a value stand above the header, and what they say."""
-        filled = [row for row in rows[self.first : self.header_at] if not is_blank(row)]
+        above = rows[self.first : max(self.header_at, self.first)]
+        filled = [row for row in above if not is_blank(row)]
         said = " | ".join(as_text(cell) or "" for row in filled for cell in row if cell != "")
         return len(filled), said[:_SHOWN_CHARS]
 
 
 def is_blank(row: Row) -> bool:
     return all(map(is_empty, row))
+
+
+def without_header(rows: Sequence[Row]) -> list[Block]:
+    """The sheet as one block of data alone; none when no row is filled."""
+    first = next((at for at, row in enumerate(rows) if not is_blank(row)), None)
+    return [] if first is None else [Block(first, len(rows), first - 1, has_header=False)]
 
 
 def whole_sheet(rows: Sequence[Row], header_at: int | None = None) -> list[Block]:

@@ -22,7 +22,7 @@ from kmflow_orchestration.converters.spreadsheet_values import (
     observed_cell_type,
 )
 from kmflow_orchestration.converters.type_lattice import STRING, join_all
-from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
 from kmflow_orchestration_tests.converters.reading import all_values, rows, types
 
@@ -312,3 +312,22 @@ def test_splitting_loses_no_row_with_a_value(content: list[list[object]]) -> Non
     assert len(taken) == len(set(taken))
     assert {at for at, row in enumerate(content) if any(row)} <= set(taken)
     assert all(block.first <= block.header_at < block.end for block in blocks)
+
+
+def test_a_sheet_may_have_no_header(source: Writes) -> None:
+    file = source(workbook(S=[["a", 1], ["b", 2]], T=[[], [3.5, None, "x"]]), "book.xlsx")
+    first, second = SpreadsheetConverter().open_tables(file, {"no_header": True})
+
+    assert rows(first) == [("a", 1), ("b", 2)]
+    assert [fact.name for fact in second.facts] == ["column_1", "column_2"]
+    assert [(row["_source_row"], row["column_2"]) for row in all_values(second)] == [(2, "x")]
+    assert (first.warnings, second.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "options", [{"shet": "a"}, {"header_row": "2"}, {"header_row": -1}, {"merged": "all"}]
+)
+def test_options_that_mean_nothing_are_refused(source: Writes, options: dict[str, object]) -> None:
+    file = source(workbook(S=[["a"], [1]]), "book.xlsx")
+    with pytest.raises(ConfigurationError):
+        SpreadsheetConverter().open_tables(file, options)
