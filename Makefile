@@ -8,6 +8,9 @@ STAMP := $(VENV)/.installed
 NEWEST := .venv-newest-sdk
 # What is newest is asked for once a day.
 NEWEST_STAMP := $(NEWEST)/.installed-$(shell date +%F)
+# Peers of the benchmarks that must not meddle with our own packages.
+PEERS := .venv-peers
+PEERS_STAMP := $(PEERS)/.installed
 # Every process of a run imports the same modules: compiled once, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 export KMFLOW_HOME ?= $(CURDIR)/.kmflow
@@ -58,13 +61,18 @@ lint: $(STAMP) ## Style and types
 format: $(STAMP) ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure, side by side with the peers; writes docs/benchmarks.md
+$(PEERS_STAMP): benchmarks/peers.lock
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench: $(STAMP) $(PEERS_STAMP) ## Measure, side by side with the peers; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## Pin what is installed in .venv now
 	@{ echo '# Every package of a full development install, by version. Made by `make lock`; holds no index.'; $(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(pip|setuptools|kmflow_orchestration)\b'; } > requirements.lock
 
 clean: ## Remove .venv and all local state
-	@rm -rf $(VENV) $(NEWEST) .kmflow
+	@rm -rf $(VENV) $(NEWEST) $(PEERS) .kmflow
 
 .PHONY: help venv demo dev test test-journeys test-postgres test-spark test-newest-sdk lint format bench lock clean

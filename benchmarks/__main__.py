@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import command_start, definitions_load, intake, large_files, migration, outputs
+from benchmarks import (
+    command_start,
+    conversion,
+    definitions_load,
+    intake,
+    large_files,
+    migration,
+    outputs,
+    ticks,
+)
 from benchmarks.report import Section, write
 
 BENCHMARKS = {
@@ -13,6 +22,8 @@ BENCHMARKS = {
     "large_files": large_files.run,
     "outputs": outputs.run,
     "migration": migration.run,
+    "ticks": ticks.run,
+    "conversion": conversion.run,
     "definitions": definitions_load.run,
     "commands": command_start.run,
 }
@@ -26,7 +37,7 @@ def main() -> None:
         "--files",
         type=int,
         default=10_000,
-        help="files of the intake benchmark; the migration has twice as many",
+        help="files of the intake; the migration has twice as many, the ticks a hundred times",
     )
     parser.add_argument("--output", type=Path, default=TARGET)
     options = parser.parse_args()

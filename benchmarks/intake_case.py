@@ -217,7 +217,7 @@ def _group(case: Case) -> Any:
     return group_id(case.group)
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """Highest resident size of this very program; `getrusage` would include its parent's."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
@@ -233,7 +233,7 @@ def main() -> None:
     cpu, begun = time.process_time(), time.perf_counter()
     stages = measured()
     seconds, cpu_s = time.perf_counter() - begun, time.process_time() - cpu
-    print(json.dumps(asdict(Measured(case.files, seconds, cpu_s, _peak_mb(), stages))), flush=True)
+    print(json.dumps(asdict(Measured(case.files, seconds, cpu_s, peak_mb(), stages))), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import zipfile
+import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -83,7 +84,8 @@ def container_of(path: Path, head: bytes) -> Container:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             kind = archive.read("mimetype")[:100] if "mimetype" in names else b""
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError):
+    # RuntimeError: encrypted, or a compression that nobody knows.
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError):
         return Container.ZIP
     if b"opendocument." in kind:
         return _OPEN_DOCUMENT.get(kind.rpartition(b".")[2], Container.ZIP)

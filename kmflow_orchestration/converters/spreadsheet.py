@@ -1,11 +1,11 @@
-"""Workbooks (xlsx, xlsm, xls, ods): every sheet with a value is a table."""
+"""Workbooks (xlsx, xlsm, xls, ods): every sheet with a value is a table (row D27)."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass
+from itertools import compress, zip_longest
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -22,25 +22,29 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
-from kmflow_orchestration.converters.spreadsheet_values import (
-    as_text,
-    as_type,
-    is_empty,
-    observed_cell_type,
+from kmflow_orchestration.converters.spreadsheet_columns import observed_column, typed_column
+from kmflow_orchestration.converters.spreadsheet_layout import (
+    Block,
+    fill_merged,
+    split_at_blank_rows,
+    whole_sheet,
+    without_header,
 )
+from kmflow_orchestration.converters.spreadsheet_values import as_text, is_empty
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind, join
 from kmflow_orchestration.converters.workbook_archive import check_archive, error_cells
-from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 
+MERGED = ("top-left", "fill")
 _BATCH_ROWS = 8192
 _WORKBOOKS = (Container.XLSX, Container.XLS, Container.ODS)
 
 
 class SpreadsheetConverter:
-    """Each sheet's first non-empty row is its header; formulas give their stored results."""
+    """Each sheet's header is found below its title; formulas give their stored results."""
 
     name: ClassVar[str] = "spreadsheet"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = (
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         "application/vnd.ms-excel.sheet.macroenabled.12",
@@ -59,7 +63,8 @@ class SpreadsheetConverter:
         return 0.6 if is_container and source.suffix in self.suffixes else 0.0
 
     def options(self) -> Mapping[str, Any]:
-        return {}
+        """See SheetOptions."""
+        return asdict(SheetOptions())
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -69,20 +74,22 @@ class SpreadsheetConverter:
         Raises:
             CorruptInput: no workbook, a damaged one, one behind a password (`encrypted`), or an
                 archive that unpacks beyond all measure.
+            ConfigurationError: an option that `options` does not have, or a value it cannot have.
         """
+        chosen = SheetOptions.parse(options or {})
         check_archive(source.path)
         with source.path.open("rb") as stream:
             content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
         errors = error_cells(source.path)
-        sheets = _read_sheets(source, content_hash, errors)
+        sheets = _read_sheets(source, chosen, content_hash, errors)
         skipped = tuple(
-            ConversionWarning("sheet_skipped", "the sheet holds no value", f"sheet {name}")
-            for name, sheet in sheets
-            if sheet is None
+            ConversionWarning("sheet_skipped", chosen.why_no_table, f"sheet {name}")
+            for name, found in sheets
+            if not found
         )
-        tables = [sheet for _, sheet in sheets if sheet is not None]
+        tables = [table for _, found in sheets for table in found]
         if not tables:
-            raise CorruptInput("no sheet of the workbook holds a value", reason="no_header")
+            raise CorruptInput(f"in all sheets, {chosen.why_no_table}", reason="no_header")
         tables[0].add_warnings(skipped)
         return tables
 
@@ -92,16 +99,61 @@ class SpreadsheetConverter:
         return iter(())
 
 
+@dataclass(frozen=True, slots=True)
+class SheetOptions:
+    """How the sheets of a workbook are read.
+
+    `header_row` counts from 1, 0 finds it; with `no_header` all is data. `merged` is `top-left`,
+    where a merged range has its value in its first cell alone, or `fill`, where each of its cells
+    has it. `split_tables` makes a table of each stretch of rows between blank ones.
+    """
+
+    header_row: int = 0
+    no_header: bool = False
+    merged: str = "top-left"
+    split_tables: bool = False
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> SheetOptions:
+        """Raises ConfigurationError for an unknown option or a value it cannot have."""
+        defaults = asdict(cls())
+        for name, value in given.items():
+            if name not in defaults:
+                hint = f"options of workbooks: {', '.join(defaults)}"
+                raise ConfigurationError(f"option {name} is no option of workbooks", hint=hint)
+            if type(value) is not type(defaults[name]):
+                raise ConfigurationError(f"option {name} cannot be {value!r}", fields=(name,))
+        found = cls(**given)
+        if found.header_row < 0 or found.merged not in MERGED:
+            raise ConfigurationError(
+                f"header_row {found.header_row}, merged {found.merged!r}",
+                hint=f"header_row counts from 1; merged is one of {', '.join(MERGED)}",
+            )
+        return found
+
+    @property
+    def why_no_table(self) -> str:
+        is_named = self.header_row and not self.split_tables and not self.no_header
+        return f"row {self.header_row} is no header" if is_named else "the sheet holds no value"
+
+    def blocks(self, rows: Sequence[Sequence[Any]]) -> list[Block]:
+        if self.no_header:
+            return without_header(rows)
+        if self.split_tables:
+            return split_at_blank_rows(rows)
+        return whole_sheet(rows, self.header_row - 1 if self.header_row else None)
+
+
 def _read_sheets(
-    source: Source, content_hash: str, errors: Mapping[str, int]
-) -> list[tuple[str, SheetTable | None]]:
+    source: Source, options: SheetOptions, content_hash: str, errors: Mapping[str, int]
+) -> list[tuple[str, list[SheetTable]]]:
     import python_calamine as calamine
 
     try:
         workbook = calamine.CalamineWorkbook.from_path(str(source.path))
         return [
-            (name, _table(workbook, name, content_hash, errors.get(name, 0)))
-            for name in workbook.sheet_names
+            (sheet.name, _tables(workbook, sheet, options, content_hash, errors))
+            for sheet in workbook.sheets_metadata
         ]
     except calamine.PasswordError as error:
         raise CorruptInput("the workbook needs a password", reason="encrypted") from error
@@ -109,41 +161,90 @@ def _read_sheets(
         raise CorruptInput(f"the workbook cannot be read: {error}") from error
 
 
-def _table(workbook: Any, name: str, content_hash: str, errors: int) -> SheetTable | None:
+def _tables(
+    workbook: Any,
+    sheet: Any,
+    options: SheetOptions,
+    content_hash: str,
+    errors: Mapping[str, int],
+) -> list[SheetTable]:
     import python_calamine as calamine
 
     try:
-        rows = workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+        cells = workbook.get_sheet_by_name(sheet.name)
     except calamine.WorksheetNotFound:
         # A chart sheet has a name and no cells.
-        return None
-    header_at = next((at for at, row in enumerate(rows) if not all(map(is_empty, row))), None)
-    if header_at is None:
-        return None
-    return SheetTable(_Sheet(name, rows, header_at, content_hash, errors))
+        return []
+    rows = cells.to_python(skip_empty_area=False)
+    merged = cells.merged_cell_ranges or []
+    filled = fill_merged(rows, merged) if options.merged == "fill" else 0
+    tables = []
+    for position, block in enumerate(options.blocks(rows)):
+        # No sheet's name has a colon.
+        part = f"{sheet.name}:{position + 1}" if position else sheet.name
+        tables.append(SheetTable(_Sheet(part, block, content_hash), rows))
+    if tables:
+        is_hidden = sheet.visible is not calamine.SheetVisibleEnum.Visible
+        facts = _SheetFacts(errors.get(sheet.name, 0), len(merged), filled, is_hidden)
+        tables[0].add_warnings(tuple(facts.warnings(f"sheet {sheet.name}")))
+    return tables
+
+
+@dataclass(frozen=True, slots=True)
+class _SheetFacts:
+    """What is to be told of a whole sheet."""
+
+    error_count: int
+    merged_count: int
+    filled_count: int
+    is_hidden: bool
+
+    def warnings(self, location: str) -> Iterator[ConversionWarning]:
+        if self.error_count:
+            text = f"{self.error_count} cells with an error value became NULL"
+            yield ConversionWarning("error_cells", text, location)
+        if self.filled_count:
+            text = f"{self.filled_count} cells got the value of their merged range"
+            yield ConversionWarning("merged_cells", text, location)
+        elif self.merged_count:
+            text = f"{self.merged_count} merged ranges have their value in their first cell"
+            yield ConversionWarning("merged_cells", text, location)
+        if self.is_hidden:
+            yield ConversionWarning("hidden_sheet", "the sheet is hidden", location)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """Cells from A1 on; `header_at` is the index of the header row."""
+    """A table of a sheet: its part's name, and the rows it takes of those from A1 on."""
 
     name: str
-    rows: list[list[Any]]
-    header_at: int
+    block: Block
     content_hash: str
-    error_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Rows that hold a value, by column; `numbers` are their row numbers in the sheet."""
+
+    numbers: list[int]
+    columns: list[tuple[Any, ...]]
 
 
 class SheetTable:
     """One sheet; columns are those with a header or a value."""
 
-    def __init__(self, sheet: _Sheet) -> None:
-        self._sheet = sheet
+    def __init__(self, sheet: _Sheet, rows: Sequence[Sequence[Any]]) -> None:
+        """`rows` are all rows of the sheet, from A1 on."""
+        self._sheet, block = sheet, sheet.block
         self._extra: tuple[ConversionWarning, ...] = ()
-        header = sheet.rows[sheet.header_at]
-        width = max(len(row) for row in sheet.rows)
+        header = rows[block.header_at] if block.has_header else ()
+        width = max(map(len, rows))
         headers = [as_text(cell) or "" for cell in header] + [""] * (width - len(header))
-        types, nulls, self._read, self._skipped = _observed(self._data(), width)
+        self._above = block.above_header(rows)
+        self._read = block.end - block.header_at - 1
+        self._chunks = list(_chunks(rows[: block.end], block.header_at + 1, width))
+        self._skipped = self._read - sum(len(chunk.numbers) for chunk in self._chunks)
+        types, nulls = _observed(self._chunks, width)
         self._columns = [
             at for at in range(width) if headers[at] or types[at].kind is not Kind.EMPTY
         ]
@@ -170,7 +271,7 @@ class SheetTable:
             rows_read=self._read,
             rows_written=self._read - self._skipped,
             rows_skipped=self._skipped,
-            options={"sheet": self._sheet.name, "header_row": str(self._sheet.header_at + 1)},
+            options={"sheet": self._sheet.name, "header_row": str(self._sheet.block.header_at + 1)},
         )
 
     @property
@@ -180,9 +281,10 @@ class SheetTable:
         if self._skipped:
             text = f"{self._skipped} rows without any value skipped"
             found.append(ConversionWarning("blank_rows", text, location))
-        if self._sheet.error_count:
-            text = f"{self._sheet.error_count} cells with an error value became NULL"
-            found.append(ConversionWarning("error_cells", text, location))
+        count, said = self._above
+        if count:
+            text = f"{count} rows above the header are no part of the table: {said}"
+            found.append(ConversionWarning("above_header", text, location))
         return (*found, *self._extra)
 
     def add_warnings(self, warnings: tuple[ConversionWarning, ...]) -> None:
@@ -193,40 +295,47 @@ class SheetTable:
         """See ConvertedTable."""
         wanted = [(types or {}).get(fact.name, fact.type) for fact in self._facts]
         names = [SOURCE_ROW, *(fact.name for fact in self._facts), RESCUED_DATA]
-        rows = ((at, row) for at, row in self._data() if not all(map(is_empty, row)))
-        while chunk := list(islice(rows, _BATCH_ROWS)):
-            numbers = pa.array([at for at, _ in chunk], pa.int64())
+        for chunk in self._chunks:
+            numbers = pa.array(chunk.numbers, pa.int64())
             values = [
-                pa.array([as_type(_cell(row, at), kind) for _, row in chunk], kind.arrow)
+                typed_column(chunk.columns[at], kind)
                 for at, kind in zip(self._columns, wanted, strict=True)
             ]
-            rescued = pa.nulls(len(chunk), pa.string())
+            rescued = pa.nulls(len(numbers), pa.string())
             yield pa.RecordBatch.from_arrays([numbers, *values, rescued], names=names)
 
-    def _data(self) -> Iterator[tuple[int, list[Any]]]:
-        """Rows below the header with their number in the sheet."""
-        first = self._sheet.header_at + 1
-        return enumerate(islice(self._sheet.rows, first, None), start=first + 1)
+
+def _chunks(rows: Sequence[Sequence[Any]], first: int, width: int) -> Iterator[_Chunk]:
+    """Rows from an index on, without the blank ones."""
+    for start in range(first, len(rows), _BATCH_ROWS):
+        chunk = rows[start : start + _BATCH_ROWS]
+        columns = list(zip_longest(*chunk, fillvalue=""))
+        columns += [("",) * len(chunk)] * (width - len(columns))
+        numbers = list(range(start + 1, start + 1 + len(chunk)))
+        if blank := _blank_rows(columns, len(chunk)):
+            kept = [at not in blank for at in range(len(chunk))]
+            numbers = list(compress(numbers, kept))
+            columns = [tuple(compress(cells, kept)) for cells in columns]
+        if numbers:
+            yield _Chunk(numbers, columns)
 
 
-def _cell(row: list[Any], at: int) -> Any:
-    return row[at] if at < len(row) else ""
+def _blank_rows(columns: Sequence[tuple[Any, ...]], count: int) -> set[int]:
+    """Rows without a value: few are left after a column or two."""
+    blank = set(range(count))
+    for cells in columns:
+        blank = {at for at in blank if is_empty(cells[at])}
+        if not blank:
+            break
+    return blank
 
 
-def _observed(
-    rows: Iterator[tuple[int, list[Any]]], width: int
-) -> tuple[list[ColumnType], list[int], int, int]:
-    """Types and NULLs of each column, rows read, rows without a value."""
-    types, nulls, read, skipped = [EMPTY] * width, [0] * width, 0, 0
-    for _, row in rows:
-        read += 1
-        if all(map(is_empty, row)):
-            skipped += 1
-            continue
-        for at in range(width):
-            cell = _cell(row, at)
-            if is_empty(cell):
-                nulls[at] += 1
-            elif types[at].kind is not Kind.STRING:
-                types[at] = join(types[at], observed_cell_type(cell))
-    return types, nulls, read, skipped
+def _observed(chunks: Sequence[_Chunk], width: int) -> tuple[list[ColumnType], list[int]]:
+    """Types and NULLs of each column."""
+    types, nulls = [EMPTY] * width, [0] * width
+    for chunk in chunks:
+        for at, cells in enumerate(chunk.columns):
+            found, empty = observed_column(cells)
+            types[at] = join(types[at], found)
+            nulls[at] += empty
+    return types, nulls

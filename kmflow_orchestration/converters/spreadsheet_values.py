@@ -21,7 +21,8 @@ from kmflow_orchestration.converters.type_lattice import (
     number,
 )
 
-_LARGEST_INTEGER = 10**DOUBLE_DIGITS
+# Below it a double tells an integer from its neighbours, and 15 digits are safe.
+LARGEST_INTEGER = 10**DOUBLE_DIGITS
 
 
 def is_empty(cell: Any) -> bool:
@@ -37,7 +38,7 @@ def observed_cell_type(cell: Any) -> ColumnType:
     if isinstance(cell, bool):
         return BOOLEAN
     if isinstance(cell, int | float):
-        is_integer = abs(cell) < _LARGEST_INTEGER and cell == int(cell)
+        is_integer = abs(cell) < LARGEST_INTEGER and cell == int(cell)
         return number(len(str(abs(int(cell))))) if is_integer else DOUBLE
     if isinstance(cell, datetime):
         return TIMESTAMP_NTZ
@@ -74,7 +75,7 @@ def as_text(cell: Any) -> str | None:
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
-        return str(int(cell)) if abs(cell) < _LARGEST_INTEGER and cell.is_integer() else repr(cell)
+        return str(int(cell)) if abs(cell) < LARGEST_INTEGER and cell.is_integer() else repr(cell)
     if isinstance(cell, timedelta):
         return _duration(cell)
     return cell.isoformat() if isinstance(cell, date | time) else str(cell)

@@ -141,7 +141,9 @@ class _Place:
     def sweep(self, position: SweepCursor, slice_s: float) -> tuple[Observation, SweepCursor]:
         begun = self.clock.monotonic()
         taking = _Taking(self.ledger, self.group)
-        for folder in landing.scan(self.root, now_ns=self._now_ns(), after=position.after):
+        known = self.ledger.fingerprints(self.group)
+        now_ns = self._now_ns()
+        for folder in landing.scan(self.root, now_ns=now_ns, after=position.after, known=known):
             taking.take(folder)
             spent = self.clock.monotonic() - begun
             if spent >= slice_s:

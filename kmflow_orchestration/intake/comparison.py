@@ -27,10 +27,14 @@ _OVER = frozenset({State.STORED, State.QUARANTINED, State.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Changes to write, and the counts of the look."""
+    """Changes to write, the counts of the look, and folders whose files are all done with.
+
+    A later look at a settled folder that finds the same files finds nothing to do.
+    """
 
     changes: Changes
     observation: Observation
+    settled: frozenset[str] = frozenset()
 
 
 def compare(
@@ -43,8 +47,7 @@ def compare(
     """Compare looks at folders with all that is known of files directly in them."""
     working = _Comparing(known, now, quiet_period_s)
     for look in looks:
-        for seen in look.files:
-            working.take(seen)
+        working.look_at(look)
     return working.result()
 
 
@@ -59,15 +62,24 @@ class _Comparing:
         self._quiet = timedelta(seconds=quiet_period_s)
         self._quiet_before_ns = _nanoseconds(now - self._quiet)
         self._seen: set[str] = set()
+        self._settled: set[str] = set()
+        self._skipped = 0
         self._files: list[FileChange] = []
         self._ripe: list[str] = []
         self._counts = dict.fromkeys(("waiting", "pending", "unchanged", "quarantined"), 0)
 
-    def take(self, seen: Seen) -> None:
+    def look_at(self, look: FolderLook) -> None:
+        self._skipped += look.unchanged
+        are_done = [self._take(seen) for seen in look.files]
+        if all(are_done):
+            self._settled.add(look.folder)
+
+    def _take(self, seen: Seen) -> bool:
+        """Whether nothing more comes of the file as long as it stays as it is."""
         if seen.path in self._seen:
             # Two names that are no UTF-8 can look alike once they are made text: one speaks for
             # both, for neither may enter.
-            return
+            return False
         self._seen.add(seen.path)
         known = self._known.get(seen.path)
         if known is None:
@@ -79,6 +91,8 @@ class _Comparing:
             self._enter(seen, known)
         else:
             self._stay(known)
+            return known.state in _OVER and not seen.problem
+        return False
 
     def _enter(self, seen: Seen, known: KnownFile | None) -> None:
         if seen.problem:
@@ -113,7 +127,9 @@ class _Comparing:
             if known.path not in self._seen and _is_forgotten(known)
         )
         changes = Changes(tuple(self._files), tuple(self._ripe), gone)
-        return Comparison(changes, Observation(seen=len(self._seen), **self._counts))
+        counts = {**self._counts, "unchanged": self._counts["unchanged"] + self._skipped}
+        observation = Observation(seen=len(self._seen) + self._skipped, **counts)
+        return Comparison(changes, observation, frozenset(self._settled))
 
 
 def _is_forgotten(known: KnownFile) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
+from fnmatch import fnmatchcase, translate
 from pathlib import PurePosixPath
 
 from kmflow_orchestration.errors import QuarantinedFile, UnsafePath
@@ -24,6 +25,7 @@ _PASSING = (
     ".[!.]*", "~$*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.download",
     "*.swp", "thumbs.db", "desktop.ini",
 )  # fmt: skip
+_IGNORED = re.compile("|".join(translate(pattern) for pattern in (f"*{SUFFIX}", *_PASSING)))
 # A database's index takes no longer key, and who has such a path has lost his way in his folders.
 LONGEST_PATH_BYTES = 2000
 # Any id will do: only its length counts.
@@ -32,8 +34,7 @@ _ANY_ITEM = "0" * 32
 
 def is_ignored(name: str) -> bool:
     """Whether a file or folder is hidden, temporary, or a side file of another."""
-    lower = name.lower()
-    return lower.endswith(SUFFIX) or any(fnmatchcase(lower, pattern) for pattern in _PASSING)
+    return _IGNORED.match(name.lower()) is not None
 
 
 def ignoring_rule(name: str) -> str:

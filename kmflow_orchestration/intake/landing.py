@@ -6,10 +6,11 @@ folder is followed, and one to a file only if it stays inside the root.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from kmflow_orchestration.errors import QuarantinedFile, StorageUnavailable
@@ -37,6 +38,8 @@ __all__ = [
 # A folder changed this recently may change again within the same tick of the file system's clock.
 _RACY_NS = 2_000_000_000
 _INT64 = (1 << 63) - 1
+# To be changed with the rules of entry: a listing that was fine by other rules is looked at anew.
+_RULES = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,22 @@ class _Listing:
     children: tuple[str, ...]
 
 
-def scan(root: Path, *, now_ns: int, after: str | None = None) -> Iterator[FolderLook]:
+def scan(
+    root: Path,
+    *,
+    now_ns: int,
+    after: str | None = None,
+    known: Mapping[str, int] | None = None,
+) -> Iterator[FolderLook]:
     """Look at every folder below a root, the root first, in a fixed order, streaming.
 
     `after` resumes behind the folder of that name. `now_ns` is the present time in nanoseconds
-    since 1970.
+    since 1970. Files of a folder with the fingerprint it has in `known` are only counted.
 
     Raises:
         StorageUnavailable: the root itself cannot be read.
     """
-    place = _Place(root, now_ns)
+    place = _Place(root, now_ns, known or {})
     resume = None if after is None else _parts(after)
     pending = [""]
     while pending:
@@ -155,27 +164,61 @@ def shown(path: str) -> str:
 class _Place:
     root: Path
     now_ns: int
+    known: Mapping[str, int] = field(default_factory=dict)
 
     def list(self, folder: str) -> _Listing:
-        files: list[Seen] = []
+        found: list[os.DirEntry[str]] = []
         children: list[str] = []
+        prefix = f"{folder}/" if folder else ""
         try:
             mtime_ns = (self.root / folder).stat().st_mtime_ns
             with os.scandir(self.root / folder) as entries:
                 for entry in entries:
                     if is_ignored(entry.name):
                         continue
-                    path = f"{folder}/{entry.name}" if folder else entry.name
                     if entry.is_dir(follow_symlinks=False):
-                        children.append(path)
+                        children.append(prefix + entry.name)
                     else:
-                        files.append(self._see(entry, path, shown(folder)))
+                        found.append(entry)
         except OSError as error:
             return self._not_listed(folder, error)
         if self.now_ns - mtime_ns < _RACY_NS:
             mtime_ns = 0
-        look = FolderLook(shown(folder), mtime_ns, tuple(files), self._engagement(folder))
+        name, fingerprint = shown(folder), self._fingerprint(found)
+        is_known = fingerprint != 0 and fingerprint == self.known.get(name)
+        fresh = [] if is_known else found
+        look = FolderLook(
+            name,
+            mtime_ns,
+            tuple(self._see(entry, prefix + entry.name, name) for entry in fresh),
+            self._engagement(folder),
+            fingerprint=fingerprint,
+            unchanged=len(found) - len(fresh),
+        )
         return _Listing(look, tuple(sorted(children, key=_parts)))
+
+    def _fingerprint(self, found: Sequence[os.DirEntry[str]]) -> int:
+        """All that a look at these files goes by, as one number; 0 where it could hide a change."""
+        lines = []
+        newest = 0
+        try:
+            for entry in found:
+                # A link hides changes of what it leads to.
+                if entry.is_symlink():
+                    return 0
+                seen = entry.stat(follow_symlinks=False)
+                newest = max(newest, seen.st_mtime_ns)
+                lines.append(
+                    f"{entry.name}/{seen.st_size}/{seen.st_mtime_ns}/{seen.st_ino}/"
+                    f"{seen.st_mode}/{seen.st_uid}/{seen.st_gid}"
+                )
+        except OSError:
+            return 0
+        if not lines or self.now_ns - newest < _RACY_NS:
+            return 0
+        text = "\n".join([_RULES, str(os.geteuid()), *sorted(lines)])
+        digest = hashlib.blake2b(os.fsencode(text), digest_size=8).digest()
+        return int.from_bytes(digest, "big", signed=True)
 
     def _engagement(self, folder: str) -> str:
         first = folder.partition("/")[0]

@@ -14,7 +14,7 @@ from kmflow_orchestration.errors import LeaseHeld, MetadataUnavailable, StateCon
 from kmflow_orchestration.identity import batch_id
 from kmflow_orchestration.intake.claimed_batch import ClaimedBatch
 from kmflow_orchestration.intake.claims import LEASE, RunIsOver, is_free, kept
-from kmflow_orchestration.intake.comparison import compare
+from kmflow_orchestration.intake.comparison import Comparison, compare
 from kmflow_orchestration.intake.landing_events import seen_events
 from kmflow_orchestration.intake.scoring_counts import ScoringCounts
 from kmflow_orchestration.intake.stage_log import StageLog
@@ -25,10 +25,10 @@ from kmflow_orchestration.metadata.intake_records import (
     GONE,
     LIVE,
     Batch,
-    Changes,
     DueDay,
     FailedFile,
     FolderLook,
+    FolderState,
     IntakeSummary,
     Item,
     Observation,
@@ -63,30 +63,29 @@ class Ledger:
         looks = list(looks)
         # Nearly always nothing changed: found out without holding up anybody who writes.
         with reading(self._sessions) as tables:
-            changes, observation = self._compared(tables, group, looks)
-            news = _folder_news(looks, tables.files.folders(group, [look.folder for look in looks]))
+            found = self._compared(tables, group, looks)
+            known_folders = tables.files.folders(group, [look.folder for look in looks])
+            news = _folder_news(looks, known_folders, found.settled)
             known = {one.engagement_id for one in tables.engagements.all(group)}
         engagements = {look.engagement_id for look in looks if look.engagement_id} - known
-        if not changes and not news and not engagements:
-            return observation
+        if not found.changes and not news and not engagements:
+            return found.observation
         with changing(self._sessions, group) as tables:
-            changes, observation = self._compared(tables, group, looks)
+            found = self._compared(tables, group, looks)
+            news = _folder_news(looks, known_folders, found.settled)
             now = self._clock.now()
             tables.engagements.register(group, engagements, now)
-            tables.files.apply(group, changes, now)
-            tables.history.add(group, seen_events(changes, now))
+            tables.files.apply(group, found.changes, now)
+            tables.history.add(group, seen_events(found.changes, now))
             tables.files.save_folders(group, news)
-        return observation
+        return found.observation
 
     def _compared(
         self, tables: LedgerTables, group: GroupId, looks: Sequence[FolderLook]
-    ) -> tuple[Changes, Observation]:
-        known = {
-            file.path: file
-            for file in tables.files.in_folders(group, [look.folder for look in looks])
-        }
-        result = compare(looks, known, now=self._clock.now(), quiet_period_s=self._quiet_period_s)
-        return result.changes, result.observation
+    ) -> Comparison:
+        folders = [look.folder for look in looks if not look.unchanged]
+        known = {file.path: file for file in tables.files.in_folders(group, folders)}
+        return compare(looks, known, now=self._clock.now(), quiet_period_s=self._quiet_period_s)
 
     def folders(self, group: GroupId) -> Mapping[str, int]:
         """Known folders with the modification time of their last look, in nanoseconds.
@@ -94,12 +93,18 @@ class Ledger:
         It is 0 where a quick tick must look again: something may have changed unseen, or waits.
         """
         with reading(self._sessions) as tables:
-            waiting = dict.fromkeys(tables.files.waiting_folders(group), 0)
-            return {**tables.files.folders(group), **waiting}
+            known = {name: seen.mtime_ns for name, seen in tables.files.folders(group).items()}
+            return known | dict.fromkeys(tables.files.waiting_folders(group), 0)
+
+    def fingerprints(self, group: GroupId) -> Mapping[str, int]:
+        """Of each folder whose files were all done with: the fingerprint of that listing."""
+        with reading(self._sessions) as tables:
+            known = tables.files.folders(group)
+        return {name: seen.fingerprint for name, seen in known.items() if seen.fingerprint}
 
     def look_again(self, group: GroupId, folders: Iterable[str]) -> None:
         """Have the next quick tick list these folders, whatever their modification time."""
-        again = dict.fromkeys(folders, 0)
+        again = dict.fromkeys(folders, FolderState(0))
         if again:
             with changing(self._sessions, group) as tables:
                 tables.files.save_folders(group, again)
@@ -361,14 +366,19 @@ def _opened(
     return batch
 
 
-def _folder_news(looks: Iterable[FolderLook], known: Mapping[str, int]) -> dict[str, int | None]:
+def _folder_news(
+    looks: Iterable[FolderLook], known: Mapping[str, FolderState], settled: frozenset[str]
+) -> dict[str, FolderState | None]:
     """Folders whose remembered look changes; None for one that is gone."""
-    news: dict[str, int | None] = {}
+    news: dict[str, FolderState | None] = {}
     for look in looks:
-        if look.is_gone and look.folder in known:
-            news[look.folder] = None
-        elif not look.is_gone and known.get(look.folder) != look.mtime_ns:
-            news[look.folder] = look.mtime_ns
+        if look.is_gone:
+            if look.folder in known:
+                news[look.folder] = None
+            continue
+        seen = FolderState(look.mtime_ns, look.fingerprint if look.folder in settled else 0)
+        if known.get(look.folder) != seen:
+            news[look.folder] = seen
     return news
 
 

@@ -206,13 +206,28 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class FolderLook:
-    """A folder as a scan saw it. `mtime_ns` is 0 when the next quick tick must look again."""
+    """A folder as a scan saw it. `mtime_ns` is 0 when the next quick tick must look again.
+
+    `fingerprint` stands for names, sizes, times and rights of all its files; 0 says that the look
+    can not be told from a later one by it. `unchanged` counts the files of a folder whose
+    fingerprint is the one of its last look: `files` is empty then.
+    """
 
     folder: str
     mtime_ns: int
     files: tuple[Seen, ...]
     engagement_id: str = ""
     is_gone: bool = False
+    fingerprint: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """What is remembered of the last look at a folder; 0 asks for another look."""
+
+    mtime_ns: int
+    fingerprint: int = 0
 
 
 @dataclass(frozen=True, slots=True)

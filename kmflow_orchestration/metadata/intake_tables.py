@@ -133,13 +133,17 @@ class BatchReplacementRow(Base):
 
 
 class LandingFolderRow(Base):
-    """A folder of the landing place as last looked at; 0 asks for another look."""
+    """A folder of the landing place as last looked at; 0 asks for another look.
+
+    `fingerprint` is that of a listing in which every file was known and done with.
+    """
 
     __tablename__ = "landing_folders"
 
     group_id: Mapped[str] = mapped_column(primary_key=True)
     folder: Mapped[str] = mapped_column(primary_key=True)
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    fingerprint: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class LandingFileRow(Base):

@@ -30,6 +30,7 @@ from kmflow_orchestration.metadata.intake_records import (
     Changes,
     FailedFile,
     FileChange,
+    FolderState,
     KnownFile,
     LandingFile,
     LandingLine,
@@ -51,14 +52,16 @@ class LandingFiles:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def folders(self, group: GroupId, names: Sequence[str] | None = None) -> dict[str, int]:
-        """Known folders, or those of them that are named, with when they last changed, in ns."""
-        query = select(Folder.folder, Folder.mtime_ns).where(Folder.group_id == group)
+    def folders(self, group: GroupId, names: Sequence[str] | None = None) -> dict[str, FolderState]:
+        """Known folders, or those of them that are named, as they were last looked at."""
+        query = select(Folder.folder, Folder.mtime_ns, Folder.fingerprint)
+        query = query.where(Folder.group_id == group)
         if names is None:
-            return dict(self._session.execute(query).all())
-        found: dict[str, int] = {}
+            return {name: FolderState(*seen) for name, *seen in self._session.execute(query)}
+        found: dict[str, FolderState] = {}
         for some in slices(names):
-            found.update(self._session.execute(query.where(Folder.folder.in_(some))).all())
+            rows = self._session.execute(query.where(Folder.folder.in_(some)))
+            found.update({name: FolderState(*seen) for name, *seen in rows})
         return found
 
     def waiting_folders(self, group: GroupId) -> set[str]:
@@ -66,16 +69,21 @@ class LandingFiles:
         query = select(Row.folder).where(Row.group_id == group, Row.state == State.WAITING)
         return set(self._session.scalars(query.distinct()))
 
-    def save_folders(self, group: GroupId, folders: Mapping[str, int | None]) -> None:
+    def save_folders(self, group: GroupId, folders: Mapping[str, FolderState | None]) -> None:
         """Remember looks at folders; None forgets one."""
         for names in slices(list(folders)):
             self._session.execute(
                 delete(Folder).where(Folder.group_id == group, Folder.folder.in_(names))
             )
         rows = [
-            {"group_id": group, "folder": folder, "mtime_ns": mtime_ns}
-            for folder, mtime_ns in folders.items()
-            if mtime_ns is not None
+            {
+                "group_id": group,
+                "folder": folder,
+                "mtime_ns": seen.mtime_ns,
+                "fingerprint": seen.fingerprint,
+            }
+            for folder, seen in folders.items()
+            if seen is not None
         ]
         if rows:
             self._session.execute(insert(Folder), rows)

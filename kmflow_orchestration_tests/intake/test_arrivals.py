@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +15,8 @@ from hypothesis import strategies as st
 
 from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.intake.arrivals import Look, SweepCursor, look
+from kmflow_orchestration.intake.landing import scan
+from kmflow_orchestration.intake.ledger import Observation
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
 
@@ -167,3 +172,86 @@ def test_links_in_the_landing_place_do_not_lead_the_scan_astray(acme: LandingPla
     acme.drop("e1/a.csv", "x")
     (acme.root / "e1" / "again").symlink_to(acme.root)
     assert tick(acme).observation.seen == 2
+
+
+def test_files_that_are_done_with_are_counted_and_not_looked_at(later: LandingPlace) -> None:
+    later.drop("e1/a.csv", "x")
+    later.drop("e1/b.csv", "y")
+    later.take_in()
+    assert later.ledger.fingerprints(later.group) == {}
+    assert tick(later).observation.unchanged == 2
+
+    known = later.ledger.fingerprints(later.group)
+    looks = list(scan(later.root, now_ns=ahead(later), known=known))
+
+    assert set(known) == {"e1"}
+    assert [(look.folder, look.files, look.unchanged) for look in looks] == [
+        ("", (), 0),
+        ("e1", (), 2),
+    ]
+    assert tick(later).observation == Observation(seen=2, unchanged=2)
+
+
+def rewritten(folder: Path) -> None:
+    at = (folder / "a.csv").stat()
+    (folder / "a.csv").write_bytes(b"z")
+    os.utime(folder / "a.csv", ns=(at.st_atime_ns, at.st_mtime_ns + 1))
+
+
+def replaced(folder: Path) -> None:
+    at = (folder / "a.csv").stat()
+    (folder / "new").write_bytes(b"z")
+    (folder / "new").rename(folder / "a.csv")
+    os.utime(folder / "a.csv", ns=(at.st_atime_ns, at.st_mtime_ns))
+
+
+def joined(folder: Path) -> None:
+    (folder / "c.csv").write_bytes(b"z")
+    os.utime(folder / "c.csv", (1, 1))
+
+
+@pytest.mark.parametrize("change", [rewritten, replaced, joined])
+def test_a_sweep_sees_what_changed_among_files_that_were_done_with(
+    later: LandingPlace, change: Callable[[Path], None]
+) -> None:
+    later.drop("e1/a.csv", "x")
+    later.drop("e1/b.csv", "y")
+    later.take_in()
+    tick(later)
+    assert later.ledger.fingerprints(later.group)
+    change(later.root / "e1")
+    assert tick(later).observation.pending == 1
+    later.store_day()
+    tick(later)
+    assert tick(later).observation.pending == 0
+
+
+def test_a_folder_with_a_file_that_may_not_enter_is_always_looked_at(later: LandingPlace) -> None:
+    later.drop("e1/a.csv", "x")
+    later.drop("e1/..%2fb.csv", "y")
+    later.take_in()
+    tick(later)
+    assert later.ledger.fingerprints(later.group) == {}
+
+
+def test_a_link_hides_no_change_of_what_it_leads_to(later: LandingPlace) -> None:
+    target = later.drop("e1/real/a.csv", "x")
+    (later.root / "e1" / "link.csv").symlink_to(target)
+    later.take_in()
+    tick(later)
+    assert set(later.ledger.fingerprints(later.group)) == {"e1/real"}
+    later.drop("e1/real/a.csv", "other")
+    assert tick(later).observation.pending == 2
+
+
+def test_files_as_young_as_the_clocks_grain_have_no_fingerprint(later: LandingPlace) -> None:
+    later.drop("e1/a.csv", "x")
+    later.take_in()
+    later.age("e1/a.csv", 1)
+    later.take_in()
+    tick(later)
+    assert later.ledger.fingerprints(later.group) == {}
+
+
+def ahead(place: LandingPlace) -> int:
+    return int(place.clock.now().timestamp()) * 1_000_000_000

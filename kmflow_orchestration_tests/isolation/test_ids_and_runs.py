@@ -44,7 +44,7 @@ REPOSITORIES = (
 ABOUT_THE_GROUP = {
     "Ledger": "observe folders engagements due_days unwritten_days late_days run_requested "
     "claimed_batch batches stored_batches request_evidence scoring_counts quarantined summary "
-    "look_again set_quality_weights",
+    "look_again set_quality_weights fingerprints",
     "EvidenceRegister": "items backends stored_in without_metadata",
     "ProfileRuns": "insert_queued look_at_once due finished_unmaterialized",
     "TableGroups": "save ensure_default all stale due_by_cron free_job_creations",

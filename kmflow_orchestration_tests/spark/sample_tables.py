@@ -56,7 +56,7 @@ _COLUMNS: dict[str, tuple[pa.DataType, Draw]] = {
 
 def write_tables(directory: Path, seed: int) -> dict[str, str]:
     """Parquet files by view name: one of 400 rows, one of 7, one empty."""
-    dice = random.Random(seed)  # noqa: S311 - test data
+    dice = random.Random(seed)
     files = {}
     for name, rows in {"many": 400, "few": 7, "none": 0}.items():
         path = directory / f"{name}.parquet"

@@ -43,7 +43,7 @@ QUERIES = [
 
 def _write(folder: Path) -> dict[str, str]:
     """Forty items of two groups over five days: some without metadata, some that differ."""
-    draw = random.Random(7)  # noqa: S311 - only has to be the same each time
+    draw = random.Random(7)
     items = [f"item-{n:02}" for n in range(40)]
     groups = {item: "acme" if n % 4 else "globex" for n, item in enumerate(items)}
     bronze = [

@@ -21,7 +21,7 @@ def test_a_day_killed_again_and_again_ends_like_an_undisturbed_one(scene: Scene)
         undisturbed = scene.do(WORK, recorder)
 
     for seed in range(DAYS[scene.home.backend]):
-        dice = random.Random(seed)  # noqa: S311 - no secret
+        dice = random.Random(seed)
         with scene.begun(TAKE_IN):
             kills = sum(
                 scene.is_killed(WORK, random_kill(dice, len(recorder.changes)))

@@ -1,0 +1,52 @@
+"""Damaged files of every format: read and counted, or refused with a reason; never a crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from kmflow_orchestration_tests.fuzz.conversions import CRASHED, DIED, counted, outcomes
+from kmflow_orchestration_tests.fuzz.mutations import mutated
+from kmflow_orchestration_tests.fuzz.seeds import SEEDS
+
+QUICK = 300
+MANY, PORTION = 10_000, 500
+
+
+def test_sound_files_are_all_converted(tmp_path: Path) -> None:
+    folder = tmp_path / "sound"
+    folder.mkdir()
+    for name, content in SEEDS.items():
+        (folder / f"0_{name}").write_bytes(content)
+
+    found = outcomes(folder)
+
+    assert counted(found) == {"converted": len(SEEDS)}, found
+
+
+def test_damaged_files_are_converted_or_refused(tmp_path: Path) -> None:
+    _check(tmp_path, QUICK, Random(1))
+
+
+@pytest.mark.journey
+def test_ten_thousand_damaged_files_are_converted_or_refused(tmp_path: Path) -> None:
+    for seed in range(MANY // PORTION):
+        _check(tmp_path / str(seed), PORTION, Random(seed + 2))
+
+
+def _check(place: Path, count: int, random: Random) -> None:
+    folder = place / "damaged"
+    folder.mkdir(parents=True)
+    others = tuple(SEEDS.values())
+    names = list(SEEDS)
+    for number in range(count):
+        name = names[number % len(names)]
+        (folder / f"{number}_{name}").write_bytes(mutated(SEEDS[name], others, random))
+
+    found = outcomes(folder)
+
+    bad = {name: how for name, how in found.items() if how.startswith((CRASHED, DIED))}
+    assert not bad
+    assert {"converted", "refused"} <= set(counted(found))
