@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kmflow_orchestration.clock import Clock
@@ -28,6 +29,8 @@ _LONGEST_REST_S = 600.0
 # Looks are taken in by the ledger in portions of about this many files.
 _PORTION = 5_000
 _CURSOR_VERSION = 1
+# The clock's way of keeping time moves it less than this between two ticks.
+_JUMP_S = 2.0
 _LONGEST_CURSOR = 16_384
 
 
@@ -35,12 +38,15 @@ _LONGEST_CURSOR = 16_384
 class SweepCursor:
     """Where a sweep stands: behind folder `after`, or at rest until `due_at` (seconds since 1970).
 
-    `spent_s` is the time in seconds the present sweep has taken so far.
+    `spent_s` is the time in seconds the present sweep has taken so far. `ahead_s` is by how much
+    the clock is ahead of one that nobody sets; it last jumped at `jumped_at` (since 1970).
     """
 
     after: str | None = None
     spent_s: float = 0.0
     due_at: float = 0.0
+    ahead_s: float | None = None
+    jumped_at: float | None = None
 
     @classmethod
     def parse(cls, text: str | None) -> SweepCursor:
@@ -51,14 +57,31 @@ class SweepCursor:
             found = json.loads(text)
             if found["v"] != _CURSOR_VERSION or not isinstance(found["after"], str | None):
                 return cls()
-            return cls(found["after"], float(found["spent_s"]), float(found["due_at"]))
+            return cls(
+                found["after"],
+                float(found["spent_s"]),
+                float(found["due_at"]),
+                _number(found.get("ahead_s")),
+                _number(found.get("jumped_at")),
+            )
         except (ValueError, KeyError, TypeError, RecursionError):
             return cls()
 
     @property
     def text(self) -> str:
-        fields = {"v": _CURSOR_VERSION, "after": self.after}
-        return json.dumps({**fields, "spent_s": self.spent_s, "due_at": self.due_at})
+        return json.dumps({"v": _CURSOR_VERSION, **asdict(self)})
+
+    def at(self, clock: Clock) -> SweepCursor:
+        """The same, with what the clock did since the last tick."""
+        now = clock.now().timestamp()
+        ahead_s = now - clock.monotonic()
+        # A restart of the machine looks like a jump too: then files only wait a little longer.
+        has_jumped = self.ahead_s is not None and abs(ahead_s - self.ahead_s) > _JUMP_S
+        return replace(self, ahead_s=ahead_s, jumped_at=now if has_jumped else self.jumped_at)
+
+
+def _number(value: object) -> float | None:
+    return None if value is None else float(value)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +109,9 @@ def look(
         StorageUnavailable: the landing place cannot be read.
     """
     place = _Place(group, root, ledger, clock)
-    position = SweepCursor.parse(cursor)
+    position = SweepCursor.parse(cursor).at(clock)
+    if position.jumped_at is not None:
+        place = replace(place, jumped_at=datetime.fromtimestamp(position.jumped_at, UTC))
     now = clock.now().timestamp()
     if position.after is None and now < position.due_at <= now + _LONGEST_REST_S:
         return Look(place.quick(), position.text)
@@ -104,8 +129,7 @@ def sweep_all(group: GroupId, root: Path, *, ledger: Ledger, clock: Clock) -> Ob
 class _Taking:
     """Looks on their way into the ledger, in portions; mutable while they come."""
 
-    ledger: Ledger
-    group: GroupId
+    place: _Place
     seen: set[str] = field(default_factory=set)
     _portion: list[FolderLook] = field(default_factory=list)
     _files: int = 0
@@ -125,7 +149,9 @@ class _Taking:
 
     def _observe(self) -> None:
         if self._portion:
-            self._observation += self.ledger.observe(self.group, self._portion)
+            self._observation += self.place.ledger.observe(
+                self.place.group, self._portion, jumped_at=self.place.jumped_at
+            )
         self._portion, self._files = [], 0
 
 
@@ -137,23 +163,26 @@ class _Place:
     root: Path
     ledger: Ledger
     clock: Clock
+    jumped_at: datetime | None = None
 
     def sweep(self, position: SweepCursor, slice_s: float) -> tuple[Observation, SweepCursor]:
         begun = self.clock.monotonic()
-        taking = _Taking(self.ledger, self.group)
+        taking = _Taking(self)
         for folder in landing.scan(self.root, now_ns=self._now_ns(), after=position.after):
             taking.take(folder)
             spent = self.clock.monotonic() - begun
             if spent >= slice_s:
                 # While a long sweep is under way, what was added elsewhere still comes in at once.
                 observation = taking.result() + self.quick()
-                return observation, SweepCursor(folder.folder, position.spent_s + spent)
+                spent += position.spent_s
+                return observation, replace(position, after=folder.folder, spent_s=spent)
         for gone in self._gone():
             taking.take(gone)
         observation = taking.result()
         spent = position.spent_s + self.clock.monotonic() - begun
         rest = min(spent * _REST_FACTOR, _LONGEST_REST_S)
-        return observation, SweepCursor(due_at=self.clock.now().timestamp() + rest)
+        due_at = self.clock.now().timestamp() + rest
+        return observation, replace(position, after=None, spent_s=0.0, due_at=due_at)
 
     def quick(self) -> Observation:
         """Folders that changed, and what is new below them, as far as a few seconds reach.
@@ -164,7 +193,7 @@ class _Place:
         known = self.ledger.folders(self.group)
         names = frozenset(known)
         give_up_at = self.clock.monotonic() + QUICK_S
-        taking = _Taking(self.ledger, self.group)
+        taking = _Taking(self)
         for folder in sorted({"", *known}):
             found = landing.folder_mtime_ns(self.root, folder)
             if folder in taking.seen or (found is not None and found == known.get(folder)):

@@ -29,6 +29,8 @@ __all__ = [
     "engagement_of",
     "folder_mtime_ns",
     "inode_of",
+    "kind_of",
+    "mtime_ns_of",
     "real_path",
     "scan",
     "shown",
@@ -37,6 +39,13 @@ __all__ = [
 # A folder changed this recently may change again within the same tick of the file system's clock.
 _RACY_NS = 2_000_000_000
 _INT64 = (1 << 63) - 1
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +107,19 @@ class Descent:
 def folder_mtime_ns(root: Path, folder: str) -> int | None:
     """When entries were last added to or removed from a folder; None when it is gone."""
     try:
-        return (root / folder).stat().st_mtime_ns
+        return mtime_ns_of((root / folder).stat())
     except OSError:
         return None
+
+
+def mtime_ns_of(found: os.stat_result) -> int:
+    """When a file last changed, in nanoseconds since 1970; a time no database holds is its end."""
+    return max(-_INT64, min(found.st_mtime_ns, _INT64))
+
+
+def kind_of(found: os.stat_result) -> str:
+    """In a word what something in a folder is that is no regular file."""
+    return next((word for is_one, word in _KINDS if is_one(found.st_mode)), "something else")
 
 
 def real_path(root: Path, path: str) -> Path:
@@ -134,7 +153,8 @@ def inode_of(found: os.stat_result) -> int:
 
 
 def _parts(folder: str) -> tuple[str, ...]:
-    return tuple(folder.split("/")) if folder else ()
+    # As it is shown: that is what a cursor names, and a name that is no UTF-8 sorts elsewhere.
+    return tuple(shown(folder).split("/")) if folder else ()
 
 
 def _is_due(child: tuple[str, ...], resume: tuple[str, ...] | None) -> bool:
@@ -160,7 +180,7 @@ class _Place:
         files: list[Seen] = []
         children: list[str] = []
         try:
-            mtime_ns = (self.root / folder).stat().st_mtime_ns
+            mtime_ns = mtime_ns_of((self.root / folder).stat())
             with os.scandir(self.root / folder) as entries:
                 for entry in entries:
                     if is_ignored(entry.name):
@@ -216,7 +236,7 @@ class _Place:
             folder=folder,
             engagement_id=self._engagement(folder),
             size_bytes=found.st_size if found else 0,
-            mtime_ns=found.st_mtime_ns if found else 0,
+            mtime_ns=mtime_ns_of(found) if found else 0,
             inode=inode_of(found) if found else 0,
             problem=problem,
             message=message,
@@ -229,7 +249,8 @@ class _Place:
                 raise QuarantinedFile(f"{path} is a link to a folder", reason=PATH_TRICK)
         found = entry.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise QuarantinedFile(f"{path} is no regular file", reason=UNREADABLE)
+            told = f"{path} is {kind_of(found)}, not a regular file"
+            raise QuarantinedFile(told, reason=UNREADABLE)
         if not os.access(entry.path, os.R_OK):
             raise QuarantinedFile(f"{path} may not be read", reason=UNREADABLE)
         return found

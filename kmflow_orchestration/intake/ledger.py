@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
+from typing import Any
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import LeaseHeld, MetadataUnavailable, StateConflict
@@ -58,19 +59,24 @@ class Ledger:
 
     # What lies in landing
 
-    def observe(self, group: GroupId, looks: Iterable[FolderLook]) -> Observation:
-        """Take in looks at folders: new and changed files, waiting files now complete or gone."""
+    def observe(
+        self, group: GroupId, looks: Iterable[FolderLook], *, jumped_at: datetime | None = None
+    ) -> Observation:
+        """Take in looks at folders: new and changed files, waiting files now complete or gone.
+
+        `jumped_at` is when the clock was found to have jumped, if that is not long ago.
+        """
         looks = list(looks)
         # Nearly always nothing changed: found out without holding up anybody who writes.
         with reading(self._sessions) as tables:
-            changes, observation = self._compared(tables, group, looks)
+            changes, observation = self._compared(tables, group, looks, jumped_at=jumped_at)
             news = _folder_news(looks, tables.files.folders(group, [look.folder for look in looks]))
             known = {one.engagement_id for one in tables.engagements.all(group)}
         engagements = {look.engagement_id for look in looks if look.engagement_id} - known
         if not changes and not news and not engagements:
             return observation
         with changing(self._sessions, group) as tables:
-            changes, observation = self._compared(tables, group, looks)
+            changes, observation = self._compared(tables, group, looks, jumped_at=jumped_at)
             now = self._clock.now()
             tables.engagements.register(group, engagements, now)
             tables.files.apply(group, changes, now)
@@ -79,13 +85,12 @@ class Ledger:
         return observation
 
     def _compared(
-        self, tables: LedgerTables, group: GroupId, looks: Sequence[FolderLook]
+        self, tables: LedgerTables, group: GroupId, looks: Sequence[FolderLook], **since: Any
     ) -> tuple[Changes, Observation]:
-        known = {
-            file.path: file
-            for file in tables.files.in_folders(group, [look.folder for look in looks])
-        }
-        result = compare(looks, known, now=self._clock.now(), quiet_period_s=self._quiet_period_s)
+        names = [look.folder for look in looks]
+        known = {file.path: file for file in tables.files.in_folders(group, names)}
+        now, quiet_s = self._clock.now(), self._quiet_period_s
+        result = compare(looks, known, now=now, quiet_period_s=quiet_s, **since)
         return result.changes, result.observation
 
     def folders(self, group: GroupId) -> Mapping[str, int]:

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -22,9 +22,9 @@ from kmflow_orchestration.intake.entry_rules import (
 )
 from kmflow_orchestration.intake.entry_types import check_type
 from kmflow_orchestration.intake.file_rules import IGNORED, QUIET, rule_of
-from kmflow_orchestration.intake.landing import inode_of, real_path
+from kmflow_orchestration.intake.landing import inode_of, kind_of, mtime_ns_of, real_path
 from kmflow_orchestration.metadata.intake_records import LandingLine, State
-from kmflow_orchestration.storage.verified_reading import hash_of
+from kmflow_orchestration.storage.verified_reading import hash_of, open_regular
 
 MISSING = "missing"
 IGNORED_WORD = "ignored"
@@ -121,10 +121,10 @@ def _by_file(
     if stat.S_ISDIR(found.st_mode):
         return Outlook(MISSING, f"{path} is a folder: ask about a file in it")
     if not stat.S_ISREG(found.st_mode):
-        return _refused(UNREADABLE, f"{path} is no regular file")
+        return _refused(UNREADABLE, f"{path} is {kind_of(found)}, not a regular file")
     if not os.access(place, os.R_OK):
         return _refused(UNREADABLE, f"{path} may not be read by this process")
-    signature = (found.st_size, found.st_mtime_ns, inode_of(found), "")
+    signature = (found.st_size, mtime_ns_of(found), inode_of(found), "")
     if line is not None and (line.signature == signature or line.state is State.CLAIMED):
         return _as_known(line)
     return _by_content(path, place, found, landing, now=now, decide_on=decide_on)
@@ -150,8 +150,7 @@ def _by_content(
     now: datetime,
     decide_on: Callable[[str], Kind],
 ) -> Outlook:
-    changed = datetime.fromtimestamp(found.st_mtime, tz=UTC)
-    quiet_s = (now - changed).total_seconds()
+    quiet_s = now.timestamp() - mtime_ns_of(found) / 1e9
     if landing.quiet_period_s and quiet_s < landing.quiet_period_s:
         reason = (
             f"it changed {max(quiet_s, 0):.0f} s ago, the quiet period is "
@@ -181,7 +180,7 @@ def _refused(code: str, reason: str) -> Outlook:
 
 def _allowed_content(path: str, place: Path, size_bytes: int) -> str:
     """SHA-256 of a file. Raises QuarantinedFile for a type that may not enter, OSError."""
-    with place.open("rb") as stream:
+    with open_regular(place) as stream:
         head = stream.read(_CHUNK)
         check_type(
             path, media_type_of_content(head, size_bytes, partial(os.pread, stream.fileno()))

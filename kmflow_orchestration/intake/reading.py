@@ -15,8 +15,9 @@ from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.intake import side_files
 from kmflow_orchestration.intake.entry_rules import EMPTY, TOO_LARGE, UNREADABLE, VANISHED
 from kmflow_orchestration.intake.entry_types import check_type, mismatch
-from kmflow_orchestration.intake.landing import inode_of, real_path
+from kmflow_orchestration.intake.landing import inode_of, mtime_ns_of, real_path
 from kmflow_orchestration.metadata.intake_records import LandingFile, SideFile
+from kmflow_orchestration.storage.verified_reading import open_regular
 
 _CHUNK = 1 << 20
 # Up to here the bytes read for the hash are handed on: opening a file twice costs more.
@@ -108,7 +109,7 @@ def _check(found: os.stat_result, file: LandingFile, max_size_bytes: int) -> Non
 
 
 def _same(found: os.stat_result, file: LandingFile) -> None:
-    if (found.st_size, found.st_mtime_ns, inode_of(found)) != (
+    if (found.st_size, mtime_ns_of(found), inode_of(found)) != (
         file.size_bytes,
         file.mtime_ns,
         file.inode,
@@ -140,8 +141,8 @@ def _side_file(root: Path, path: str) -> SideFile:
     if not os.path.lexists(f"{root}/{path}{side_files.SUFFIX}"):
         return SideFile()
     try:
-        with _opened(real_path(root, path + side_files.SUFFIX)) as opened:
-            return side_files.parse(os.read(opened, side_files.MAX_BYTES + 1))
+        with open_regular(real_path(root, path + side_files.SUFFIX)) as stream:
+            return side_files.parse(stream.read(side_files.MAX_BYTES + 1))
     except FileNotFoundError:
         return SideFile()
     except QuarantinedFile as error:

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import dagster as dg
 
+from kmflow_orchestration.clock import utc_day
 from kmflow_orchestration.context import Context
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.intake.arrivals import Look, look
 from kmflow_orchestration.intake.ledger import DueDay
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key, split_days
+from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key, is_day, split_days
 from kmflow_orchestration.resources.asset_keys import INTAKE, SILVER
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.fairness import in_turns
@@ -84,7 +85,12 @@ def _requests(
     requests: list[dg.RunRequest] = []
     skipped: list[str] = []
     due = {one.day: one for one in opened.ledger.due_days(group)}
+    today = utc_day(opened.clock.now())
     for day, one in due.items():
+        if not is_day(day, today):
+            # Asked for, it would end the tick, and with it everybody else's.
+            skipped.append(f"{day}: no such day yet: is the clock right?")
+            continue
         runs_of_day = {PARTITION_TAG: day_key(group, day)}
         reason = why_not_now(instance, runs_of_day, INTAKE, opened.clock.now())
         if reason:
@@ -93,7 +99,11 @@ def _requests(
             requests.append(_request(group, one, INTAKE))
     # A day that is due gets its silver steps by the automation that follows its run.
     late = _late_silver(instance, opened, group)
-    requests += [_request(group, one, SILVER, kind="silver:") for one in late if one.day not in due]
+    requests += [
+        _request(group, one, SILVER, kind="silver:")
+        for one in late
+        if one.day not in due and is_day(one.day, today)
+    ]
     return requests, skipped
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -78,9 +81,23 @@ def _filled(stream: BinaryIO, view: memoryview, source: Path) -> int:
 def open_source(source: Path) -> BinaryIO:
     """A local file, open. Raises QuarantinedFile `unreadable`."""
     try:
-        return source.open("rb")
+        return open_regular(source)
     except OSError as error:
         raise unreadable(source, error) from error
+
+
+def open_regular(source: Path) -> BinaryIO:
+    """A stream over a regular file at a resolved path. Never waits, whatever was put there since.
+
+    Raises:
+        OSError: it cannot be opened, is a link, or no regular file.
+    """
+    # Without O_NONBLOCK a pipe would hold us up until somebody writes to it.
+    opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "not a regular file", str(source))
+    return os.fdopen(opened, "rb")
 
 
 def opener(file: EvidenceFile) -> Callable[[], BinaryIO]:
