@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.intake import landing
+from kmflow_orchestration.intake.landing_places import LandingPlace, place_of
 from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.metadata.intake_records import FolderLook, Observation
 from kmflow_orchestration.names import GroupId
@@ -94,7 +95,7 @@ class Look:
 
 def look(
     group: GroupId,
-    root: Path,
+    root: Path | LandingPlace,
     cursor: str | None = None,
     *,
     ledger: Ledger,
@@ -108,7 +109,7 @@ def look(
     Raises:
         StorageUnavailable: the landing place cannot be read.
     """
-    place = _Place(group, root, ledger, clock)
+    place = _Place(group, place_of(root), ledger, clock)
     position = SweepCursor.parse(cursor).at(clock)
     if position.jumped_at is not None:
         place = replace(place, jumped_at=datetime.fromtimestamp(position.jumped_at, UTC))
@@ -119,9 +120,11 @@ def look(
     return Look(observation, after.text)
 
 
-def sweep_all(group: GroupId, root: Path, *, ledger: Ledger, clock: Clock) -> Observation:
+def sweep_all(
+    group: GroupId, root: Path | LandingPlace, *, ledger: Ledger, clock: Clock
+) -> Observation:
     """Look at everything at once, however long it takes. Raises StorageUnavailable."""
-    observation, _ = _Place(group, root, ledger, clock).sweep(SweepCursor(), float("inf"))
+    observation, _ = _Place(group, place_of(root), ledger, clock).sweep(SweepCursor(), float("inf"))
     return observation
 
 
@@ -160,7 +163,7 @@ class _Place:
     """A group's landing place."""
 
     group: GroupId
-    root: Path
+    root: LandingPlace
     ledger: Ledger
     clock: Clock
     jumped_at: datetime | None = None
@@ -168,7 +171,7 @@ class _Place:
     def sweep(self, position: SweepCursor, slice_s: float) -> tuple[Observation, SweepCursor]:
         begun = self.clock.monotonic()
         taking = _Taking(self)
-        for folder in landing.scan(self.root, now_ns=self._now_ns(), after=position.after):
+        for folder in landing.walk(self.root.lister(self._now_ns()), position.after):
             taking.take(folder)
             spent = self.clock.monotonic() - begun
             if spent >= slice_s:
@@ -195,10 +198,10 @@ class _Place:
         give_up_at = self.clock.monotonic() + QUICK_S
         taking = _Taking(self)
         for folder in sorted({"", *known}):
-            found = landing.folder_mtime_ns(self.root, folder)
+            found = self.root.folder_mtime_ns(folder)
             if folder in taking.seen or (found is not None and found == known.get(folder)):
                 continue
-            below = landing.Descent(self.root, folder, now_ns=self._now_ns(), known=names)
+            below = landing.Descent(self.root.lister(self._now_ns()), folder, known=names)
             for look in below:
                 taking.take(look)
                 if self.clock.monotonic() >= give_up_at:
@@ -208,8 +211,8 @@ class _Place:
         return taking.result()
 
     def _gone(self) -> Iterator[FolderLook]:
-        for folder in self.ledger.folders(self.group):
-            if landing.folder_mtime_ns(self.root, folder) is None:
+        for folder, known_ns in self.ledger.folders(self.group).items():
+            if self.root.is_gone(folder, known_ns):
                 yield FolderLook(folder, 0, (), is_gone=True)
 
     def _now_ns(self) -> int:

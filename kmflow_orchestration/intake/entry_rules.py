@@ -76,7 +76,7 @@ def check_entry(path: PurePosixPath) -> EngagementId:
             hint="move it nearer to its engagement's folder",
         )
     for part in path.parts:
-        _check_part(part)
+        check_part(part)
     size = len(path.name.encode())
     if size > LONGEST_NAME_BYTES:
         raise QuarantinedFile(
@@ -87,7 +87,8 @@ def check_entry(path: PurePosixPath) -> EngagementId:
     return engagement_of(path)
 
 
-def _check_part(part: str) -> None:
+def check_part(part: str) -> None:
+    """Raises QuarantinedFile: a name that cannot be part of a path of ours."""
     try:
         part.encode("utf-8")
         check_path_part(part)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -26,14 +26,20 @@ from kmflow_orchestration.names import is_id, short_hash
 
 __all__ = [
     "Descent",
+    "Lister",
+    "Listing",
+    "engagement_id_of",
     "engagement_of",
     "folder_mtime_ns",
     "inode_of",
     "kind_of",
+    "lister",
     "mtime_ns_of",
     "real_path",
     "scan",
     "shown",
+    "sorted_folders",
+    "walk",
 ]
 
 # A folder changed this recently may change again within the same tick of the file system's clock.
@@ -49,9 +55,15 @@ _KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
+class Listing:
+    """A folder's look, and the folders directly in it by their paths, sorted."""
+
     look: FolderLook
     children: tuple[str, ...]
+
+
+# Lists a folder of a landing place by its path; ''  is the root.
+Lister = Callable[[str], Listing]
 
 
 def scan(root: Path, *, now_ns: int, after: str | None = None) -> Iterator[FolderLook]:
@@ -63,12 +75,21 @@ def scan(root: Path, *, now_ns: int, after: str | None = None) -> Iterator[Folde
     Raises:
         StorageUnavailable: the root itself cannot be read.
     """
-    place = _Place(root, now_ns)
+    return walk(lister(root, now_ns=now_ns), after)
+
+
+def lister(root: Path, *, now_ns: int) -> Lister:
+    """What lists the folders below a root. Raises StorageUnavailable when called, as `scan`."""
+    return _Place(root, now_ns).list
+
+
+def walk(list_folder: Lister, after: str | None = None) -> Iterator[FolderLook]:
+    """Look at every folder that a lister reaches from its root, as `scan`."""
     resume = None if after is None else _parts(after)
     pending = [""]
     while pending:
         folder = pending.pop()
-        listing = place.list(folder)
+        listing = list_folder(folder)
         if resume is None or _parts(folder) > resume:
             yield listing.look
         pending.extend(
@@ -83,15 +104,15 @@ class Descent:
     below them which were not looked at.
     """
 
-    def __init__(self, root: Path, folder: str, *, now_ns: int, known: frozenset[str]) -> None:
-        self._place = _Place(root, now_ns)
+    def __init__(self, list_folder: Lister, folder: str, *, known: frozenset[str]) -> None:
+        self._list = list_folder
         self._known = known
         self._pending = [(folder, "")]
 
     def __iter__(self) -> Iterator[FolderLook]:
         while self._pending:
             folder, _ = self._pending.pop()
-            listing = self._place.list(folder)
+            listing = self._list(folder)
             self._pending.extend(
                 (child, listing.look.folder)
                 for child in listing.children
@@ -162,6 +183,17 @@ def _is_due(child: tuple[str, ...], resume: tuple[str, ...] | None) -> bool:
     return resume is None or child > resume or child == resume[: len(child)]
 
 
+def engagement_id_of(folder: str) -> str:
+    """Id of the engagement whose folder it is or lies in, '' for none."""
+    first = folder.partition("/")[0]
+    return first if is_id(first) else ""
+
+
+def sorted_folders(paths: Iterable[str]) -> tuple[str, ...]:
+    """In the order of a walk."""
+    return tuple(sorted(paths, key=_parts))
+
+
 def shown(path: str) -> str:
     """A path as the ledger names it: text for every database, be it no UTF-8 or without end."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -176,7 +208,7 @@ class _Place:
     root: Path
     now_ns: int
 
-    def list(self, folder: str) -> _Listing:
+    def list(self, folder: str) -> Listing:
         files: list[Seen] = []
         children: list[str] = []
         try:
@@ -194,32 +226,28 @@ class _Place:
             return self._not_listed(folder, error)
         if self.now_ns - mtime_ns < _RACY_NS:
             mtime_ns = 0
-        look = FolderLook(shown(folder), mtime_ns, tuple(files), self._engagement(folder))
-        return _Listing(look, tuple(sorted(children, key=_parts)))
+        look = FolderLook(shown(folder), mtime_ns, tuple(files), engagement_id_of(folder))
+        return Listing(look, sorted_folders(children))
 
-    def _engagement(self, folder: str) -> str:
-        first = folder.partition("/")[0]
-        return first if is_id(first) else ""
-
-    def _not_listed(self, folder: str, error: OSError) -> _Listing:
+    def _not_listed(self, folder: str, error: OSError) -> Listing:
         if not folder:
             raise StorageUnavailable(
                 f"the landing place {self.root} cannot be read: {error.strerror}",
                 hint="create the folder, or give it to the user that runs this",
             ) from error
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            return _Listing(FolderLook(shown(folder), 0, (), is_gone=True), ())
+            return Listing(FolderLook(shown(folder), 0, (), is_gone=True), ())
         seen = Seen(
             path=f"{shown(folder)}/",
             folder=shown(folder),
-            engagement_id=self._engagement(folder),
+            engagement_id=engagement_id_of(folder),
             size_bytes=0,
             mtime_ns=0,
             inode=0,
             problem=UNREADABLE,
             message=f"the folder cannot be read: {error.strerror}",
         )
-        return _Listing(FolderLook(shown(folder), 0, (seen,), self._engagement(folder)), ())
+        return Listing(FolderLook(shown(folder), 0, (seen,), engagement_id_of(folder)), ())
 
     def _see(self, entry: os.DirEntry[str], path: str, folder: str) -> Seen:
         found: os.stat_result | None = None
@@ -234,7 +262,7 @@ class _Place:
         return Seen(
             path=shown(path),
             folder=folder,
-            engagement_id=self._engagement(folder),
+            engagement_id=engagement_id_of(folder),
             size_bytes=found.st_size if found else 0,
             mtime_ns=mtime_ns_of(found) if found else 0,
             inode=inode_of(found) if found else 0,

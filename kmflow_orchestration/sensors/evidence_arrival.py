@@ -1,4 +1,4 @@
-"""New and changed files in every group's landing folder become runs of their day (row G5, AD7)."""
+"""New and changed files in every group's landing place become runs of their day (row G5, AD7)."""
 
 import json
 from collections.abc import Mapping
@@ -33,9 +33,9 @@ SILVER_GRACE = timedelta(minutes=10)
 def evidence_arrival(
     context: dg.SensorEvaluationContext, kmflow: ContextResource
 ) -> dg.SensorResult:
-    """Look at each group's landing folder, and request a run for each day that has work.
+    """Look at each group's landing place, and request a run for each day that has work.
 
-    A group whose folder cannot be read is named in the tick's outcome; the others go on.
+    A group whose place cannot be read is named in the tick's outcome; the others go on.
     """
     opened = kmflow.context
     cursors = _cursors(context.cursor)
@@ -74,8 +74,8 @@ def _cursors(text: str | None) -> dict[str, str]:
 
 
 def _look(opened: Context, group: GroupId, cursor: str | None) -> Look:
-    root = opened.group(group).landing_root
-    return look(group, root, cursor, ledger=opened.ledger, clock=opened.clock)
+    place = opened.group(group).landing(briefly=True)
+    return look(group, place, cursor, ledger=opened.ledger, clock=opened.clock)
 
 
 def _requests(

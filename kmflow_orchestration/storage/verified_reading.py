@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kmflow_orchestration.errors import QuarantinedFile
-from kmflow_orchestration.storage.interfaces import EvidenceFile
+from kmflow_orchestration.storage.interfaces import ByteSource, EvidenceFile
 
 # Up to here a file is read whole: its hash is then known before a byte leaves.
 SMALL_BYTES = 8 * 1024**2
@@ -71,15 +71,17 @@ class VerifiedFile(io.RawIOBase):
         super().close()
 
 
-def _filled(stream: BinaryIO, view: memoryview, source: Path) -> int:
+def _filled(stream: BinaryIO, view: memoryview, source: Path | ByteSource) -> int:
     try:
         return stream.readinto(view)  # type: ignore[attr-defined, no-any-return]
     except OSError as error:
         raise unreadable(source, error) from error
 
 
-def open_source(source: Path) -> BinaryIO:
-    """A local file, open. Raises QuarantinedFile `unreadable`."""
+def open_source(source: Path | ByteSource) -> BinaryIO:
+    """A file, open. Raises QuarantinedFile `unreadable`, and what a source elsewhere raises."""
+    if not isinstance(source, Path):
+        return source.reader()
     try:
         return open_regular(source)
     except OSError as error:
@@ -156,7 +158,7 @@ def changed(file: EvidenceFile) -> QuarantinedFile:
     )
 
 
-def unreadable(source: Path, error: OSError) -> QuarantinedFile:
+def unreadable(source: Path | ByteSource, error: OSError) -> QuarantinedFile:
     return QuarantinedFile(
         f"{source.name} cannot be read: {error.strerror or type(error).__name__}",
         reason="unreadable",
