@@ -36,6 +36,10 @@ class SystemClock:
         time.sleep(seconds)
 
 
+# Nothing was received before: who has an earlier day has a clock that was not set.
+FIRST_DAY = date(2026, 1, 1)
+
+
 def utc_day(moment: datetime) -> date:
     """The UTC day of a moment, the `received_on` of what happened then."""
     return moment.astimezone(UTC).date()

@@ -212,6 +212,11 @@ class VolumePath:
         return self.text
 
 
+def is_volume_text(text: str) -> bool:
+    """Whether a text that may name a folder of this machine names one of a Volume."""
+    return text.startswith("/Volumes/")
+
+
 _SEPARATOR_OR_CONTROL = re.compile(r"[/\\\x00-\x1f\x7f]")
 _ENCODED_SEPARATOR = re.compile(r"%(2f|5c|00)", re.IGNORECASE)
 

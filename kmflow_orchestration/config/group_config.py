@@ -7,7 +7,7 @@ from typing import Literal
 
 from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.config.workspace_urls import host_of
-from kmflow_orchestration.names import GroupId, Namespace, VolumePath
+from kmflow_orchestration.names import GroupId, Namespace, VolumePath, is_volume_text
 
 FilenameMode = Literal["stable", "timestamped"]
 VerifyMode = Literal["size", "hash"]
@@ -22,7 +22,8 @@ class GroupConfig:
 
     `workspace_url`, `warehouse_id` and `token` are empty for a group that only ever stores locally.
     `version` counts saves of the group and is part of every cache key (row A18). Knowledge chunk
-    sizes are in characters. `volume_…` say where outputs go, `evidence_volume` where evidence goes.
+    sizes are in characters. `volume_…` say where outputs go, `evidence_volume` where evidence goes,
+    `landing_path` whence it comes: a folder of this machine, or `/Volumes/…` of the workspace.
 
     `profile` names a section of `config_file`, or of the file the SDK takes by itself when that is
     empty; `auth_type` pins one of the SDK's methods. An empty `http_path` means the warehouse's.
@@ -79,6 +80,11 @@ class GroupConfig:
     def volume(self) -> VolumePath:
         """The group's evidence Volume."""
         return VolumePath(self.catalog, self.schema, self.evidence_volume)
+
+    @property
+    def landing_volume(self) -> VolumePath | None:
+        """The Volume directory that evidence is dropped into; None when it is a local folder."""
+        return VolumePath.parse(self.landing_path) if is_volume_text(self.landing_path) else None
 
     @property
     def host(self) -> str:

@@ -39,7 +39,7 @@ from kmflow_orchestration.config.placeholders import (
 from kmflow_orchestration.config.secret_refs import SHAPES, SecretRef
 from kmflow_orchestration.config.workspace_urls import host_of, workspace_url
 from kmflow_orchestration.errors import CredentialError, InvalidSettings, UnsafePath
-from kmflow_orchestration.names import GroupId, VolumePath, group_id, is_identifier
+from kmflow_orchestration.names import GroupId, VolumePath, group_id, is_identifier, is_volume_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,20 @@ def _folder(text: str) -> str:
     if ".." in PurePath(text).parts:
         raise ValueError("must not hold `..`")
     return text
+
+
+def _landing(text: str, known: Mapping[str, Any]) -> str:
+    """A Volume directory as a landing place, next to the group's other settings."""
+    try:
+        place = VolumePath.parse(text)
+    except UnsafePath as error:
+        raise ValueError("must be a folder, or /Volumes/catalog/schema/volume/directory") from error
+    if known.get("workspace_url", "unreadable") == "":
+        raise ValueError("lies in a Volume, which needs a workspace_url")
+    if not place.parts or place.parts[0].startswith(".") or place.parts[0] == "evidence_store":
+        # There lie the store and what kmflow writes: it would take in its own files.
+        raise ValueError("must be a directory of its own in the Volume")
+    return place.text
 
 
 def _http_path(text: str) -> str:
@@ -239,6 +253,15 @@ class GroupInput(BaseModel):
     def _evidence_needs_a_volume(cls, value: str) -> str:
         if not value:
             raise ValueError("must name a Volume")
+        return value
+
+    @field_validator("landing_path")
+    @classmethod
+    def _landing_place(cls, value: str, info: ValidationInfo) -> str:
+        if is_volume_text(value):
+            return _landing(value, info.data)
+        if value.lower().startswith(("/volumes", "dbfs:")):
+            raise ValueError("names a Volume by /Volumes/catalog/schema/volume/directory")
         return value
 
     @field_validator("volume_path", "knowledge_volume_path")

@@ -7,9 +7,9 @@ from pathlib import PurePath
 
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.errors import InvalidSettings
-from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.names import VolumePath, is_volume_text
 
-_PATHS = ("volume_path", "knowledge_volume_path")
+_PATHS = ("volume_path", "knowledge_volume_path", "landing_path")
 
 
 def refuse_overlap(config: GroupConfig, others: Iterable[GroupConfig]) -> None:
@@ -66,6 +66,8 @@ def _volume(config: GroupConfig, name: str) -> VolumePath | None:
     """A path in lower case, because Unity Catalog compares names so; what lies below stays apart
     on disk, but two groups that differ in case alone are a mistake."""
     text = getattr(config, name)
+    if name == "landing_path" and config.landing_volume is None:
+        return None
     return VolumePath.parse(text.lower().replace("/volumes/", "/Volumes/", 1)) if text else None
 
 
@@ -90,7 +92,7 @@ def _share_schemas(one: GroupConfig, other: GroupConfig) -> bool:
 
 
 def _share_landing(one: str, other: str) -> bool:
-    if not one or not other:
+    if not one or not other or is_volume_text(one) or is_volume_text(other):
         return False
     mine, theirs = PurePath(one), PurePath(other)
     return mine.is_relative_to(theirs) or theirs.is_relative_to(mine)

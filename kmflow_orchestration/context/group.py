@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.context.process import ProcessContext
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.doctor.patient import Patient
+    from kmflow_orchestration.intake.volume_landing import VolumeLanding
     from kmflow_orchestration.lakehouse_sql.group_engines import OpenEngine
     from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
     from kmflow_orchestration.metadata.intake_records import Step
@@ -192,10 +193,24 @@ class GroupContext:
 
     @property
     def landing_root(self) -> Path:
-        """The group's landing folder."""
-        if self.config.landing_path:
-            return Path(self.config.landing_path)
-        return self._process.settings.landing_root(self.id)
+        """The group's landing folder, where it is one of this machine."""
+        return Path(self.config.landing_path or self._process.settings.landing_root(self.id))
+
+    def landing(self, *, briefly: bool = False) -> Path | VolumeLanding:
+        """Where the group's evidence is dropped, opened anew: a folder, or a Volume's directory.
+
+        `briefly` is for a look that must not wait for a workspace that is away.
+        """
+        volume = self.config.landing_volume
+        if volume is None:
+            return self.landing_root
+        from kmflow_orchestration.databricks_client.files import VolumeFiles
+        from kmflow_orchestration.intake.volume_landing import VolumeLanding
+
+        process = self._process
+        clients = process.connections.brief_clients if briefly else process.clients
+        files = VolumeFiles(clients.get(self.config))
+        return VolumeLanding(volume, files, scratch=lambda: self._scratch.path)
 
     @cached_property
     def _scratch(self) -> ScratchFolder:
@@ -212,7 +227,7 @@ class GroupContext:
         return {
             "ledger": self._process.ledger,
             "store": self.store,
-            "landing_root": self.landing_root,
+            "landing_root": self.landing(),
             "clock": self._process.clock,
             "max_size_bytes": settings.max_upload_size_mb * 1024 * 1024,
             "workers": settings.upload_workers,
@@ -284,7 +299,9 @@ class GroupContext:
 
         settings = self._process.settings
         landing = Landing(
-            self.landing_root, settings.quiet_period_s, settings.max_upload_size_mb * 1024 * 1024
+            self.landing(briefly=True),
+            settings.quiet_period_s,
+            settings.max_upload_size_mb * 1024 * 1024,
         )
         return {
             "history": self._process.file_history,

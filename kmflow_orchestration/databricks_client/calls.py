@@ -150,7 +150,7 @@ class WorkspaceCalls:
                     path,
                     headers=dict(headers or {}),
                     raw=True,
-                    response_headers=["content-range"],
+                    response_headers=["content-range", "last-modified"],
                 )
                 return answer
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
 from kmflow_orchestration.databricks_client.pace import PacedStream
@@ -19,7 +19,12 @@ from kmflow_orchestration.databricks_client.parted_upload import (
     PartSizes,
 )
 from kmflow_orchestration.databricks_client.retries import TransientFault
-from kmflow_orchestration.errors import RemoteFault, RemoteNotFound, RequestRejected
+from kmflow_orchestration.errors import (
+    QuarantinedFile,
+    RemoteFault,
+    RemoteNotFound,
+    RequestRejected,
+)
 from kmflow_orchestration.names import VolumePath
 
 logger = logging.getLogger(__name__)
@@ -45,6 +50,16 @@ class RemoteFile:
         return self.path.parts[-1]
 
 
+@dataclass(frozen=True, slots=True)
+class ListedName:
+    """An entry as it was listed, whatever its name; else as `RemoteFile`."""
+
+    name: str
+    size_bytes: int
+    is_directory: bool
+    last_modified_ms: int | None
+
+
 class VolumeFiles:
     """The Files API, as one group may use it. Raises the leaves that `WorkspaceCalls` names."""
 
@@ -54,8 +69,10 @@ class VolumeFiles:
         *,
         parts: PartSizes | None = None,
         in_parts_from: int = _IN_PARTS_FROM,
+        page_size: int = _PAGE,
     ) -> None:
         self._calls = calls
+        self._page_size = page_size
         self._in_parts = PartedUploads(calls, parts)
         self._in_parts_from = in_parts_from
 
@@ -136,10 +153,13 @@ class VolumeFiles:
         Raises:
             RemoteNotFound: there is no such file.
         """
-        raw = ResumingReader(self._calls, FILES + quote(path.text))
         # Closing the buffer closes what it reads from.
-        with io.BufferedReader(raw, 1 << 20) as stream:
+        with io.BufferedReader(self.reader(path), 1 << 20) as stream:
             yield stream
+
+    def reader(self, path: VolumePath) -> ResumingReader:
+        """The same without a buffer, for a caller who closes it and asks how old the file is."""
+        return ResumingReader(self._calls, FILES + quote(path.text))
 
     def size(self, path: VolumePath) -> int | None:
         """Size of a file in bytes, None when there is none."""
@@ -167,9 +187,17 @@ class VolumeFiles:
 
         Raises:
             RemoteNotFound: there is none, and `must_exist` is true.
+            UnsafePath: an entry has a name that could not be part of a path of ours.
         """
+        for one in self.list_names(path, must_exist=must_exist):
+            yield RemoteFile(
+                path.joined(one.name), one.size_bytes, one.is_directory, one.last_modified_ms
+            )
+
+    def list_names(self, path: VolumePath, *, must_exist: bool = False) -> Iterator[ListedName]:
+        """The same, with whatever names others gave. Raises RemoteNotFound as `list_directory`."""
         endpoint = _DIRECTORIES + quote(path.text)
-        query: dict[str, Any] = {"page_size": _PAGE}
+        query: dict[str, Any] = {"page_size": self._page_size}
         while True:
             try:
                 answer = self._calls.do("GET", endpoint, query=query)
@@ -178,7 +206,7 @@ class VolumeFiles:
                     raise
                 return
             for entry in answer.get("contents") or ():
-                yield _entry(path, entry)
+                yield _entry(entry)
             if not answer.get("next_page_token"):
                 return
             query["page_token"] = answer["next_page_token"]
@@ -193,11 +221,11 @@ def _check_one_request_holds(path: VolumePath, size_bytes: int) -> None:
         )
 
 
-def _entry(directory: VolumePath, entry: dict[str, Any]) -> RemoteFile:
+def _entry(entry: dict[str, Any]) -> ListedName:
     name = required(entry, "path", f"GET {_DIRECTORIES}").rstrip("/").rpartition("/")[2]
     modified = entry.get("last_modified")
-    return RemoteFile(
-        directory.joined(name),
+    return ListedName(
+        name,
         int(entry.get("file_size") or 0),
         bool(entry.get("is_directory")),
         None if modified is None else int(modified),
@@ -208,6 +236,10 @@ class ResumingReader(io.RawIOBase):
     """Body of a download; a cut connection is taken up again where it broke.
 
     It gives up after as many failures without a byte in between as the retry policy has attempts.
+    `last_modified` is what the answer's header says, '' without one.
+
+    Raises from reading:
+        QuarantinedFile: `changed`, when it is another file by the time it is taken up again.
     """
 
     def __init__(self, calls: WorkspaceCalls, endpoint: str) -> None:
@@ -216,6 +248,7 @@ class ResumingReader(io.RawIOBase):
         self._endpoint = endpoint
         self._position = 0
         self._failures = 0
+        self.last_modified = ""
         self._body: Any = None
         self._body = self._open()
 
@@ -223,6 +256,15 @@ class ResumingReader(io.RawIOBase):
         headers = {"Range": f"bytes={self._position}-"} if self._position else {}
         answer = self._calls.open_stream(self._endpoint, headers=headers)
         body = answer["contents"]
+        modified = str(answer.get("last-modified") or "")
+        if self._position and modified != self.last_modified:
+            body.close()
+            raise QuarantinedFile(
+                f"{unquote(self._endpoint.removeprefix(FILES))} changed while it was read",
+                reason="changed",
+                hint="read it again",
+            )
+        self.last_modified = modified
         if self._position and not answer.get("content-range"):
             # The server sent everything again.
             left = self._position

@@ -55,6 +55,7 @@ CHECKS = (
     Check("silver_blank", content_checks.silver_says_something, _TABLES),
     Check("token", compute_checks.token_lasts, _SIGNED_IN),
     Check("outbox", queue_checks.outbox_is_empty),
+    Check("landing", setup_checks.landing_listed, _SIGNED_IN),
 )
 
 

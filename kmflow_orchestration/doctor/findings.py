@@ -11,7 +11,7 @@ Status = Literal["pass", "warn", "fail", "skip"]
 CHECK_IDS = (
     *("config", "sdk", "sign_in", "runtime", "objects", "privileges", "too_broad", "warehouse"),
     *("probe", "backend", "files_and_rows", "duplicate_rows", "tables", "silver_blank"),
-    *("token", "outbox"),
+    *("token", "outbox", "landing"),
 )
 # What must be mended first, should several checks fail: settings, rights, the platform, the rest.
 _GRAVEST_FIRST = (3, 4, 6, 5, 1)

@@ -7,11 +7,13 @@ from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 from kmflow_orchestration.databricks_client.connect import check_connection
+from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.proxies import proxy_for
 from kmflow_orchestration.databricks_client.reachability import addresses, handshake, reach_proxy
 from kmflow_orchestration.doctor.findings import Finding, failed, passed, skipped, warned
 from kmflow_orchestration.doctor.patient import Patient
-from kmflow_orchestration.errors import MissingDependency
+from kmflow_orchestration.doctor.remedies import of_volume, refused
+from kmflow_orchestration.errors import AccessRefused, MissingDependency, RemoteNotFound
 from kmflow_orchestration.extras import extra_of
 
 SDK = "databricks.sdk"
@@ -26,7 +28,11 @@ def config_complete(patient: Patient) -> Finding:
         )
     if patient.has_workspace:
         check_connection(config)
+    where = f"{config.host}, {config.volume.text}" if patient.has_workspace else "local"
     landing = patient.landing_root
+    told = f"{where}; landing folder {landing}; version {config.version} of the settings"
+    if config.landing_volume is not None:
+        return passed(told)
     if not landing.is_dir():
         return warned(f"there is no landing folder {landing}", f"mkdir -p {landing}")
     if not os.access(landing, os.R_OK | os.X_OK):
@@ -34,8 +40,22 @@ def config_complete(patient: Patient) -> Finding:
             f"the landing folder {landing} may not be read",
             f"let the user that runs kmflow read it: chmod u+rx {landing}",
         )
-    where = f"{config.host}, {config.volume.text}" if patient.has_workspace else "local"
-    return passed(f"{where}; landing folder {landing}; version {config.version} of the settings")
+    return passed(told)
+
+
+def landing_listed(patient: Patient) -> Finding:
+    """A landing place in a Volume is there and may be listed; a folder is looked at by `config`."""
+    place = patient.config.landing_volume
+    if place is None:
+        return skipped("evidence is dropped into a folder of this machine")
+    listing = VolumeFiles(patient.calls).list_names(place, must_exist=True)
+    try:
+        is_empty = next(listing, None) is None
+    except RemoteNotFound:
+        return warned(f"there is no directory {place}", f"databricks fs mkdirs dbfs:{place}")
+    except AccessRefused as error:
+        return refused(patient, error, of_volume(place), "READ VOLUME")
+    return passed(f"{place} can be listed" + (", nothing lies in it" if is_empty else ""))
 
 
 def sdk_importable(patient: Patient) -> Finding:

@@ -23,13 +23,13 @@ TYPE_NOT_ALLOWED = "type_not_allowed"
 # Written by editors, browsers, operating systems and copy tools while a file is not done.
 _PASSING = (
     ".[!.]*", "~$*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.download",
-    "*.swp", "thumbs.db", "desktop.ini",
+    "*.filepart", "*.opdownload", "*.swp", "thumbs.db", "desktop.ini",
 )  # fmt: skip
 _IGNORED = re.compile("|".join(translate(pattern) for pattern in (f"*{SUFFIX}", *_PASSING)))
 # A database's index takes no longer key, and who has such a path has lost his way in his folders.
 LONGEST_PATH_BYTES = 2000
-# Any id will do: only its length counts.
-_ANY_ITEM = "0" * 32
+# A stored name is longer than its file's; any id will do, only its length counts.
+LONGEST_NAME_BYTES = 255 - len(stored_name("0" * 32, ""))
 
 
 def is_ignored(name: str) -> bool:
@@ -77,12 +77,19 @@ def check_entry(path: PurePosixPath) -> EngagementId:
             hint="move it nearer to its engagement's folder",
         )
     for part in path.parts:
-        _check_part(part)
-    _check_part(stored_name(_ANY_ITEM, path.name))
+        check_part(part)
+    size = len(path.name.encode())
+    if size > LONGEST_NAME_BYTES:
+        raise QuarantinedFile(
+            f"a name of {size} bytes, the most is {LONGEST_NAME_BYTES}",
+            reason=BAD_NAME,
+            hint="rename it",
+        )
     return engagement_of(path)
 
 
-def _check_part(part: str) -> None:
+def check_part(part: str) -> None:
+    """Raises QuarantinedFile: a name that cannot be part of a path of ours."""
     try:
         part.encode("utf-8")
         check_path_part(part)

@@ -6,11 +6,10 @@ folder is followed, and one to a file only if it stays inside the root.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from kmflow_orchestration.errors import QuarantinedFile, StorageUnavailable
@@ -22,30 +21,50 @@ from kmflow_orchestration.intake.entry_rules import (
     engagement_of,
     is_ignored,
 )
+from kmflow_orchestration.intake.folder_fingerprint import fingerprint
 from kmflow_orchestration.metadata.intake_records import FolderLook, Seen
 from kmflow_orchestration.names import is_id, short_hash
 
 __all__ = [
     "Descent",
+    "Lister",
+    "Listing",
+    "engagement_id_of",
     "engagement_of",
     "folder_mtime_ns",
     "inode_of",
+    "kind_of",
+    "lister",
+    "mtime_ns_of",
     "real_path",
     "scan",
     "shown",
+    "sorted_folders",
+    "walk",
 ]
 
 # A folder changed this recently may change again within the same tick of the file system's clock.
 _RACY_NS = 2_000_000_000
 _INT64 = (1 << 63) - 1
-# To be changed with the rules of entry: a listing that was fine by other rules is looked at anew.
-_RULES = "1"
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
+class Listing:
+    """A folder's look, and the folders directly in it by their paths, sorted."""
+
     look: FolderLook
     children: tuple[str, ...]
+
+
+# Lists a folder of a landing place by its path; ''  is the root.
+Lister = Callable[[str], Listing]
 
 
 def scan(
@@ -63,12 +82,21 @@ def scan(
     Raises:
         StorageUnavailable: the root itself cannot be read.
     """
-    place = _Place(root, now_ns, known or {})
+    return walk(lister(root, now_ns=now_ns, known=known), after)
+
+
+def lister(root: Path, *, now_ns: int, known: Mapping[str, int] | None = None) -> Lister:
+    """What lists the folders below a root. Raises StorageUnavailable when called, as `scan`."""
+    return _Place(root, now_ns, known or {}).list
+
+
+def walk(list_folder: Lister, after: str | None = None) -> Iterator[FolderLook]:
+    """Look at every folder that a lister reaches from its root, as `scan`."""
     resume = None if after is None else _parts(after)
     pending = [""]
     while pending:
         folder = pending.pop()
-        listing = place.list(folder)
+        listing = list_folder(folder)
         if resume is None or _parts(folder) > resume:
             yield listing.look
         pending.extend(
@@ -83,15 +111,15 @@ class Descent:
     below them which were not looked at.
     """
 
-    def __init__(self, root: Path, folder: str, *, now_ns: int, known: frozenset[str]) -> None:
-        self._place = _Place(root, now_ns)
+    def __init__(self, list_folder: Lister, folder: str, *, known: frozenset[str]) -> None:
+        self._list = list_folder
         self._known = known
         self._pending = [(folder, "")]
 
     def __iter__(self) -> Iterator[FolderLook]:
         while self._pending:
             folder, _ = self._pending.pop()
-            listing = self._place.list(folder)
+            listing = self._list(folder)
             self._pending.extend(
                 (child, listing.look.folder)
                 for child in listing.children
@@ -107,9 +135,19 @@ class Descent:
 def folder_mtime_ns(root: Path, folder: str) -> int | None:
     """When entries were last added to or removed from a folder; None when it is gone."""
     try:
-        return (root / folder).stat().st_mtime_ns
+        return mtime_ns_of((root / folder).stat())
     except OSError:
         return None
+
+
+def mtime_ns_of(found: os.stat_result) -> int:
+    """When a file last changed, in nanoseconds since 1970; a time no database holds is its end."""
+    return max(-_INT64, min(found.st_mtime_ns, _INT64))
+
+
+def kind_of(found: os.stat_result) -> str:
+    """In a word what something in a folder is that is no regular file."""
+    return next((word for is_one, word in _KINDS if is_one(found.st_mode)), "something else")
 
 
 def real_path(root: Path, path: str) -> Path:
@@ -143,12 +181,24 @@ def inode_of(found: os.stat_result) -> int:
 
 
 def _parts(folder: str) -> tuple[str, ...]:
-    return tuple(folder.split("/")) if folder else ()
+    # As it is shown: that is what a cursor names, and a name that is no UTF-8 sorts elsewhere.
+    return tuple(shown(folder).split("/")) if folder else ()
 
 
 def _is_due(child: tuple[str, ...], resume: tuple[str, ...] | None) -> bool:
     # A folder before the resume point may still hold folders behind it: only its ancestors may.
     return resume is None or child > resume or child == resume[: len(child)]
+
+
+def engagement_id_of(folder: str) -> str:
+    """Id of the engagement whose folder it is or lies in, '' for none."""
+    first = folder.partition("/")[0]
+    return first if is_id(first) else ""
+
+
+def sorted_folders(paths: Iterable[str]) -> tuple[str, ...]:
+    """In the order of a walk."""
+    return tuple(sorted(paths, key=_parts))
 
 
 def shown(path: str) -> str:
@@ -164,14 +214,14 @@ def shown(path: str) -> str:
 class _Place:
     root: Path
     now_ns: int
-    known: Mapping[str, int] = field(default_factory=dict)
+    known: Mapping[str, int]
 
-    def list(self, folder: str) -> _Listing:
+    def list(self, folder: str) -> Listing:
         found: list[os.DirEntry[str]] = []
         children: list[str] = []
         prefix = f"{folder}/" if folder else ""
         try:
-            mtime_ns = (self.root / folder).stat().st_mtime_ns
+            mtime_ns = mtime_ns_of((self.root / folder).stat())
             with os.scandir(self.root / folder) as entries:
                 for entry in entries:
                     if is_ignored(entry.name):
@@ -184,65 +234,38 @@ class _Place:
             return self._not_listed(folder, error)
         if self.now_ns - mtime_ns < _RACY_NS:
             mtime_ns = 0
-        name, fingerprint = shown(folder), self._fingerprint(found)
-        is_known = fingerprint != 0 and fingerprint == self.known.get(name)
-        fresh = [] if is_known else found
+        name = shown(folder)
+        print_ = fingerprint(found, settled_before_ns=self.now_ns - _RACY_NS)
+        fresh = [] if print_ and print_ == self.known.get(name) else found
         look = FolderLook(
             name,
             mtime_ns,
             tuple(self._see(entry, prefix + entry.name, name) for entry in fresh),
-            self._engagement(folder),
-            fingerprint=fingerprint,
+            engagement_id_of(folder),
+            fingerprint=print_,
             unchanged=len(found) - len(fresh),
         )
-        return _Listing(look, tuple(sorted(children, key=_parts)))
+        return Listing(look, sorted_folders(children))
 
-    def _fingerprint(self, found: Sequence[os.DirEntry[str]]) -> int:
-        """All that a look at these files goes by, as one number; 0 where it could hide a change."""
-        lines = []
-        newest = 0
-        try:
-            for entry in found:
-                # A link hides changes of what it leads to.
-                if entry.is_symlink():
-                    return 0
-                seen = entry.stat(follow_symlinks=False)
-                newest = max(newest, seen.st_mtime_ns)
-                lines.append(
-                    f"{entry.name}/{seen.st_size}/{seen.st_mtime_ns}/{seen.st_ino}/"
-                    f"{seen.st_mode}/{seen.st_uid}/{seen.st_gid}"
-                )
-        except OSError:
-            return 0
-        if not lines or self.now_ns - newest < _RACY_NS:
-            return 0
-        text = "\n".join([_RULES, str(os.geteuid()), *sorted(lines)])
-        digest = hashlib.blake2b(os.fsencode(text), digest_size=8).digest()
-        return int.from_bytes(digest, "big", signed=True)
-
-    def _engagement(self, folder: str) -> str:
-        first = folder.partition("/")[0]
-        return first if is_id(first) else ""
-
-    def _not_listed(self, folder: str, error: OSError) -> _Listing:
+    def _not_listed(self, folder: str, error: OSError) -> Listing:
         if not folder:
             raise StorageUnavailable(
                 f"the landing place {self.root} cannot be read: {error.strerror}",
                 hint="create the folder, or give it to the user that runs this",
             ) from error
         if isinstance(error, FileNotFoundError | NotADirectoryError):
-            return _Listing(FolderLook(shown(folder), 0, (), is_gone=True), ())
+            return Listing(FolderLook(shown(folder), 0, (), is_gone=True), ())
         seen = Seen(
             path=f"{shown(folder)}/",
             folder=shown(folder),
-            engagement_id=self._engagement(folder),
+            engagement_id=engagement_id_of(folder),
             size_bytes=0,
             mtime_ns=0,
             inode=0,
             problem=UNREADABLE,
             message=f"the folder cannot be read: {error.strerror}",
         )
-        return _Listing(FolderLook(shown(folder), 0, (seen,), self._engagement(folder)), ())
+        return Listing(FolderLook(shown(folder), 0, (seen,), engagement_id_of(folder)), ())
 
     def _see(self, entry: os.DirEntry[str], path: str, folder: str) -> Seen:
         found: os.stat_result | None = None
@@ -257,9 +280,9 @@ class _Place:
         return Seen(
             path=shown(path),
             folder=folder,
-            engagement_id=self._engagement(folder),
+            engagement_id=engagement_id_of(folder),
             size_bytes=found.st_size if found else 0,
-            mtime_ns=found.st_mtime_ns if found else 0,
+            mtime_ns=mtime_ns_of(found) if found else 0,
             inode=inode_of(found) if found else 0,
             problem=problem,
             message=message,
@@ -272,7 +295,8 @@ class _Place:
                 raise QuarantinedFile(f"{path} is a link to a folder", reason=PATH_TRICK)
         found = entry.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise QuarantinedFile(f"{path} is no regular file", reason=UNREADABLE)
+            told = f"{path} is {kind_of(found)}, not a regular file"
+            raise QuarantinedFile(told, reason=UNREADABLE)
         if not os.access(entry.path, os.R_OK):
             raise QuarantinedFile(f"{path} may not be read", reason=UNREADABLE)
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
+from typing import Any
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import LeaseHeld, MetadataUnavailable, StateConflict
@@ -58,12 +59,17 @@ class Ledger:
 
     # What lies in landing
 
-    def observe(self, group: GroupId, looks: Iterable[FolderLook]) -> Observation:
-        """Take in looks at folders: new and changed files, waiting files now complete or gone."""
+    def observe(
+        self, group: GroupId, looks: Iterable[FolderLook], *, jumped_at: datetime | None = None
+    ) -> Observation:
+        """Take in looks at folders: new and changed files, waiting files now complete or gone.
+
+        `jumped_at` is when the clock was found to have jumped, if that is not long ago.
+        """
         looks = list(looks)
         # Nearly always nothing changed: found out without holding up anybody who writes.
         with reading(self._sessions) as tables:
-            found = self._compared(tables, group, looks)
+            found = self._compared(tables, group, looks, jumped_at=jumped_at)
             known_folders = tables.files.folders(group, [look.folder for look in looks])
             news = _folder_news(looks, known_folders, found.settled)
             known = {one.engagement_id for one in tables.engagements.all(group)}
@@ -71,7 +77,7 @@ class Ledger:
         if not found.changes and not news and not engagements:
             return found.observation
         with changing(self._sessions, group) as tables:
-            found = self._compared(tables, group, looks)
+            found = self._compared(tables, group, looks, jumped_at=jumped_at)
             news = _folder_news(looks, known_folders, found.settled)
             now = self._clock.now()
             tables.engagements.register(group, engagements, now)
@@ -81,11 +87,12 @@ class Ledger:
         return found.observation
 
     def _compared(
-        self, tables: LedgerTables, group: GroupId, looks: Sequence[FolderLook]
+        self, tables: LedgerTables, group: GroupId, looks: Sequence[FolderLook], **since: Any
     ) -> Comparison:
-        folders = [look.folder for look in looks if not look.unchanged]
-        known = {file.path: file for file in tables.files.in_folders(group, folders)}
-        return compare(looks, known, now=self._clock.now(), quiet_period_s=self._quiet_period_s)
+        names = [look.folder for look in looks if not look.unchanged]
+        known = {file.path: file for file in tables.files.in_folders(group, names)}
+        now, quiet_s = self._clock.now(), self._quiet_period_s
+        return compare(looks, known, now=now, quiet_period_s=quiet_s, **since)
 
     def folders(self, group: GroupId) -> Mapping[str, int]:
         """Known folders with the modification time of their last look, in nanoseconds.

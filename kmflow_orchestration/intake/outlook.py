@@ -6,12 +6,15 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from kmflow_orchestration.clock import utc_day
 from kmflow_orchestration.converters.media_types import media_type_of_content
-from kmflow_orchestration.errors import QuarantinedFile
+from kmflow_orchestration.databricks_client.files import ListedName
+from kmflow_orchestration.errors import AccessRefused, QuarantinedFile, RemoteFault
+from kmflow_orchestration.intake import volume_landing
 from kmflow_orchestration.intake.decisions import Kind
 from kmflow_orchestration.intake.entry_rules import (
     EMPTY,
@@ -22,18 +25,21 @@ from kmflow_orchestration.intake.entry_rules import (
 )
 from kmflow_orchestration.intake.entry_types import check_type
 from kmflow_orchestration.intake.file_rules import IGNORED, QUIET, rule_of
-from kmflow_orchestration.intake.landing import inode_of, real_path
-from kmflow_orchestration.metadata.intake_records import LandingLine, State
-from kmflow_orchestration.storage.verified_reading import hash_of
+from kmflow_orchestration.intake.landing import inode_of, kind_of, mtime_ns_of, real_path
+from kmflow_orchestration.intake.reading import FileChanged
+from kmflow_orchestration.intake.volume_landing import VolumeLanding
+from kmflow_orchestration.metadata.intake_records import LandingFile, LandingLine, State
+from kmflow_orchestration.storage.verified_reading import hash_of, open_regular
 
 MISSING = "missing"
 IGNORED_WORD = "ignored"
+UNKNOWN = "unknown"
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """`verdict` is a state, a kind of decision, `ignored` or `missing`."""
+    """`verdict` is a state, a kind of decision, `ignored`, `missing` or `unknown`."""
 
     verdict: str
     reason: str
@@ -46,7 +52,7 @@ class Outlook:
 class Landing:
     """A group's landing place and the limits in force there."""
 
-    root: Path
+    root: Path | VolumeLanding
     quiet_period_s: float
     max_size_bytes: int
 
@@ -60,11 +66,21 @@ def outlook(
     decide_on: Callable[[str], Kind],
 ) -> Outlook:
     """Ask every rule in the order intake does; `decide_on` decides about a content's SHA-256."""
-    return (
-        _by_name(path)
-        or _by_folders(path, landing.root)
-        or _by_file(path, landing, line, now=now, decide_on=decide_on)
-    )
+    asked = _Asked(path, landing, line, now, decide_on)
+    if not isinstance(landing.root, Path):
+        return _by_name(path) or _in_volume(asked, landing.root)
+    return _by_name(path) or _by_folders(path, landing.root) or _by_file(asked, landing.root)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question about a path, with all that answers need."""
+
+    path: str
+    landing: Landing
+    line: LandingLine | None
+    now: datetime
+    decide_on: Callable[[str], Kind]
 
 
 def _by_name(path: str) -> Outlook | None:
@@ -101,33 +117,62 @@ def _by_folders(path: str, root: Path) -> Outlook | None:
     return None
 
 
-def _by_file(
-    path: str,
-    landing: Landing,
-    line: LandingLine | None,
-    *,
-    now: datetime,
-    decide_on: Callable[[str], Kind],
-) -> Outlook:
+def _in_volume(asked: _Asked, place: VolumeLanding) -> Outlook:
     try:
-        place = real_path(landing.root, path)
+        entry = place.find(asked.path)
+        if entry is None:
+            return Outlook(MISSING, f"there is no file {asked.path} in {place.directory}")
+        if entry.is_directory:
+            return Outlook(MISSING, f"{asked.path} is a folder: ask about a file in it")
+        file = _as_file(asked, entry)
+        signature = (file.size_bytes, file.mtime_ns, file.inode, "")
+        return _by_version(
+            asked,
+            signature,
+            lambda: place.read(file, max_size_bytes=asked.landing.max_size_bytes).content_hash,
+        )
+    except FileChanged:
+        return Outlook(str(State.WAITING), "it is being written just now", QUIET.text)
+    except (AccessRefused, RemoteFault) as error:
+        # What was decided before is told all the same.
+        return Outlook(UNKNOWN, f"the landing place cannot be asked now: {error}")
+
+
+def _as_file(asked: _Asked, entry: ListedName) -> LandingFile:
+    return LandingFile(
+        path=asked.path,
+        engagement_id=asked.path.partition("/")[0],
+        file_name=entry.name,
+        size_bytes=entry.size_bytes,
+        mtime_ns=volume_landing.mtime_ns_of(entry),
+        inode=0,
+        state=State.PENDING,
+        first_seen_at=asked.now,
+        received_on=utc_day(asked.now),
+        attempts=0,
+        version=0,
+    )
+
+
+def _by_file(asked: _Asked, root: Path) -> Outlook:
+    path = asked.path
+    try:
+        place = real_path(root, path)
         found = place.stat()
     except QuarantinedFile as error:
         return _refused(error.reason, str(error))
     except FileNotFoundError:
-        return Outlook(MISSING, f"there is no file {path} in {landing.root}")
+        return Outlook(MISSING, f"there is no file {path} in {root}")
     except OSError as error:
         return _refused(UNREADABLE, f"{path} cannot be looked at: {error.strerror}")
     if stat.S_ISDIR(found.st_mode):
         return Outlook(MISSING, f"{path} is a folder: ask about a file in it")
     if not stat.S_ISREG(found.st_mode):
-        return _refused(UNREADABLE, f"{path} is no regular file")
+        return _refused(UNREADABLE, f"{path} is {kind_of(found)}, not a regular file")
     if not os.access(place, os.R_OK):
         return _refused(UNREADABLE, f"{path} may not be read by this process")
-    signature = (found.st_size, found.st_mtime_ns, inode_of(found), "")
-    if line is not None and (line.signature == signature or line.state is State.CLAIMED):
-        return _as_known(line)
-    return _by_content(path, place, found, landing, now=now, decide_on=decide_on)
+    signature = (found.st_size, mtime_ns_of(found), inode_of(found), "")
+    return _by_version(asked, signature, lambda: _allowed_content(path, place, found.st_size))
 
 
 def _as_known(line: LandingLine) -> Outlook:
@@ -141,30 +186,28 @@ def _as_known(line: LandingLine) -> Outlook:
     return Outlook(str(line.state), told, rule.text, rule.setting, line.code)
 
 
-def _by_content(
-    path: str,
-    place: Path,
-    found: os.stat_result,
-    landing: Landing,
-    *,
-    now: datetime,
-    decide_on: Callable[[str], Kind],
+def _by_version(
+    asked: _Asked, signature: tuple[int, int, int, str], content: Callable[[], str]
 ) -> Outlook:
-    changed = datetime.fromtimestamp(found.st_mtime, tz=UTC)
-    quiet_s = (now - changed).total_seconds()
+    """What becomes of a version; `content` gives its SHA-256 and may refuse it."""
+    path, landing, line = asked.path, asked.landing, asked.line
+    if line is not None and (line.signature == signature or line.state is State.CLAIMED):
+        return _as_known(line)
+    size_bytes, mtime_ns, _, _ = signature
+    quiet_s = asked.now.timestamp() - mtime_ns / 1e9
     if landing.quiet_period_s and quiet_s < landing.quiet_period_s:
         reason = (
             f"it changed {max(quiet_s, 0):.0f} s ago, the quiet period is "
             f"{landing.quiet_period_s:g} s"
         )
         return Outlook(str(State.WAITING), reason, QUIET.text, QUIET.setting)
-    if found.st_size == 0:
+    if size_bytes == 0:
         return _refused(EMPTY, f"{path} is empty")
-    if found.st_size > landing.max_size_bytes:
-        told = f"{path} has {found.st_size} bytes, the limit is {landing.max_size_bytes}"
+    if size_bytes > landing.max_size_bytes:
+        told = f"{path} has {size_bytes} bytes, the limit is {landing.max_size_bytes}"
         return _refused(TOO_LARGE, told)
     try:
-        kind = decide_on(_allowed_content(path, place, found.st_size))
+        kind = asked.decide_on(content())
     except QuarantinedFile as error:
         return _refused(error.reason, error.message)
     except OSError as error:
@@ -181,7 +224,7 @@ def _refused(code: str, reason: str) -> Outlook:
 
 def _allowed_content(path: str, place: Path, size_bytes: int) -> str:
     """SHA-256 of a file. Raises QuarantinedFile for a type that may not enter, OSError."""
-    with place.open("rb") as stream:
+    with open_regular(place) as stream:
         head = stream.read(_CHUNK)
         check_type(
             path, media_type_of_content(head, size_bytes, partial(os.pread, stream.fileno()))

@@ -15,8 +15,10 @@ from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.intake import side_files
 from kmflow_orchestration.intake.entry_rules import EMPTY, TOO_LARGE, UNREADABLE, VANISHED
 from kmflow_orchestration.intake.entry_types import check_type, mismatch
-from kmflow_orchestration.intake.landing import inode_of, real_path
+from kmflow_orchestration.intake.landing import inode_of, mtime_ns_of, real_path
 from kmflow_orchestration.metadata.intake_records import LandingFile, SideFile
+from kmflow_orchestration.storage.interfaces import ByteSource
+from kmflow_orchestration.storage.verified_reading import open_regular
 
 _CHUNK = 1 << 20
 # Up to here the bytes read for the hash are handed on: opening a file twice costs more.
@@ -34,7 +36,7 @@ class Content:
     `kept` are the very bytes that were hashed, of a file up to `KEPT_BYTES`.
     """
 
-    source: Path
+    source: Path | ByteSource
     content_hash: str
     media_type: str
     side: SideFile
@@ -55,25 +57,31 @@ def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Conte
         with _opened(source) as opened:
             _check(os.fstat(opened), file, max_size_bytes)
             content_hash, head, kept = _hash(opened, file.size_bytes)
-            read_at = partial(os.pread, opened) if kept is None else partial(_slice, kept)
+            read_at = partial(os.pread, opened) if kept is None else partial(slice_of, kept)
             found = media_type_of_content(head, file.size_bytes, read_at)
             _same(os.fstat(opened), file)
     except FileNotFoundError as error:
         raise QuarantinedFile(f"{file.path} is gone", reason=VANISHED) from error
     except (PermissionError, IsADirectoryError) as error:
         raise QuarantinedFile(f"{file.path}: {error.strerror}", reason=UNREADABLE) from error
-    kept_type = _allowed(file, content_hash, found)
-    side = _side_file(root, file.path)
-    if warning := mismatch(file.path, kept_type):
-        side = replace(side, warnings=(*side.warnings, warning))
+    kept_type = allowed_type(file, content_hash, found)
+    side = with_mismatch(_side_file(root, file.path), file.path, kept_type)
     return Content(source, content_hash, kept_type, side, kept)
 
 
-def _slice(content: bytes, length: int, start: int) -> bytes:
+def with_mismatch(side: SideFile, path: str, media_type: str) -> SideFile:
+    """With a warning when a file's name says another type than its content."""
+    warning = mismatch(path, media_type)
+    return replace(side, warnings=(*side.warnings, warning)) if warning else side
+
+
+def slice_of(content: bytes, length: int, start: int) -> bytes:
+    """As `os.pread`, of bytes at hand."""
     return content[start : start + length]
 
 
-def _allowed(file: LandingFile, content_hash: str, found: str) -> str:
+def allowed_type(file: LandingFile, content_hash: str, found: str) -> str:
+    """The media type to keep. Raises QuarantinedFile for one that may not enter."""
     try:
         return check_type(file.path, found)
     except QuarantinedFile as error:
@@ -97,18 +105,23 @@ def _opened(source: Path) -> Iterator[int]:
 
 def _check(found: os.stat_result, file: LandingFile, max_size_bytes: int) -> None:
     _same(found, file)
-    if found.st_size == 0:
+    check_size(file, max_size_bytes)
+
+
+def check_size(file: LandingFile, max_size_bytes: int) -> None:
+    """Raises QuarantinedFile: a file is empty or too large."""
+    if file.size_bytes == 0:
         raise QuarantinedFile(f"{file.path} is empty", reason=EMPTY, hint="drop it again, filled")
-    if found.st_size > max_size_bytes:
+    if file.size_bytes > max_size_bytes:
         raise QuarantinedFile(
-            f"{file.path} has {found.st_size} bytes, the limit is {max_size_bytes}",
+            f"{file.path} has {file.size_bytes} bytes, the limit is {max_size_bytes}",
             reason=TOO_LARGE,
             hint="split it, or raise MAX_UPLOAD_SIZE_MB and drop it again",
         )
 
 
 def _same(found: os.stat_result, file: LandingFile) -> None:
-    if (found.st_size, found.st_mtime_ns, inode_of(found)) != (
+    if (found.st_size, mtime_ns_of(found), inode_of(found)) != (
         file.size_bytes,
         file.mtime_ns,
         file.inode,
@@ -140,8 +153,8 @@ def _side_file(root: Path, path: str) -> SideFile:
     if not os.path.lexists(f"{root}/{path}{side_files.SUFFIX}"):
         return SideFile()
     try:
-        with _opened(real_path(root, path + side_files.SUFFIX)) as opened:
-            return side_files.parse(os.read(opened, side_files.MAX_BYTES + 1))
+        with open_regular(real_path(root, path + side_files.SUFFIX)) as stream:
+            return side_files.parse(stream.read(side_files.MAX_BYTES + 1))
     except FileNotFoundError:
         return SideFile()
     except QuarantinedFile as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -42,6 +42,7 @@ from kmflow_orchestration.metadata.intake_tables import LandingFolderRow as Fold
 from kmflow_orchestration.names import GroupId
 
 _FORGETTABLE = (State.WAITING, State.QUARANTINED)
+_NEVER_PUT_OFF_SO_LONG = timedelta(hours=2)
 # A size no file has: whatever appears at the path again counts as changed.
 _NO_SIZE = -1
 
@@ -281,7 +282,9 @@ class LandingFiles:
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
-    return or_(Row.state == State.PENDING, and_(Row.state == State.FAILED, Row.retry_at <= now))
+    # Nothing is put off for so long: the clock was ahead then, and would keep it from us for ever.
+    is_time = or_(Row.retry_at <= now, Row.retry_at > now + _NEVER_PUT_OFF_SO_LONG)
+    return or_(Row.state == State.PENDING, and_(Row.state == State.FAILED, is_time))
 
 
 def _look(change: FileChange, now: datetime) -> dict[str, object]:

@@ -18,6 +18,7 @@ from kmflow_orchestration.intake.file_rules import rule_of
 from kmflow_orchestration.intake.landing import shown
 from kmflow_orchestration.intake.ledger import Item, State
 from kmflow_orchestration.intake.outlook import Landing, Outlook, outlook
+from kmflow_orchestration.intake.volume_landing import VolumeLanding
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.landing_history import LandingEvent
 from kmflow_orchestration.names import GroupId
@@ -104,8 +105,10 @@ def explain_file(
     return Explanation(own, asked, stories, left_out)
 
 
-def _relative(asked: str, root: Path) -> str:
+def _relative(asked: str, root: Path | VolumeLanding) -> str:
     """A path as the ledger has it. What climbs out is refused before any file is looked at."""
+    if not isinstance(root, Path):
+        asked, root = asked.rstrip("/"), Path(root.directory.text)
     path = Path(asked)
     if path.is_absolute():
         base = next((one for one in (root.absolute(), root.resolve()) if _within(path, one)), None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import KmflowError, StorageUnavailable, UnsafePath
 from kmflow_orchestration.intake.claimed_batch import ClaimedBatch, ReadFile
 from kmflow_orchestration.intake.decisions import Arrival
-from kmflow_orchestration.intake.reading import KEPT_BYTES, Content, FileChanged, read_content
+from kmflow_orchestration.intake.landing_places import LandingPlace
+from kmflow_orchestration.intake.reading import Content, FileChanged
 from kmflow_orchestration.metadata.intake_records import LandingFile
 from kmflow_orchestration.operations.batch_lots import Lot
 from kmflow_orchestration.operations.side_by_side import side_by_side
@@ -21,9 +21,6 @@ from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageBackend
 # It hears of reading in another thread.
 OnProgress = Callable[[str, int], None]
 
-# Reading is mostly the interpreter's own work: more threads only take turns. For small files even
-# the second costs more than it gives.
-_READERS = 4
 # A few rounds of all connections: what is read ahead is soon given out.
 _PORTION = 256
 # Bytes of a portion that are kept until they are sent; at most three portions are under way.
@@ -37,7 +34,7 @@ class LotReader:
         self,
         batch: ClaimedBatch,
         store: StorageBackend,
-        landing: Path,
+        landing: LandingPlace,
         max_size_bytes: int,
         *,
         on_progress: OnProgress,
@@ -92,14 +89,15 @@ class LotReader:
 
         def attempt(file: LandingFile) -> Content | KmflowError | FileChanged | OSError:
             try:
-                return read_content(self._landing, file, max_size_bytes=self._max_size_bytes)
+                return self._landing.read(file, max_size_bytes=self._max_size_bytes)
             except (KmflowError, FileChanged, OSError) as error:
                 return error
 
-        large = [file for file in files if file.size_bytes > KEPT_BYTES]
-        small = ((file, attempt(file)) for file in files if file.size_bytes <= KEPT_BYTES)
+        serial, readers = self._landing.serial_bytes, self._landing.readers
+        large = [file for file in files if file.size_bytes > serial]
+        small = ((file, attempt(file)) for file in files if file.size_bytes <= serial)
         read, room = list[ReadFile](), _KEPT_BYTES
-        for file, found in chain(small, side_by_side(attempt, large, workers=_READERS)):
+        for file, found in chain(small, side_by_side(attempt, large, workers=readers)):
             try:
                 if isinstance(found, Exception):
                     lot.refused.append((file, found))

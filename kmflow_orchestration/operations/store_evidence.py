@@ -27,6 +27,7 @@ from kmflow_orchestration.intake.claimed_batch import ClaimedBatch, ReadFile
 from kmflow_orchestration.intake.claims import RunIsOver
 from kmflow_orchestration.intake.decisions import Decision, Kind
 from kmflow_orchestration.intake.entry_rules import PATH_TRICK
+from kmflow_orchestration.intake.landing_places import LandingPlace, place_of
 from kmflow_orchestration.intake.ledger import Holder, Item, Ledger, Quarantine, Step
 from kmflow_orchestration.intake.reading import FileChanged
 from kmflow_orchestration.intake.stage_log import StageTally
@@ -106,7 +107,7 @@ def store_batch(
     *,
     ledger: Ledger,
     store: StorageBackend,
-    landing_root: Path,
+    landing_root: Path | LandingPlace,
     clock: Clock,
     max_size_bytes: int,
     workers: int,
@@ -130,7 +131,7 @@ def store_batch(
             return None
         tell = on_progress or _silent
         reader = LotReader(
-            batch, store, landing_root, max_size_bytes, on_progress=tell, clock=clock
+            batch, store, place_of(landing_root), max_size_bytes, on_progress=tell, clock=clock
         )
         storing = _Storing(batch, store, reader, tell)
         stage = ledger.stages.measured(group, batch.batch_id, day=day, stage=Step.STORED)

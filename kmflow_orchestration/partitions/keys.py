@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import dagster as dg
 
+from kmflow_orchestration.clock import FIRST_DAY
 from kmflow_orchestration.errors import GroupMismatch
 from kmflow_orchestration.names import GroupId, TableGroupId, group_id, table_group_id
 
@@ -17,12 +18,11 @@ TABLE_GROUP = "table_group"
 
 GROUPS = dg.DynamicPartitionsDefinition(name="kmflow_groups")
 TABLE_GROUPS = dg.DynamicPartitionsDefinition(name="kmflow_table_groups")
-DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_offset=1)
+DAYS = dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=1)
 
 GROUP_BY_DAY = dg.MultiPartitionsDefinition({GROUP: GROUPS, RECEIVED_ON: DAYS})
 GROUP_BY_TABLE_GROUP = dg.MultiPartitionsDefinition({GROUP: GROUPS, TABLE_GROUP: TABLE_GROUPS})
 
-FIRST_DAY = date(2026, 1, 1)
 GROUP_TAG = "kmflow/group"
 RUN_NAME_TAG = "kmflow/run_name"
 
@@ -38,6 +38,11 @@ class GroupDays:
 def day_key(group: str, day: date) -> dg.MultiPartitionKey:
     """Key of a group's day, `acme|2026-11-20`."""
     return dg.MultiPartitionKey({GROUP: group_id(group), RECEIVED_ON: day.isoformat()})
+
+
+def is_day(day: date, today: date) -> bool:
+    """Whether there is a partition of a day: a clock that was not set names days without one."""
+    return FIRST_DAY <= day <= today
 
 
 def table_group_key(group: str, table_group: str) -> dg.MultiPartitionKey:

@@ -1,4 +1,4 @@
-"""New and changed files in every group's landing folder become runs of their day (row G5, AD7)."""
+"""New and changed files in every group's landing place become runs of their day (row G5, AD7)."""
 
 import json
 from collections.abc import Mapping
@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import dagster as dg
 
+from kmflow_orchestration.clock import utc_day
 from kmflow_orchestration.context import Context
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.intake.arrivals import Look, look
 from kmflow_orchestration.intake.ledger import DueDay
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key, split_days
+from kmflow_orchestration.partitions.keys import GROUP_TAG, day_key, is_day, split_days
 from kmflow_orchestration.resources.asset_keys import INTAKE, SILVER
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.sensors.fairness import in_turns
@@ -32,9 +33,9 @@ SILVER_GRACE = timedelta(minutes=10)
 def evidence_arrival(
     context: dg.SensorEvaluationContext, kmflow: ContextResource
 ) -> dg.SensorResult:
-    """Look at each group's landing folder, and request a run for each day that has work.
+    """Look at each group's landing place, and request a run for each day that has work.
 
-    A group whose folder cannot be read is named in the tick's outcome; the others go on.
+    A group whose place cannot be read is named in the tick's outcome; the others go on.
     """
     opened = kmflow.context
     cursors = _cursors(context.cursor)
@@ -73,8 +74,8 @@ def _cursors(text: str | None) -> dict[str, str]:
 
 
 def _look(opened: Context, group: GroupId, cursor: str | None) -> Look:
-    root = opened.group(group).landing_root
-    return look(group, root, cursor, ledger=opened.ledger, clock=opened.clock)
+    place = opened.group(group).landing(briefly=True)
+    return look(group, place, cursor, ledger=opened.ledger, clock=opened.clock)
 
 
 def _requests(
@@ -84,7 +85,12 @@ def _requests(
     requests: list[dg.RunRequest] = []
     skipped: list[str] = []
     due = {one.day: one for one in opened.ledger.due_days(group)}
+    today = utc_day(opened.clock.now())
     for day, one in due.items():
+        if not is_day(day, today):
+            # Asked for, it would end the tick, and with it everybody else's.
+            skipped.append(f"{day}: no such day yet: is the clock right?")
+            continue
         runs_of_day = {PARTITION_TAG: day_key(group, day)}
         reason = why_not_now(instance, runs_of_day, INTAKE, opened.clock.now())
         if reason:
@@ -93,7 +99,11 @@ def _requests(
             requests.append(_request(group, one, INTAKE))
     # A day that is due gets its silver steps by the automation that follows its run.
     late = _late_silver(instance, opened, group)
-    requests += [_request(group, one, SILVER, kind="silver:") for one in late if one.day not in due]
+    requests += [
+        _request(group, one, SILVER, kind="silver:")
+        for one in late
+        if one.day not in due and is_day(one.day, today)
+    ]
     return requests, skipped
 
 

@@ -27,6 +27,17 @@ class StorageMetadata:
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
+class ByteSource(Protocol):
+    """A file that is not on this machine, as something to store."""
+
+    @property
+    def name(self) -> str: ...
+
+    def reader(self) -> BinaryIO:
+        """Its bytes from the start. Raises QuarantinedFile, or a fault of where it lies."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EvidenceFile:
     """One file to store: where its bytes are and what decides its stored path (design AD5).
@@ -34,7 +45,7 @@ class EvidenceFile:
     `content` are its bytes, when whoever hashed them kept them; they are then not read again.
     """
 
-    source: Path
+    source: Path | ByteSource
     engagement_id: str
     received_on: date
     item_id: str
@@ -83,7 +94,7 @@ class StorageBackend(Protocol):
         ...
 
     def write_from(self, file: EvidenceFile) -> StorageMetadata:
-        """Store a local file without holding it in memory.
+        """Store a file without holding it in memory.
 
         Raises:
             QuarantinedFile: it changed or vanished while it was read (`changed`, `unreadable`).

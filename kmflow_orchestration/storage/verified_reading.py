@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kmflow_orchestration.errors import QuarantinedFile
-from kmflow_orchestration.storage.interfaces import EvidenceFile
+from kmflow_orchestration.storage.interfaces import ByteSource, EvidenceFile
 
 # Up to here a file is read whole: its hash is then known before a byte leaves.
 SMALL_BYTES = 8 * 1024**2
@@ -68,19 +71,35 @@ class VerifiedFile(io.RawIOBase):
         super().close()
 
 
-def _filled(stream: BinaryIO, view: memoryview, source: Path) -> int:
+def _filled(stream: BinaryIO, view: memoryview, source: Path | ByteSource) -> int:
     try:
         return stream.readinto(view)  # type: ignore[attr-defined, no-any-return]
     except OSError as error:
         raise unreadable(source, error) from error
 
 
-def open_source(source: Path) -> BinaryIO:
-    """A local file, open. Raises QuarantinedFile `unreadable`."""
+def open_source(source: Path | ByteSource) -> BinaryIO:
+    """A file, open. Raises QuarantinedFile `unreadable`, and what a source elsewhere raises."""
+    if not isinstance(source, Path):
+        return source.reader()
     try:
-        return source.open("rb")
+        return open_regular(source)
     except OSError as error:
         raise unreadable(source, error) from error
+
+
+def open_regular(source: Path) -> BinaryIO:
+    """A stream over a regular file at a resolved path. Never waits, whatever was put there since.
+
+    Raises:
+        OSError: it cannot be opened, is a link, or no regular file.
+    """
+    # Without O_NONBLOCK a pipe would hold us up until somebody writes to it.
+    opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "not a regular file", str(source))
+    return os.fdopen(opened, "rb")
 
 
 def opener(file: EvidenceFile) -> Callable[[], BinaryIO]:
@@ -139,7 +158,7 @@ def changed(file: EvidenceFile) -> QuarantinedFile:
     )
 
 
-def unreadable(source: Path, error: OSError) -> QuarantinedFile:
+def unreadable(source: Path | ByteSource, error: OSError) -> QuarantinedFile:
     return QuarantinedFile(
         f"{source.name} cannot be read: {error.strerror or type(error).__name__}",
         reason="unreadable",

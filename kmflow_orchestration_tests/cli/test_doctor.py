@@ -19,7 +19,7 @@ def test_it_mends_what_is_missing_and_exits_by_the_table(
     acme = mended.json["groups"]["acme"]
     assert (mended.code, acme["exit_code"]) == (0, 0)
     assert {one["action"] for one in acme["made"]} == {"created"}
-    assert [one["number"] for one in acme["checks"]] == list(range(1, 17))
+    assert [one["number"] for one in acme["checks"]] == list(range(1, 18))
     assert all(one["fix"] for one in acme["checks"] if one["status"] in {"warn", "fail"})
     assert strict.code == 1
     assert "OWNER TO" in strict.err

@@ -34,6 +34,25 @@ def test_a_file_is_explained_for_people_and_programs(
     assert "no file of acme ever had this content" in nowhere.err
 
 
+def test_a_name_that_is_no_text_is_explained_too(
+    kmflow: Kmflow, groups_file: Callable[..., str], tmp_path: Path
+) -> None:
+    landing = tmp_path / "landing"
+    (landing / "e1").mkdir(parents=True)
+    name = os.fsdecode(b"e1/caf\xe9.csv")
+    (landing / name).write_text("id\n1\n")
+    assert kmflow("group", "import", groups_file(landing_path=str(landing))).code == 0
+
+    shown = kmflow("files", "why", name, "--group", "acme")
+    told = kmflow("files", "why", name, "--group", "acme", "--json")
+
+    assert (shown.code, told.code) == (0, 0)
+    assert "e1/caf\\xe9.csv was never seen" in shown.err
+    assert "quarantined: a name that is no UTF-8" in shown.err
+    (path,) = told.json["paths"]
+    assert (path["path"], path["outlook"]["code"]) == ("e1/caf\\xe9.csv", "bad_name")
+
+
 def test_an_unknown_group_and_a_path_elsewhere_are_refused(
     kmflow: Kmflow, groups_file: Callable[..., str]
 ) -> None:

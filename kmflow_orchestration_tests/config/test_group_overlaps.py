@@ -61,3 +61,29 @@ def test_the_same_names_on_another_host_are_other_places():
 def test_a_groups_own_former_settings_do_not_stand_in_its_way():
     acme = group("acme", volume_path="main.acme.files", landing_path="/in")
     refuse_overlap(acme, [acme])
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        "/Volumes/main/globex/in/dropped",
+        "/Volumes/raw/in/box/globex/e1",
+        "/Volumes/RAW/in/box/globex",
+    ],
+    ids=["schema", "inside", "case"],
+)
+def test_no_group_takes_evidence_from_anothers_volume(mine):
+    globex = group("globex", landing_path="/Volumes/raw/in/box/globex")
+    assert collide(group("acme", landing_path=mine), globex) == ("landing_path",)
+
+
+def test_no_group_takes_anothers_outputs_for_evidence():
+    globex = group("globex", volume_path="raw.out.put")
+    landing = group("acme", landing_path="/Volumes/raw/out/put/below")
+    assert collide(landing, globex) == ("landing_path",)
+
+
+def test_the_same_directory_of_two_workspaces_is_two():
+    place = "/Volumes/raw/in/box/dropped"
+    other = group("globex", landing_path=place, workspace_url="https://adb-2.7.azuredatabricks.net")
+    refuse_overlap(group("acme", landing_path=place), [other, group("third", landing_path="/in")])

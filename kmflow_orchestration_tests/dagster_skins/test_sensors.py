@@ -160,6 +160,25 @@ def test_an_unreadable_landing_holds_up_no_other_group(world: SensorWorld) -> No
     assert run_keys(world.tick("evidence_arrival")) == [f"globex:{world.today}:1"]
 
 
+def test_a_day_that_no_calendar_has_yet_stops_nobody_and_is_told(world: SensorWorld) -> None:
+    """Asked for by its key, it would end the tick for every group."""
+    world.add_group("acme")
+    world.add_group("globex")
+    ahead = world.place("acme", ago=timedelta(days=-400))
+    ahead.drop("e1/a.csv", "x")
+    ahead.take_in()
+    os.utime(world.drop("globex", "e1/late.csv"), (10_413_792_000, 10_413_792_000))
+
+    first = world.tick("evidence_arrival")
+    world.drop("acme", "e1/b.csv")
+    second = world.tick("evidence_arrival")
+
+    asked = [request.partition_key for request in first.run_requests or []]
+    assert asked == [day_key("globex", world.today)]
+    asked = [request.partition_key for request in second.run_requests or []]
+    assert asked == [day_key(group, world.today) for group in ("acme", "globex")]
+
+
 def test_an_unreadable_landing_is_the_reason_of_a_skip(world: SensorWorld) -> None:
     world.add_group("acme")
     world.lose_landing("acme")
@@ -184,7 +203,7 @@ def test_a_cursor_that_is_none_starts_anew(world: SensorWorld, garbage: str) -> 
 def test_one_tick_asks_for_twenty_runs_at_most_and_serves_every_group(world: SensorWorld) -> None:
     for group in ("acme", "globex"):
         world.add_group(group)
-    for day in range(25):
+    for day in reversed(range(25)):
         place = world.place("acme", ago=timedelta(days=day))
         place.drop(f"e1/day{day}.csv", str(day))
         place.look()

@@ -17,6 +17,7 @@ from kmflow_orchestration.doctor.remedies import of_volume, refused
 from kmflow_orchestration.errors import AccessRefused
 from kmflow_orchestration.metadata.output_files import OutputFile
 from kmflow_orchestration.metadata.upload_failures import UploadFailure
+from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.operations.provision import ALL_TABLES, table_name
 from kmflow_orchestration.operations.remove_deleted import drop_rows
 from kmflow_orchestration.tables.arrow_types import arrow_schema
@@ -78,9 +79,10 @@ def test_a_good_group_passes_all_that_can_be_asked(ward: Ward, stored: str) -> N
     found = diagnose(ward.patient())
 
     assert [one.id for one in found.checks] == list(CHECK_IDS)
-    assert [one.number for one in found.checks] == list(range(1, 17))
+    assert [one.number for one in found.checks] == list(range(1, 18))
     assert {one.id: one.status for one in found.checks if one.status != "pass"} == {
-        "runtime": "skip"
+        "runtime": "skip",
+        "landing": "skip",
     }
     assert (found.exit_code(strict=True), found.made) == (0, ())
     assert ward.token not in repr(found)
@@ -112,6 +114,27 @@ def test_a_landing_folder_that_is_missing_is_a_warning(ward: Ward) -> None:
     place.with_name("away").rename(place)
 
     assert (found.status, found.fix) == ("warn", f"mkdir -p {place}")
+
+
+def test_a_landing_place_in_a_volume_is_listed(ward: Ward) -> None:
+    volume = ward.acme.config.volume
+    absent, place = volume.joined("absent"), volume.joined("dropped here")
+    ward.room.admin_client().files.create_directory(place.text)
+    elsewhere = VolumePath("system", "information_schema", "theirs", ("landing",))
+
+    found = [ward.found("landing", landing_path=one.text) for one in (place, absent, elsewhere)]
+
+    assert told(found[0]) == ("pass", "", 0)
+    assert found[0].evidence == f"{place} can be listed, nothing lies in it"
+    assert told(found[1]) == ("warn", f"databricks fs mkdirs dbfs:{absent}", 0)
+    assert found[2].status in {"fail", "warn"}
+    refuse = Fault("fail_times", path="*dropped*", status=403, error_code="PERMISSION_DENIED")
+    ward.room.server.faults.add(refuse)
+    lost = ward.found("landing", landing_path=place.text)
+    ward.room.server.faults.clear()
+    assert (lost.status, lost.exit_code) == ("fail", 4)
+    assert lost.fix.startswith("GRANT READ VOLUME ON VOLUME")
+    assert ward.found("config", landing_path=place.text).status == "pass"
 
 
 def test_a_token_nobody_knows(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:

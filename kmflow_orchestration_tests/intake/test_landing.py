@@ -138,6 +138,16 @@ def test_a_scan_resumes_behind_a_folder_that_is_gone(root: Path) -> None:
     assert [look.folder for look in looks(root, after="e2/old")] == ["e3"]
 
 
+def test_a_scan_goes_on_behind_a_folder_whose_name_is_no_text(root: Path) -> None:
+    drop(root, os.fsdecode(b"e1/caf\xe9/f.csv"))
+    drop(root, "e1/z/f.csv")
+    whole = [look.folder for look in looks(root)]
+
+    assert whole == ["", "e1", "e1/caf\\xe9", "e1/z"]
+    for position, folder in enumerate(whole):
+        assert [look.folder for look in looks(root, after=folder)] == whole[position + 1 :]
+
+
 def test_a_folder_that_just_changed_asks_for_another_look(root: Path) -> None:
     drop(root, "e1/f.csv")
     changed = (root / "e1").stat().st_mtime_ns
