@@ -19,6 +19,7 @@ from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.errors import KmflowError, RemoteNotFound, StatementFailed
 from kmflow_orchestration.names import TableName, VolumePath
+from kmflow_orchestration.storage.disk_faults import disk_fault
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.storage.staged_rows import write_parquet
 from kmflow_orchestration.storage.typed_rows import (
@@ -185,12 +186,19 @@ def _is_conflict(error: KmflowError) -> bool:
     return isinstance(error, StatementFailed) and error.error_code.startswith("DELTA_CONCURRENT_")
 
 
+def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="kmflow-")
+    except OSError as error:  # also FileNotFoundError, where no folder can be written to
+        raise disk_fault("TMPDIR", error) from error
+
+
 @contextmanager
 def _parquet(
     columns: Sequence[Column], batches: Iterable[pa.RecordBatch]
 ) -> Iterator[tuple[Path, int]]:
     """Rows in a file of a temporary folder, and how many they are."""
-    with tempfile.TemporaryDirectory(prefix="kmflow-") as folder:
+    with _scratch_folder() as folder:
         path = Path(folder, "rows.parquet")
         # NOT NULL is checked already; engines disagree on it inside Parquet files.
         yield path, write_parquet(path, table_schema(columns), batches)
