@@ -1,4 +1,7 @@
-"""Disks that are full: real ones where a test may mount, else a limit on this process's files."""
+"""Disks that are full or may only be read: real ones where a test may mount.
+
+Else a limit on this process's files stands for the one, and folder rights for the other.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def small_disk(folder: Path, size_bytes: int = SMALL_BYTES) -> Iterator[SmallDis
             yield SmallDisk(folder, is_real=True)
         finally:
             # Lazily: a reader that is still open keeps nobody waiting.
-            subprocess.run(["umount", "-l", str(folder)], check=True, timeout=_LIMIT_S)
+            assert _done("umount", "-l", str(folder))
         return
     before, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     _limit(size_bytes)
@@ -64,8 +67,33 @@ def small_disk(folder: Path, size_bytes: int = SMALL_BYTES) -> Iterator[SmallDis
         _limit(before)
 
 
+@contextmanager
+def only_readable(folder: Path) -> Iterator[None]:
+    """Nobody may write below a folder, root neither."""
+    if os.geteuid() != 0:
+        folders = [folder, *(one for one in folder.rglob("*") if one.is_dir())]
+        for one in folders:
+            one.chmod(0o555)
+        try:
+            yield
+        finally:
+            for one in folders:
+                one.chmod(0o755)
+        return
+    if not _done("mount", "--bind", str(folder), str(folder)):
+        pytest.skip("no right to mount here, and root may write wherever it likes")
+    try:
+        assert _done("mount", "-o", "remount,ro,bind", str(folder))
+        yield
+    finally:
+        assert _done("umount", "-l", str(folder))
+
+
 def _mount(folder: Path, options: str) -> bool:
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    return _done("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder))
+
+
+def _done(*command: str) -> bool:
     done = subprocess.run(command, check=False, capture_output=True, timeout=_LIMIT_S)
     return done.returncode == 0
 

@@ -30,6 +30,8 @@ from kmflow_orchestration.storage.verified_reading import chunks, hash_of
 
 # A write that is under way, or that a crash left; it was never stored.
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.part")
+# No write goes on for so long without a byte: what is older was left by a process that was killed.
+_LEFT_AFTER_S = 86_400
 
 
 class LocalStore:
@@ -75,9 +77,10 @@ class LocalStore:
 
     def confirm(self, written: Sequence[StorageMetadata]) -> frozenset[str]:
         sizes: dict[str, int] = {}
+        left_before = self._clock.now().timestamp() - _LEFT_AFTER_S
         for folder in {self.local_path(one.path).parent for one in written}:
             with disk_faults(str(folder)):
-                sizes.update(_listing(folder, self._root))
+                sizes.update(_listing(folder, self._root, left_before))
         return frozenset(one.path for one in written if sizes.get(one.path) == one.size_bytes)
 
     def open_read(self, path: str) -> AbstractContextManager[BinaryIO]:
@@ -198,7 +201,8 @@ def _put(target: Path, content: Iterable[bytes]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _listing(folder: Path, root: Path) -> Iterator[tuple[str, int]]:
+def _listing(folder: Path, root: Path, left_before: float) -> Iterator[tuple[str, int]]:
+    """Stored paths below a folder with their sizes; halves that a crash left there are removed."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
@@ -213,6 +217,10 @@ def _listing(folder: Path, root: Path) -> Iterator[tuple[str, int]]:
     for entry in os.scandir(folder):
         if is_stored_name(entry.name):
             yield f"{place}/{entry.name}", entry.stat().st_size
+        elif _UNFINISHED.fullmatch(entry.name):
+            with contextlib.suppress(FileNotFoundError):
+                if entry.stat().st_mtime < left_before:
+                    Path(entry).unlink()
 
 
 def _folders(folder: Path) -> list[str]:
