@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import rule
 
 from kmflow_orchestration.workspace.faults import Fault, FaultName
 from kmflow_orchestration_tests.operations.once.accounting import wrong
 from kmflow_orchestration_tests.operations.once.comparing import differences, found
 from kmflow_orchestration_tests.operations.once.interruptions import KINDS, Interruption
+from kmflow_orchestration_tests.operations.once.profiles import ProfileRules, Profiles
 from kmflow_orchestration_tests.operations.once.stage import Stage
 from kmflow_orchestration_tests.operations.once.world import World, clean_run
 
@@ -46,7 +47,7 @@ interruptions = st.builds(
 numbers = st.integers(0, 7)
 
 
-class ExactlyOnce(RuleBasedStateMachine):
+class ExactlyOnce(ProfileRules):
     """Ends quietly, and then holds what one clean run over the same history holds."""
 
     def __init__(self, stage: Stage) -> None:
@@ -54,6 +55,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self._stage = stage
         stage.begin()
         self.world = World(stage.eventful, stage.prefix())
+        self.profiles = Profiles(self.world.home.database_url)
         self._has_failed = False
 
     def _do(self, deed: Callable[[], None]) -> None:
@@ -118,6 +120,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     def check(self) -> None:
         """The invariant, once it is quiet."""
+        self.check_profiles()
         self.world.be_quiet()
         _is_nothing(wrong(self.world))
         after = found(self.world)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from kmflow_orchestration_tests.control_databases import NewDatabase
 from kmflow_orchestration_tests.operations.once.interruptions import Interruption
 from kmflow_orchestration_tests.operations.once.machine import (
     ROWS,
     ExactlyOnce,
     ExactlyOnceOnAWorkspace,
 )
+from kmflow_orchestration_tests.operations.once.profiles import CompletionsOnce
 from kmflow_orchestration_tests.operations.once.stage import Stage
 from kmflow_orchestration_tests.operations.once.world import Taken
 
@@ -51,6 +55,19 @@ def test_a_history_of_loss_death_and_take_over_ends_like_one_clean_run(stage: St
 def test_a_few_histories_end_like_one_clean_run(stage: Stage) -> None:
     run_state_machine_as_test(
         lambda: ExactlyOnce(stage), settings=settings(_RULES, max_examples=3, stateful_step_count=5)
+    )
+
+
+def test_completions_that_repeat_race_come_late_or_never_leave_what_one_would(
+    tmp_path: Path, control_database: NewDatabase
+) -> None:
+    numbers = count(1)
+
+    def machine() -> CompletionsOnce:
+        return CompletionsOnce(lambda: control_database(tmp_path / f"{next(numbers)}.db"))
+
+    run_state_machine_as_test(
+        machine, settings=settings(_RULES, max_examples=5, stateful_step_count=10)
     )
 
 
