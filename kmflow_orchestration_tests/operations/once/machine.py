@@ -86,7 +86,12 @@ class ExactlyOnce(ProfileRules):
             self._do(lambda path=path, content=content: self.world.drop(path, content))
         self._do(lambda: self.world.run(interruption))
 
-    @rule(at=moments, file=files, number=numbers, what=st.sampled_from(["run", "take", "delete"]))
+    @rule(
+        at=moments,
+        file=files,
+        number=numbers,
+        what=st.sampled_from(["run", "take", "switch", "delete"]),
+    )
     def run_meanwhile(self, at: int, file: tuple[str, str], number: int, what: str) -> None:
         """Something comes, and somebody else works, in the midst of a run."""
 
@@ -94,12 +99,18 @@ class ExactlyOnce(ProfileRules):
             self.world.drop(*file)
             if what == "run":
                 self.world.run()
-            elif what == "take":
+            elif what in {"take", "switch"}:
+                if what == "switch":
+                    self.world.switch(number)
                 self.world.take_over()
             else:
                 self._delete(number)
 
         self._do(lambda: self.world.run(Interruption("meanwhile", at, meanwhile)))
+
+    @rule(number=numbers)
+    def switch_backend(self, number: int) -> None:
+        self._do(lambda: self.world.switch(number))
 
     @rule(interruption=interruptions)
     def replay(self, interruption: Interruption) -> None:
@@ -122,6 +133,9 @@ class ExactlyOnce(ProfileRules):
         """The invariant, once it is quiet."""
         self.check_profiles()
         self.world.be_quiet()
+        if self.world.has_moved:
+            # Tables do not move with a switch: where they are now, every day is written once more.
+            self.world.replay()
         _is_nothing(wrong(self.world))
         after = found(self.world)
         clean = found(clean_run(self._stage.clean, self.world.deeds))

@@ -212,7 +212,7 @@ class ProfileRules(RuleBasedStateMachine):
     profiles: Profiles
 
     @rule(found=st.integers(0, 2), is_over=st.booleans())
-    def profile(self, found: int, is_over: bool) -> None:  # noqa: FBT001 - drawn
+    def profile(self, found: int, is_over: bool) -> None:
         self.profiles.begin(found)
         if is_over:
             self.profiles.finish(-1)
@@ -233,7 +233,7 @@ class ProfileRules(RuleBasedStateMachine):
         self.profiles.race(number)
 
     @rule(seconds=st.sampled_from([60.0, 700.0]), is_told=st.booleans())
-    def look_at_runs(self, seconds: float, is_told: bool) -> None:  # noqa: FBT001 - drawn
+    def look_at_runs(self, seconds: float, is_told: bool) -> None:
         self.profiles.wait(seconds)
         if is_told:
             self.profiles.look_while_told()

@@ -31,7 +31,9 @@ _RULES = settings(
 )
 
 
-def test_a_history_of_loss_death_and_take_over_ends_like_one_clean_run(stage: Stage) -> None:
+def test_a_history_of_loss_death_switch_and_take_over_ends_like_one_clean_run(
+    stage: Stage,
+) -> None:
     machine = ExactlyOnce(stage)
     world = machine.world
     world.drop("e1/a.csv", ROWS[0])
@@ -41,7 +43,15 @@ def test_a_history_of_loss_death_and_take_over_ends_like_one_clean_run(stage: St
     world.run(Interruption("die", at=9))
     world.drop("e1/a.csv", ROWS[1])
     world.drop("e2/a.csv", ROWS[2])
-    world.run(Interruption("meanwhile", at=4, meanwhile=world.take_over))
+    world.switch(0)
+
+    def switch_back_and_take_over() -> None:
+        world.switch(0)
+        world.take_over()
+
+    # Two runs at once, each with another STORAGE_BACKEND.
+    world.run(Interruption("meanwhile", at=4, meanwhile=switch_back_and_take_over))
+    world.switch(0)
     world.drop("e1/b.csv", ROWS[2])
     world.run(Interruption("die at commit", at=3))
 
@@ -50,6 +60,8 @@ def test_a_history_of_loss_death_and_take_over_ends_like_one_clean_run(stage: St
     assert {type(deed) for deed in world.deeds} == {Taken}
     states = {row["state"] for row in world.rows("SELECT state FROM evidence_items")}
     assert states == {"published", "superseded"}
+    backends = {row["backend"] for row in world.rows("SELECT backend FROM evidence_items")}
+    assert backends == {"local", "delta"}
 
 
 def test_a_few_histories_end_like_one_clean_run(stage: Stage) -> None:
