@@ -14,6 +14,7 @@ from kmflow_orchestration_tests.control_databases import NewDatabase
 from kmflow_orchestration_tests.operations.once.interruptions import Interruption
 from kmflow_orchestration_tests.operations.once.machine import (
     ROWS,
+    TEXTS,
     ExactlyOnce,
     ExactlyOnceOnAWorkspace,
 )
@@ -38,6 +39,7 @@ def test_a_history_of_loss_death_switch_and_take_over_ends_like_one_clean_run(
     world = machine.world
     world.drop("e1/a.csv", ROWS[0])
     world.drop("e1/b.csv", ROWS[0])
+    world.drop("e2/note.md", TEXTS[0])  # never sent again: it stays where it came to
     world.run(Interruption("loss"))
     world.wait(timedelta(minutes=5))
     world.run(Interruption("die", at=9))
