@@ -26,7 +26,13 @@ from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.extras import missing
 
 FAILED = "conversion_failed"
-_DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS})
+# The source is a copy in a folder of ours: what the disk refuses there is no fault of its content.
+_DISK_FAULTS = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+        *(errno.EIO, errno.EMFILE, errno.ENFILE),
+    }
+)
 
 Types = Mapping[str, Mapping[str, ColumnType]]
 """By part, by column: types a staging file must have, wider than its own facts ask for."""
@@ -85,7 +91,8 @@ def stage_item(task: StagingTask) -> ConvertedItem:
     """Convert one file. Whatever is wrong with the file is its outcome, never an exception.
 
     Raises:
-        OSError: the disk is full or read-only, or too many files are open: not the file's fault.
+        OSError: the disk is full, broken or not to be written, or too many files are open: not the
+            file's fault.
         MissingDependency: nor is a reader that is not installed.
     """
     try:

@@ -48,9 +48,17 @@ class TransientFault(RemoteFault):
         return self._becomes(
             f"{self.message}; gave up {how}",
             error_code=self.error_code,
-            hint=self.hint or "the workspace or the network is unavailable; try again later",
+            hint=self.hint or self._advice,
             retry_after_s=wait_s,
         )
+
+    @property
+    def _advice(self) -> str:
+        if self._becomes is not RateLimited:
+            return "the workspace or the network is unavailable; try again later"
+        asked = self.retry_after_s
+        when = "later" if asked is None else f"in {asked:g} s, as it asks"
+        return f"the workspace has too much to do; try again {when}, with fewer side by side"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from sqlalchemy import URL
 from sqlalchemy.exc import (
     DatabaseError,
@@ -19,6 +21,12 @@ _MIGRATE = "; `kmflow db migrate` makes missing tables"
 # A missing table or column (not migrated yet), and a server that only reads after a fail-over.
 # SQLite reports the former as operational errors, which they are to whoever runs this.
 _SQLSTATES = frozenset({"42P01", "42703", "25006"})
+_OF_THE_DISK = frozenset(
+    {
+        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR),
+        *(sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN),
+    }
+)
 DATABASE_FAULTS = (DBAPIError, NoConnectionFree)
 
 
@@ -40,10 +48,17 @@ def unavailable(
         reason = " ".join(str(error.orig).split())
     else:
         return None
+    what = f"{variable}, disk space and permissions" if _is_the_disk(error) else variable
     return MetadataUnavailable(
         f"the database at {place_of(url)} does not answer: {reason}",
-        hint=f"check {variable}, then try again{_MIGRATE if variable == VARIABLE else ''}",
+        hint=f"check {what}, then try again{_MIGRATE if variable == VARIABLE else ''}",
     )
+
+
+def _is_the_disk(error: SQLAlchemyError) -> bool:
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    # The extended codes keep the kind of fault in their last byte.
+    return code is not None and code & 0xFF in _OF_THE_DISK
 
 
 def _is_away(error: DBAPIError) -> bool:

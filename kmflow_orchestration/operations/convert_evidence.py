@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kmflow_orchestration.converters.staging import (
 )
 from kmflow_orchestration.errors import BackendUnreachable, StorageUnavailable
 from kmflow_orchestration.operations.converter_processes import converter_pool
+from kmflow_orchestration.storage.disk_faults import HINT, disk_faults
 from kmflow_orchestration.storage.evidence_stores import StoredFiles
 
 CRASHED = "converter_crashed"
@@ -55,7 +56,8 @@ def convert_items(
         StorageUnavailable: bytes in the active backend could not be read, or staging files not be
             written.
     """
-    work_dir.mkdir(parents=True, exist_ok=True)
+    with disk_faults(work_dir):
+        work_dir.mkdir(parents=True, exist_ok=True)
     fetching = _Fetching(stored, work_dir)
     done: dict[str, ConvertedItem] = {}
     waiting = list(sources)
@@ -81,10 +83,10 @@ class _Fetching:
     @contextmanager
     def task(self, source: StoredSource) -> Iterator[StagingTask]:
         folder = self.work_dir / source.item_id
-        folder.mkdir(parents=True, exist_ok=True)
         # The name came from outside: the copy takes none of it.
         local = folder / "source"
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             # The copy first: only what reads the store may fail inside its stream.
             with (
                 local.open("wb") as copy,
@@ -95,10 +97,11 @@ class _Fetching:
             yield StagingTask(source.item_id, found, folder, source.types)
         except OSError as error:
             raise StorageUnavailable(
-                f"{source.stored_path} cannot be converted now: {error}"
+                f"{source.stored_path} cannot be converted now: {error}", hint=HINT
             ) from error
         finally:
-            local.unlink(missing_ok=True)
+            with suppress(OSError):
+                local.unlink(missing_ok=True)
 
 
 def _here(fetching: _Fetching, source: StoredSource) -> ConvertedItem:

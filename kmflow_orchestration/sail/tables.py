@@ -28,6 +28,7 @@ __all__ = [
     "create_schema",
     "delta_schema",
     "exists",
+    "holds_file",
     "overwrite",
     "read_columns",
     "register",
@@ -56,6 +57,13 @@ def create_empty(
 def exists(directory: Path) -> bool:
     """Whether a Delta table lies there."""
     return bool(DeltaTable.is_deltatable(str(directory)))
+
+
+def holds_file(directory: Path, file_name: str) -> bool:
+    """Whether a file of a table's directory is part of what the table says now."""
+    if not exists(directory):
+        return False
+    return any(uri.endswith(f"/{file_name}") for uri in DeltaTable(str(directory)).file_uris())
 
 
 def read_columns(directory: Path) -> tuple[Column, ...] | None:

@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError
 from kmflow_orchestration.clock import iso
 from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.identity import item_id
+from kmflow_orchestration.storage.disk_faults import disk_fault
 from kmflow_orchestration.storage.evidence_paths import original_name
 from kmflow_orchestration.storage.interfaces import StorageMetadata
 from kmflow_orchestration.storage.table_locks import table_lock
@@ -101,7 +102,7 @@ class EvidenceTable:
             if not mine.done:
                 self._commit_all()
         if mine.error is not None:
-            raise StorageUnavailable(f"{self._directory}: {mine.error}") from mine.error
+            raise disk_fault(self._directory, mine.error) from mine.error
         if mine.version is None:
             raise StorageUnavailable(f"{self._directory}: the commit was interrupted")
         return mine.version
@@ -223,7 +224,7 @@ class EvidenceTable:
         try:
             yield
         except (DeltaError, OSError) as error:
-            raise StorageUnavailable(f"{self._directory}: {error}") from error
+            raise disk_fault(self._directory, error) from error
 
 
 def _paths_below(table: DeltaTable, folder: str) -> set[str]:

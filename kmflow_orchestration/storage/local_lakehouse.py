@@ -5,6 +5,7 @@ Imported only where it is used: it brings the embedded engine with it.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import (
     RemoteNotFound,
     StatementFailed,
+    StorageUnavailable,
     UnsafePath,
 )
 from kmflow_orchestration.names import TableName
@@ -28,7 +30,8 @@ from kmflow_orchestration.sail.parquet_commits import (
     add_parquet_file,
     replace_with_parquet_file,
 )
-from kmflow_orchestration.sail.tables import create_empty, exists, read_columns
+from kmflow_orchestration.sail.tables import create_empty, exists, holds_file, read_columns
+from kmflow_orchestration.storage.disk_faults import HINT, disk_faults, reason
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.storage.sail_host import SailHost
 from kmflow_orchestration.storage.staged_rows import write_parquet
@@ -52,6 +55,8 @@ from kmflow_orchestration.tables.arrow_types import canonical
 from kmflow_orchestration.tables.definition import Column, TableDefinition
 
 T = TypeVar("T")
+# A statement that fails where there is less room than this has most likely failed for want of it.
+_HARDLY_ANY_BYTES = 16 << 20
 
 
 class LocalLakehouse:
@@ -86,7 +91,8 @@ class LocalLakehouse:
         with table_lock(self.directory(table)):
             if exists(directory):
                 return False
-            create_empty(directory, definition.columns, comment=definition.comment)
+            with disk_faults(directory):
+                create_empty(directory, definition.columns, comment=definition.comment)
             return True
 
     def columns(self, table: TableName) -> tuple[Column, ...] | None:
@@ -121,7 +127,7 @@ class LocalLakehouse:
                     staged.is_adopted = True
                     add_parquet_file(staged.path.parent, staged.path.name)
 
-            self._write(commit)
+            self._write(table, commit)
             return count
 
     def merge(self, table: TableName, rows: pa.Table, keys: Sequence[str]) -> None:
@@ -135,7 +141,7 @@ class LocalLakehouse:
                 typed_batches(checked_keys(rows, keys), columns),
             )
             sql = merge_sql(table, keys, columns, parquet_source(str(staged.path)))
-            self._write(lambda: self._run(table, sql))
+            self._write(table, lambda: self._run(table, sql))
 
     def rebuild(
         self,
@@ -150,7 +156,8 @@ class LocalLakehouse:
             write_parquet(staged.path, table_schema(columns), typed_batches(rows, columns))
             staged.is_adopted = True
             return self._write(
-                lambda: replace_with_parquet_file(staged.path.parent, staged.path.name, columns)
+                table,
+                lambda: replace_with_parquet_file(staged.path.parent, staged.path.name, columns),
             )
 
     def close(self) -> None:
@@ -195,13 +202,27 @@ class LocalLakehouse:
         except SailUnavailable:
             return action()
 
-    def _write(self, commit: Callable[[], T]) -> T:
+    def _write(self, table: TableName, commit: Callable[[], T]) -> T:
         # Sail's texts are not to be matched: every failed write is tried again.
-        return with_retries(
-            lambda: _commit(commit),
-            may_repeat=lambda error: isinstance(error, (StatementFailed, SailUnavailable)),
-            clock=self._clock,
-        )
+        try:
+            return with_retries(
+                lambda: self._commit(table, commit),
+                may_repeat=lambda error: isinstance(error, (StatementFailed, SailUnavailable)),
+                clock=self._clock,
+            )
+        except StatementFailed as error:
+            if shutil.disk_usage(self._root).free < _HARDLY_ANY_BYTES:
+                raise StorageUnavailable(
+                    f"{self.directory(table)}: {reason(error)}", hint=HINT
+                ) from error
+            raise
+
+    def _commit(self, table: TableName, commit: Callable[[], T]) -> T:
+        try:
+            with disk_faults(self.directory(table)):
+                return commit()
+        except DeltaError as error:
+            raise StatementFailed(f"{table}: commit failed: {reason(error)}") from error
 
     def _matches(self, table: TableName, condition: str) -> bool:
         found = self.query(f"SELECT 1 AS found FROM {table.sql} WHERE {condition} LIMIT 1")
@@ -226,10 +247,14 @@ class LocalLakehouse:
     def _staging(self, table: TableName) -> Iterator[_Staged]:
         """A file in the table's own folder, where a commit may adopt it; else it goes again."""
         directory = self.directory(table)
-        directory.mkdir(parents=True, exist_ok=True)
+        with disk_faults(directory):
+            directory.mkdir(parents=True, exist_ok=True)
         staged = _Staged(directory / f"part-{uuid4()}-c000.zstd.parquet")
         try:
             yield staged
+        except BaseException:
+            staged.is_adopted = staged.is_adopted and _may_be_in_use(staged.path)
+            raise
         finally:
             if not staged.is_adopted:
                 staged.path.unlink(missing_ok=True)
@@ -237,16 +262,19 @@ class LocalLakehouse:
 
 @dataclass(slots=True)
 class _Staged:
-    """A file of rows. `is_adopted` is set before a commit that makes it the table's is tried:
-    after a failure nobody knows, and an orphan is harmless where a missing file is not.
+    """A file of rows. `is_adopted` is set before a commit that makes it the table's is tried.
+
+    After a failure the table is asked: an orphan is harmless where a missing file is not.
     """
 
     path: Path
     is_adopted: bool = False
 
 
-def _commit(commit: Callable[[], T]) -> T:
+def _may_be_in_use(staged: Path) -> bool:
+    """Whether a table took a file of its folder in, although the commit failed; nobody else writes
+    it meanwhile."""
     try:
-        return commit()
-    except DeltaError as error:
-        raise StatementFailed(f"commit failed: {error}") from error
+        return holds_file(staged.parent, staged.name)
+    except (DeltaError, OSError):
+        return True

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock, utc_day
 from kmflow_orchestration.errors import StorageUnavailable, UnsafePath
+from kmflow_orchestration.storage.disk_faults import disk_faults
 from kmflow_orchestration.storage.evidence_paths import (
     FOLDER,
     engagement_parts,
@@ -29,6 +30,8 @@ from kmflow_orchestration.storage.verified_reading import chunks, hash_of
 
 # A write that is under way, or that a crash left; it was never stored.
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.part")
+# No write goes on for so long without a byte: what is older was left by a process that was killed.
+_LEFT_AFTER_S = 86_400
 
 
 class LocalStore:
@@ -65,7 +68,7 @@ class LocalStore:
     ) -> StorageMetadata:
         path = self.path_of(file)
         target = self.local_path(path)
-        with _disk_faults(path):
+        with disk_faults(path):
             if not _is_there(target, file):
                 _put(target, content)
         return StorageMetadata(
@@ -74,14 +77,15 @@ class LocalStore:
 
     def confirm(self, written: Sequence[StorageMetadata]) -> frozenset[str]:
         sizes: dict[str, int] = {}
+        left_before = self._clock.now().timestamp() - _LEFT_AFTER_S
         for folder in {self.local_path(one.path).parent for one in written}:
-            with _disk_faults(str(folder)):
-                sizes.update(_listing(folder, self._root))
+            with disk_faults(str(folder)):
+                sizes.update(_listing(folder, self._root, left_before))
         return frozenset(one.path for one in written if sizes.get(one.path) == one.size_bytes)
 
     def open_read(self, path: str) -> AbstractContextManager[BinaryIO]:
         target = self.local_path(path)
-        with _disk_faults(path):
+        with disk_faults(path):
             if not target.is_file():
                 raise FileNotFoundError(path)
             return target.open("rb")
@@ -91,14 +95,14 @@ class LocalStore:
             return stream.read()
 
     def exists(self, path: str) -> bool:
-        with _disk_faults(path):
+        with disk_faults(path):
             return self.local_path(path).is_file()
 
     def list_files(self, engagement_id: str, prefix: str | None = None) -> list[str]:
         parts = engagement_parts(engagement_id)
         folder = self.local_path("/".join(parts))
         found = []
-        with _disk_faults(str(folder)):
+        with disk_faults(str(folder)):
             for day in _folders(folder):
                 found += [
                     "/".join((*parts, day, entry.name))
@@ -110,7 +114,7 @@ class LocalStore:
 
     def walk(self) -> Iterator[StoredObject]:
         root = self._root.resolve()
-        with _disk_faults(FOLDER):
+        with disk_faults(FOLDER):
             for folder, _, names in os.walk(root / FOLDER, onerror=_unless_missing):
                 for name in names:
                     found = _found(Path(folder, name), root)
@@ -119,7 +123,7 @@ class LocalStore:
 
     def delete(self, path: str) -> bool:
         target = self.local_path(path)
-        with _disk_faults(path):
+        with disk_faults(path):
             try:
                 target.unlink()
             except FileNotFoundError:
@@ -128,7 +132,7 @@ class LocalStore:
 
     def probe(self, *, has_files: bool) -> None:
         place = self._root / FOLDER
-        with _disk_faults(str(place)):
+        with disk_faults(str(place)):
             if place.is_dir():
                 with os.scandir(place) as entries:
                     next(entries, None)
@@ -197,7 +201,8 @@ def _put(target: Path, content: Iterable[bytes]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _listing(folder: Path, root: Path) -> Iterator[tuple[str, int]]:
+def _listing(folder: Path, root: Path, left_before: float) -> Iterator[tuple[str, int]]:
+    """Stored paths below a folder with their sizes; halves that a crash left there are removed."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
@@ -212,6 +217,10 @@ def _listing(folder: Path, root: Path) -> Iterator[tuple[str, int]]:
     for entry in os.scandir(folder):
         if is_stored_name(entry.name):
             yield f"{place}/{entry.name}", entry.stat().st_size
+        elif _UNFINISHED.fullmatch(entry.name):
+            with contextlib.suppress(FileNotFoundError):
+                if entry.stat().st_mtime < left_before:
+                    Path(entry).unlink()
 
 
 def _folders(folder: Path) -> list[str]:
@@ -219,16 +228,3 @@ def _folders(folder: Path) -> list[str]:
         return [entry.name for entry in os.scandir(folder) if is_day(entry.name)]
     except FileNotFoundError:
         return []
-
-
-@contextmanager
-def _disk_faults(path: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StorageUnavailable(
-            f"{path}: {reason}", hint="check disk space and permissions"
-        ) from error

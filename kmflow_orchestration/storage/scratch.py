@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from kmflow_orchestration.storage.disk_faults import disk_faults
+
 _LOCK = ".lock"
 
 
@@ -19,14 +21,16 @@ class ScratchFolder:
     """
 
     def __init__(self, parent: Path) -> None:
-        parent.mkdir(parents=True, exist_ok=True)
-        for left in parent.glob(f"*{_LOCK}"):
-            _remove_if_left(left)
-        self.path = parent.resolve() / uuid4().hex
-        # Whichever thread closes it: a lock is usually its thread's own.
-        self._lock = FileLock(self.path.with_suffix(_LOCK), thread_local=False)
-        self._lock.acquire()
-        self.path.mkdir(mode=0o700)
+        """Raises StorageUnavailable: the disk has no room for it, or may not be written."""
+        with disk_faults(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            for left in parent.glob(f"*{_LOCK}"):
+                _remove_if_left(left)
+            self.path = parent.resolve() / uuid4().hex
+            # Whichever thread closes it: a lock is usually its thread's own.
+            self._lock = FileLock(self.path.with_suffix(_LOCK), thread_local=False)
+            self._lock.acquire()
+            self.path.mkdir(mode=0o700)
 
     def close(self) -> None:
         """Remove the folder; a second call does nothing."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.storage.disk_faults import disk_faults
 
 
 def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
@@ -19,22 +19,21 @@ def write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
         StorageUnavailable: the disk refused. What the batches themselves raise passes through.
     """
     rows = 0
-    with _disk_faults(path):
+    with disk_faults(path):
         writer = pq.ParquetWriter(
             path, schema, compression="zstd", compression_level=1, coerce_timestamps="us"
         )
-    with writer:
+    try:
         for batch in batches:
-            with _disk_faults(path):
+            with disk_faults(path):
                 writer.write_batch(batch)
             rows += batch.num_rows
+    except BaseException:
+        # Half a file: that its end cannot be written either is no news.
+        with suppress(OSError):
+            writer.close()
+        raise
+    # Much of what it was given is written only now.
+    with disk_faults(path):
+        writer.close()
     return rows
-
-
-@contextmanager
-def _disk_faults(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StorageUnavailable(f"{path}: {reason}", hint="check disk space") from error

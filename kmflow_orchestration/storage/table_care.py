@@ -15,6 +15,7 @@ from kmflow_orchestration.names import TableName
 from kmflow_orchestration.sail import maintenance
 from kmflow_orchestration.sail.maintenance import LEAST_RETAINED_HOURS, Commit
 from kmflow_orchestration.sail.tables import exists
+from kmflow_orchestration.storage.disk_faults import disk_faults, reason
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.storage.table_locks import table_lock
 
@@ -77,10 +78,10 @@ class LocalCare:
         if not exists(directory):
             raise RemoteNotFound(f"no table {table}", hint="kmflow provision makes the tables")
         try:
-            with table_lock(directory):
+            with table_lock(directory), disk_faults(directory):
                 yield directory
         except DeltaError as error:
-            raise StatementFailed(f"{table}: {error}") from error
+            raise StatementFailed(f"{table}: {reason(error)}") from error
 
 
 class WarehouseCare:

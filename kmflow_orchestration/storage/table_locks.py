@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.storage.disk_faults import disk_faults
 
 _TIMEOUT_S = 600.0
 
@@ -18,15 +19,16 @@ def table_lock(directory: Path) -> Iterator[None]:
     """Keep other processes from writing the table in `<lakehouse>/<schema>/<table>` meanwhile.
 
     Raises:
-        StorageUnavailable: another process held it for ten minutes.
+        StorageUnavailable: another process held it for ten minutes, or there is no room for it.
     """
     schema = directory.parent
     locks = schema.parent / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
     name = f"{schema.name}.{directory.name}"
     lock = FileLock(locks / f"{name}.lock")
     try:
-        lock.acquire(timeout=_TIMEOUT_S)
+        with disk_faults(locks):
+            locks.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=_TIMEOUT_S)
     except Timeout as error:
         raise StorageUnavailable(
             f"table {name} was locked for {_TIMEOUT_S:g} s by another process"

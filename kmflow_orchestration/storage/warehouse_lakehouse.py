@@ -19,6 +19,7 @@ from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.errors import KmflowError, RemoteNotFound, StatementFailed
 from kmflow_orchestration.names import TableName, VolumePath
+from kmflow_orchestration.storage.disk_faults import disk_fault
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.storage.staged_rows import write_parquet
 from kmflow_orchestration.storage.typed_rows import (
@@ -42,6 +43,8 @@ from kmflow_orchestration.tables.definition import Column, TableDefinition
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 STAGING = (".kmflow", "staging")
+# No statement runs for so long: what is older was left by a process that was killed.
+_LEFT_AFTER_S = 86_400
 
 
 class WarehouseLakehouse:
@@ -66,6 +69,7 @@ class WarehouseLakehouse:
         self._catalog = catalog
         self._clock = clock
         self._known: dict[TableName, tuple[Column, ...]] = {}
+        self._is_swept = False
         self._lock = threading.Lock()
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
@@ -169,12 +173,27 @@ class WarehouseLakehouse:
             raise
         finally:
             self._remove(remote)
+            self._sweep_once()
+
+    def _sweep_once(self) -> None:
+        """Remove staged files that nobody is going to read any more; a name is used only once."""
+        with self._lock:
+            if self._is_swept:
+                return
+            self._is_swept = True
+        oldest_ms = (self._clock.now().timestamp() - _LEFT_AFTER_S) * 1000
+        try:
+            for file in self._files.list_directory(self._staging_place):
+                if file.last_modified_ms is not None and file.last_modified_ms < oldest_ms:
+                    self._remove(file.path)
+        except KmflowError as error:
+            logger.warning("%s was not swept: %s", self._staging_place, error.message)
 
     def _remove(self, remote: VolumePath) -> None:
         try:
             self._files.delete(remote)
         except KmflowError as error:
-            # The write itself is done; maintenance clears what is left here.
+            # The write itself is done; what is left here goes with a later process' sweep.
             logger.warning("staged file %s was not removed: %s", remote, error.message)
 
     def _write(self, write: Callable[[], T]) -> T:
@@ -185,12 +204,19 @@ def _is_conflict(error: KmflowError) -> bool:
     return isinstance(error, StatementFailed) and error.error_code.startswith("DELTA_CONCURRENT_")
 
 
+def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="kmflow-")
+    except OSError as error:  # also FileNotFoundError, where no folder can be written to
+        raise disk_fault("TMPDIR", error) from error
+
+
 @contextmanager
 def _parquet(
     columns: Sequence[Column], batches: Iterable[pa.RecordBatch]
 ) -> Iterator[tuple[Path, int]]:
     """Rows in a file of a temporary folder, and how many they are."""
-    with tempfile.TemporaryDirectory(prefix="kmflow-") as folder:
+    with _scratch_folder() as folder:
         path = Path(folder, "rows.parquet")
         # NOT NULL is checked already; engines disagree on it inside Parquet files.
         yield path, write_parquet(path, table_schema(columns), batches)

@@ -122,6 +122,40 @@ def test_a_cut_upload_is_sent_again_from_its_start(
     assert files.size(path) == len(CONTENT)
 
 
+@pytest.mark.parametrize("tenth", range(10))
+@pytest.mark.parametrize("size", [1000, 1_000_000], ids=["small", "larger"])
+def test_a_connection_cut_at_any_tenth_of_a_body_loses_nothing_either_way(
+    room: Room, files: VolumeFiles, place: VolumePath, size: int, tenth: int
+) -> None:
+    path, content = place.joined("a.bin"), CONTENT[:size]
+    keep = tenth * size // 10
+    room.server.faults.add(Fault("cut_body", method="PUT", path=FILES, keep_bytes=keep))
+
+    put(files, path, content)
+
+    room.server.faults.add(Fault("cut_body", method="GET", path=FILES, keep_bytes=keep))
+    with files.open_read(path) as stream:
+        assert stream.read() == content
+    assert room.server.faults.pending() == {}
+    assert room.server.requests("PUT", FILES).count() == 2
+    assert room.server.requests("GET", FILES).count() == 2
+
+
+@pytest.mark.parametrize("tenth", [0, 5, 9])
+def test_a_small_upload_that_is_always_cut_leaves_nothing(
+    room: Room, files: VolumeFiles, place: VolumePath, tenth: int
+) -> None:
+    path = place.joined("a.bin")
+    room.server.faults.add(
+        Fault("cut_body", method="PUT", path=FILES, times=99, keep_bytes=tenth * 100)
+    )
+
+    with pytest.raises(RemoteFault, match="gave up after 5 attempts"):
+        put(files, path, CONTENT[:1000])
+
+    assert files.size(path) is None
+
+
 def test_another_groups_volume_is_refused_once(
     room: Room, groups: GroupsInRoom, files: VolumeFiles
 ) -> None:

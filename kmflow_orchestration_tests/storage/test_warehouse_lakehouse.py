@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from datetime import UTC, datetime
+
 import pyarrow as pa
 import pytest
 
@@ -9,7 +12,7 @@ from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
-from kmflow_orchestration.errors import RemoteFault, StatementFailed
+from kmflow_orchestration.errors import RateLimited, RemoteFault, StatementFailed
 from kmflow_orchestration.names import TableName
 from kmflow_orchestration.storage.choose import open_lakehouse
 from kmflow_orchestration.storage.interfaces import Lakehouse
@@ -18,6 +21,7 @@ from kmflow_orchestration.tables.definition import Column, TableDefinition
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.embedded import Room
 from kmflow_orchestration_tests.embedded_groups import GroupsInRoom
+from kmflow_orchestration_tests.fakes import FakeClock
 
 TABLE = TableName("kmflow", "acme_evidence_bronze", "loans")
 COLUMNS = (Column("id", "STRING"), Column("_batch_id", "STRING"))
@@ -96,6 +100,42 @@ def test_a_write_that_fails_for_good_changes_nothing_and_cleans_up(
 
     assert staged(groups) == []
     assert ids(lakehouse) == ["x"]
+
+
+def test_a_storm_that_stays_is_told_and_writes_nothing_twice(
+    room: Room, groups: GroupsInRoom, lakehouse: Lakehouse
+) -> None:
+    write(lakehouse, "x")
+    storm = Fault("rate_limit", method="POST", path=STATEMENTS, times=99, retry_after_s=3600)
+    number = room.server.faults.add(storm)
+
+    with pytest.raises(RateLimited, match="Rate limit exceeded; gave up after 5 attempts") as told:
+        write(lakehouse, "y")
+
+    assert told.value.retry_after_s == 3600
+    assert "try again in 3600 s" in told.value.hint
+    assert room.server.requests("POST", STATEMENTS).count() <= 1 + 5 + 1
+    room.server.faults.remove(number)
+    assert (staged(groups), ids(lakehouse)) == ([], ["x"])
+    write(lakehouse, "y")
+    assert ids(lakehouse) == ["y"]
+
+
+def test_half_a_staged_file_is_never_loaded_and_goes_when_nobody_can_want_it(
+    groups: GroupsInRoom, lakehouse: Lakehouse, clock: FakeClock
+) -> None:
+    half = groups.config("acme").volume.joined(*STAGING, "left.parquet")
+    files = VolumeFiles(groups.calls("acme"))
+    files.upload(half, lambda: io.BytesIO(b"PAR1 and no more"))
+    now = datetime.now(UTC)
+    clock.advance((now - clock.now()).total_seconds())
+
+    write(lakehouse, "x")
+    assert (ids(lakehouse), staged(groups)) == (["x"], ["left.parquet"])
+
+    clock.advance(86_400 + 60)
+    write(lakehouse_of("acme", groups), "y")
+    assert (ids(lakehouse), staged(groups)) == (["y"], [])
 
 
 def test_columns_changed_elsewhere_are_learnt_from_the_failure(

@@ -69,6 +69,25 @@ def test_a_column_is_staged_as_the_text_it_was_asked_for(store: LocalStore, tmp_
     assert table.facts[1].type.sql == "DECIMAL(18,2)"
 
 
+def test_what_a_crash_left_in_staging_is_replaced_and_never_read(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    source = stored(store, "a.csv", b"id\n1\n")
+    convert_items([source], reading(store), workers=0, work_dir=tmp_path / "work")
+    folder = tmp_path / "work" / "a.csv"
+    whole = (folder / "0.parquet").read_bytes()
+    # Of the run before: half of this table, and the whole of another.
+    (folder / "1.parquet").write_bytes(whole)
+    (folder / "0.parquet").write_bytes(whole[: len(whole) // 2])
+    (folder / "source").write_bytes(b"id\n2\n3\n")
+
+    found = convert_items([source], reading(store), workers=0, work_dir=tmp_path / "work")
+
+    (table,) = found["a.csv"].tables
+    assert pq.read_table(table.path).column("id").to_pylist() == [1]
+    assert table.receipt.rows_written == 1
+
+
 def test_missing_bytes_stop_the_work_and_blame_no_file(store: LocalStore, tmp_path: Path) -> None:
     source = stored(store, "a.csv", b"id\n1\n")
     store.delete(source.stored_path)

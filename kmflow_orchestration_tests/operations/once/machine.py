@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import rule
 
 from kmflow_orchestration.workspace.faults import Fault, FaultName
 from kmflow_orchestration_tests.operations.once.accounting import wrong
 from kmflow_orchestration_tests.operations.once.comparing import differences, found
 from kmflow_orchestration_tests.operations.once.interruptions import KINDS, Interruption
+from kmflow_orchestration_tests.operations.once.profiles import ProfileRules, Profiles
 from kmflow_orchestration_tests.operations.once.stage import Stage
 from kmflow_orchestration_tests.operations.once.world import World, clean_run
 
@@ -46,7 +47,7 @@ interruptions = st.builds(
 numbers = st.integers(0, 7)
 
 
-class ExactlyOnce(RuleBasedStateMachine):
+class ExactlyOnce(ProfileRules):
     """Ends quietly, and then holds what one clean run over the same history holds."""
 
     def __init__(self, stage: Stage) -> None:
@@ -54,6 +55,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         self._stage = stage
         stage.begin()
         self.world = World(stage.eventful, stage.prefix())
+        self.profiles = Profiles(self.world.home.database_url)
         self._has_failed = False
 
     def _do(self, deed: Callable[[], None]) -> None:
@@ -84,7 +86,12 @@ class ExactlyOnce(RuleBasedStateMachine):
             self._do(lambda path=path, content=content: self.world.drop(path, content))
         self._do(lambda: self.world.run(interruption))
 
-    @rule(at=moments, file=files, number=numbers, what=st.sampled_from(["run", "take", "delete"]))
+    @rule(
+        at=moments,
+        file=files,
+        number=numbers,
+        what=st.sampled_from(["run", "take", "switch", "delete"]),
+    )
     def run_meanwhile(self, at: int, file: tuple[str, str], number: int, what: str) -> None:
         """Something comes, and somebody else works, in the midst of a run."""
 
@@ -92,12 +99,18 @@ class ExactlyOnce(RuleBasedStateMachine):
             self.world.drop(*file)
             if what == "run":
                 self.world.run()
-            elif what == "take":
+            elif what in {"take", "switch"}:
+                if what == "switch":
+                    self.world.switch(number)
                 self.world.take_over()
             else:
                 self._delete(number)
 
         self._do(lambda: self.world.run(Interruption("meanwhile", at, meanwhile)))
+
+    @rule(number=numbers)
+    def switch_backend(self, number: int) -> None:
+        self._do(lambda: self.world.switch(number))
 
     @rule(interruption=interruptions)
     def replay(self, interruption: Interruption) -> None:
@@ -118,7 +131,11 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     def check(self) -> None:
         """The invariant, once it is quiet."""
+        self.check_profiles()
         self.world.be_quiet()
+        if self.world.has_moved:
+            # Tables do not move with a switch: where they are now, every day is written once more.
+            self.world.replay()
         _is_nothing(wrong(self.world))
         after = found(self.world)
         clean = found(clean_run(self._stage.clean, self.world.deeds))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 from sqlalchemy import Engine
 
+from kmflow_orchestration.operations.provision import provision
+from kmflow_orchestration.tables.medallion import MEDALLION_TABLES
 from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
 from kmflow_orchestration_tests.control_databases import ControlDatabases, engine_of
@@ -27,30 +29,34 @@ from kmflow_orchestration_tests.operations.kills.group_home import (
 class Place:
     """A group's home at its beginning, and processes at work in it that wait for more.
 
-    To open a process costs more than most of what it does here.
+    To open a process costs more than most of what it does here. `backends` are what it may store
+    on, its own first.
     """
 
     home: GroupHome
     empty: Snapshot
+    backends: tuple[Backend, ...]
     server: EmbeddedWorkspace | None = None
     _served: ExitStack = field(default_factory=ExitStack)
-    _idle: list[DayOfWork] = field(default_factory=list)
+    _idle: dict[Backend, list[DayOfWork]] = field(default_factory=dict)
     _all: list[DayOfWork] = field(default_factory=list)
 
     @contextmanager
-    def opened(self, now: datetime) -> Iterator[DayOfWork]:
-        """A process that nobody else uses meanwhile; its clock stands at `now`."""
-        day = self._idle.pop() if self._idle else self._one_more(now)
+    def opened(self, now: datetime, backend: Backend) -> Iterator[DayOfWork]:
+        """A process with this STORAGE_BACKEND that nobody else uses meanwhile; its clock stands at
+        `now`."""
+        idle = self._idle.setdefault(backend, [])
+        day = idle.pop() if idle else self._one_more(now, backend)
         clock = day.context.clock
         assert isinstance(clock, StillClock)
         clock.stand_at(now)
         try:
             yield day
         finally:
-            self._idle.append(day)
+            self._idle.setdefault(backend, []).append(day)
 
-    def _one_more(self, now: datetime) -> DayOfWork:
-        day = self._served.enter_context(self.home.opened(now))
+    def _one_more(self, now: datetime, backend: Backend) -> DayOfWork:
+        day = self._served.enter_context(replace(self.home, backend=backend).opened(now))
         self._all.append(day)
         return day
 
@@ -102,7 +108,7 @@ class Stage:
 
 
 def made_stage(folder: Path, backend: Backend, databases: ControlDatabases) -> Stage:
-    """Both groups, on one kind of storage."""
+    """Both groups; they begin on this kind of storage, and may go over to another."""
     return Stage(*(_place(folder / name, backend, databases) for name in ("eventful", "clean")))
 
 
@@ -111,4 +117,9 @@ def _place(folder: Path, backend: Backend, databases: ControlDatabases) -> Place
     root.mkdir(parents=True)
     home = GroupHome(root, backend, databases.new(root / "control.db"))
     home.make()
-    return Place(home, Snapshot(home, "empty", databases))
+    backends: tuple[Backend, ...] = ("local", "delta")
+    if backend == "databricks":
+        backends = ("databricks", "local")
+        with replace(home, backend="local").opened() as day:
+            provision(day.group.config, day.group.lakehouse, None, MEDALLION_TABLES)
+    return Place(home, Snapshot(home, "empty", databases), backends)

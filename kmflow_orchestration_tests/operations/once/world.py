@@ -17,11 +17,13 @@ from kmflow_orchestration.errors import KmflowError, LeaseHeld, UnknownEvidence
 from kmflow_orchestration.intake.arrivals import sweep_all
 from kmflow_orchestration.intake.claims import LEASE
 from kmflow_orchestration.operations.delete_evidence import delete_evidence
+from kmflow_orchestration.storage.evidence_paths import FOLDER
 from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.operations.kills.day_of_work import DayOfWork
 from kmflow_orchestration_tests.operations.kills.group_home import (
     ACME,
     START,
+    Backend,
     StillClock,
 )
 from kmflow_orchestration_tests.operations.kills.watching import UNWATCHED, Watch
@@ -72,6 +74,8 @@ class World:
         self.place = place
         self._prefix = prefix
         self.home = place.home
+        self.backend: Backend = place.home.backend
+        self.has_moved = False
         self.now = START
         self.landing: dict[str, str] = {}
         self.deeds: list[Taken | Deleted] = []
@@ -109,6 +113,12 @@ class World:
             clock = day.context.clock
             assert isinstance(clock, StillClock)
             clock.stand_at(self.now)
+
+    def switch(self, number: int) -> None:
+        """STORAGE_BACKEND is another from now on; who is at work already keeps his."""
+        others = [one for one in self.place.backends if one != self.backend]
+        self.backend = others[number % len(others)]
+        self.has_moved = True
 
     # What runs and people do
 
@@ -172,7 +182,7 @@ class World:
 
     @contextmanager
     def opened(self) -> Iterator[DayOfWork]:
-        with self.place.opened(self.now) as day:
+        with self.place.opened(self.now, self.backend) as day:
             self._open.append(day)
             try:
                 yield day
@@ -226,15 +236,20 @@ class World:
         return {row["path"]: row["item_id"] for row in rows}
 
     def stored(self) -> set[str]:
-        """Paths of all files in the store, half-written ones but not."""
+        """Backend and path of all files in any store, half-written ones but not."""
         with self.opened() as day:
             engagements = {path.partition("/")[0] for path in self._contents_seen()}
-            return {path for one in engagements for path in day.group.store.list_files(one)}
+            return {
+                f"{backend}:{below_root(path)}"
+                for backend in self.place.backends
+                for one in engagements
+                for path in day.group.stores.of(backend).list_files(one)
+            }
 
     def referenced(self) -> set[str]:
-        """Paths of the files that the ledger's items have."""
-        rows = self.rows("SELECT file_path FROM evidence_items WHERE state <> 'deleted'")
-        return {row["file_path"] for row in rows}
+        """The same of the files that the ledger's items have."""
+        rows = self.rows("SELECT backend, file_path FROM evidence_items WHERE state <> 'deleted'")
+        return {f"{row['backend']}:{below_root(row['file_path'])}" for row in rows}
 
     def _contents_seen(self) -> Iterable[str]:
         return (row["path"] for row in self.rows("SELECT path FROM landing_files"))
@@ -243,6 +258,11 @@ class World:
         """What the control database answers."""
         with engine_of(self.home.database_url).connect() as connection:
             return [dict(row) for row in connection.execute(text(query)).mappings()]
+
+
+def below_root(path: str) -> str:
+    """A stored path from the folder on that every backend has below its root."""
+    return f"{FOLDER}/{path.partition(f'{FOLDER}/')[2]}"
 
 
 def _work_of_due_days(day: DayOfWork, watch: Watch) -> None:
