@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -32,6 +32,7 @@ class EvidenceFile:
     """One file to store: where its bytes are and what decides its stored path (design AD5).
 
     `content` are its bytes, when whoever hashed them kept them; they are then not read again.
+    `on_sent` hears of the bytes of a large file as they arrive, from any thread.
     """
 
     source: Path
@@ -42,6 +43,7 @@ class EvidenceFile:
     content_hash: str
     size_bytes: int
     content: bytes | None = field(default=None, repr=False)
+    on_sent: Callable[[int], object] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
