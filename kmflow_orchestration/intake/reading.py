@@ -7,16 +7,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from kmflow_orchestration.converters.media_types import media_type_of_content
+from kmflow_orchestration.databricks_client.interrupts import check_given_up
 from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.intake import side_files
 from kmflow_orchestration.intake.entry_rules import EMPTY, TOO_LARGE, UNREADABLE, VANISHED
 from kmflow_orchestration.intake.entry_types import check_type, mismatch
 from kmflow_orchestration.intake.landing import inode_of, real_path
 from kmflow_orchestration.metadata.intake_records import LandingFile, SideFile
+from kmflow_orchestration.storage.unchanged_files import FileState, settled_state
 
 _CHUNK = 1 << 20
 # Up to here the bytes read for the hash are handed on: opening a file twice costs more.
@@ -31,7 +34,8 @@ class FileChanged(Exception):
 class Content:
     """Where a landing file really lies, SHA-256 and media type of its bytes, and its side file.
 
-    `kept` are the very bytes that were hashed, of a file up to `KEPT_BYTES`.
+    `kept` are the very bytes that were hashed, of a file up to `KEPT_BYTES`; `state` is what a
+    larger one was then, where a later change of it cannot go unseen.
     """
 
     source: Path
@@ -39,10 +43,11 @@ class Content:
     media_type: str
     side: SideFile
     kept: bytes | None = field(default=None, repr=False)
+    state: FileState | None = None
 
 
-def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Content:
-    """Read a landing file to its end.
+def read_content(root: Path, file: LandingFile, *, max_size_bytes: int, now: datetime) -> Content:
+    """Read a landing file to its end; `now` is the moment at which that begins.
 
     Raises:
         FileChanged: it differs from what was seen, or changed while it was read.
@@ -54,6 +59,7 @@ def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Conte
         source = real_path(root, file.path)
         with _opened(source) as opened:
             _check(os.fstat(opened), file, max_size_bytes)
+            state = settled_state(opened, now) if file.size_bytes > KEPT_BYTES else None
             content_hash, head, kept = _hash(opened, file.size_bytes)
             read_at = partial(os.pread, opened) if kept is None else partial(_slice, kept)
             found = media_type_of_content(head, file.size_bytes, read_at)
@@ -66,7 +72,7 @@ def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Conte
     side = _side_file(root, file.path)
     if warning := mismatch(file.path, kept_type):
         side = replace(side, warnings=(*side.warnings, warning))
-    return Content(source, content_hash, kept_type, side, kept)
+    return Content(source, content_hash, kept_type, side, kept, state)
 
 
 def _slice(content: bytes, length: int, start: int) -> bytes:
@@ -127,6 +133,7 @@ def _hash(opened: int, size_bytes: int) -> tuple[str, bytes, bytes | None]:
     digest = hashlib.sha256()
     length, head = 0, b""
     while chunk := os.read(opened, _CHUNK):
+        check_given_up()
         head = head or chunk
         digest.update(chunk)
         length += len(chunk)
