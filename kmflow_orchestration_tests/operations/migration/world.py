@@ -115,6 +115,10 @@ class MigrationWorld:
             for path in store.list_files(engagement)
         }
 
+    def stored_names(self, engagement: str) -> list[str]:
+        """Names of all files below an engagement's folder in the Volume, whatever they are."""
+        return sorted(path.rpartition("/")[2] for path in self.parts.store.sizes(engagement))
+
     def sent(self) -> int:
         """Evidence files that were sent since the log was cleared."""
         return self.room.server.requests(PUT, FILES).count()
