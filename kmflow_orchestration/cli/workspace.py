@@ -30,6 +30,9 @@ def serve(
     tls: Annotated[
         bool, typer.Option("--tls", help="https, with a certificate made in --dir.")
     ] = False,
+    gcp: Annotated[
+        bool, typer.Option("--gcp", help="Large files go up as they do on Google's cloud.")
+    ] = False,
 ) -> None:
     """Serve a workspace on loopback and print a .databrickscfg for it; Ctrl-C stops it."""
     from kmflow_orchestration.errors import ConfigurationError
@@ -48,7 +51,7 @@ def serve(
             say(f"clients must trust it: export REQUESTS_CA_BUNDLE={workspace.trust.resolve()}")
 
     try:
-        run(directory, port=port, tls=tls, on_start=tell)
+        run(directory, port=port, tls=tls, cloud="GCP" if gcp else "AWS", on_start=tell)
     except OSError as error:
         if error.filename is not None or error.errno not in _ADDRESS_FAULTS:
             raise

@@ -227,6 +227,10 @@ class Settings(BaseSettings):
         """Where bytes wait that could not be uploaded, one folder a group."""
         return self.home.resolve() / "upload_spool" / group
 
+    def uploads_root(self, group: str) -> Path:
+        """Notes on one group's large uploads under way."""
+        return self.home.resolve() / "uploads_under_way" / group
+
     def migrations_root(self, group: str) -> Path:
         """Manifests of one group's migrations."""
         return self.home.resolve() / "migrations" / group

@@ -339,7 +339,7 @@ class GroupContext:
         process = self._process
         opening: dict[str, Any] = {"clients": process.clients, "clock": process.clock}
         return {
-            "store": open_volume_store(self.config, **opening),
+            "store": open_volume_store(process.settings, self.config, **opening),
             "lakehouse": open_warehouse_lakehouse(self.config, **opening),
             "config": self.config,
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import ssl
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from urllib.parse import urlsplit
 import requests
 from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_encoding_from_headers
-from urllib3.util.wait import wait_for_read
+from urllib3.util.wait import wait_for_read, wait_for_write
+
+from kmflow_orchestration.databricks_client.interrupts import LOOK_S, check_given_up, is_watched
 
 _PIECE_BYTES = 1 << 18
 _PORTS = {"http": 80, "https": 443}
@@ -65,12 +67,16 @@ class BodyConnections:
     ) -> http.client.HTTPResponse:
         headers: Any = request.headers
         target = (request.url or "").removeprefix(self._origin)
+        body: Any = request.body
+        if is_watched() and int(headers.get("Content-Length") or 0) > _PIECE_BYTES:
+            body = _watched(connection, body)
         try:
-            connection.request(request.method or "", target, request.body, headers)
+            connection.request(request.method or "", target, body, headers)
         except (BrokenPipeError, ConnectionResetError):
             if connection.sock is None:
                 raise
             # A request may be refused before its body has been taken: the answer says why.
+        _wait(connection, wait_for_read)
         return connection.getresponse()
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
@@ -96,6 +102,34 @@ class BodyConnections:
         """Close the connections that are idle."""
         while (kept := self._take()) is not None:
             kept.close()
+
+
+def _watched(connection: http.client.HTTPConnection, body: Any) -> Iterator[Any]:
+    """The body in pieces, for as long as this thread is not given up."""
+    for piece in _pieces(body):
+        _wait(connection, wait_for_write)
+        yield piece
+
+
+def _pieces(body: Any) -> Iterable[Any]:
+    if hasattr(body, "read"):
+        return iter(lambda: body.read(_PIECE_BYTES), b"")
+    view = memoryview(body)
+    return (view[at : at + _PIECE_BYTES] for at in range(0, len(view), _PIECE_BYTES))
+
+
+def _wait(connection: http.client.HTTPConnection, ready: Callable[..., bool]) -> None:
+    """Until the other side is ready, or this thread is given up: no signal reaches it."""
+    sock = connection.sock
+    if sock is None or not is_watched():
+        return
+    left = sock.gettimeout() or LOOK_S
+    while left > 0:
+        check_given_up()
+        if ready(sock, timeout=LOOK_S):
+            return
+        left -= LOOK_S
+    raise TimeoutError
 
 
 def _response(

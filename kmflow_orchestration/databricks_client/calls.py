@@ -15,6 +15,7 @@ from kmflow_orchestration.databricks_client.sign_in import SignIn
 from kmflow_orchestration.errors import (
     CredentialRefused,
     ProtocolError,
+    RemoteConflict,
     RemoteNotFound,
     ScopeMissing,
     TokenExpired,
@@ -183,38 +184,67 @@ class WorkspaceCalls:
         answer = self._at_link("PUT", url, headers, content)
         return str(required(answer.headers, "ETag", "PUT of a part"))
 
+    def put_piece(self, url: str, piece: bytes, headers: Mapping[str, str]) -> str | None:
+        """Send a piece of a resumable upload, once; the `Range` that has arrived, None when all.
+
+        Raises:
+            RemoteNotFound: as `fetch_link`.
+            RemoteConflict: there is a file that must not be replaced.
+            TransientFault: nobody knows how much of it arrived; asking tells, see `spec/wire.md`.
+        """
+        answer = self._once_at_link("PUT", url, headers, piece, accepted=(308, 412))
+        if answer.status_code == 412:
+            raise RemoteConflict(f"PUT {urlsplit(url).path}: the file exists already")
+        return str(answer.headers.get("Range", "")) if answer.status_code == 308 else None
+
     def delete_link(self, url: str, headers: Mapping[str, str]) -> None:
         """Delete what a presigned URL names. Raises RemoteNotFound as `fetch_link`."""
-        self._at_link("DELETE", url, headers)
+        # 499 is how Google's cloud confirms that an upload was given up.
+        self._at_link("DELETE", url, headers, accepted=(499,))
 
     def _at_link(
-        self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None = None,
+        *,
+        accepted: tuple[int, ...] = (),
+    ) -> Any:
+        return self.retrier.call(
+            lambda: self._once_at_link(method, url, headers, body, accepted=accepted)
+        )
+
+    def _once_at_link(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        *,
+        accepted: tuple[int, ...],
     ) -> Any:
         where = f"{method} {urlsplit(url).path}"
-
-        def once() -> Any:
-            with translated(where, self._transport):
-                # An auth of our own keeps requests from adding one out of ~/.netrc.
-                answer = self._links.request(
-                    method,
-                    url,
-                    data=body,
-                    headers=dict(headers or {}),
-                    auth=lambda request: request,
-                    timeout=self._http_timeout_s,
-                    allow_redirects=method == "GET",
-                )
-            if 200 <= answer.status_code < 300:
-                return answer
-            if answer.status_code in {400, 401, 403, 404, 410}:
-                raise RemoteNotFound(f"{where}: link refused with {answer.status_code}")
-            raise TransientFault(
-                f"{where}: HTTP {answer.status_code}",
-                retry_after_s=self._transport.last_retry_after_s,
-                becomes=lasting_kind(answer.status_code),
+        with translated(where, self._transport):
+            # An auth of our own keeps requests from adding one out of ~/.netrc.
+            answer = self._links.request(
+                method,
+                url,
+                data=body,
+                headers=dict(headers or {}),
+                auth=lambda request: request,
+                timeout=self._http_timeout_s,
+                allow_redirects=method == "GET",
             )
-
-        return self.retrier.call(once)
+        if 200 <= answer.status_code < 300 or answer.status_code in accepted:
+            return answer
+        if answer.status_code in {400, 401, 403, 404, 410}:
+            raise RemoteNotFound(f"{where}: link refused with {answer.status_code}")
+        raise TransientFault(
+            f"{where}: HTTP {answer.status_code}",
+            retry_after_s=self._transport.last_retry_after_s,
+            becomes=lasting_kind(answer.status_code),
+        )
 
     def close(self) -> None:
         """Close the connections that are idle."""

@@ -242,6 +242,11 @@ class ClientCache:
         self.built = 0
         """Clients that were made so far."""
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Where this process's secrets are looked up."""
+        return self._rules.secrets.variables
+
     def get(self, config: GroupConfig) -> WorkspaceCalls:
         """The group's client; a new version of its configuration replaces the older one's.
 

@@ -11,14 +11,17 @@ from typing import Any, BinaryIO
 from urllib.parse import quote, unquote
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
-from kmflow_orchestration.databricks_client.pace import PacedStream
-from kmflow_orchestration.databricks_client.parted_upload import (
-    FILES,
+from kmflow_orchestration.databricks_client.large_uploads import (
+    LargeFile,
+    LargeUploads,
     NoParts,
-    PartedUploads,
-    PartSizes,
+    OnSent,
+    UploadGone,
 )
+from kmflow_orchestration.databricks_client.pace import PacedStream
+from kmflow_orchestration.databricks_client.parted_upload import FILES, PartSizes, unheard
 from kmflow_orchestration.databricks_client.retries import TransientFault
+from kmflow_orchestration.databricks_client.upload_journal import UploadedContent, UploadJournals
 from kmflow_orchestration.errors import (
     QuarantinedFile,
     RemoteFault,
@@ -70,10 +73,11 @@ class VolumeFiles:
         parts: PartSizes | None = None,
         in_parts_from: int = _IN_PARTS_FROM,
         page_size: int = _PAGE,
+        journals: UploadJournals | None = None,
     ) -> None:
         self._calls = calls
         self._page_size = page_size
-        self._in_parts = PartedUploads(calls, parts)
+        self._large = LargeUploads(calls, parts, journals)
         self._in_parts_from = in_parts_from
 
     def upload(
@@ -83,38 +87,46 @@ class VolumeFiles:
         *,
         size_bytes: int = 0,
         overwrite: bool = False,
-    ) -> None:
+        content: UploadedContent | None = None,
+        on_sent: OnSent | None = None,
+    ) -> bool:
         """Store a file; missing parent directories appear.
 
         `opener` gives the content from its start, anew for every attempt. A `size_bytes` that is
-        large makes it go up in parts, several at once, where the workspace has such uploads.
+        large makes it go up in many requests, where the workspace has such uploads; `on_sent` then
+        hears of bytes as they arrive. With `content`, what a process left that died is gone on
+        with: then the answer is True, and whoever wants to be sure reads the file back.
 
         Raises:
             RemoteConflict: there is a file already, and `overwrite` is false.
             RequestRejected: it is larger than one request may be, and parts are not to be had.
         """
         if size_bytes >= self._in_parts_from:
+            hears = on_sent or unheard
+            file = LargeFile(path, opener, size_bytes, overwrite, content, hears)
             try:
-                self._sent_in_parts(path, opener, size_bytes, overwrite=overwrite)
+                return self._sent_as_large(file)
             except NoParts:
                 _check_one_request_holds(path, size_bytes)
-            else:
-                return
         self._sent_at_once(path, opener, overwrite=overwrite)
+        return False
 
-    def _sent_in_parts(
-        self, path: VolumePath, opener: Callable[[], BinaryIO], size_bytes: int, *, overwrite: bool
-    ) -> None:
+    def _sent_as_large(self, file: LargeFile) -> bool:
         try:
-            self._in_parts.send(path, opener, size_bytes, overwrite=overwrite)
-        except RemoteNotFound as error:
-            # The upload is gone: completed, if only the answer was lost.
-            if overwrite or self.size(path) != size_bytes:
-                raise RemoteFault(f"{path.text}: the upload was gone before its end") from error
-            return
-        stored = self.size(path)
-        if stored != size_bytes:
-            raise RemoteFault(f"{path.text}: {stored} of {size_bytes} bytes arrived")
+            went_on = self._large.send(file)
+        except UploadGone as gone:
+            # Completed, if only the answer was lost.
+            if not file.overwrite and self.size(file.path) == file.size_bytes:
+                return gone.went_on
+            if not gone.went_on:
+                told = f"{file.path.text}: the upload was gone before its end"
+                raise RemoteFault(told) from gone.__cause__
+            logger.info("%s: the upload that was begun is over", file.path.text)
+            return self._sent_as_large(file)  # noted as over: now it is begun anew
+        stored = self.size(file.path)
+        if stored != file.size_bytes:
+            raise RemoteFault(f"{file.path.text}: {stored} of {file.size_bytes} bytes arrived")
+        return went_on
 
     def _sent_at_once(
         self, path: VolumePath, opener: Callable[[], BinaryIO], *, overwrite: bool

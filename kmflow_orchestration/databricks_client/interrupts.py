@@ -8,7 +8,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
+from kmflow_orchestration.clock import Clock
+
 T = TypeVar("T")
+LOOK_S = 0.25
+"""How long a thread waits at most before it looks whether it is given up."""
 _GIVEN_UP: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar(
     "kmflow_given_up", default=None
 )
@@ -56,3 +60,21 @@ def check_given_up() -> None:
     given_up = _GIVEN_UP.get()
     if given_up is not None and given_up.is_set():
         raise KeyboardInterrupt
+
+
+def is_watched() -> bool:
+    """Whether this is a thread that may be given up."""
+    return _GIVEN_UP.get() is not None
+
+
+def pause(clock: Clock, seconds: float) -> None:
+    """Sleep, but no longer than until this thread is given up. Raises as `check_given_up`."""
+    if not is_watched():
+        clock.sleep(seconds)
+        return
+    left = seconds
+    while left > 0:
+        check_given_up()
+        clock.sleep(min(left, LOOK_S))
+        left -= LOOK_S
+    check_given_up()

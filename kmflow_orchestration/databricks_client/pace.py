@@ -7,6 +7,7 @@ import threading
 from typing import Any, BinaryIO
 
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.databricks_client.interrupts import pause
 
 
 class Pace:
@@ -31,7 +32,7 @@ class Pace:
             begins_at = max(now, self._free_at)
             self._free_at = begins_at + size_bytes / self._bytes_per_s
         if begins_at > now:
-            self._clock.sleep(begins_at - now)
+            pause(self._clock, begins_at - now)
 
 
 class PacedStream(io.RawIOBase):

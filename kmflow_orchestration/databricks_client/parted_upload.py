@@ -9,26 +9,33 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, BinaryIO
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
-from kmflow_orchestration.errors import KmflowError, ProtocolError, RemoteFault, RemoteNotFound
+from kmflow_orchestration.databricks_client.interrupts import LOOK_S, check_given_up, thread_for
+from kmflow_orchestration.errors import ProtocolError, RemoteFault, RemoteNotFound
 from kmflow_orchestration.names import VolumePath
 
 logger = logging.getLogger(__name__)
 FILES = "/api/2.0/fs/files"
+SENT_AGAIN = 3
+"""Links that are tried for the same bytes."""
 _MOST_PARTS = 10_000
 _LINKS_AT_ONCE = 8
 _LINK_LIFE = timedelta(hours=1)
-_SENT_AGAIN = 3
 
 
-class NoParts(Exception):
-    """The workspace takes no parts here; nothing has been sent."""
+def unheard(*told: object) -> None:
+    """Hears what nobody else wants to hear."""
+
+
+class LinksRefused(RemoteFault):
+    """Whatever link is asked for, it takes no bytes: the upload is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,105 +52,86 @@ class PartSizes:
         return max(self.part_bytes, -(-size_bytes // _MOST_PARTS))
 
 
-class PartedUploads:
-    """Uploads in parts over one client; safe for many threads, which share its memory."""
+class Room:
+    """Places in memory for parts, which many uploads share."""
 
-    def __init__(self, calls: WorkspaceCalls, sizes: PartSizes | None = None) -> None:
-        self._calls = calls
-        self.sizes = sizes or PartSizes()
-        at_once = max(self.sizes.in_memory_bytes // self.sizes.part_bytes, 1)
-        self._room = threading.BoundedSemaphore(at_once)
+    def __init__(self, places: int) -> None:
+        self._free = threading.BoundedSemaphore(max(places, 1))
 
-    def send(
-        self, path: VolumePath, opener: Callable[[], BinaryIO], size_bytes: int, *, overwrite: bool
-    ) -> None:
-        """Store a file, which appears whole once its last part is there.
+    def take(self) -> None:
+        """A place, once there is one. Raises KeyboardInterrupt as `check_given_up`."""
+        while not self._free.acquire(timeout=LOOK_S):
+            check_given_up()
 
-        A failure leaves no file, unless the last answer of all was lost.
+    def give_back(self) -> None:
+        self._free.release()
+
+
+@dataclass(frozen=True, slots=True)
+class InParts:
+    """An upload in parts; `etags` are those of parts that have arrived before.
+
+    `on_arrival` hears of each part that arrives now, `on_sent` of the bytes of every part.
+    """
+
+    calls: WorkspaceCalls
+    path: VolumePath
+    token: str
+    room: Room
+    workers: int
+    part_bytes: int
+    etags: Mapping[int, str] = field(default_factory=dict)
+    on_arrival: Callable[[int, str], object] = unheard
+    on_sent: Callable[[int], object] = unheard
+
+    def send(self, opener: Callable[[], BinaryIO], size_bytes: int) -> None:
+        """Send what has not arrived yet, and make the file of its parts.
 
         Raises:
-            NoParts: the workspace has no such uploads; `opener` was not called.
-            RemoteConflict: there is a file already, and `overwrite` is false.
+            RemoteNotFound: the workspace knows no such upload.
+            LinksRefused: it gives links that do not work.
         """
-        session = self._begun(path, overwrite=overwrite)
-        try:
-            with opener() as content:
-                etags = self._sent(session, content, size_bytes)
-            session.complete(etags)
-        except BaseException:
-            self._abort(session)
-            raise
+        session = _Session(self.calls, self.path, self.token)
+        etags = dict(self.etags)
+        with opener() as content, _Crew(session, self.room, self.workers) as crew:
+            for number, part in enumerate(self._parts(content, size_bytes), 1):
+                if number in etags:
+                    self.room.give_back()
+                    self.on_sent(len(part))
+                    continue
+                crew.hand(number, part)
+                if crew.under_way > self.workers:
+                    self._collect(crew, etags)
+            while crew.under_way:
+                self._collect(crew, etags)
+        session.complete(etags)
 
-    def _begun(self, path: VolumePath, *, overwrite: bool) -> _Session:
-        endpoint = FILES + quote(path.text)
-        query = {"action": "initiate-upload", "overwrite": "true" if overwrite else "false"}
-        try:
-            answer = self._calls.do("POST", endpoint, query=query)
-        except RemoteNotFound as error:
-            # No such API, or no such Volume: one request says which.
-            raise NoParts from error
-        upload = answer.get("multipart_upload")
-        if not isinstance(upload, dict):
-            raise NoParts  # a resumable upload, as Google's cloud has them
-        token = str(required(upload, "session_token", f"POST {endpoint}"))
-        return _Session(self._calls, path, token)
-
-    def _sent(self, session: _Session, content: BinaryIO, size_bytes: int) -> dict[int, str]:
-        """Tags of all parts, by their numbers."""
-        etags: dict[int, str] = {}
-        under_way: set[Future[tuple[int, str]]] = set()
-        with ThreadPoolExecutor(self.sizes.workers, "kmflow-part") as pool:
-            try:
-                for number, part in enumerate(self._parts(content, size_bytes), 1):
-                    under_way.add(pool.submit(self._send_part, session, number, part))
-                    if len(under_way) > self.sizes.workers:
-                        under_way = _collected(under_way, etags)
-                while under_way:
-                    under_way = _collected(under_way, etags)
-            except BaseException:
-                for one in under_way:
-                    if one.cancel():
-                        self._room.release()
-                raise
-        return etags
+    def _collect(self, crew: _Crew, etags: dict[int, str]) -> None:
+        sent = crew.next_sent()
+        etags[sent.number] = sent.etag
+        self.on_arrival(sent.number, sent.etag)
+        self.on_sent(sent.size_bytes)
 
     def _parts(self, content: BinaryIO, size_bytes: int) -> Iterator[bytes]:
         """The content in parts, each with a place in memory that its sending gives back."""
-        left, part_bytes = size_bytes, self.sizes.of(size_bytes)
+        left = size_bytes
         while left:
-            self._room.acquire()
+            self.room.take()
             try:
-                part = _read(content, min(left, part_bytes))
+                check_given_up()
+                part = read_exactly(content, min(left, self.part_bytes))
             except BaseException:
-                self._room.release()
+                self.room.give_back()
                 raise
             left -= len(part)
             yield part
 
-    def _send_part(self, session: _Session, number: int, part: bytes) -> tuple[int, str]:
-        try:
-            self._calls.pace.wait_for(len(part))
-            return number, session.send(number, part)
-        finally:
-            self._room.release()
-
-    def _abort(self, session: _Session) -> None:
-        """Best effort: the workspace drops what is never completed, after some days."""
-        try:
-            session.abort()
-        except KmflowError as error:
-            logger.info("an upload was left to expire: %s", error.message)
+    def abort(self) -> None:
+        """Drop what has arrived."""
+        _Session(self.calls, self.path, self.token).abort()
 
 
-def _collected(under_way: set[Future[tuple[int, str]]], etags: dict[int, str]) -> Any:
-    done, rest = wait(under_way, return_when=FIRST_COMPLETED)
-    for one in done:
-        number, etag = one.result()
-        etags[number] = etag
-    return rest
-
-
-def _read(content: BinaryIO, size: int) -> bytes:
+def read_exactly(content: BinaryIO, size: int) -> bytes:
     """Exactly so many bytes; a stream may hand them out in smaller pieces."""
     pieces, left = [], size
     while left:
@@ -153,6 +141,81 @@ def _read(content: BinaryIO, size: int) -> bytes:
         pieces.append(piece)
         left -= len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _SentPart:
+    number: int
+    etag: str
+    size_bytes: int
+
+
+class _Crew:
+    """A few threads that send parts. They end with the upload, and at once when it fails."""
+
+    def __init__(self, session: _Session, room: Room, workers: int) -> None:
+        self._session = session
+        self._room = room
+        self._parts: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
+        self._results: SimpleQueue[_SentPart | BaseException] = SimpleQueue()
+        self._given_up = threading.Event()
+        self._threads = [thread_for(self._work, self._given_up) for _ in range(workers)]
+        self.under_way = 0
+
+    def hand(self, number: int, part: bytes) -> None:
+        self.under_way += 1
+        self._parts.put((number, part))
+
+    def next_sent(self) -> _SentPart:
+        """The next part that is sent, or what kept one from it."""
+        while True:
+            check_given_up()
+            try:
+                found = self._results.get(timeout=LOOK_S)
+            except Empty:
+                continue
+            self.under_way -= 1
+            if isinstance(found, BaseException):
+                raise found
+            return found
+
+    def _work(self) -> None:
+        while (job := self._parts.get()) is not None:
+            number, part = job
+            try:
+                self._results.put(_SentPart(number, self._session.send(number, part), len(part)))
+            except BaseException as error:  # noqa: BLE001 - carried over to the caller's thread
+                self._results.put(error)
+            finally:
+                self._room.give_back()
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._given_up.set()
+            self._forget()
+        for _ in self._threads:
+            self._parts.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _forget(self) -> None:
+        """Parts that nobody has begun to send."""
+        try:
+            while True:
+                self._parts.get_nowait()
+                self._room.give_back()
+        except Empty:
+            return
 
 
 class _Session:
@@ -167,15 +230,16 @@ class _Session:
 
     def send(self, number: int, part: bytes) -> str:
         """A part's tag; a link that is refused, as one that has expired, is replaced."""
+        self._calls.pace.wait_for(len(part))
         refused: RemoteNotFound | None = None
-        for _ in range(_SENT_AGAIN):
+        for _ in range(SENT_AGAIN):
             url, headers = self._link(number)
             try:
                 return self._calls.put_link(url, part, headers)
             except RemoteNotFound as error:
                 logger.info("part %d: %s; another link is asked for", number, error.message)
                 refused = error
-        raise RemoteFault(f"part {number} was refused {_SENT_AGAIN} times") from refused
+        raise LinksRefused(f"part {number} was refused {SENT_AGAIN} times") from refused
 
     def _link(self, number: int) -> tuple[str, dict[str, str]]:
         with self._lock:
@@ -190,7 +254,7 @@ class _Session:
         answer = self._calls.do("POST", endpoint, body=body)
         for link in required(answer, "upload_part_urls", f"POST {endpoint}"):
             url = str(required(link, "url", f"POST {endpoint}"))
-            self._links[int(link.get("part_number", first))] = (url, _headers(link))
+            self._links[int(link.get("part_number", first))] = (url, link_headers(link))
         if first not in self._links:
             raise ProtocolError(f"POST {endpoint}: no link for part {first}")
 
@@ -208,7 +272,8 @@ class _Session:
         endpoint = "/api/2.0/fs/create-abort-upload-url"
         answer = self._calls.do("POST", endpoint, body=self._named())
         link = required(answer, "abort_upload_url", f"POST {endpoint}")
-        self._calls.delete_link(str(required(link, "url", f"POST {endpoint}")), _headers(link))
+        url = str(required(link, "url", f"POST {endpoint}"))
+        self._calls.delete_link(url, link_headers(link))
 
     def _named(self) -> dict[str, Any]:
         expires = self._calls.retrier.clock.now() + _LINK_LIFE
@@ -219,5 +284,6 @@ class _Session:
         }
 
 
-def _headers(link: dict[str, Any]) -> dict[str, str]:
+def link_headers(link: Mapping[str, Any]) -> dict[str, str]:
+    """What a request to a link must carry besides its body."""
     return {str(one["name"]): str(one["value"]) for one in link.get("headers") or ()}

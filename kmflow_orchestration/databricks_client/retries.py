@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.databricks_client.interrupts import pause
 from kmflow_orchestration.errors import RateLimited, RemoteFault
 
 logger = logging.getLogger(__name__)
@@ -125,5 +126,5 @@ class Retrier:
                     f"attempt {attempt} of {self.policy.attempts} failed, "
                     f"next in {wait_s:.1f} s: {fault.message}"
                 )
-                self.clock.sleep(wait_s)
+                pause(self.clock, wait_s)
                 attempt += 1

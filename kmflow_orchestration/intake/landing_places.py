@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -44,7 +45,7 @@ class LandingPlace(Protocol):
         """Whether a folder that the last look knew so is there no more."""
         ...
 
-    def read(self, file: LandingFile, *, max_size_bytes: int) -> Content:
+    def read(self, file: LandingFile, *, max_size_bytes: int, now: datetime) -> Content:
         """Read a file to its end. Raises as `read_content`, and faults of where it lies."""
         ...
 
@@ -66,8 +67,8 @@ class FolderLanding:
     def is_gone(self, folder: str, known_ns: int) -> bool:
         return folder_mtime_ns(self.root, folder) is None
 
-    def read(self, file: LandingFile, *, max_size_bytes: int) -> Content:
-        return read_content(self.root, file, max_size_bytes=max_size_bytes)
+    def read(self, file: LandingFile, *, max_size_bytes: int, now: datetime) -> Content:
+        return read_content(self.root, file, max_size_bytes=max_size_bytes, now=now)
 
 
 def place_of(place: Path | LandingPlace) -> LandingPlace:

@@ -126,10 +126,11 @@ def _in_volume(asked: _Asked, place: VolumeLanding) -> Outlook:
             return Outlook(MISSING, f"{asked.path} is a folder: ask about a file in it")
         file = _as_file(asked, entry)
         signature = (file.size_bytes, file.mtime_ns, file.inode, "")
+        limit = asked.landing.max_size_bytes
         return _by_version(
             asked,
             signature,
-            lambda: place.read(file, max_size_bytes=asked.landing.max_size_bytes).content_hash,
+            lambda: place.read(file, max_size_bytes=limit, now=asked.now).content_hash,
         )
     except FileChanged:
         return Outlook(str(State.WAITING), "it is being written just now", QUIET.text)

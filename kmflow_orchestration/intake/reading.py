@@ -7,10 +7,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from kmflow_orchestration.converters.media_types import media_type_of_content
+from kmflow_orchestration.databricks_client.interrupts import check_given_up
 from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.intake import side_files
 from kmflow_orchestration.intake.entry_rules import EMPTY, TOO_LARGE, UNREADABLE, VANISHED
@@ -18,6 +20,7 @@ from kmflow_orchestration.intake.entry_types import check_type, mismatch
 from kmflow_orchestration.intake.landing import inode_of, mtime_ns_of, real_path
 from kmflow_orchestration.metadata.intake_records import LandingFile, SideFile
 from kmflow_orchestration.storage.interfaces import ByteSource
+from kmflow_orchestration.storage.unchanged_files import FileState, settled_state
 from kmflow_orchestration.storage.verified_reading import open_regular
 
 _CHUNK = 1 << 20
@@ -33,7 +36,8 @@ class FileChanged(Exception):
 class Content:
     """Where a landing file really lies, SHA-256 and media type of its bytes, and its side file.
 
-    `kept` are the very bytes that were hashed, of a file up to `KEPT_BYTES`.
+    `kept` are the very bytes that were hashed, of a file up to `KEPT_BYTES`; `state` is what a
+    larger one was then, where a later change of it cannot go unseen.
     """
 
     source: Path | ByteSource
@@ -41,10 +45,11 @@ class Content:
     media_type: str
     side: SideFile
     kept: bytes | None = field(default=None, repr=False)
+    state: FileState | None = None
 
 
-def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Content:
-    """Read a landing file to its end.
+def read_content(root: Path, file: LandingFile, *, max_size_bytes: int, now: datetime) -> Content:
+    """Read a landing file to its end; `now` is the moment at which that begins.
 
     Raises:
         FileChanged: it differs from what was seen, or changed while it was read.
@@ -56,6 +61,7 @@ def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Conte
         source = real_path(root, file.path)
         with _opened(source) as opened:
             _check(os.fstat(opened), file, max_size_bytes)
+            state = settled_state(opened, now) if file.size_bytes > KEPT_BYTES else None
             content_hash, head, kept = _hash(opened, file.size_bytes)
             read_at = partial(os.pread, opened) if kept is None else partial(slice_of, kept)
             found = media_type_of_content(head, file.size_bytes, read_at)
@@ -66,7 +72,7 @@ def read_content(root: Path, file: LandingFile, *, max_size_bytes: int) -> Conte
         raise QuarantinedFile(f"{file.path}: {error.strerror}", reason=UNREADABLE) from error
     kept_type = allowed_type(file, content_hash, found)
     side = with_mismatch(_side_file(root, file.path), file.path, kept_type)
-    return Content(source, content_hash, kept_type, side, kept)
+    return Content(source, content_hash, kept_type, side, kept, state)
 
 
 def with_mismatch(side: SideFile, path: str, media_type: str) -> SideFile:
@@ -140,6 +146,7 @@ def _hash(opened: int, size_bytes: int) -> tuple[str, bytes, bytes | None]:
     digest = hashlib.sha256()
     length, head = 0, b""
     while chunk := os.read(opened, _CHUNK):
+        check_given_up()
         head = head or chunk
         digest.update(chunk)
         length += len(chunk)

@@ -11,11 +11,14 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
+from kmflow_orchestration.databricks_client.interrupts import check_given_up
 from kmflow_orchestration.errors import ConfigurationError, QuarantinedFile
 from kmflow_orchestration.intake.entry_rules import PATH_TRICK, UNREADABLE, check_entry
 from kmflow_orchestration.storage.evidence_paths import FOLDER
+from kmflow_orchestration.storage.unchanged_files import FileState, settled_state
 
 BROKEN_LINK = "broken_link"
 LINKED_FOLDER = "linked_folder"
@@ -94,7 +97,14 @@ def walk(source_dir: Path) -> SourceTree:
 
 
 def content_hash(file: SourceFile) -> str:
-    """SHA-256 of a file in hex.
+    """SHA-256 of a file in hex. Raises as `hash_and_state`."""
+    return hash_and_state(file, None)[0]
+
+
+def hash_and_state(file: SourceFile, now: datetime | None) -> tuple[str, FileState | None]:
+    """SHA-256 of a file in hex, and its state where a later change of it cannot go unseen.
+
+    `now` is the moment at which that begins; without it there is no state.
 
     Raises:
         QuarantinedFile: `unreadable`, or `changed` since it was looked at or while it was read.
@@ -105,7 +115,9 @@ def content_hash(file: SourceFile) -> str:
         opened = os.open(file.real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             _same(os.fstat(opened), file)
+            state = None if now is None else settled_state(opened, now)
             while chunk := os.read(opened, _CHUNK):
+                check_given_up()
                 digest.update(chunk)
             _same(os.fstat(opened), file)
         finally:
@@ -116,7 +128,7 @@ def content_hash(file: SourceFile) -> str:
             reason=UNREADABLE,
             hint="check that it is still there and who may read it",
         ) from error
-    return digest.hexdigest()
+    return digest.hexdigest(), state
 
 
 def _same(found: os.stat_result, file: SourceFile) -> None:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from io import BufferedReader
@@ -154,7 +155,7 @@ class VolumeLanding:
 
     # Reading
 
-    def read(self, file: LandingFile, *, max_size_bytes: int) -> Content:
+    def read(self, file: LandingFile, *, max_size_bytes: int, now: datetime) -> Content:
         """Read a file to its end, as `read_content` does on a disk.
 
         Raises:

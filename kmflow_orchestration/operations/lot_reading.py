@@ -89,7 +89,8 @@ class LotReader:
 
         def attempt(file: LandingFile) -> Content | KmflowError | FileChanged | OSError:
             try:
-                return self._landing.read(file, max_size_bytes=self._max_size_bytes)
+                now, limit = self._clock.now(), self._max_size_bytes
+                return self._landing.read(file, max_size_bytes=limit, now=now)
             except (KmflowError, FileChanged, OSError) as error:
                 return error
 
@@ -140,6 +141,7 @@ class LotReader:
             file_name=arrival.file_name,
             content_hash=arrival.content_hash,
             size_bytes=file.size_bytes,
+            state=content.state,
         )
         place = replace(
             arrival, stored_path=self._store.path_of(evidence), backend=self._store.name

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,7 @@ from kmflow_orchestration.operations.migration_report import (
     Outcome,
     clashes,
 )
+from kmflow_orchestration.operations.moved_bytes import MovedBytes
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.operations.take_inventory import OnBytes
 from kmflow_orchestration.storage.evidence_paths import FOLDER, is_stored_name, original_name
@@ -207,20 +209,17 @@ class _Fetching:
         on_progress: OnBytes | None,
     ) -> None:
         def attempt(one: _Wanted) -> tuple[Outcome, KmflowError | OSError | None]:
-            return self._attempt(one, dry_run=dry_run)
+            return self._attempt(one, progress, dry_run=dry_run)
 
-        size = 0
-        done = side_by_side(attempt, wanted, workers=workers)
-        for count, (one, (outcome, error)) in enumerate(done, start=1):
+        progress = MovedBytes(on_progress, len(wanted))
+        for one, (outcome, error) in side_by_side(attempt, wanted, workers=workers):
             self._note(one, outcome, error)
             if outcome is not Outcome.FAILED:
                 self.good.append(one)
-            size += one.size_bytes or 0
-            if on_progress is not None:
-                on_progress(count, size, len(wanted))
+            progress.done(one.stored_path, one.size_bytes or 0)
 
     def _attempt(
-        self, one: _Wanted, *, dry_run: bool
+        self, one: _Wanted, progress: MovedBytes, *, dry_run: bool
     ) -> tuple[Outcome, KmflowError | OSError | None]:
         if self._failures_in_a_row >= _HOPELESS:
             text = f"not tried: {_HOPELESS} files in a row could not be fetched"
@@ -235,7 +234,7 @@ class _Fetching:
                         17, "another file is there; --overwrite replaces it"
                     )
             if not dry_run:
-                self._fetch(one, target)
+                self._fetch(one, target, progress)
         except AccessRefused:
             raise
         except (FileNotFoundError, UnsafePath) as error:
@@ -246,13 +245,14 @@ class _Fetching:
         self._failures_in_a_row = 0
         return Outcome.FETCHED, None
 
-    def _fetch(self, one: _Wanted, target: Path) -> None:
+    def _fetch(self, one: _Wanted, target: Path, progress: MovedBytes) -> None:
         with self._store.open_read(one.stored_path) as stream:
             good = put_whole(
                 target,
                 stream,
                 size_bytes=one.size_bytes,
                 is_right=lambda digest: self._is_right(one, digest),
+                on_bytes=partial(progress.arrived, one.stored_path),
             )
         if not good:
             raise _Corrupt(

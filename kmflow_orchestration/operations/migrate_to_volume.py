@@ -9,6 +9,8 @@ killed, or a second one, sends what is not there, and ends like one that was not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +27,7 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.intake.moved_evidence import MovedEvidence
-from kmflow_orchestration.intake.source_tree import SourceFile, SourceTree, content_hash, walk
+from kmflow_orchestration.intake.source_tree import SourceFile, SourceTree, hash_and_state, walk
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.metadata_rows import MetadataRow, known_rows
 from kmflow_orchestration.operations.migration_plan import PlannedFile, Planner, estimated_s
@@ -36,6 +38,7 @@ from kmflow_orchestration.operations.migration_report import (
     clashes,
 )
 from kmflow_orchestration.operations.migration_settling import Settling
+from kmflow_orchestration.operations.moved_bytes import MovedBytes
 from kmflow_orchestration.operations.side_by_side import side_by_side
 from kmflow_orchestration.operations.take_inventory import OnBytes
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend, StorageMetadata
@@ -46,7 +49,8 @@ from kmflow_orchestration.storage.migration_manifest import (
     ManifestLine,
     MigrationManifest,
 )
-from kmflow_orchestration.storage.verified_reading import hash_of
+from kmflow_orchestration.storage.unchanged_files import FileState
+from kmflow_orchestration.storage.verified_reading import SMALL_BYTES, hash_of
 
 # One statement each: ten thousand files take two.
 _PORTION = 5000
@@ -77,7 +81,8 @@ def migrate_to_volume(
     """Bring a tree `<engagement>/<any folders>/<file>` into the group's Volume.
 
     A file that cannot be read or sent is FAILED and the others go on. `resume` takes hashes of
-    files that have not changed from the manifest of the run before.
+    files that have not changed from the manifest of the run before. `on_progress` is told of bytes
+    as they arrive, from any thread.
 
     Raises:
         CallerRefused: the group is none of the caller's, or the caller no admin.
@@ -160,7 +165,8 @@ class _Migrating:
         self._store = settling.store
         self._manifest = manifest
         self._workers = workers
-        self._on_progress = on_progress
+        self._progress = MovedBytes(on_progress, len(tree.files))
+        self._states = dict[str, FileState]()
         self._outcomes = [
             MovedFile(
                 path=one.path,
@@ -173,7 +179,6 @@ class _Migrating:
         ]
         self._first_paths = dict[str, str]()
         self._failures_in_a_row = 0
-        self._done = [0, 0]
         self.latency_s = 0.0
 
     def outcomes(self) -> tuple[MovedFile, ...]:
@@ -232,10 +237,14 @@ class _Migrating:
                 file.mtime_ns,
             ):
                 return line.sha256
+            now = self._settling.clock.now() if file.size_bytes > SMALL_BYTES else None
             try:
-                return content_hash(file)
+                digest, state = hash_and_state(file, now)
             except QuarantinedFile as error:
                 return error
+            if state is not None:
+                self._states[file.path] = state
+            return digest
 
         for file, found in side_by_side(attempt, files, workers=self._workers):
             if isinstance(found, QuarantinedFile):
@@ -296,8 +305,14 @@ class _Migrating:
     def _attempt(self, file: PlannedFile) -> KmflowError | OSError | None:
         if self._failures_in_a_row >= _HOPELESS:
             return StorageUnavailable(f"not tried: {_HOPELESS} files in a row could not be stored")
+        path = file.source.path
+        evidence = replace(
+            file.evidence,
+            state=self._states.pop(path, None),
+            on_sent=partial(self._progress.arrived, path),
+        )
         try:
-            self._store.write_from(file.evidence)
+            self._store.write_from(evidence)
         except AccessRefused:
             raise
         except QuarantinedFile as error:
@@ -306,6 +321,7 @@ class _Migrating:
             self._failures_in_a_row += 1
             return error
         self._failures_in_a_row = 0
+        self._progress.whole(path, evidence.size_bytes)
         self._manifest.add([_line(file, SENT)])
         return None
 
@@ -316,6 +332,7 @@ class _Migrating:
             self._note(file, Outcome.SENT)
 
     def _fail(self, file: PlannedFile, error: KmflowError | OSError) -> None:
+        self._progress.failed(file.source.path)
         self._manifest.add([_line(file, FAILED, str(error))])
         self._note(file, Outcome.FAILED, code=_code(error), message=str(error))
 
@@ -350,11 +367,7 @@ class _Migrating:
 
     def _tell(self, file: MovedFile) -> None:
         self._outcomes.append(file)
-        self._done[0] += 1
-        self._done[1] += file.size_bytes
-        if self._on_progress is not None:
-            files, size = self._done
-            self._on_progress(files, size, len(self._tree.files))
+        self._progress.done(file.path, file.size_bytes)
 
 
 def _line(file: PlannedFile, status: str, message: str = "") -> ManifestLine:

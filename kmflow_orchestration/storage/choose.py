@@ -13,6 +13,7 @@ from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
+from kmflow_orchestration.databricks_client.upload_journal import UploadJournals
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.extras import naming_extras
@@ -56,7 +57,7 @@ def open_storage(
     """
     wanted = backend or settings.storage_backend
     if wanted == "databricks":
-        return open_volume_store(config, clients=clients, clock=clock)
+        return open_volume_store(settings, config, clients=clients, clock=clock)
     if wanted not in {"local", "delta"}:
         raise ConfigurationError(f"there is no backend {wanted!r}", fields=("storage_backend",))
     return open_local_store(settings, config, wanted, clock=clock)
@@ -76,12 +77,17 @@ def open_local_store(
     return DeltaStore(config.group_id, folder, clock=clock)
 
 
-def open_volume_store(config: GroupConfig, *, clients: ClientCache, clock: Clock) -> VolumeStore:
+def open_volume_store(
+    settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
+) -> VolumeStore:
     """The group's store in its Volume, whatever this process stores new files on.
 
     Raises as `open_storage`.
     """
-    files = VolumeFiles(clients.get(config))
+    calls = clients.get(config)
+    under_way = settings.uploads_root(config.group_id)
+    journals = UploadJournals(under_way, clock=clock, environment=clients.environment)
+    files = VolumeFiles(calls, journals=journals)
     return VolumeStore(config.group_id, config.volume, files, clock=clock)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 import pyarrow as pa
 
 from kmflow_orchestration.names import TableName
+from kmflow_orchestration.storage.unchanged_files import FileState
 from kmflow_orchestration.tables.definition import Column, TableDefinition
 
 
@@ -43,6 +44,8 @@ class EvidenceFile:
     """One file to store: where its bytes are and what decides its stored path (design AD5).
 
     `content` are its bytes, when whoever hashed them kept them; they are then not read again.
+    `state` is what the source was when it was hashed: unchanged, it is not hashed again.
+    `on_sent` hears of the bytes of a large file as they arrive, from any thread.
     """
 
     source: Path | ByteSource
@@ -53,6 +56,8 @@ class EvidenceFile:
     content_hash: str
     size_bytes: int
     content: bytes | None = field(default=None, repr=False)
+    state: FileState | None = None
+    on_sent: Callable[[int], object] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kmflow_orchestration.databricks_client.interrupts import check_given_up
 from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.storage.interfaces import ByteSource, EvidenceFile
+from kmflow_orchestration.storage.unchanged_files import is_unchanged
 
 # Up to here a file is read whole: its hash is then known before a byte leaves.
 SMALL_BYTES = 8 * 1024**2
@@ -22,8 +24,9 @@ CHUNK_BYTES = 1 << 20
 class VerifiedFile(io.RawIOBase):
     """A file's bytes; the last of them are handed out only if all fit its hash and size.
 
-    So whoever reads it to the end has the right bytes, and an upload of a file that changes
-    meanwhile breaks off incomplete, which stores nothing.
+    A file that certainly is what it was when it was hashed is not hashed again. So whoever reads it
+    to the end has the right bytes, and an upload of a file that changes meanwhile breaks off
+    incomplete, which stores nothing.
 
     Raises from reading:
         QuarantinedFile: `changed`, or `unreadable`.
@@ -35,6 +38,8 @@ class VerifiedFile(io.RawIOBase):
         self._stream = open_source(file.source)
         self._digest = hashlib.sha256()
         self._left = file.size_bytes
+        state = file.state
+        self._trusted = state if state and is_unchanged(self._stream.fileno(), state) else None
 
     def __len__(self) -> int:
         # What requests takes for Content-Length.
@@ -52,30 +57,34 @@ class VerifiedFile(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        if self._left == 0:
-            return 0
-        wanted = min(len(view), self._left)
-        count = _filled(self._stream, view[:wanted], self._file.source)
-        self._digest.update(view[:count])
-        self._left -= count
-        if count < wanted or (self._left == 0 and not self._is_right()):
+        content = self.read(len(view))
+        view[: len(content)] = content
+        return len(content)
+
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        if wanted == 0:
+            return b""
+        try:
+            content = self._stream.read(wanted)
+        except OSError as error:
+            raise unreadable(self._file.source, error) from error
+        if self._trusted is None:
+            self._digest.update(content)
+        self._left -= len(content)
+        if len(content) < wanted or (self._left == 0 and not self._is_right()):
             raise changed(self._file)
-        return count
+        return content
 
     def _is_right(self) -> bool:
+        if self._trusted is not None:
+            return is_unchanged(self._stream.fileno(), self._trusted)
         return self._digest.hexdigest() == self._file.content_hash and self._stream.read(1) == b""
 
     def close(self) -> None:
         if not self.closed:
             self._stream.close()
         super().close()
-
-
-def _filled(stream: BinaryIO, view: memoryview, source: Path | ByteSource) -> int:
-    try:
-        return stream.readinto(view)  # type: ignore[attr-defined, no-any-return]
-    except OSError as error:
-        raise unreadable(source, error) from error
 
 
 def open_source(source: Path | ByteSource) -> BinaryIO:
@@ -139,6 +148,7 @@ def chunks(file: EvidenceFile) -> Iterator[bytes]:
         if file.size_bytes == 0:
             return
         while chunk := stream.read(CHUNK_BYTES):
+            check_given_up()
             yield chunk
 
 
@@ -146,6 +156,7 @@ def hash_of(stream: BinaryIO) -> str:
     """SHA-256 in hex of what is left of a stream."""
     digest = hashlib.sha256()
     while chunk := stream.read(CHUNK_BYTES):
+        check_given_up()
         digest.update(chunk)
     return digest.hexdigest()
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 from kmflow_orchestration.clock import Clock, utc_day
 from kmflow_orchestration.databricks_client.files import RemoteFile, VolumeFiles
+from kmflow_orchestration.databricks_client.upload_journal import UploadedContent
 from kmflow_orchestration.errors import (
     RemoteConflict,
     RemoteFault,
@@ -81,17 +82,34 @@ class VolumeStore:
         content: Callable[[], BinaryIO],
         extra: Mapping[str, str],
     ) -> StorageMetadata:
+        sending: dict[str, Any] = {"size_bytes": file.size_bytes, "on_sent": file.on_sent}
+        if file.content is None:
+            sending["content"] = content_of(file)
         with _faults(path.text):
             try:
-                self._files.upload(path, content, size_bytes=file.size_bytes)
+                went_on = self._files.upload(path, content, **sending)
             except RemoteConflict:
                 # Ours: an earlier attempt whose answer was lost, or a run before this one.
+                went_on = False
                 if not self._is_there(path, file):
-                    size = file.size_bytes
-                    self._files.upload(path, content, size_bytes=size, overwrite=True)
+                    went_on = self._files.upload(path, content, overwrite=True, **sending)
+            if went_on:
+                self._check_bytes(path, file)
         return StorageMetadata(
             path.text, self._clock.now(), file.content_hash, file.size_bytes, extra=extra
         )
+
+    def _check_bytes(self, path: VolumePath, file: EvidenceFile) -> None:
+        """What two processes sent is looked at, byte by byte (design AD5).
+
+        Raises:
+            StorageUnavailable: it was wrong, and is gone.
+        """
+        with self._files.open_read(path) as stream:
+            if hash_of(stream) == file.content_hash:
+                return
+        self._files.delete(path)
+        raise StorageUnavailable(f"{path.text}: other bytes arrived than were sent")
 
     def _is_there(self, path: VolumePath, file: EvidenceFile) -> bool:
         if self._files.size(path) == file.size_bytes:
@@ -206,6 +224,18 @@ class VolumeStore:
         if parsed is None or not self._volume.joined(FOLDER).contains(parsed):
             raise UnsafePath(f"{path!r} is outside the storage boundary")
         return parsed
+
+
+def content_of(file: EvidenceFile) -> UploadedContent | None:
+    """What tells that bytes sent before are still those of the file; None where nothing does."""
+    if not isinstance(file.source, Path):
+        return None
+    try:
+        found = file.source.stat()
+    except OSError:
+        return None  # whoever opens it tells why
+    identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    return UploadedContent(f"{file.content_hash} {identity}", str(file.source.absolute()))
 
 
 def _listed(entry: RemoteFile) -> StoredObject:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from kmflow_orchestration.databricks_client.interrupts import check_given_up
 from kmflow_orchestration.errors import UnsafePath
 from kmflow_orchestration.storage.verified_reading import CHUNK_BYTES
 
@@ -25,7 +26,12 @@ def below(root: Path, parts: tuple[str, ...]) -> Path:
 
 
 def put_whole(
-    target: Path, stream: BinaryIO, *, size_bytes: int | None, is_right: Callable[[str], bool]
+    target: Path,
+    stream: BinaryIO,
+    *,
+    size_bytes: int | None,
+    is_right: Callable[[str], bool],
+    on_bytes: Callable[[int], object] | None = None,
 ) -> bool:
     """Write a stream; whether its bytes are right.
 
@@ -36,6 +42,7 @@ def put_whole(
         stream: read to its end.
         size_bytes: how many bytes it should have, None if nobody knows.
         is_right: judges the SHA-256, in hex, of all that was read.
+        on_bytes: hears of bytes as they are written.
 
     Raises:
         OSError: the disk failed; nothing of it is left.
@@ -46,9 +53,12 @@ def put_whole(
     try:
         with temporary.open("xb") as file:
             while chunk := stream.read(CHUNK_BYTES):
+                check_given_up()
                 digest.update(chunk)
                 size += len(chunk)
                 file.write(chunk)
+                if on_bytes is not None:
+                    on_bytes(len(chunk))
             file.flush()
             os.fsync(file.fileno())
         good = size_bytes in {None, size} and is_right(digest.hexdigest())

@@ -9,6 +9,7 @@
 | `execute_then_drop` | the work is done, the connection closes without an answer             |
 | `cut_body`          | after `keep_bytes` of the request's (PUT, POST) or answer's (GET) body |
 |                     | the connection closes                                                 |
+| `take_less`         | only `keep_bytes` of the request's body are taken, and it is answered |
 | `cold_warehouse`    | starting a warehouse takes `seconds`; matches no request              |
 | `run_ends`          | the next job run ends as `run_end` says, without being executed;      |
 |                     | matches no request                                                    |
@@ -29,6 +30,7 @@ FaultName = Literal[
     "delay",
     "execute_then_drop",
     "cut_body",
+    "take_less",
     "cold_warehouse",
     "run_ends",
 ]
@@ -39,6 +41,7 @@ NAMES: tuple[FaultName, ...] = (
     "delay",
     "execute_then_drop",
     "cut_body",
+    "take_less",
     "cold_warehouse",
     "run_ends",
 )

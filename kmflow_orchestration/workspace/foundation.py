@@ -11,9 +11,13 @@ A part takes the floor below its own in its constructor, so that imports point d
 
 from __future__ import annotations
 
+from typing import Literal
+
 from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.request_log import RequestLog
 from kmflow_orchestration.workspace.state import WorkspaceState
+
+Cloud = Literal["AWS", "GCP"]
 
 
 class Foundation:
@@ -24,3 +28,5 @@ class Foundation:
         self.faults = faults
         self.request_log = request_log
         self.url = ""
+        self.cloud: Cloud = "AWS"
+        """Whose storage lies under the Volumes: clouds differ in how large files are sent."""

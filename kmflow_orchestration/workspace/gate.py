@@ -103,6 +103,9 @@ class Gate:
                 await self._leave(scope, receive, flush=False)
             case "cut_body":
                 await self._cut(cast("Fault", fault).keep_bytes, exchange, receive)
+            case "take_less":
+                less = _Less(cast("Fault", fault).keep_bytes, receive)
+                await self._route(scope, less.receive, send)
             case _:
                 await self._route(scope, receive, send)
 
@@ -206,6 +209,22 @@ class _CutUpload:
             self._left = self._left - len(body) if message.get("more_body") else 0
             return {"type": "http.request", "body": body, "more_body": True}
         return message
+
+
+class _Less:
+    """Hands the first bytes of a request's body on, as if there were no others."""
+
+    def __init__(self, keep_bytes: int, receive: Receive) -> None:
+        self._left = keep_bytes
+        self._receive = receive
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] != "http.request":
+            return message
+        body = message.get("body", b"")[: self._left]
+        self._left -= len(body)
+        return {**message, "body": body}
 
 
 class _CutDownload:

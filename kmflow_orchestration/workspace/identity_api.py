@@ -19,7 +19,11 @@ def routes(services: Services) -> list[Route]:
 
     async def host_metadata(request: Request) -> Response:
         host = f"{request.url.scheme}://{request.url.netloc}"
-        metadata = {"oidc_endpoint": f"{host}/oidc", "account_id": "embedded", "cloud": "AWS"}
+        metadata = {
+            "oidc_endpoint": f"{host}/oidc",
+            "account_id": "embedded",
+            "cloud": services.cloud,
+        }
         workspaces = list(services.state.workspaces())
         if len(workspaces) == 1:  # with several on one host only the token tells which
             metadata["workspace_id"] = workspaces[0]

@@ -1,7 +1,8 @@
 """Uploads in parts: how newer SDKs send what is large, each part to a link of its own.
 
 A session is begun, its parts arrive in any order and however often, and the file appears whole when
-the session is completed; until then nobody sees any of it. Sessions end with the server.
+the session is completed; until then nobody sees any of it. Sessions end with the server. On
+Google's cloud uploads are resumable streams instead.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from starlette.routing import Route
 
 from kmflow_orchestration.workspace.files import begin_upload, uploads_directory
 from kmflow_orchestration.workspace.presigned_urls import LinkRefused, PresignedUrls
+from kmflow_orchestration.workspace.resumable_uploads import ResumableUploads
 from kmflow_orchestration.workspace.services import Services
 from kmflow_orchestration.workspace.volume_paths import WRITE, volume_place
 from kmflow_orchestration.workspace.wire import Call, Caller, WireError, endpoint
@@ -59,10 +61,13 @@ class MultipartUploads:
         self._services = services
         self._sessions: dict[str, Session] = {}
         self.links = PresignedUrls[PartOf](services, "parts")
+        self.resumable = ResumableUploads(services)
 
     def act(self, call: Call) -> Mapping[str, Any]:
         """POST on a file: begin, complete or abort. Raises WireError."""
         action = call.query.get("action", "")
+        if action == "initiate-upload" and self._services.cloud == "GCP":
+            return {"resumable_upload": {"session_token": self.resumable.initiate(call)}}
         if action == "initiate-upload":
             return {"multipart_upload": {"session_token": self._initiate(call).token}}
         if action == "complete-upload":
@@ -221,4 +226,5 @@ def routes(services: Services) -> list[Route]:
         Route("/api/2.0/fs/create-abort-upload-url", endpoint(uploads.abort_url), methods=["POST"]),
         Route(uploads.links.route, uploads.receive, methods=["PUT"]),
         Route(uploads.links.route, uploads.aborted, methods=["DELETE"]),
+        *uploads.resumable.routes(),
     ]

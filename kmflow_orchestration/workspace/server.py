@@ -41,6 +41,7 @@ from kmflow_orchestration.workspace.connections import Connections
 from kmflow_orchestration.workspace.executions import Executions
 from kmflow_orchestration.workspace.faults import Faults
 from kmflow_orchestration.workspace.federation import Federation
+from kmflow_orchestration.workspace.foundation import Cloud
 from kmflow_orchestration.workspace.gate import Gate, not_found
 from kmflow_orchestration.workspace.job_runner import Jobs
 from kmflow_orchestration.workspace.oauth import OAuth
@@ -71,13 +72,21 @@ class EmbeddedWorkspace:
     """A Databricks workspace (several, told apart by token) in this process.
 
     State lives in `directory` and survives restarts. Port 0 takes a free one. With `tls` it serves
-    https with a certificate of its own, whose file `trust` clients must be given.
+    https with a certificate of its own, whose file `trust` clients must be given. `cloud` is whose
+    ways it has where clouds differ.
     """
 
     def __init__(
-        self, directory: Path, *, clock: Clock | None = None, port: int = 0, tls: bool = False
+        self,
+        directory: Path,
+        *,
+        clock: Clock | None = None,
+        port: int = 0,
+        tls: bool = False,
+        cloud: Cloud = "AWS",
     ) -> None:
         self.directory = directory
+        self._cloud = cloud
         self._clock = clock or SystemClock()
         self._port = port
         self._tls = tls
@@ -91,6 +100,7 @@ class EmbeddedWorkspace:
             OSError: the port is taken.
         """
         self._running = _Running(self.directory, self._clock, port=self._port, tls=self._tls)
+        self.services.cloud = self._cloud
         return self
 
     def stop(self) -> None:
@@ -316,6 +326,7 @@ def run(
     port: int = 0,
     clock: Clock | None = None,
     tls: bool = False,
+    cloud: Cloud = "AWS",
     on_start: Callable[[EmbeddedWorkspace], None],
 ) -> None:
     """Serve until interrupted (SIGINT, SIGTERM) or stopped by another thread.
@@ -324,7 +335,7 @@ def run(
     """
     with (
         _terminable(),
-        EmbeddedWorkspace(directory, clock=clock, port=port, tls=tls) as workspace,
+        EmbeddedWorkspace(directory, clock=clock, port=port, tls=tls, cloud=cloud) as workspace,
     ):
         on_start(workspace)
         with contextlib.suppress(KeyboardInterrupt):

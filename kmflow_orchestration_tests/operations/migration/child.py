@@ -86,7 +86,7 @@ def _run(home: Home, source: Path, step: int, answer: Any) -> None:
 
     clock = SystemClock()
     clients = ClientCache(clock, environment=home.environment)
-    parts = Parts(home.config, clients, home.database_url, clock)
+    parts = Parts(home.config, clients, home.database_url, clock, source.parent / "home")
     parts.migrate(
         source,
         store=Killing(parts.store, counted),

@@ -17,8 +17,9 @@ __all__ = ["embedded_server"]
 def shared(
     embedded_server, tmp_path_factory: pytest.TempPathFactory, control_databases: ControlDatabases
 ) -> Iterator[MigrationWorld]:
-    url = control_databases.new(tmp_path_factory.mktemp("migration") / "control.db")
-    with opened_world(fresh_room(embedded_server), url) as world:
+    home = tmp_path_factory.mktemp("migration")
+    url = control_databases.new(home / "control.db")
+    with opened_world(fresh_room(embedded_server), url, home) as world:
         yield world
 
 

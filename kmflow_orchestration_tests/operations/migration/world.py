@@ -16,6 +16,7 @@ from kmflow_orchestration.access.caller import Caller, caller_of
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.identity import item_id, stored_name
 from kmflow_orchestration.intake.moved_evidence import MovedEvidence
@@ -59,10 +60,12 @@ class Parts:
     clients: ClientCache
     database_url: str
     clock: Clock
+    home: Path
 
     def __post_init__(self) -> None:
         opening: dict[str, Any] = {"clients": self.clients, "clock": self.clock}
-        self.store: VolumeStore = open_volume_store(self.config, **opening)
+        settings = load_settings(home=self.home)
+        self.store: VolumeStore = open_volume_store(settings, self.config, **opening)
         self.lakehouse: WarehouseLakehouse = open_warehouse_lakehouse(self.config, **opening)
         self.sessions = open_sessions(engine_of(self.database_url))
         self.moved = MovedEvidence(self.sessions, self.clock)
@@ -112,6 +115,10 @@ class MigrationWorld:
             for path in store.list_files(engagement)
         }
 
+    def stored_names(self, engagement: str) -> list[str]:
+        """Names of all files below an engagement's folder in the Volume, whatever they are."""
+        return sorted(path.rpartition("/")[2] for path in self.parts.store.sizes(engagement))
+
     def sent(self) -> int:
         """Evidence files that were sent since the log was cleared."""
         return self.room.server.requests(PUT, FILES).count()
@@ -128,10 +135,10 @@ class MigrationWorld:
 
 
 @contextmanager
-def opened_world(room: Room, database_url: str) -> Iterator[MigrationWorld]:
+def opened_world(room: Room, database_url: str, home: Path) -> Iterator[MigrationWorld]:
     clock = FakeClock()  # who waits for another try does not wait
     groups = GroupsInRoom(room, clock)
-    parts = Parts(groups.config(ACME), groups.clients, database_url, clock)
+    parts = Parts(groups.config(ACME), groups.clients, database_url, clock, home)
     table = parts.config.namespace.base(EVIDENCE_METADATA.name)
     parts.lakehouse.ensure_table(table, EVIDENCE_METADATA)
     yield MigrationWorld(room, groups, parts)
