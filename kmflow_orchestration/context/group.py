@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import TableGroupId, TableName
 
 # The rest is imported by the part that is made of it: `kmflow group list` opens a small database
@@ -252,6 +253,30 @@ class GroupContext:
         return {
             "metadata_row": "pending" if pending else "written",
             "metadata_pending": pending,
+        }
+
+    def taking_inventory(self, *, of_store: bool) -> dict[str, Any]:
+        """Arguments of `write_inventory`: of the landing folder, or of the store on this machine.
+
+        Raises:
+            ConfigurationError: the store is none on this machine.
+        """
+        from kmflow_orchestration.storage.choose import evidence_folder
+
+        settings, name = self._process.settings, "landing"
+        folder = self.landing_root
+        if of_store:
+            if settings.storage_backend == "databricks":
+                raise ConfigurationError(
+                    "the store is a Volume, which has no folder on this machine",
+                    fields=("of_store",),
+                    hint="metadata_reconciliation compares it with its rows",
+                )
+            folder, name = evidence_folder(settings, self.config), "store"
+        return {
+            "source_dir": folder,
+            "file": settings.reports_root(self.id) / f"inventory_{name}.json",
+            "workers": settings.upload_workers,
         }
 
     def write_required_rows(self, day: date) -> None:
