@@ -34,6 +34,7 @@ def run() -> None:
             clock=context.clock,
             tokens=context.api_tokens,
             health=context.health,
+            group=context.group,
         )
         app = create_app(dependencies)
         # Whoever runs services stops them by SIGTERM: that ends it as Ctrl-C does.

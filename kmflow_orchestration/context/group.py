@@ -318,6 +318,18 @@ class GroupContext:
             "clock": self._process.clock,
         }
 
+    def reading_evidence(self) -> dict[str, Any]:
+        """Arguments of the operations that tell of items, besides group, item and caller."""
+        return {"register": self._process.register}
+
+    def downloading(self) -> dict[str, Any]:
+        """Arguments of `open_download` besides group, item and caller."""
+        return {
+            **self.reading_evidence(),
+            "stores": self.stores,
+            "audit": self._process.config_audit,
+        }
+
     def deleting(self) -> dict[str, Any]:
         """Arguments of `delete_evidence` besides group, item and caller."""
         return {

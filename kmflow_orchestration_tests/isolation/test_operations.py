@@ -63,6 +63,7 @@ WITHOUT_GROUP = {
         "main group_tables ended write_whole"
     ),
     "looks at what it is handed, each thing by itself": "probe_all",
+    "writes the download it is handed": "save_download",
     "tells the kind of storage, which is the whole process's": "open_health",
     "the product's own wheel": "build_wheel wheel_hash",
     "reads the folder the operator names": (
