@@ -19,7 +19,7 @@ def _family() -> None:
 
 @app.command()
 def run() -> None:
-    """Serve completions and health, on KMFLOW_SERVICE_HOST and _PORT; Ctrl-C stops it."""
+    """Serve jobs' reports, evidence and pages on KMFLOW_SERVICE_HOST and _PORT; Ctrl-C ends it."""
     from kmflow_orchestration.cli.open_context import open_context
     from kmflow_orchestration.service.app import create_app
     from kmflow_orchestration.service.dependencies import ServiceDependencies

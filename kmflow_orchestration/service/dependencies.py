@@ -23,7 +23,7 @@ class ServiceDependencies:
     """`keys` None means that no callback can be checked, so none is taken (row E27).
 
     Without `health` there is no route for the detailed health of a group, without `group` none
-    for its evidence.
+    for its evidence and files.
     """
 
     runs: ProfileRuns
