@@ -7,6 +7,7 @@ from kmflow_orchestration.assets.connection import CONNECTION_ASSETS
 from kmflow_orchestration.assets.doctor import DOCTOR_ASSETS
 from kmflow_orchestration.assets.evidence import EVIDENCE_ASSETS
 from kmflow_orchestration.assets.gold import GOLD_ASSETS
+from kmflow_orchestration.assets.inventory import INVENTORY_ASSETS
 from kmflow_orchestration.assets.metadata_reconciliation import RECONCILIATION_ASSETS
 from kmflow_orchestration.assets.profiles import PROFILE_ASSETS
 from kmflow_orchestration.assets.registration import REGISTRATION_ASSETS
@@ -26,6 +27,7 @@ ASSETS = [
     *CONNECTION_ASSETS,
     *DOCTOR_ASSETS,
     *EVIDENCE_ASSETS,
+    *INVENTORY_ASSETS,
     *RECONCILIATION_ASSETS,
     *BRONZE_ASSETS,
     *SILVER_ASSETS,

@@ -49,6 +49,8 @@
     ├── BackupError                 exit 1   a backup cannot be taken, read, or put in place
     ├── UnknownToken                exit 1   the group has no API token of that id
     ├── UnknownEvidence             exit 1   the group has no evidence item of that id
+    │   └── EvidenceGone                     it had one, and somebody deleted it
+    ├── EvidenceNotIntact           exit 1   stored bytes are missing, or not what was stored
     ├── AppendOnly                  exit 6   a record that is never changed or removed
     ├── SqlModelError               exit 1   a model or value that the lakehouse cannot take
     │   ├── UnsupportedColumn
@@ -499,6 +501,18 @@ class UnknownEvidence(KmflowError):
     """The group has no evidence item of that id; another group's is as unknown as none."""
 
     code = "KM-EVIDENCE-001"
+
+
+class EvidenceGone(UnknownEvidence):
+    """The item was deleted: who did it, and when, is all that is left of it."""
+
+    code = "KM-EVIDENCE-002"
+
+
+class EvidenceNotIntact(KmflowError):
+    """A stored file is not there, or holds other bytes than were stored."""
+
+    code = "KM-EVIDENCE-003"
 
 
 class AppendOnly(KmflowError):

@@ -32,6 +32,7 @@ DEPENDENCIES = {
     "evidence/workspace_connection": set(),
     "evidence/group_health": set(),
     "evidence/evidence_files": set(),
+    "evidence/evidence_inventory": set(),
     "evidence/metadata_reconciliation": set(),
     "evidence/unity_catalog_registration": set(),
     "bronze/bronze_evidence": {"evidence/evidence_files"},
@@ -52,13 +53,14 @@ PARTITIONS = {
     "profiles": GROUP_BY_TABLE_GROUP,
 }
 OF_THE_GROUP = {
-    *("evidence/workspace_connection", "evidence/group_health"),
+    *("evidence/workspace_connection", "evidence/group_health", "evidence/evidence_inventory"),
     *("evidence/metadata_reconciliation", "evidence/unity_catalog_registration"),
 }
 CHECKS = {
     "evidence/workspace_connection": {"workspace_answers"},
     "evidence/group_health": set(CHECK_IDS),
     "evidence/evidence_files": {"all_files_entered"},
+    "evidence/evidence_inventory": {"everything_listed"},
     "evidence/metadata_reconciliation": {
         *("files_without_rows", "rows_without_files", "hash_differences"),
         *("duplicates", "foreign_paths"),
@@ -79,6 +81,7 @@ WITHOUT_ONE_TABLE = {
     "evidence/workspace_connection",
     "evidence/group_health",
     "evidence/evidence_files",
+    "evidence/evidence_inventory",
     "evidence/metadata_reconciliation",
     "evidence/unity_catalog_registration",
     "bronze/bronze_datasets",

@@ -10,6 +10,7 @@ another group there finds no row, or one whose digest does not fit.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -52,6 +53,18 @@ def bearer_token(authorization: str | None) -> TokenParts | None:
     """The parts of the token in an `Authorization` header; None when there is none."""
     scheme, _, token = (authorization or "").strip().partition(" ")
     return parse_token(token.strip()) if scheme.lower() == "bearer" else None
+
+
+def basic_token(authorization: str | None) -> TokenParts | None:
+    """The parts of the token a browser was given as the password of any name (RFC 7617)."""
+    scheme, _, encoded = (authorization or "").strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name_and_password = base64.b64decode(encoded.strip(), validate=True).decode()
+    except ValueError:  # no base64, or no UTF-8 in it
+        return None
+    return parse_token(name_and_password.partition(":")[2].strip())
 
 
 def same_digest(one: str, other: str) -> bool:

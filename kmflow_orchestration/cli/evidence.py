@@ -1,4 +1,4 @@
-"""`kmflow evidence`: what a group has stored, and the deletion of one item."""
+"""`kmflow evidence`: what a group has stored, and the download or deletion of one item."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmflow_orchestration.cli.evidence_download import download
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
 from kmflow_orchestration.clock import iso
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.operations.probes import Probe
 
 app = typer.Typer(help="Evidence items of a group.", no_args_is_help=True)
+app.command()(download)
 
 GroupOption = Annotated[str, typer.Option("--group", help="Id of the group.")]
 EngagementOption = Annotated[

@@ -27,3 +27,19 @@ def file_progress(title: str) -> Iterator[Callable[[int, int, int], None] | None
             progress.update(task, completed=files, total=of_files, description=words)
 
         yield told
+
+
+@contextmanager
+def byte_progress(title: str, size_bytes: int) -> Iterator[Callable[[int], None] | None]:
+    """What hears of the bytes that are done with; None where nobody watches."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    from kmflow_orchestration.cli.output import console
+
+    columns = (BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=size_bytes)
+        yield lambda done: progress.update(task, completed=done)

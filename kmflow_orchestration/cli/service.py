@@ -19,7 +19,7 @@ def _family() -> None:
 
 @app.command()
 def run() -> None:
-    """Serve completions and health, on KMFLOW_SERVICE_HOST and _PORT; Ctrl-C stops it."""
+    """Serve jobs' reports, evidence and pages on KMFLOW_SERVICE_HOST and _PORT; Ctrl-C ends it."""
     from kmflow_orchestration.cli.open_context import open_context
     from kmflow_orchestration.service.app import create_app
     from kmflow_orchestration.service.dependencies import ServiceDependencies
@@ -34,6 +34,7 @@ def run() -> None:
             clock=context.clock,
             tokens=context.api_tokens,
             health=context.health,
+            group=context.group,
         )
         app = create_app(dependencies)
         # Whoever runs services stops them by SIGTERM: that ends it as Ctrl-C does.

@@ -235,6 +235,10 @@ class Settings(BaseSettings):
         """Manifests of one group's migrations."""
         return self.home.resolve() / "migrations" / group
 
+    def reports_root(self, group: str) -> Path:
+        """What assets write about one group for people to read."""
+        return self.home.resolve() / "reports" / group_id(group)
+
     def landing_root(self, group: str) -> Path:
         """Landing folder of a group whose configuration names none. Raises as `evidence_root`."""
         return self.home.resolve() / "landing" / group_id(group)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import TableGroupId, TableName
 
 # The rest is imported by the part that is made of it: `kmflow group list` opens a small database
@@ -269,6 +270,30 @@ class GroupContext:
             "metadata_pending": pending,
         }
 
+    def taking_inventory(self, *, of_store: bool) -> dict[str, Any]:
+        """Arguments of `write_inventory`: of the landing folder, or of the store on this machine.
+
+        Raises:
+            ConfigurationError: the store is none on this machine.
+        """
+        from kmflow_orchestration.storage.choose import evidence_folder
+
+        settings, name = self._process.settings, "landing"
+        folder = self.landing_root
+        if of_store:
+            if settings.storage_backend == "databricks":
+                raise ConfigurationError(
+                    "the store is a Volume, which has no folder on this machine",
+                    fields=("of_store",),
+                    hint="metadata_reconciliation compares it with its rows",
+                )
+            folder, name = evidence_folder(settings, self.config), "store"
+        return {
+            "source_dir": folder,
+            "file": settings.reports_root(self.id) / f"inventory_{name}.json",
+            "workers": settings.upload_workers,
+        }
+
     def write_required_rows(self, day: date) -> None:
         """Write a day's metadata rows now, where a file counts as stored only with its row.
 
@@ -308,6 +333,18 @@ class GroupContext:
             "registry": self._process.datasets,
             "landing": landing,
             "clock": self._process.clock,
+        }
+
+    def reading_evidence(self) -> dict[str, Any]:
+        """Arguments of the operations that tell of items, besides group, item and caller."""
+        return {"register": self._process.register}
+
+    def downloading(self) -> dict[str, Any]:
+        """Arguments of `open_download` besides group, item and caller."""
+        return {
+            **self.reading_evidence(),
+            "stores": self.stores,
+            "audit": self._process.config_audit,
         }
 
     def deleting(self) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from kmflow_orchestration.metadata.intake_records import (
     Step,
     TakenIn,
 )
+from kmflow_orchestration.metadata.landing_history import LandingEvent
 from kmflow_orchestration.metadata.ledger_store import LedgerTables, changing, reading
 from kmflow_orchestration.names import GroupId
 
@@ -93,6 +94,13 @@ class ClaimedBatch:
         """Files without an outcome yet, in the order of arrival."""
         with reading(self._sessions) as tables:
             return tables.files.claimed(self.group, self.batch_id)
+
+    def earlier_outcomes(self) -> list[LandingEvent]:
+        """What runs before this one decided about files of this batch; none if it is the first."""
+        if not self.is_resumed:
+            return []
+        with reading(self._sessions) as tables:
+            return tables.history.of_batch(self.group, self.batch_id)
 
     def needing_bytes(self, files: Sequence[ReadFile]) -> tuple[ReadFile, ...]:
         """Those whose content is stored nowhere yet; one of each content."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kmflow_orchestration.clock import Clock, utc_day
-from kmflow_orchestration.errors import LeaseHeld, UnknownEvidence
+from kmflow_orchestration.errors import LeaseHeld, UnknownEngagement, UnknownEvidence
 from kmflow_orchestration.identity import batch_id
 from kmflow_orchestration.intake.claimed_batch import known_item
 from kmflow_orchestration.intake.decisions import Known, KnownItem, Plan, decide_deletion
@@ -49,6 +49,31 @@ class EvidenceRegister:
         """Items of a group, or of one engagement of it, newest first; deleted ones too."""
         with reading(self._sessions) as tables:
             return tables.items.listed(group, engagement, limit)
+
+    def find(self, group: GroupId, item_id: str) -> Item:
+        """One item, also one that was deleted. Raises UnknownEvidence."""
+        with reading(self._sessions) as tables:
+            return _found(tables, group, item_id, None)
+
+    def page(
+        self, group: GroupId, *, engagement: str | None = None, limit: int, offset: int = 0
+    ) -> tuple[list[Item], int]:
+        """Some items as `items` has them, and how many there are in all.
+
+        Raises:
+            UnknownEngagement: the group has no engagement of that id.
+        """
+        with reading(self._sessions) as tables:
+            if engagement is not None:
+                known = {one.engagement_id for one in tables.engagements.all(group)}
+                if engagement not in known:
+                    raise UnknownEngagement(
+                        f"group {group} has no engagement {engagement!r}",
+                        fields=("engagement_id",),
+                        hint=f"kmflow engagement list --group {group}",
+                    )
+            listed = tables.items.listed(group, engagement, limit, offset)
+            return listed, tables.places.count(group, engagement)
 
     def backends(self, group: GroupId) -> list[BackendUse]:
         """The backends that hold evidence of a group, by name."""
@@ -131,6 +156,16 @@ class _Leaving:
 def _leaving(
     tables: LedgerTables, group: GroupId, item_id: str, engagement: str | None
 ) -> _Leaving:
+    item = _found(tables, group, item_id, engagement)
+    copies = tables.items.by_content(group, [item.content_hash])
+    known = {key: known_item(one) for key, one in copies.items() if not one.is_gone}
+    plan = decide_deletion(item_id, Known(known, {})) if item_id in known else _NOTHING
+    promoted = next((copies[key] for key in sorted(plan.moved)), None)
+    deletion = Deletion(item, promoted, _is_shared(item, copies), is_new=item_id in known)
+    return _Leaving(deletion, plan, copies)
+
+
+def _found(tables: LedgerTables, group: GroupId, item_id: str, engagement: str | None) -> Item:
     item = tables.items.by_id(group, [item_id]).get(item_id)
     if item is None or engagement not in {None, item.engagement_id}:
         where = group if engagement is None else f"{group}, engagement {engagement},"
@@ -138,12 +173,7 @@ def _leaving(
             f"group {where} has no evidence item {item_id!r}",
             hint=f"kmflow evidence list --group {group}",
         )
-    copies = tables.items.by_content(group, [item.content_hash])
-    known = {key: known_item(one) for key, one in copies.items() if not one.is_gone}
-    plan = decide_deletion(item_id, Known(known, {})) if item_id in known else _NOTHING
-    promoted = next((copies[key] for key in sorted(plan.moved)), None)
-    deletion = Deletion(item, promoted, _is_shared(item, copies), is_new=item_id in known)
-    return _Leaving(deletion, plan, copies)
+    return item
 
 
 _NOTHING = Plan((), {}, frozenset(), frozenset(), frozenset(), frozenset())

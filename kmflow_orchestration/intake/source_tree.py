@@ -77,20 +77,18 @@ class SourceTree:
 
 
 def walk(source_dir: Path) -> SourceTree:
-    """Look at everything below a folder.
-
-    A store's own root, which holds only its folder `evidence_store`, stands for that folder.
-
-    Raises:
-        ConfigurationError: there is no such folder, or it cannot be read.
-    """
-    root = _root(source_dir)
-    looking = _Looking(root)
-    looking.folder("")
+    """Look at everything below a folder. Raises as `TreeWalk`."""
+    looking = TreeWalk(source_dir)
+    files, problems = list[SourceFile](), list[SourceProblem]()
+    for found in looking.entries():
+        if isinstance(found, SourceFile):
+            files.append(found)
+        else:
+            problems.append(found)
     return SourceTree(
-        root,
-        tuple(sorted(looking.files)),
-        tuple(sorted(looking.problems)),
+        looking.root,
+        tuple(files),
+        tuple(sorted(problems)),
         looking.hidden,
         looking.engagement_folders,
     )
@@ -152,27 +150,38 @@ def _root(source_dir: Path) -> Path:
     return store if names == [FOLDER] and store.is_dir() and not store.is_symlink() else root
 
 
-class _Looking:
-    """One walk; collects what it meets."""
+class TreeWalk:
+    """One walk below a folder that holds no more of it than the folders it stands in.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self.files: list[SourceFile] = []
-        self.problems: list[SourceProblem] = []
+    A store's own root, which holds only its folder `evidence_store`, stands for that folder.
+
+    Raises:
+        ConfigurationError: there is no such folder, or it cannot be read.
+    """
+
+    def __init__(self, source_dir: Path) -> None:
+        self.root = _root(source_dir)
         self.hidden = 0
         self.engagement_folders = 0
 
-    def folder(self, path: str) -> None:
-        """Everything below a folder of the tree, '' for the root."""
-        pending = [path]
-        while pending:
-            pending += self._entries(pending.pop())
+    def entries(self) -> Iterator[SourceFile | SourceProblem]:
+        """Everything, sorted by path; what was counted is whole when they are at their end."""
+        standing_in = [self._folder("")]
+        while standing_in:
+            found = next(standing_in[-1], None)
+            if found is None:
+                standing_in.pop()
+            elif isinstance(found, str):
+                standing_in.append(self._folder(found))
+            else:
+                yield found
 
-    def _entries(self, folder: str) -> Iterator[str]:
+    def _folder(self, folder: str) -> Iterator[SourceFile | SourceProblem | str]:
+        """What is in a folder: files, problems, and the paths of folders to go down into."""
         try:
-            entries = list(os.scandir(self._root / folder))
+            entries = sorted(os.scandir(self.root / folder), key=_in_path_order)
         except OSError as error:
-            self._refuse(folder, UNREADABLE, error.strerror or type(error).__name__)
+            yield _refused(folder, UNREADABLE, error.strerror or type(error).__name__)
             return
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
@@ -182,37 +191,41 @@ class _Looking:
                 self.engagement_folders += not folder
                 yield path
             else:
-                self._entry(path, entry)
+                yield self._entry(path, entry)
 
-    def _entry(self, path: str, entry: os.DirEntry[str]) -> None:
+    def _entry(self, path: str, entry: os.DirEntry[str]) -> SourceFile | SourceProblem:
         try:
             check_entry(PurePosixPath(path))
             real = self._real(path) if entry.is_symlink() else Path(entry.path)
             found = real.stat()
         except QuarantinedFile as error:
-            self._refuse(path, error.reason, error.message)
+            return _refused(path, error.reason, error.message)
         except FileNotFoundError:
-            self._refuse(path, BROKEN_LINK, "a link to nothing")
+            return _refused(path, BROKEN_LINK, "a link to nothing")
         except OSError as error:
-            self._refuse(path, UNREADABLE, error.strerror or type(error).__name__)
-        else:
-            if not stat.S_ISREG(found.st_mode):
-                self._refuse(path, NOT_A_FILE, "neither a file nor a folder")
-                return
-            engagement = path.partition("/")[0]
-            self.files.append(SourceFile(path, engagement, found.st_size, found.st_mtime_ns, real))
+            return _refused(path, UNREADABLE, error.strerror or type(error).__name__)
+        if not stat.S_ISREG(found.st_mode):
+            return _refused(path, NOT_A_FILE, "neither a file nor a folder")
+        engagement = path.partition("/")[0]
+        return SourceFile(path, engagement, found.st_size, found.st_mtime_ns, real)
 
     def _real(self, path: str) -> Path:
         """Where a link leads. Raises QuarantinedFile, OSError."""
-        real = Path(os.path.realpath(self._root / path, strict=True))
-        if not real.is_relative_to(self._root):
+        real = Path(os.path.realpath(self.root / path, strict=True))
+        if not real.is_relative_to(self.root):
             raise QuarantinedFile("a link that leads out of the tree", reason=PATH_TRICK)
         if real.is_dir():
             raise QuarantinedFile("a link to a folder, which is not followed", reason=LINKED_FOLDER)
         return real
 
-    def _refuse(self, path: str, code: str, message: str) -> None:
-        self.problems.append(SourceProblem(shown(path) or ".", code, message))
+
+def _in_path_order(entry: os.DirEntry[str]) -> str:
+    """Paths below a folder compare as its name with `/` does."""
+    return f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
+
+
+def _refused(path: str, code: str, message: str) -> SourceProblem:
+    return SourceProblem(shown(path) or ".", code, message)
 
 
 def shown(path: str) -> str:

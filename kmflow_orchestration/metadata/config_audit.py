@@ -30,6 +30,7 @@ class AuditAction(StrEnum):
     UPLOAD = "upload"
     GRANT = "grant"
     DELETE_EVIDENCE = "delete_evidence"
+    DOWNLOAD_EVIDENCE = "download_evidence"
     MOVE_EVIDENCE = "move_evidence"
     CREATE_TOKEN = "create_token"  # noqa: S105
     REVOKE_TOKEN = "revoke_token"  # noqa: S105

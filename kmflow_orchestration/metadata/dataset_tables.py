@@ -36,10 +36,7 @@ class DatasetRow(Base):
 
 
 class DatasetPartRow(Base):
-    """One table of one evidence item, as it was last converted; `stored_path` is where from.
-
-    Where its bytes are now is the item's to say: they may have been moved since.
-    """
+    """One table of one evidence item, as it was last converted."""
 
     __tablename__ = "dataset_parts"
 
@@ -51,7 +48,6 @@ class DatasetPartRow(Base):
     batch_id: Mapped[str] = mapped_column(_ID)
     received_on: Mapped[date]
     file_name: Mapped[str] = mapped_column(String(1024))
-    stored_path: Mapped[str] = mapped_column(String(4096))
     media_type: Mapped[str] = mapped_column(String(255))
     content_hash: Mapped[str] = mapped_column(_ID)
     columns: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
@@ -71,7 +67,10 @@ class PartColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetPart:
-    """One table of one evidence item: where its bytes were, and what was found in them."""
+    """One table of one evidence item: what was found in its bytes.
+
+    Where these are is the item's to say: they may have been moved since.
+    """
 
     group_id: str
     item_id: str
@@ -81,7 +80,6 @@ class DatasetPart:
     batch_id: str
     received_on: date
     file_name: str
-    stored_path: str
     media_type: str
     content_hash: str
     columns: tuple[PartColumn, ...]

@@ -57,13 +57,16 @@ class EvidenceItems:
         )
         return [_item(row) for row in self._session.execute(query)]
 
-    def listed(self, group: GroupId, engagement: str | None, limit: int) -> list[Item]:
-        """Items of the group, or of one engagement, newest first."""
+    def listed(
+        self, group: GroupId, engagement: str | None, limit: int, offset: int = 0
+    ) -> list[Item]:
+        """Items of the group, or of one engagement, newest first, after the first `offset`."""
         query = (
             _EVERYTHING.where(_C.group_id == group)
             .where(true() if engagement is None else _C.engagement_id == engagement)
             .order_by(_C.stored_at.desc(), _C.landing_path, _C.id)
             .limit(limit)
+            .offset(offset)
         )
         return [_item(row) for row in self._session.execute(query)]
 
@@ -390,6 +393,7 @@ def _item(row: RowOf[Any]) -> Item:
         scores_at=row.scores_at,
         converter_version=row.converter_version,
         no_converter=row.no_converter,
+        fragment_count=row.fragment_count,
         reason=row.code,
         message=row.message,
         deleted_at=row.deleted_at,

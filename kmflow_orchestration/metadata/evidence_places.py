@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, true
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.metadata.intake_records import GONE
@@ -61,6 +61,15 @@ class EvidencePlaces:
             BackendUse(backend, items, int(size_bytes), last)
             for backend, items, size_bytes, last in self._session.execute(query)
         ]
+
+    def count(self, group: GroupId, engagement: str | None) -> int:
+        """Number of items of the group, or of one engagement; deleted ones too."""
+        query = (
+            select(func.count())
+            .where(_C.group_id == group)
+            .where(true() if engagement is None else _C.engagement_id == engagement)
+        )
+        return self._session.scalar(query) or 0
 
     def of_backend(self, group: GroupId, backend: str) -> Iterator[StoredPlace]:
         """Stored files in a backend, the earliest first; few are in memory at a time."""

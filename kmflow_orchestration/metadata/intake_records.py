@@ -105,7 +105,7 @@ class Item:
 
     `received_on` is the UTC day its first file was first seen and part of `stored_path`; a revived
     item keeps it. `reason` is the quarantine code, `message` its sentence; a
-    deleted item keeps both.
+    deleted item keeps both. `fragment_count` is None until its batch's text was written.
     """
 
     item_id: str
@@ -132,6 +132,7 @@ class Item:
     scores_at: datetime | None = None
     converter_version: str = ""
     no_converter: bool = False
+    fragment_count: int | None = None
     reason: str = ""
     message: str = ""
     deleted_at: datetime | None = None

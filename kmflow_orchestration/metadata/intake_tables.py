@@ -244,4 +244,5 @@ class EvidenceItemRow(Base):
     deleted_by: Mapped[str | None]
     converter_version: Mapped[str] = mapped_column(default="")
     no_converter: Mapped[bool] = mapped_column(default=False)
+    fragment_count: Mapped[int | None] = mapped_column(BigInteger)
     version: Mapped[int] = mapped_column(default=1)

@@ -81,6 +81,15 @@ class LandingHistory:
         )
         return [_event(row) for row in reversed(list(self._session.scalars(newest)))]
 
+    def of_batch(self, group: GroupId, batch_id: str) -> list[LandingEvent]:
+        """Decisions of a batch, oldest first. There is no index for it: asked when a run died."""
+        query = (
+            select(LandingEventRow)
+            .where(LandingEventRow.group_id == group, LandingEventRow.batch_id == batch_id)
+            .order_by(LandingEventRow.id)
+        )
+        return [_event(row) for row in self._session.scalars(query)]
+
     def paths_of(self, group: GroupId, content_hash: str) -> list[str]:
         """Paths at which a content was ever found, sorted."""
         query = (

@@ -15,6 +15,7 @@ from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.evidence_items import EvidenceItems
 from kmflow_orchestration.metadata.evidence_places import EvidencePlaces
 from kmflow_orchestration.metadata.evidence_requests import EvidenceRequests
+from kmflow_orchestration.metadata.fragment_counts import FragmentCounts
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.intake_batches import IntakeBatches
 from kmflow_orchestration.metadata.item_deletions import ItemDeletions
@@ -38,6 +39,7 @@ class LedgerTables:
     files: LandingFiles
     history: LandingHistory
     items: EvidenceItems
+    fragments: FragmentCounts
     deletions: ItemDeletions
     batches: IntakeBatches
     engagements: Engagements
@@ -70,6 +72,7 @@ def _tables(session: Session) -> LedgerTables:
         LandingFiles(session),
         LandingHistory(session),
         EvidenceItems(session),
+        FragmentCounts(session),
         ItemDeletions(session),
         IntakeBatches(session),
         Engagements(session),

@@ -140,7 +140,6 @@ class DatasetWriter:
             batch_id=item.batch_id,
             received_on=item.received_on,
             file_name=item.file_name,
-            stored_path=item.stored_path,
             media_type=item.media_type,
             content_hash=item.content_hash,
             columns=tuple(

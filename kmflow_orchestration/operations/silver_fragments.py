@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -87,6 +87,7 @@ def publish_fragments(
             away += tally.away
             stage.failed(tally.away)
             if not tally.away:
+                ledger.count_fragments(group, batch.batch_id, tally.of_items)
                 ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
             stage.output_count = tally.fragments
     raise_first(away)
@@ -102,12 +103,16 @@ def publish_fragments(
 
 @dataclass(slots=True)
 class _Tally:
-    """Counts while rows stream past; mutable for that. `away` says what was left out."""
+    """Counts while rows stream past; mutable for that. `away` says what was left out.
+
+    `of_items` are the fragments of each document that has any.
+    """
 
     fragments: int = 0
     documents: int = 0
     characters: int = 0
     away: tuple[BackendUnreachable, ...] = ()
+    of_items: dict[str, int] = field(default_factory=dict)
 
 
 def _write(
@@ -158,6 +163,7 @@ def _rows(items: Iterable[Item], stored: StoredFiles, tally: _Tally) -> Iterator
         tally.documents += bool(rows)
         tally.characters += sum(len(str(row["content"])) for row in rows)
         if rows:
+            tally.of_items[item.item_id] = len(rows)
             yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
 
 

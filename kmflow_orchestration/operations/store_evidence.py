@@ -28,7 +28,7 @@ from kmflow_orchestration.intake.claims import RunIsOver
 from kmflow_orchestration.intake.decisions import Decision, Kind
 from kmflow_orchestration.intake.entry_rules import PATH_TRICK
 from kmflow_orchestration.intake.landing_places import LandingPlace, place_of
-from kmflow_orchestration.intake.ledger import Holder, Item, Ledger, Quarantine, Step
+from kmflow_orchestration.intake.ledger import Holder, Item, Ledger, Quarantine, State, Step
 from kmflow_orchestration.intake.reading import FileChanged
 from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.metadata.intake_records import LandingFile
@@ -43,6 +43,8 @@ from kmflow_orchestration.storage.interfaces import StorageBackend, StorageMetad
 _RECORDED_AT_ONCE = 500
 # So many failures in a row mean that the store is away: the rest is not even tried.
 _HOPELESS = 32
+_KINDS = frozenset(Kind)
+_REFUSED = frozenset({State.QUARANTINED, State.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,8 @@ class _Storing:
         self._quarantined: list[Quarantine] = []
         self._failed: list[FailedUpload] = []
         self._waiting: list[str] = []
+        # Asked now: when a run fails, there may be nobody left to ask.
+        self._earlier = batch.earlier_outcomes()
 
     def run(self, *, workers: int) -> None:
         """Read, store and record every file, an engagement's at a time."""
@@ -243,13 +247,19 @@ class _Storing:
         self._failed += [FailedUpload(file.path, code, text) for file, code, text in failed]
 
     def count(self, tally: StageTally) -> None:
-        """Tell what became of the files so far."""
-        tally.output_count = len(self._recorded)
+        """Tell what became of the batch's files so far, by this run or by one that died."""
+        became = [one for one in self._earlier if one.decision in _KINDS]
+        waiting = [one for one in self._earlier if one.decision == State.WAITING]
+        tally.output_count = len(became) + len(self._recorded)
+        tally.errors.update(one.code for one in self._earlier if one.decision in _REFUSED)
         tally.errors.update(one.code for one in self._quarantined)
         tally.errors.update(one.code for one in self._failed)
-        tally.input_count = tally.output_count + tally.errors.total() + len(self._waiting)
+        came_back = len(waiting) + len(self._waiting)
+        tally.input_count = tally.output_count + tally.errors.total() + came_back
         tally.engagements = {item.engagement_id for _, item in self._recorded}
+        tally.engagements |= {one.path.partition("/")[0] for one in became}
         tally.item_ids = {item.item_id for _, item in self._recorded}
+        tally.item_ids |= {one.item_id for one in became if one.item_id}
 
     def result(self, *, seconds: float) -> StoredBatch:
         quiet = (Kind.UNCHANGED, Kind.SAME_ITEM)

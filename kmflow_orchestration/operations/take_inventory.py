@@ -6,8 +6,9 @@ import csv
 import io
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from kmflow_orchestration.errors import QuarantinedFile
 from kmflow_orchestration.intake.source_tree import (
     SourceFile,
     SourceProblem,
-    SourceTree,
     content_hash,
     walk,
 )
@@ -24,6 +24,8 @@ from kmflow_orchestration.operations.side_by_side import side_by_side
 COLUMNS = ("path", "engagement", "bytes", "sha256")
 # What hears of progress: files and bytes that are done with, and how many files there are.
 OnBytes = Callable[[int, int, int], None]
+# So many files are hashed before the next are looked at: what a walk of a million holds at once.
+_LOT = 1000
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,16 +75,9 @@ class Inventory:
         """Everything, ready for JSON."""
         return {
             "source_dir": self.source_dir,
-            "files": [dict(zip(COLUMNS, _cells(file), strict=True)) for file in self.files],
-            "problems": [
-                {"path": one.path, "code": one.code, "message": one.message}
-                for one in self.problems
-            ],
-            "totals": {
-                **_told(self.totals),
-                "engagement_folders": self.folders,
-                "engagements": {name: _told(one) for name, one in self.by_engagement().items()},
-            },
+            "files": [file_fields(file) for file in self.files],
+            "problems": [problem_fields(one) for one in self.problems],
+            "totals": totals_fields(self.by_engagement(), self.folders),
         }
 
     def as_csv(self) -> str:
@@ -106,40 +101,67 @@ def take_inventory(
         ConfigurationError: there is no such folder.
     """
     tree = walk(source_dir)
-    files, problems = hashed(tree, workers=workers, on_progress=on_progress)
-    found = sorted(
-        InventoryFile(file.path, file.engagement_id, file.size_bytes, digest)
-        for file, digest in files
-    )
-    refused = sorted([*tree.problems, *problems])
-    return Inventory(str(tree.root), tuple(found), tuple(refused), tree.folders)
+    files, problems, size = list[InventoryFile](), list(tree.problems), 0
+    for file, found in hashed(tree.files, workers=workers):
+        if isinstance(found, SourceProblem):
+            problems.append(found)
+        else:
+            files.append(found)
+        size += file.size_bytes
+        if on_progress is not None:
+            on_progress(len(files) + len(problems) - len(tree.problems), size, len(tree.files))
+    return Inventory(str(tree.root), tuple(sorted(files)), tuple(sorted(problems)), tree.folders)
+
+
+def inventoried(
+    found: Iterable[SourceFile | SourceProblem], *, workers: int
+) -> Iterator[InventoryFile | SourceProblem]:
+    """A walk's entries with the hashes of its files, in the walk's order, a lot at a time."""
+    entries = iter(found)
+    while lot := list(islice(entries, _LOT)):
+        files = [one for one in lot if isinstance(one, SourceFile)]
+        read = {file.path: one for file, one in hashed(files, workers=workers)}
+        yield from (read[one.path] if isinstance(one, SourceFile) else one for one in lot)
 
 
 def hashed(
-    tree: SourceTree, *, workers: int, on_progress: OnBytes | None = None
-) -> tuple[list[tuple[SourceFile, str]], list[SourceProblem]]:
-    """The files of a tree with their SHA-256, in no order, and those that could not be read."""
+    files: Iterable[SourceFile], *, workers: int
+) -> Iterator[tuple[SourceFile, InventoryFile | SourceProblem]]:
+    """Files with their SHA-256, or why they could not be read, in no order."""
 
-    def attempt(file: SourceFile) -> str | QuarantinedFile:
+    def attempt(file: SourceFile) -> InventoryFile | SourceProblem:
         try:
-            return content_hash(file)
+            digest = content_hash(file)
         except QuarantinedFile as error:
-            return error
+            return SourceProblem(file.path, error.reason, error.message)
+        return InventoryFile(file.path, file.engagement_id, file.size_bytes, digest)
 
-    files, problems, size = list[tuple[SourceFile, str]](), list[SourceProblem](), 0
-    for file, found in side_by_side(attempt, tree.files, workers=workers):
-        if isinstance(found, QuarantinedFile):
-            problems.append(SourceProblem(file.path, found.reason, found.message))
-        else:
-            files.append((file, found))
-        size += file.size_bytes
-        if on_progress is not None:
-            on_progress(len(files) + len(problems), size, len(tree.files))
-    return files, problems
+    return side_by_side(attempt, files, workers=workers)
+
+
+def problem_fields(problem: SourceProblem) -> dict[str, str]:
+    """A problem as reports tell it."""
+    return {"path": problem.path, "code": problem.code, "message": problem.message}
+
+
+def file_fields(file: InventoryFile) -> dict[str, str | int]:
+    """A file as reports tell it."""
+    return dict(zip(COLUMNS, _cells(file), strict=True))
 
 
 def _cells(file: InventoryFile) -> tuple[str, str, int, str]:
     return (file.path, file.engagement, file.size_bytes, file.sha256)
+
+
+def totals_fields(by_engagement: Mapping[str, Totals], folders: int) -> dict[str, Any]:
+    """The totals as reports tell them."""
+    every = by_engagement.values()
+    whole = Totals(sum(one.files for one in every), sum(one.size_bytes for one in every))
+    return {
+        **_told(whole),
+        "engagement_folders": folders,
+        "engagements": {name: _told(by_engagement[name]) for name in sorted(by_engagement)},
+    }
 
 
 def _told(totals: Totals) -> dict[str, int]:

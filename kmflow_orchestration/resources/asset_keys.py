@@ -11,6 +11,7 @@ LAYER_PROFILES = "profiles"
 WORKSPACE_CONNECTION = dg.AssetKey([LAYER_EVIDENCE, "workspace_connection"])
 METADATA_RECONCILIATION = dg.AssetKey([LAYER_EVIDENCE, "metadata_reconciliation"])
 UNITY_CATALOG_REGISTRATION = dg.AssetKey([LAYER_EVIDENCE, "unity_catalog_registration"])
+EVIDENCE_INVENTORY = dg.AssetKey([LAYER_EVIDENCE, "evidence_inventory"])
 GROUP_HEALTH = dg.AssetKey([LAYER_EVIDENCE, "group_health"])
 EVIDENCE_FILES = dg.AssetKey([LAYER_EVIDENCE, "evidence_files"])
 BRONZE_EVIDENCE = dg.AssetKey([LAYER_BRONZE, "bronze_evidence"])

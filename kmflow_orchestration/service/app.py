@@ -1,4 +1,4 @@
-"""The web service: completions of runs, health, and what a caller's token is good for."""
+"""The web service: completions of runs, health, evidence, and what a token is good for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kmflow_orchestration.redacted_process import install as install_redaction
 from kmflow_orchestration.service import error_responses
 from kmflow_orchestration.service.clean_response import CleanResponse
 from kmflow_orchestration.service.dependencies import ServiceDependencies
-from kmflow_orchestration.service.routes import callbacks, health, me
+from kmflow_orchestration.service.routes import callbacks, evidence, files, health, me
 
 
 def create_app(dependencies: ServiceDependencies) -> FastAPI:
@@ -33,4 +33,7 @@ def create_app(dependencies: ServiceDependencies) -> FastAPI:
         app.include_router(health.detail_router)
     app.include_router(callbacks.router)
     app.include_router(me.router)
+    if dependencies.group is not None:
+        app.include_router(evidence.router)
+        app.include_router(files.router)
     return app

@@ -1,4 +1,4 @@
-"""Who calls: the API token in `Authorization: Bearer`, and nothing else the request says (A5)."""
+"""Who calls: the API token in `Authorization`, and nothing else the request says (A5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from kmflow_orchestration.access.api_tokens import bearer_token
+from kmflow_orchestration.access.api_tokens import TokenParts, basic_token, bearer_token
 from kmflow_orchestration.access.caller import Caller, caller_of
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.errors import NotAuthenticated
@@ -40,16 +40,31 @@ def signed_in(needed: Role) -> Callable[[Request], SignedIn]:
     """
 
     def check(request: Request) -> SignedIn:
-        dependencies: ServiceDependencies = request.app.state.dependencies
-        parts = bearer_token(request.headers.get("authorization"))
-        token = None
-        if parts is not None:
-            token = dependencies.tokens.authenticate(parts.group, parts)
-        if token is None:
-            raise NotAuthenticated("a valid API token is required", hint="kmflow token create")
-        caller = caller_of(f"token:{token.token_id}", (token.group_id,), token.role)
-        for asked in (request.path_params.get("group_id"), request.headers.get(GROUP_HEADER)):
-            caller.group(asked)
-        return SignedIn(caller, token, caller.require(needed, token.group_id))
+        return _signed_in(request, bearer_token(request.headers.get("authorization")), needed)
 
     return check
+
+
+def browser_signed_in(request: Request, needed: Role) -> SignedIn:
+    """The same for a page: its browser asked for a name and a password, which is the token.
+
+    Only for what changes nothing: a browser sends a password along with whatever another site
+    has it ask for.
+
+    Raises: as `signed_in`.
+    """
+    given = request.headers.get("authorization")
+    return _signed_in(request, basic_token(given) or bearer_token(given), needed)
+
+
+def _signed_in(request: Request, parts: TokenParts | None, needed: Role) -> SignedIn:
+    dependencies: ServiceDependencies = request.app.state.dependencies
+    token = None
+    if parts is not None:
+        token = dependencies.tokens.authenticate(parts.group, parts)
+    if token is None:
+        raise NotAuthenticated("a valid API token is required", hint="kmflow token create")
+    caller = caller_of(f"token:{token.token_id}", (token.group_id,), token.role)
+    for asked in (request.path_params.get("group_id"), request.headers.get(GROUP_HEADER)):
+        caller.group(asked)
+    return SignedIn(caller, token, caller.require(needed, token.group_id))

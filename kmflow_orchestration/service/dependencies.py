@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
 from kmflow_orchestration.names import GroupId
@@ -14,13 +15,15 @@ from kmflow_orchestration.operations.health import Health
 from kmflow_orchestration.runs.callback_tokens import CallbackKeys
 
 HealthOf = Callable[[GroupId, Caller], Health]
+GroupOf = Callable[[GroupId], GroupContext]
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceDependencies:
     """`keys` None means that no callback can be checked, so none is taken (row E27).
 
-    Without `health` there is no route for the detailed health of a group.
+    Without `health` there is no route for the detailed health of a group, without `group` none
+    for its evidence and files.
     """
 
     runs: ProfileRuns
@@ -29,3 +32,4 @@ class ServiceDependencies:
     clock: Clock
     tokens: ApiTokens
     health: HealthOf | None = None
+    group: GroupOf | None = None

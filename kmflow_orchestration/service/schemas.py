@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from kmflow_orchestration.clock import iso
+from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.metadata.profile_records import Anomaly, Completion, Score
 from kmflow_orchestration.runs.run_state import RunStatus
 
@@ -236,3 +238,63 @@ class Me(_Body):
     role: str
     token_name: str
     expires_at: str | None
+
+
+class Evidence(_Body):
+    """An evidence item. `fragment_count` is None until its text was written to silver."""
+
+    # A file's name is what it is.
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    id: str
+    engagement_id: str
+    file_name: str
+    category: str
+    format: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    state: str
+    backend: str
+    received_on: str
+    stored_at: str
+    classification: str
+    quality_score: float | None
+    fragment_count: int | None
+    duplicate_of_id: str | None
+    supersedes_id: str | None
+    reason: str
+    deleted_at: str | None
+
+    @classmethod
+    def of(cls, item: Item) -> Self:
+        """What callers of the item's own group may know of it: no path, and no name of a person."""
+        return cls(
+            id=item.item_id,
+            engagement_id=item.engagement_id,
+            file_name=item.file_name,
+            category=item.category,
+            format=item.format,
+            media_type=item.media_type,
+            size_bytes=item.size_bytes,
+            sha256=item.content_hash,
+            state=str(item.state),
+            backend=item.backend,
+            received_on=item.received_on.isoformat(),
+            stored_at=iso(item.stored_at),
+            classification=item.side.classification or "internal",
+            quality_score=None if item.scores is None else item.scores.composite,
+            # Only live items have rows in silver.
+            fragment_count=item.fragment_count if item.is_live else 0,
+            duplicate_of_id=item.duplicate_of_id,
+            supersedes_id=item.supersedes_id,
+            reason=item.reason,
+            deleted_at=None if item.deleted_at is None else iso(item.deleted_at),
+        )
+
+
+class EvidenceList(_Body):
+    """Some items, and how many there are in all."""
+
+    items: list[Evidence]
+    total: int

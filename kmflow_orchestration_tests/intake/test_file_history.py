@@ -118,7 +118,6 @@ def part_of(place: LandingPlace, item_id: str, batch_id: str) -> DatasetPart:
         batch_id=batch_id,
         received_on=date(2026, 11, 20),
         file_name="loans.csv",
-        stored_path="x",
         media_type="text/csv",
         content_hash="",
         columns=(),

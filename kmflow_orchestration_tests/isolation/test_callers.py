@@ -20,6 +20,7 @@ from kmflow_orchestration.access.api_tokens import new_token
 from kmflow_orchestration.access.caller import Caller, caller_of
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_input import parse_group
+from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.errors import GroupRefused, MissingGroup
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
@@ -174,7 +175,7 @@ def world(
 @pytest.fixture(scope="module")
 def served(world: ProfileWorld) -> Iterator[ServiceServer]:
     given = ServiceDependencies(
-        *(world.runs, world.keys, "local", world.clock, world.tokens), health=never
+        *(world.runs, world.keys, "local", world.clock, world.tokens), health=never, group=nothing
     )
     with ServiceServer(create_app(given)) as server:
         yield server
@@ -182,6 +183,11 @@ def served(world: ProfileWorld) -> Iterator[ServiceServer]:
 
 def never(group: GroupId, caller: Caller) -> Health:
     """Nobody who may not know how a group is gets this far."""
+    raise AssertionError(group)
+
+
+def nothing(group: GroupId) -> GroupContext:
+    """Nor does anybody who has no business with it."""
     raise AssertionError(group)
 
 

@@ -129,6 +129,7 @@ ATTEMPTS = {
     "evidence list": "--group acme",
     "rollback plan": "--group acme",
     "stages": "--group acme",
+    "evidence download": "{their_item} --group acme",
     "evidence delete": "{their_item} --group acme --yes",
     "migrate to-databricks": "--group acme --source-dir {tree}",
     "migrate from-databricks": "--group acme --target-dir {tree}-back --engagement theirs",

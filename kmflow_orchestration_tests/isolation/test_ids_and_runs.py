@@ -45,7 +45,7 @@ ABOUT_THE_GROUP = {
     "Ledger": "observe folders engagements due_days unwritten_days late_days run_requested "
     "claimed_batch batches stored_batches request_evidence scoring_counts quarantined summary "
     "look_again set_quality_weights fingerprints",
-    "EvidenceRegister": "items backends stored_in without_metadata",
+    "EvidenceRegister": "items page backends stored_in without_metadata",
     "ProfileRuns": "insert_queued look_at_once due finished_unmaterialized",
     "TableGroups": "save ensure_default all stale due_by_cron free_job_creations",
     "ProfileFindings": "",
@@ -140,7 +140,6 @@ def part_of(item: Item) -> DatasetPart:
         batch_id=item.batch_id,
         received_on=date(2026, 11, 20),
         file_name=item.file_name,
-        stored_path=item.stored_path,
         media_type=item.media_type,
         content_hash=item.content_hash,
         columns=(),
@@ -192,10 +191,12 @@ LEDGER: dict[str, Callable[[Ledger, Ids], Any]] = {
     "finish_step": lambda ledger, i: ledger.finish_step(ACME, i.batch, Step.BRONZE),
     "mark_converted": lambda ledger, i: ledger.mark_converted(ACME, i.item, "v1"),
     "mark_all_converted": lambda ledger, i: ledger.mark_all_converted(ACME, {i.item: ("v", True)}),
+    "count_fragments": lambda ledger, i: ledger.count_fragments(ACME, i.batch, {i.item: 7}),
     "quarantine_item": lambda ledger, i: ledger.quarantine_item(ACME, i.item, "x", "x"),
     "publish": lambda ledger, i: ledger.publish(ACME, i.batch, {i.item: SCORES}),
 }
 REGISTER: dict[str, Callable[[EvidenceRegister, Ids, Item], Any]] = {
+    "find": lambda register, i, _: register.find(ACME, i.item),
     "planned_deletion": lambda register, i, _: register.planned_deletion(ACME, i.item),
     "begin_deletion": lambda register, i, _: register.begin_deletion(ACME, i.item, actor="ann"),
     "finish_deletion": lambda register, i, _: register.finish_deletion(ACME, [i.item]),

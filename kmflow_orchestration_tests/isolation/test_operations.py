@@ -47,6 +47,7 @@ WITHOUT_GROUP = {
         "lots_of wanted_files converter_pool dataset_key table_names needed_types table_columns"
         " have_same_types can_widen rows_of table_name quiet_collector side_by_side plan_import"
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
+        " file_fields problem_fields totals_fields"
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
         " read_entries no_progress shown shown_difference side_json table_of clashes estimated_s"
@@ -62,9 +63,12 @@ WITHOUT_GROUP = {
         "main group_tables ended write_whole"
     ),
     "looks at what it is handed, each thing by itself": "probe_all",
+    "writes the download it is handed": "save_download",
     "tells the kind of storage, which is the whole process's": "open_health",
     "the product's own wheel": "build_wheel wheel_hash",
-    "reads the folder the operator names": "take_inventory hashed read_inventory",
+    "reads the folder the operator names": (
+        "take_inventory write_inventory hashed inventoried read_inventory"
+    ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
 # Writes several tables side by side; which of them is refused first is nobody's to say.

@@ -29,7 +29,6 @@ def part(item: str, table: str = "e1__loans", **changes: object) -> DatasetPart:
         batch_id="b1",
         received_on=date(2026, 11, 20),
         file_name=f"{item}.csv",
-        stored_path=f"evidence_store/e1/{item}.csv",
         media_type="text/csv",
         content_hash="0" * 64,
         columns=(PartColumn("id", "ID", "NUMBER(1,0,1)"),),

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Engine,
     Float,
     MetaData,
+    Select,
     Table,
     select,
 )
@@ -51,6 +52,8 @@ VALUES: Mapping[type[Any], Any] = {
     JSON: {"b": [1, None, WORD]},
     Float: 0.25,
 }
+# What a later revision took away because nobody read it.
+DROPPED = {("dataset_parts", "stored_path")}
 
 
 @pytest.fixture
@@ -87,9 +90,13 @@ def value_for(column: Column[Any]) -> Any:
 def rows_of(connection: Connection, tables: Iterable[Table]) -> dict[str, list[Any]]:
     """The rows of these tables, in the columns they had when they were looked at."""
     return {
-        table.name: [[in_utc(value) for value in row] for row in connection.execute(select(table))]
+        table.name: [[in_utc(value) for value in row] for row in connection.execute(kept(table))]
         for table in tables
     }
+
+
+def kept(table: Table) -> Select[Any]:
+    return select(*(one for one in table.columns if (table.name, one.name) not in DROPPED))
 
 
 def in_utc(value: Any) -> Any:

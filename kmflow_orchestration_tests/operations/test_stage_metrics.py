@@ -19,6 +19,7 @@ from kmflow_orchestration.operations.provision import table_name
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.publish_quality import publish_quality
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores
+from kmflow_orchestration.storage.interfaces import EvidenceFile
 from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
 from kmflow_orchestration.tables.medallion import SILVER_QUALITY_EVENTS
 from kmflow_orchestration_tests.control_databases import engine_of
@@ -136,6 +137,28 @@ def test_a_store_that_is_away_is_the_stages_error(acme: LandingPlace) -> None:
     acme.store.failing["a.csv"] = StatementFailed("away")
     acme.take_in()
     assert counts(stages(acme)[1, Step.STORED]) == (2, 1, 1, StatementFailed.code)
+
+
+def test_a_run_that_goes_on_for_one_that_died_tells_of_the_whole_batch(acme: LandingPlace) -> None:
+    acme.drop("e1/a.csv", "a")
+    acme.drop("e1/empty.csv", "")
+    acme.drop("e2/b.csv", "b")
+    acme.look()
+
+    def die_at_the_last(file: EvidenceFile) -> None:
+        if file.engagement_id == "e2":
+            raise SystemExit
+
+    acme.store.before_send = die_at_the_last
+    with pytest.raises(SystemExit):
+        acme.store_day(workers=1)
+    assert acme.ledger.stages.all(acme.group) == []
+    acme.store.before_send = lambda _: None
+    acme.take_in()
+
+    (metric,) = stages(acme).values()
+    assert counts(metric) == (3, 2, 1, "empty")
+    assert (metric.engagement_id, metric.evidence_item_id) == ("", "")
 
 
 def test_a_batch_that_another_run_took_over_is_not_ours_to_tell_of(acme: LandingPlace) -> None:

@@ -79,3 +79,16 @@ def test_tables_and_files_without_words_have_no_fragments(world: DatasetWorld) -
 
     assert (world.publish_fragments().fragments, fragments(world)) == (0, [])
     assert world.tables == ["really_a_table"]
+
+
+def test_each_item_knows_how_many_fragments_it_has(world: DatasetWorld) -> None:
+    world.drop("notes.md", NOTES)
+    world.drop("blank.txt", " \n")
+    world.take_in()
+    names = ("notes.md", "blank.txt")
+    assert [world.place.item(name).fragment_count for name in names] == [None, None]
+
+    world.publish_fragments()
+    world.publish_fragments()
+
+    assert [world.place.item(name).fragment_count for name in names] == [2, 0]
