@@ -11,6 +11,7 @@ from kmflow_orchestration.converters.content_look import (
     look_at,
 )
 from kmflow_orchestration.converters.interface import ConversionWarning, Converter, Source
+from kmflow_orchestration.converters.packed_source import is_packed
 from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.errors import CorruptInput
 
@@ -18,9 +19,6 @@ _CERTAIN = 0.9
 # Text formats that have no converter yet; without this list they would be read as prose.
 _TEXT_SUFFIXES = frozenset(
     {
-        ".json",
-        ".jsonl",
-        ".ndjson",
         ".xml",
         ".html",
         ".htm",
@@ -107,7 +105,7 @@ def detect(source: Source, registry: ConverterRegistry) -> Detection:
     """
     with source.path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    by_suffix = registry.for_suffix(source.suffix)
+    by_suffix = registry.for_suffix(source.double_suffix) or registry.for_suffix(source.suffix)
     sure = {converter: converter.detect(source, head) for converter in registry}
     best = max(sure, key=lambda converter: (sure[converter], converter is by_suffix), default=None)
     if by_suffix is not None and best is not None and sure[by_suffix] == sure[best] > 0:
@@ -133,7 +131,7 @@ def _mismatch(source: Source, found: str) -> ConversionWarning:
 def _without_converter(source: Source, head: bytes) -> Detection:
     look = look_at(head)
     known = look.announced or _known_container(source, head) or _known_signature(head)
-    if known:
+    if known or is_packed(head):
         return Detection(None)
     if look.is_text and source.suffix not in _SIGNED_SUFFIXES:
         return Detection(None)

@@ -59,7 +59,15 @@ class ConverterRegistry:
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
     from kmflow_orchestration.converters.delimited import DelimitedConverter
+    from kmflow_orchestration.converters.json_records import JsonConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
 
-    return ConverterRegistry((DelimitedConverter(), SpreadsheetConverter(), PlainTextConverter()))
+    return ConverterRegistry(
+        (
+            DelimitedConverter(),
+            JsonConverter(),
+            SpreadsheetConverter(),
+            PlainTextConverter(),
+        )
+    )

@@ -59,6 +59,8 @@ _MEDIA_TYPES: Mapping[str, str] = {
     ".htm": "text/html",
     ".json": "application/json",
     ".jsonl": "application/jsonl",
+    ".ndjson": "application/jsonl",
+    ".geojson": "application/json",
     ".xml": "application/xml",
     ".xes": "application/xml",
     ".bpmn": "application/xml",

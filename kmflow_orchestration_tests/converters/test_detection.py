@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 
@@ -13,6 +14,7 @@ from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
 
 CSV = b"a,b\n1,2\n3,4\n"
+JSON = b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n'
 PROSE = b"Dear all,\n\nplease find the notes, as promised.\n- one\n"
 NOISE = bytes(range(256)) * 20
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
@@ -55,8 +57,14 @@ def found(detection: Detection) -> str:
         (CSV, "a.md", "plain_text"),
         (PDF, "a.pdf", ""),
         (PNG, "a.png", ""),
-        (b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n', "a.json", ""),
-        (CSV, "a.json", ""),
+        (JSON, "a.json", "json"),
+        (JSON, "a.ndjson", "json"),
+        (JSON[:-5], "a.json", "json"),
+        (PROSE, "a.json", "json"),
+        (gzip.compress(JSON), "a.json.gz", "json"),
+        (gzip.compress(JSON)[:30], "a.json.gz", "json"),
+        (gzip.compress(CSV), "a.gz", ""),
+        (JSON, "a.ipynb", ""),
         (b"<?xml version='1.0'?><a/>", "a.xml", ""),
         (archive("word/document.xml"), "a.docx", ""),
         (archive("notes.txt"), "a.zip", ""),
@@ -81,6 +89,10 @@ def test_content_that_fits_its_name_is_taken_without_a_warning(
         (CSV, "a.txt", "delimited"),
         (CSV, "a.pdf", "delimited"),
         (CSV, "a", "delimited"),
+        (CSV, "a.json", "delimited"),
+        (JSON, "a.csv", "json"),
+        (JSON, "a.txt", "json"),
+        (JSON, "a", "json"),
     ],
 )
 def test_content_of_another_known_type_is_taken_with_a_warning(
@@ -143,4 +155,7 @@ def test_a_converter_enters_once() -> None:
 
 
 def test_the_version_of_all_names_every_converter() -> None:
-    assert default_converters().version == "delimited:1,plain_text:1,spreadsheet:1"
+    told = default_converters().version.split(",")
+
+    assert told == sorted(told)
+    assert {"delimited:1", "json:1", "plain_text:1", "spreadsheet:1"} <= set(told)

@@ -1,0 +1,54 @@
+"""Files of formats other than text and workbooks, from landing to their tables."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import date
+from decimal import Decimal
+
+from kmflow_orchestration.intake.ledger import State
+from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
+
+
+def test_json_files_become_typed_tables(world: DatasetWorld) -> None:
+    world.drop("loans_1.json", '[{"id": 9007199254740993, "amount": 1.50, "due": "2026-11-20"}]')
+    world.drop("loans_2.jsonl.gz", gzip.compress(b'{"id": 2, "who": {"name": "Ana"}}\n'))
+    world.drop("orders.json", '{"took": 5, "items": [{"n": 1}, {"n": 2}]}')
+    published = world.take_in()
+
+    assert (published.quarantined, published.converted) == ((), 3)
+    assert world.types("loans") == {
+        "id": "BIGINT",
+        "amount": "DECIMAL(18,2)",
+        "due": "DATE",
+        "who": "STRING",
+    }
+    assert world.rows("loans", "id", "amount", "due", "who") == [
+        (2, None, None, '{"name":"Ana"}'),
+        (9007199254740993, Decimal("1.50"), date(2026, 11, 20), None),
+    ]
+    assert world.rows("orders", "_id", "took") == [(1, 5)]
+    assert world.rows("orders__items", "_parent_id", "n", "_source_part") == [
+        (1, 1, "items"),
+        (1, 2, "items"),
+    ]
+
+
+def test_a_json_file_without_records_is_an_empty_table(world: DatasetWorld) -> None:
+    world.drop("loans_1.json", "[]")
+    published = world.take_in()
+    world.drop("loans_2.json", '[{"id": 1}]')
+    world.take_in()
+
+    assert (published.converted, published.rows_written) == (1, 0)
+    assert world.rows("loans", "id") == [(1,)]
+
+
+def test_a_broken_json_file_is_quarantined_alone(world: DatasetWorld) -> None:
+    world.drop("loans_1.json", '[{"id": 1}, {"id": ')
+    world.drop("loans_2.json", '[{"id": 2}]')
+    published = world.take_in()
+
+    assert [item.code for item in published.quarantined] == ["corrupt"]
+    assert world.place.item("loans_1.json").state is State.QUARANTINED
+    assert world.rows("loans", "id") == [(2,)]
