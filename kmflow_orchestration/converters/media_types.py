@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
+from kmflow_orchestration.converters.dbase_header import is_dbase
 
 OCTET_STREAM = "application/octet-stream"
 PLAIN_TEXT = "text/plain"
@@ -16,6 +17,7 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 ENCRYPTED = "application/encrypted"
+DBF = "application/x-dbf"
 
 # Bytes of a file: how many, and from where.
 ReadAt = Callable[[int, int], bytes]
@@ -109,7 +111,9 @@ def _by_structure(head: bytes) -> str:
         return _portable_executable(head)
     if head.startswith(b"BM") and head[6:10] == bytes(4):
         return "image/bmp" if int.from_bytes(head[14:18], "little") in _BMP_HEADERS else ""
-    return "audio/mpeg" if _is_mpeg_audio(head) else ""
+    if _is_mpeg_audio(head):
+        return "audio/mpeg"
+    return DBF if is_dbase(head) else ""
 
 
 def _portable_executable(head: bytes) -> str:

@@ -58,6 +58,7 @@ class ConverterRegistry:
 
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
+    from kmflow_orchestration.converters.dbase import DbaseConverter
     from kmflow_orchestration.converters.delimited import DelimitedConverter
     from kmflow_orchestration.converters.json_records import JsonConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
@@ -65,6 +66,7 @@ def default_converters() -> ConverterRegistry:
 
     return ConverterRegistry(
         (
+            DbaseConverter(),
             DelimitedConverter(),
             JsonConverter(),
             SpreadsheetConverter(),

@@ -27,6 +27,7 @@ ALLOWED = frozenset(
         "application/vnd.ms-visio.drawing",
         # An office file behind a password: conversion says so.
         media_types.ENCRYPTED,
+        media_types.DBF,
         media_types.PLAIN_TEXT,
         "text/csv",
         "text/html",

@@ -12,10 +12,12 @@ from kmflow_orchestration.converters.detection import Detection, detect
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
+from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 
 CSV = b"a,b\n1,2\n3,4\n"
 JSON = b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n'
 PROSE = b"Dear all,\n\nplease find the notes, as promised.\n- one\n"
+DBF = dbf_bytes([("ID", "N", 4)], [b"    1"])
 NOISE = bytes(range(256)) * 20
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -68,7 +70,9 @@ def found(detection: Detection) -> str:
         (b"<?xml version='1.0'?><a/>", "a.xml", ""),
         (archive("word/document.xml"), "a.docx", ""),
         (archive("notes.txt"), "a.zip", ""),
-        (NOISE, "a.dbf", ""),
+        (DBF, "a.dbf", "dbase"),
+        (NOISE, "a.dbf", "dbase"),
+        (NOISE, "a.mdb", ""),
         (PROSE, "a.dat", ""),
     ],
 )
@@ -93,6 +97,8 @@ def test_content_that_fits_its_name_is_taken_without_a_warning(
         (JSON, "a.csv", "json"),
         (JSON, "a.txt", "json"),
         (JSON, "a", "json"),
+        (DBF, "a.txt", "dbase"),
+        (DBF, "a", "dbase"),
     ],
 )
 def test_content_of_another_known_type_is_taken_with_a_warning(
@@ -158,4 +164,4 @@ def test_the_version_of_all_names_every_converter() -> None:
     told = default_converters().version.split(",")
 
     assert told == sorted(told)
-    assert {"delimited:1", "json:1", "plain_text:1", "spreadsheet:1"} <= set(told)
+    assert {"dbase:1", "delimited:1", "json:1", "plain_text:1", "spreadsheet:1"} <= set(told)

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from kmflow_orchestration.intake.ledger import State
+from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
 
 
@@ -52,3 +53,32 @@ def test_a_broken_json_file_is_quarantined_alone(world: DatasetWorld) -> None:
     assert [item.code for item in published.quarantined] == ["corrupt"]
     assert world.place.item("loans_1.json").state is State.QUARANTINED
     assert world.rows("loans", "id") == [(2,)]
+
+
+def test_a_dbf_file_becomes_a_typed_table(world: DatasetWorld) -> None:
+    fields = [("ID", "N", 4), ("AMOUNT", "N", 8), ("NAME", "C", 6), ("DUE", "D", 8)]
+    world.drop(
+        "LOANS.DBF",
+        dbf_bytes(
+            fields,
+            [b"    1   12.50Ana   20261120", b"*   2    0.00gone  20261121"],
+        ),
+    )
+    published = world.take_in()
+
+    assert (published.quarantined, published.converted) == ((), 1)
+    assert world.types("loans")["amount"] == "DECIMAL(18,2)"
+    assert world.rows("loans", "id", "amount", "name", "due", "_source_row") == [
+        (1, Decimal("12.50"), "Ana", date(2026, 11, 20), 1)
+    ]
+    assert [one.warning.code for one in published.warnings] == ["deleted_records"]
+
+
+def test_a_dbf_file_that_needs_its_memos_is_quarantined_with_the_reason(
+    world: DatasetWorld,
+) -> None:
+    fields = [("ID", "N", 4), ("NOTE", "M", 10)]
+    world.drop("notes.dbf", dbf_bytes(fields, [b"    1         1"], version=0x83))
+    published = world.take_in()
+
+    assert [item.code for item in published.quarantined] == ["missing_memo"]
