@@ -19,7 +19,6 @@ _CERTAIN = 0.9
 # Text formats that have no converter yet; without this list they would be read as prose.
 _TEXT_SUFFIXES = frozenset(
     {
-        ".xml",
         ".html",
         ".htm",
         ".eml",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute
 
 from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.interface import (
@@ -25,6 +26,9 @@ from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind, join
 from kmflow_orchestration.errors import CorruptInput
+
+# Its stubs know only some of the types its functions take.
+pc: Any = pyarrow.compute
 
 MAX_CELL_CHARACTERS = 100 << 20
 MAX_COLUMNS = 16_384
@@ -67,6 +71,15 @@ class OwnColumn:
     name: str
 
 
+class NamedColumn:
+    """Key of a column that is told by identity: others may have the same header."""
+
+    __slots__ = ("header",)
+
+    def __init__(self, header: str) -> None:
+        self.header = header
+
+
 ROW_ID, PARENT_ID = OwnColumn("_id"), OwnColumn("_parent_id")
 Cell = tuple[Hashable, int, str | None]
 """Column key (a name, a path of names, or an own column), form and text."""
@@ -76,6 +89,8 @@ def header_of(key: Hashable) -> str:
     """The name of a column as its source has it; the parts of a path are joined by dots."""
     if isinstance(key, OwnColumn):
         return key.name
+    if isinstance(key, NamedColumn):
+        return key.header
     return ".".join(key) if isinstance(key, tuple) else str(key)
 
 
@@ -89,6 +104,13 @@ class _Column:
     all_forms: int = 0
     type: ColumnType = EMPTY
     valid: int = 0
+    empty: int = 0
+
+    @property
+    def values_count(self) -> int:
+        """Values that are not NULL in the column's own type."""
+        is_text = self.type.kind in (Kind.STRING, Kind.EMPTY)
+        return self.valid if is_text else self.valid - self.empty
 
 
 class TableDrafts:
@@ -231,6 +253,7 @@ class TableDraft:
             values = self._as_array(column.values)
             column.type = _observed(values, column)
             column.valid += count - values.null_count
+            column.empty += _count_of_empty(values)
             column.all_forms |= column.forms
             column.values, column.forms = [], 0
             arrays.append(values)
@@ -280,7 +303,9 @@ class TableDraft:
             zip(others, column_names([headers[key] for key in others]), strict=True)
         )
         return tuple(
-            ColumnFact((kept | names)[key], headers[key], column.type, self.rows - column.valid)
+            ColumnFact(
+                (kept | names)[key], headers[key], column.type, self.rows - column.values_count
+            )
             for key, column in self._columns.items()
         )
 
@@ -311,7 +336,9 @@ def _is_kept(key: Hashable) -> bool:
 def _observed(values: pa.StringArray, column: _Column) -> ColumnType:
     if column.type.kind is Kind.STRING:
         return STRING
-    if column.forms in (Form.NUMBER, Form.BOOLEAN, Form.UNSAID):
+    if column.forms == Form.UNSAID:
+        return observed_type(_without_empty(values), column.type)
+    if column.forms in (Form.NUMBER, Form.BOOLEAN):
         return observed_type(values, column.type)
     if column.forms is not Form.TEXT:
         return STRING
@@ -326,6 +353,22 @@ class _SetAside:
     spool: RowSpool
     batches: tuple[SpooledBatch, ...]
     places: Mapping[str, str]
+
+
+def _count_of_empty(values: Any) -> int:
+    return int(pc.sum(pc.equal(values, "")).as_py() or 0)
+
+
+def _without_empty(values: Any) -> pa.StringArray:
+    """Empty texts as NULL: what the source tells no type of may be a number left out."""
+    found: pa.StringArray = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    return found
+
+
+def _typed(values: Any, kind: ColumnType) -> Any:
+    if kind.kind not in (Kind.STRING, Kind.EMPTY):
+        values = _without_empty(values)
+    return typed_values(values, kind)
 
 
 class GatheredTable:
@@ -354,7 +397,7 @@ class GatheredTable:
             found: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
             nothing: Any = pa.nulls(batch.num_rows, pa.string())
             columns = [
-                typed_values(found.get(self._rows.places[name], nothing), kind)
+                _typed(found.get(self._rows.places[name], nothing), kind)
                 for name, kind in wanted.items()
             ]
             rescued = found.get(RESCUED_DATA, nothing)

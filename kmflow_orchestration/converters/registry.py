@@ -63,6 +63,7 @@ def default_converters() -> ConverterRegistry:
     from kmflow_orchestration.converters.json_records import JsonConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
+    from kmflow_orchestration.converters.xml_records import XmlConverter
 
     return ConverterRegistry(
         (
@@ -71,5 +72,6 @@ def default_converters() -> ConverterRegistry:
             JsonConverter(),
             SpreadsheetConverter(),
             PlainTextConverter(),
+            XmlConverter(),
         )
     )

@@ -16,6 +16,7 @@ from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 
 CSV = b"a,b\n1,2\n3,4\n"
 JSON = b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n'
+XML = b"<?xml version='1.0'?><a><b>1</b><b>2</b></a>"
 PROSE = b"Dear all,\n\nplease find the notes, as promised.\n- one\n"
 DBF = dbf_bytes([("ID", "N", 4)], [b"    1"])
 NOISE = bytes(range(256)) * 20
@@ -67,7 +68,15 @@ def found(detection: Detection) -> str:
         (gzip.compress(JSON)[:30], "a.json.gz", "json"),
         (gzip.compress(CSV), "a.gz", ""),
         (JSON, "a.ipynb", ""),
-        (b"<?xml version='1.0'?><a/>", "a.xml", ""),
+        (XML, "a.xml", "xml"),
+        (b"<a>1</a>", "a.xml", "xml"),
+        (PROSE, "a.xml", "xml"),
+        (gzip.compress(XML), "a.xml.gz", "xml"),
+        (XML, "a.bpmn", ""),
+        (XML, "a.dmn", ""),
+        (XML, "a.drawio", ""),
+        (XML, "a.xes", ""),
+        (XML, "a.svg", ""),
         (archive("word/document.xml"), "a.docx", ""),
         (archive("notes.txt"), "a.zip", ""),
         (DBF, "a.dbf", "dbase"),
@@ -97,6 +106,9 @@ def test_content_that_fits_its_name_is_taken_without_a_warning(
         (JSON, "a.csv", "json"),
         (JSON, "a.txt", "json"),
         (JSON, "a", "json"),
+        (XML, "a.txt", "xml"),
+        (XML, "a", "xml"),
+        (CSV, "a.xml", "delimited"),
         (DBF, "a.txt", "dbase"),
         (DBF, "a", "dbase"),
     ],
@@ -164,4 +176,6 @@ def test_the_version_of_all_names_every_converter() -> None:
     told = default_converters().version.split(",")
 
     assert told == sorted(told)
-    assert {"dbase:1", "delimited:1", "json:1", "plain_text:1", "spreadsheet:1"} <= set(told)
+    assert {"dbase:1", "delimited:1", "json:1", "plain_text:1", "spreadsheet:1", "xml:1"} <= set(
+        told
+    )

@@ -82,3 +82,31 @@ def test_a_dbf_file_that_needs_its_memos_is_quarantined_with_the_reason(
     published = world.take_in()
 
     assert [item.code for item in published.quarantined] == ["missing_memo"]
+
+
+def test_xml_files_become_a_table_of_each_element_that_repeats(world: DatasetWorld) -> None:
+    world.drop(
+        "loans.xml",
+        '<loans made="2026-11-20"><loan id="1"><amount>1.50</amount><pay>1</pay><pay>2</pay></loan>'
+        '<loan id="2"><amount/></loan></loans>',
+    )
+    published = world.take_in()
+
+    assert (published.quarantined, published.converted) == ((), 1)
+    assert world.tables == ["loans", "loans__loan", "loans__loan_pay"]
+    assert world.rows("loans", "_id", "made") == [(1, date(2026, 11, 20))]
+    assert world.rows("loans__loan", "_id", "_parent_id", "id", "amount") == [
+        (1, 1, 1, Decimal("1.50")),
+        (2, 1, 2, None),
+    ]
+    assert world.rows("loans__loan_pay", "_parent_id", "text") == [(1, 1), (1, 2)]
+
+
+def test_an_entity_bomb_is_quarantined_alone(world: DatasetWorld) -> None:
+    entities = "".join(f"<!ENTITY l{at} '{f'&l{at - 1};' * 10}'>" for at in range(1, 10))
+    world.drop("a.xml", f"<!DOCTYPE a [<!ENTITY l0 'lolololol'>{entities}]><a>&l9;</a>")
+    world.drop("b.xml", "<b><c>1</c><c>2</c></b>")
+    published = world.take_in()
+
+    assert [item.code for item in published.quarantined] == ["xml_entities"]
+    assert world.tables == ["b__c"]
