@@ -46,6 +46,8 @@ _TEXT_SUFFIXES = frozenset(
         ".ipynb",
     }
 )
+# Text formats of converters: what is no text under such a name is damaged.
+_TEXT_TABLES = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".xml"})
 # Formats that always begin with a signature: without it the file is damaged.
 _SIGNED_SUFFIXES = frozenset(
     {
@@ -149,7 +151,7 @@ def _known_container(source: Source, head: bytes) -> str:
 
 
 def _must_be_known(source: Source) -> bool:
-    is_text_format = source.suffix in _TEXT_SUFFIXES or source.suffix in (".csv", ".tsv", ".tab")
+    is_text_format = source.suffix in _TEXT_SUFFIXES or source.suffix in _TEXT_TABLES
     return source.suffix in _SIGNED_SUFFIXES or is_text_format or source.suffix in (".txt", ".md")
 
 

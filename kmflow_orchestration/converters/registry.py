@@ -58,6 +58,7 @@ class ConverterRegistry:
 
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
+    from kmflow_orchestration.converters.arrow_files import ArrowFileConverter
     from kmflow_orchestration.converters.dbase import DbaseConverter
     from kmflow_orchestration.converters.delimited import DelimitedConverter
     from kmflow_orchestration.converters.json_records import JsonConverter
@@ -67,6 +68,7 @@ def default_converters() -> ConverterRegistry:
 
     return ConverterRegistry(
         (
+            ArrowFileConverter(),
             DbaseConverter(),
             DelimitedConverter(),
             JsonConverter(),

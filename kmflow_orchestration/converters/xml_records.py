@@ -81,7 +81,8 @@ class XmlConverter:
             if not is_named:
                 return 0.0
             head = unpacked_head(source.path, head, HEAD_BYTES)
-        if not look_at(head).is_text:
+        look = look_at(head)
+        if not look.is_text and look.announced != "xml":
             return 0.0
         begins, declares = _first_tag(head)
         if is_named:

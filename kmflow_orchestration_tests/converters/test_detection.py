@@ -19,6 +19,7 @@ JSON = b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n'
 XML = b"<?xml version='1.0'?><a><b>1</b><b>2</b></a>"
 PROSE = b"Dear all,\n\nplease find the notes, as promised.\n- one\n"
 DBF = dbf_bytes([("ID", "N", 4)], [b"    1"])
+PARQUET = b"PAR1" + bytes(40) + b"PAR1"
 NOISE = bytes(range(256)) * 20
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -71,6 +72,7 @@ def found(detection: Detection) -> str:
         (XML, "a.xml", "xml"),
         (b"<a>1</a>", "a.xml", "xml"),
         (PROSE, "a.xml", "xml"),
+        (XML.replace(b"1", b"\0" * 9), "a.xml", "xml"),
         (gzip.compress(XML), "a.xml.gz", "xml"),
         (XML, "a.bpmn", ""),
         (XML, "a.dmn", ""),
@@ -81,6 +83,8 @@ def found(detection: Detection) -> str:
         (archive("notes.txt"), "a.zip", ""),
         (DBF, "a.dbf", "dbase"),
         (NOISE, "a.dbf", "dbase"),
+        (PARQUET, "a.parquet", "arrow"),
+        (PROSE, "a.orc", "arrow"),
         (NOISE, "a.mdb", ""),
         (PROSE, "a.dat", ""),
     ],
@@ -109,6 +113,7 @@ def test_content_that_fits_its_name_is_taken_without_a_warning(
         (XML, "a.txt", "xml"),
         (XML, "a", "xml"),
         (CSV, "a.xml", "delimited"),
+        (PARQUET, "a.csv", "arrow"),
         (DBF, "a.txt", "dbase"),
         (DBF, "a", "dbase"),
     ],
@@ -126,6 +131,8 @@ def test_content_of_another_known_type_is_taken_with_a_warning(
     ("content", "name"),
     [
         (NOISE, "a.csv"),
+        (NOISE, "a.json"),
+        (NOISE, "a.xml"),
         (NOISE, "a.xlsx"),
         (NOISE, "a.pdf"),
         (NOISE, "a.txt"),
@@ -176,6 +183,12 @@ def test_the_version_of_all_names_every_converter() -> None:
     told = default_converters().version.split(",")
 
     assert told == sorted(told)
-    assert {"dbase:1", "delimited:1", "json:1", "plain_text:1", "spreadsheet:1", "xml:1"} <= set(
-        told
-    )
+    assert {
+        "arrow:1",
+        "dbase:1",
+        "delimited:1",
+        "json:1",
+        "plain_text:1",
+        "spreadsheet:1",
+        "xml:1",
+    } <= set(told)

@@ -6,6 +6,9 @@ import gzip
 from datetime import date
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from kmflow_orchestration.intake.ledger import State
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
@@ -100,6 +103,21 @@ def test_xml_files_become_a_table_of_each_element_that_repeats(world: DatasetWor
         (2, 1, 2, None),
     ]
     assert world.rows("loans__loan_pay", "_parent_id", "text") == [(1, 1), (1, 2)]
+
+
+def test_a_parquet_file_keeps_its_types(world: DatasetWorld) -> None:
+    table = pa.table({"id": [1, 2], "who": [{"name": "Ana"}, None], "due": [date(2026, 1, 2)] * 2})
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer)
+    world.drop("loans.parquet", buffer.getvalue().to_pybytes())
+    published = world.take_in()
+
+    assert (published.quarantined, published.converted) == ((), 1)
+    assert world.types("loans") == {"id": "BIGINT", "who": "STRING", "due": "DATE"}
+    assert world.rows("loans", "id", "who", "due") == [
+        (1, '{"name":"Ana"}', date(2026, 1, 2)),
+        (2, None, date(2026, 1, 2)),
+    ]
 
 
 def test_an_entity_bomb_is_quarantined_alone(world: DatasetWorld) -> None:
