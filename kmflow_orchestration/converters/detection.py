@@ -11,6 +11,7 @@ from kmflow_orchestration.converters.content_look import (
     look_at,
 )
 from kmflow_orchestration.converters.interface import ConversionWarning, Converter, Source
+from kmflow_orchestration.converters.packed_source import is_packed
 from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.errors import CorruptInput
 
@@ -18,10 +19,6 @@ _CERTAIN = 0.9
 # Text formats that have no converter yet; without this list they would be read as prose.
 _TEXT_SUFFIXES = frozenset(
     {
-        ".json",
-        ".jsonl",
-        ".ndjson",
-        ".xml",
         ".html",
         ".htm",
         ".eml",
@@ -49,6 +46,8 @@ _TEXT_SUFFIXES = frozenset(
         ".ipynb",
     }
 )
+# Text formats of converters: what is no text under such a name is damaged.
+_TEXT_TABLES = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".xml"})
 # Formats that always begin with a signature: without it the file is damaged.
 _SIGNED_SUFFIXES = frozenset(
     {
@@ -107,7 +106,7 @@ def detect(source: Source, registry: ConverterRegistry) -> Detection:
     """
     with source.path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    by_suffix = registry.for_suffix(source.suffix)
+    by_suffix = registry.for_suffix(source.double_suffix) or registry.for_suffix(source.suffix)
     sure = {converter: converter.detect(source, head) for converter in registry}
     best = max(sure, key=lambda converter: (sure[converter], converter is by_suffix), default=None)
     if by_suffix is not None and best is not None and sure[by_suffix] == sure[best] > 0:
@@ -133,7 +132,7 @@ def _mismatch(source: Source, found: str) -> ConversionWarning:
 def _without_converter(source: Source, head: bytes) -> Detection:
     look = look_at(head)
     known = look.announced or _known_container(source, head) or _known_signature(head)
-    if known:
+    if known or is_packed(head):
         return Detection(None)
     if look.is_text and source.suffix not in _SIGNED_SUFFIXES:
         return Detection(None)
@@ -152,7 +151,7 @@ def _known_container(source: Source, head: bytes) -> str:
 
 
 def _must_be_known(source: Source) -> bool:
-    is_text_format = source.suffix in _TEXT_SUFFIXES or source.suffix in (".csv", ".tsv", ".tab")
+    is_text_format = source.suffix in _TEXT_SUFFIXES or source.suffix in _TEXT_TABLES
     return source.suffix in _SIGNED_SUFFIXES or is_text_format or source.suffix in (".txt", ".md")
 
 

@@ -33,6 +33,12 @@ class Source:
         """Last suffix of the name, in lower case with its dot; '' without one."""
         return Path(self.file_name).suffix.lower()
 
+    @property
+    def double_suffix(self) -> str:
+        """The last two suffixes, such as `.json.gz`; '' without two."""
+        last = Path(self.file_name.lower()).suffixes[-2:]
+        return "".join(last) if len(last) == 2 else ""
+
 
 @dataclass(frozen=True, slots=True)
 class ConversionWarning:

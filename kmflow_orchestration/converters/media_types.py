@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
+from kmflow_orchestration.converters.dbase_header import is_dbase
 
 OCTET_STREAM = "application/octet-stream"
 PLAIN_TEXT = "text/plain"
@@ -16,6 +17,10 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 ENCRYPTED = "application/encrypted"
+DBF = "application/x-dbf"
+PARQUET = "application/vnd.apache.parquet"
+ARROW = "application/vnd.apache.arrow.file"
+ORC = "application/vnd.apache.orc"
 
 # Bytes of a file: how many, and from where.
 ReadAt = Callable[[int, int], bytes]
@@ -44,6 +49,7 @@ _SIGNATURES = (
     # A Mach-O of several processors begins like a class file.
     (b"\xca\xfe\xba\xbe", "application/x-mach-binary"),
     (b"\x00asm", "application/wasm"),
+    (b"ARROW1\0\0", ARROW),
 )
 _RIFF = {b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo", b"WEBP": "image/webp"}
 # What an `ftyp` box may name besides films.
@@ -109,7 +115,11 @@ def _by_structure(head: bytes) -> str:
         return _portable_executable(head)
     if head.startswith(b"BM") and head[6:10] == bytes(4):
         return "image/bmp" if int.from_bytes(head[14:18], "little") in _BMP_HEADERS else ""
-    return "audio/mpeg" if _is_mpeg_audio(head) else ""
+    if _is_mpeg_audio(head):
+        return "audio/mpeg"
+    if head.startswith(b"ORC") and not look_at(head).is_text:
+        return ORC
+    return DBF if is_dbase(head) else ""
 
 
 def _portable_executable(head: bytes) -> str:
@@ -186,7 +196,7 @@ def _directory_entry(name: str) -> bytes:
 def _text_type(head: bytes, size_bytes: int) -> str:
     look = look_at(head)
     if look.announced == "parquet":
-        return "application/vnd.apache.parquet"
+        return PARQUET
     if not look.is_text:
         return ""
     if look.announced == "rtf":

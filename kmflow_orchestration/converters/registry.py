@@ -58,8 +58,22 @@ class ConverterRegistry:
 
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
+    from kmflow_orchestration.converters.arrow_files import ArrowFileConverter
+    from kmflow_orchestration.converters.dbase import DbaseConverter
     from kmflow_orchestration.converters.delimited import DelimitedConverter
+    from kmflow_orchestration.converters.json_records import JsonConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
+    from kmflow_orchestration.converters.xml_records import XmlConverter
 
-    return ConverterRegistry((DelimitedConverter(), SpreadsheetConverter(), PlainTextConverter()))
+    return ConverterRegistry(
+        (
+            ArrowFileConverter(),
+            DbaseConverter(),
+            DelimitedConverter(),
+            JsonConverter(),
+            SpreadsheetConverter(),
+            PlainTextConverter(),
+            XmlConverter(),
+        )
+    )

@@ -27,6 +27,10 @@ ALLOWED = frozenset(
         "application/vnd.ms-visio.drawing",
         # An office file behind a password: conversion says so.
         media_types.ENCRYPTED,
+        media_types.DBF,
+        media_types.PARQUET,
+        media_types.ARROW,
+        media_types.ORC,
         media_types.PLAIN_TEXT,
         "text/csv",
         "text/html",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
+from kmflow_orchestration.converters.packed_source import PACKED_SUFFIXES
 from kmflow_orchestration.names import EngagementId, safe_column, short_hash
 
 _MONTHS = (
@@ -35,7 +36,10 @@ def dataset_key(file_name: str, part: str = "") -> str:
 
     Never its shape: next month's file of the same name is the same dataset whatever is in it.
     """
-    stem = _plain_stem(PurePath(file_name).stem)
+    path = PurePath(file_name)
+    if path.suffix.lower() in PACKED_SUFFIXES:
+        path = path.with_suffix("")
+    stem = _plain_stem(path.stem)
     return f"{stem}\x1f{part.strip().casefold()}" if part else stem
 
 

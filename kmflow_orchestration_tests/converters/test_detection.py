@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 
@@ -11,9 +12,14 @@ from kmflow_orchestration.converters.detection import Detection, detect
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
+from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 
 CSV = b"a,b\n1,2\n3,4\n"
+JSON = b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n'
+XML = b"<?xml version='1.0'?><a><b>1</b><b>2</b></a>"
 PROSE = b"Dear all,\n\nplease find the notes, as promised.\n- one\n"
+DBF = dbf_bytes([("ID", "N", 4)], [b"    1"])
+PARQUET = b"PAR1" + bytes(40) + b"PAR1"
 NOISE = bytes(range(256)) * 20
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -55,12 +61,31 @@ def found(detection: Detection) -> str:
         (CSV, "a.md", "plain_text"),
         (PDF, "a.pdf", ""),
         (PNG, "a.png", ""),
-        (b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n', "a.json", ""),
-        (CSV, "a.json", ""),
-        (b"<?xml version='1.0'?><a/>", "a.xml", ""),
+        (JSON, "a.json", "json"),
+        (JSON, "a.ndjson", "json"),
+        (JSON[:-5], "a.json", "json"),
+        (PROSE, "a.json", "json"),
+        (gzip.compress(JSON), "a.json.gz", "json"),
+        (gzip.compress(JSON)[:30], "a.json.gz", "json"),
+        (gzip.compress(CSV), "a.gz", ""),
+        (JSON, "a.ipynb", ""),
+        (XML, "a.xml", "xml"),
+        (b"<a>1</a>", "a.xml", "xml"),
+        (PROSE, "a.xml", "xml"),
+        (XML.replace(b"1", b"\0" * 9), "a.xml", "xml"),
+        (gzip.compress(XML), "a.xml.gz", "xml"),
+        (XML, "a.bpmn", ""),
+        (XML, "a.dmn", ""),
+        (XML, "a.drawio", ""),
+        (XML, "a.xes", ""),
+        (XML, "a.svg", ""),
         (archive("word/document.xml"), "a.docx", ""),
         (archive("notes.txt"), "a.zip", ""),
-        (NOISE, "a.dbf", ""),
+        (DBF, "a.dbf", "dbase"),
+        (NOISE, "a.dbf", "dbase"),
+        (PARQUET, "a.parquet", "arrow"),
+        (PROSE, "a.orc", "arrow"),
+        (NOISE, "a.mdb", ""),
         (PROSE, "a.dat", ""),
     ],
 )
@@ -81,6 +106,16 @@ def test_content_that_fits_its_name_is_taken_without_a_warning(
         (CSV, "a.txt", "delimited"),
         (CSV, "a.pdf", "delimited"),
         (CSV, "a", "delimited"),
+        (CSV, "a.json", "delimited"),
+        (JSON, "a.csv", "json"),
+        (JSON, "a.txt", "json"),
+        (JSON, "a", "json"),
+        (XML, "a.txt", "xml"),
+        (XML, "a", "xml"),
+        (CSV, "a.xml", "delimited"),
+        (PARQUET, "a.csv", "arrow"),
+        (DBF, "a.txt", "dbase"),
+        (DBF, "a", "dbase"),
     ],
 )
 def test_content_of_another_known_type_is_taken_with_a_warning(
@@ -96,6 +131,8 @@ def test_content_of_another_known_type_is_taken_with_a_warning(
     ("content", "name"),
     [
         (NOISE, "a.csv"),
+        (NOISE, "a.json"),
+        (NOISE, "a.xml"),
         (NOISE, "a.xlsx"),
         (NOISE, "a.pdf"),
         (NOISE, "a.txt"),
@@ -143,4 +180,15 @@ def test_a_converter_enters_once() -> None:
 
 
 def test_the_version_of_all_names_every_converter() -> None:
-    assert default_converters().version == "delimited:1,plain_text:1,spreadsheet:1"
+    told = default_converters().version.split(",")
+
+    assert told == sorted(told)
+    assert {
+        "arrow:1",
+        "dbase:1",
+        "delimited:1",
+        "json:1",
+        "plain_text:1",
+        "spreadsheet:1",
+        "xml:1",
+    } <= set(told)

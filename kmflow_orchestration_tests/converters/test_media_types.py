@@ -11,6 +11,7 @@ import pytest
 
 from kmflow_orchestration.converters.media_types import DOCX, PPTX, XLSX, media_type_of_content
 from kmflow_orchestration.demo.documents import page_document, picture
+from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 from kmflow_orchestration_tests.evidence_samples import executable, ole
 
 NOISE = bytes(range(256)) * 20
@@ -65,6 +66,10 @@ def open_document(kind: str) -> bytes:
         (b"\xca\xfe\xba\xbe" + bytes(50), "application/x-mach-binary"),
         (b"fLaC" + bytes(50), "audio/flac"),
         (b"PAR1" + bytes(50) + b"PAR1", "application/vnd.apache.parquet"),
+        (b"ARROW1\0\0" + bytes(50), "application/vnd.apache.arrow.file"),
+        (b"ORC\n\0\0\1" + bytes(50), "application/vnd.apache.orc"),
+        (b"ORC,NAME\n1,x\n", "text/plain"),
+        (dbf_bytes([("ID", "N", 4)], [b"    1"]), "application/x-dbf"),
         (NOISE, "application/octet-stream"),
     ],
 )

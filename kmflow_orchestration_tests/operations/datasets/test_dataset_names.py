@@ -34,6 +34,7 @@ E1 = EngagementId("e-1")
         ("marching_orders.csv", "marching_orders"),
         ("2026-11-20.csv", ""),
         ("(2).csv", ""),
+        ("loans_2026.json.gz", "loans"),
     ],
 )
 def test_next_months_file_is_the_same_dataset(file_name: str, key: str) -> None:

@@ -1,0 +1,216 @@
+"""Files that already hold typed columns: Parquet, Arrow and Feather, ORC (row D41)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from kmflow_orchestration.converters.arrow_values import as_type, column_type, plain
+from kmflow_orchestration.converters.column_names import column_names
+from kmflow_orchestration.converters.content_look import look_at
+from kmflow_orchestration.converters.interface import (
+    RESCUED_DATA,
+    SOURCE_ROW,
+    ColumnFact,
+    ConversionWarning,
+    OutputKind,
+    Receipt,
+    Source,
+    TextBlock,
+)
+from kmflow_orchestration.converters.packed_source import hash_of
+from kmflow_orchestration.converters.record_tables import MAX_COLUMNS, TOO_LARGE
+from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, join
+from kmflow_orchestration.errors import ConfigurationError, CorruptInput
+
+_BATCH_ROWS = 16_384
+_PARQUET, _ENCRYPTED, _ARROW, _FEATHER_1, _ORC = b"PAR1", b"PARE", b"ARROW1", b"FEA1", b"ORC"
+Batches = Iterator[pa.RecordBatch]
+
+
+class ArrowFileConverter:
+    """Columns keep their types as far as the lattice has them; what is nested becomes JSON."""
+
+    name: ClassVar[str] = "arrow"
+    version: ClassVar[str] = "1"
+    media_types: ClassVar[tuple[str, ...]] = (
+        "application/vnd.apache.parquet",
+        "application/vnd.apache.arrow.file",
+        "application/vnd.apache.orc",
+    )
+    suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".feather", ".arrow", ".orc")
+    output: ClassVar[OutputKind] = OutputKind.TABLES
+    priority: ClassVar[int] = 0
+
+    def detect(self, source: Source, head: bytes) -> float:
+        """By its first bytes."""
+        if kind_of(head):
+            return 1.0
+        return 0.4 if source.suffix in self.suffixes else 0.0
+
+    def options(self) -> Mapping[str, Any]:
+        return {}
+
+    def open_tables(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Sequence[ArrowTable]:
+        """One table.
+
+        Raises:
+            CorruptInput: damaged, encrypted (`encrypted`), or too many columns.
+            ConfigurationError: any option: there is none.
+        """
+        if options:
+            raise ConfigurationError(f"unknown option {min(options)!r}", hint="there is none")
+        with source.path.open("rb") as stream:
+            kind = kind_of(stream.read(16))
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - 4))
+            is_encrypted = kind == "parquet" and stream.read(4) == _ENCRYPTED
+        if not kind:
+            raise CorruptInput("the content is neither Parquet, Arrow nor ORC")
+        if kind == "encrypted" or is_encrypted:
+            raise CorruptInput("the file is encrypted", reason="encrypted")
+        return (ArrowTable(source, kind),)
+
+    def open_text(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Iterator[TextBlock]:
+        return iter(())
+
+
+def kind_of(head: bytes) -> str:
+    """`parquet`, `arrow`, `feather`, `orc`, `encrypted`, or '' for any other first bytes."""
+    if head.startswith(_ENCRYPTED):
+        return "encrypted"
+    if head.startswith(_PARQUET):
+        return "parquet"
+    if head.startswith(_ARROW):
+        return "arrow"
+    if head.startswith(_FEATHER_1):
+        return "feather"
+    # Three letters that a text may well begin with.
+    return "orc" if head.startswith(_ORC) and not look_at(head[:16]).is_text else ""
+
+
+def _parquet(path: str) -> Batches:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
+        yield from file.iter_batches(_BATCH_ROWS)
+
+
+def _arrow(path: str) -> Batches:
+    with pa.OSFile(path, "rb") as stream, pa.ipc.open_file(stream) as file:
+        yield pa.RecordBatch.from_pylist([], schema=file.schema)
+        for at in range(file.num_record_batches):
+            yield from _cut(file.get_batch(at))
+
+
+def _feather(path: str) -> Batches:
+    from pyarrow import feather
+
+    table = feather.read_table(path, memory_map=False)
+    yield pa.RecordBatch.from_pylist([], schema=table.schema)
+    yield from table.to_batches(_BATCH_ROWS)
+
+
+def _orc(path: str) -> Batches:
+    from pyarrow import orc
+
+    file = orc.ORCFile(path)
+    yield pa.RecordBatch.from_pylist([], schema=file.schema)
+    for at in range(file.nstripes):
+        yield from _cut(file.read_stripe(at))
+
+
+def _cut(batch: pa.RecordBatch) -> Batches:
+    for start in range(0, batch.num_rows, _BATCH_ROWS):
+        yield batch.slice(start, _BATCH_ROWS)
+
+
+# Each gives a batch without rows first, for the schema.
+_READERS: Mapping[str, Callable[[str], Batches]] = {
+    "parquet": _parquet,
+    "arrow": _arrow,
+    "feather": _feather,
+    "orc": _orc,
+}
+
+
+class ArrowTable:
+    """The table of one file; its types were proven on every row when it was opened."""
+
+    part = ""
+
+    def __init__(self, source: Source, kind: str) -> None:
+        """Reads the whole file. Raises CorruptInput."""
+        self._path, self._kind = str(source.path), kind
+        self._hash = hash_of(source.path)
+        batches = self._batches()
+        schema = next(batches).schema
+        if len(schema) > MAX_COLUMNS:
+            raise CorruptInput(f"more than {MAX_COLUMNS} columns", reason=TOO_LARGE)
+        types, nulls, self._rows = [EMPTY] * len(schema), [0] * len(schema), 0
+        for batch in batches:
+            self._rows += batch.num_rows
+            for at, column in enumerate(batch.columns):
+                values = plain(column)
+                types[at] = join(types[at], column_type(values))
+                nulls[at] += values.null_count
+        self._changed = [
+            field.name
+            for field, found in zip(schema, types, strict=True)
+            if found == STRING and pa.types.is_timestamp(field.type)
+        ]
+        headers = [str(name) for name in schema.names]
+        self._facts = tuple(map(ColumnFact, column_names(headers), headers, types, nulls))
+
+    @property
+    def facts(self) -> tuple[ColumnFact, ...]:
+        return self._facts
+
+    @property
+    def receipt(self) -> Receipt:
+        name, version = ArrowFileConverter.name, ArrowFileConverter.version
+        options = {"format": self._kind}
+        return Receipt(name, version, self._hash, self._rows, self._rows, options=options)
+
+    @property
+    def warnings(self) -> tuple[ConversionWarning, ...]:
+        text = "holds nanoseconds or years that no timestamp of ours has: kept as text"
+        return tuple(
+            ConversionWarning("moments_as_text", f"{name!r} {text}", f"column {name}")
+            for name in self._changed
+        )
+
+    def batches(self, types: Mapping[str, ColumnType] | None = None) -> Batches:
+        """See ConvertedTable."""
+        wanted = [(types or {}).get(fact.name, fact.type) for fact in self._facts]
+        names = [SOURCE_ROW, *(fact.name for fact in self._facts), RESCUED_DATA]
+        first = 1
+        for batch in self._batches():
+            if not batch.num_rows:
+                continue
+            numbers = pa.array(range(first, first + batch.num_rows), pa.int64())
+            first += batch.num_rows
+            columns = [
+                as_type(plain(values), kind)
+                for values, kind in zip(batch.columns, wanted, strict=True)
+            ]
+            rescued = pa.nulls(batch.num_rows, pa.string())
+            yield pa.RecordBatch.from_arrays([numbers, *columns, rescued], names=names)
+
+    def _batches(self) -> Batches:
+        try:
+            for batch in _READERS[self._kind](self._path):
+                # Offsets and texts as a file gives them are trusted by all that comes after.
+                batch.validate(full=True)
+                yield batch
+        except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise  # the disk's fault and not the file's
+            raise CorruptInput(f"the {self._kind} file is damaged: {error}") from error

@@ -1,0 +1,137 @@
+"""JSON documents and lines of JSON (also compressed) as tables of their records (row D33).
+
+What becomes what is in docs/decisions/0031.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
+from kmflow_orchestration.converters.interface import (
+    ConversionWarning,
+    OutputKind,
+    Source,
+    TextBlock,
+)
+from kmflow_orchestration.converters.json_gathering import NAME, VERSION, Gathering, JsonOptions
+from kmflow_orchestration.converters.json_stream import JsonScanner, json_lines
+from kmflow_orchestration.converters.json_text import DECODER
+from kmflow_orchestration.converters.packed_source import (
+    hash_of,
+    is_packed,
+    packed_suffixes,
+    plain_file,
+    unpacked_head,
+)
+from kmflow_orchestration.converters.record_tables import GatheredTable
+from kmflow_orchestration.converters.text_encoding import (
+    UTF8,
+    UTF16,
+    TextScan,
+    Utf8Stream,
+    scan_text,
+)
+
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".geojson")
+_LINES_SUFFIXES = packed_suffixes((".jsonl", ".ndjson"))
+_LAYOUT_BYTES = 1 << 20
+_BLANK = " \t\r"
+
+
+class JsonConverter:
+    """Every object is a row, every key a column; see JsonOptions."""
+
+    name: ClassVar[str] = NAME
+    version: ClassVar[str] = VERSION
+    media_types: ClassVar[tuple[str, ...]] = ("application/json", "application/jsonl")
+    suffixes: ClassVar[tuple[str, ...]] = packed_suffixes(_SUFFIXES)
+    output: ClassVar[OutputKind] = OutputKind.TABLES
+    priority: ClassVar[int] = 0
+
+    def detect(self, source: Source, head: bytes) -> float:
+        """By a first value that is JSON; of packed files only those named as ours are opened."""
+        is_named = source.suffix in self.suffixes or source.double_suffix in self.suffixes
+        if is_packed(head):
+            if not is_named:
+                return 0.0
+            head = unpacked_head(source.path, head, HEAD_BYTES)
+        look = look_at(head)
+        if not look.is_text or look.announced:
+            return 0.0
+        if _begins_as_json(head, is_whole=len(head) < HEAD_BYTES):
+            return 0.95
+        return 0.4 if is_named else 0.0
+
+    def options(self) -> Mapping[str, Any]:
+        return JsonOptions.defaults()
+
+    def open_tables(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Sequence[GatheredTable]:
+        """The records' table, and one for each array of objects that hangs on a document.
+
+        Raises:
+            CorruptInput: no JSON (line and column are told), no object and no array in it, or
+                beyond the limits (`too_large_inside`).
+            ConfigurationError: an unknown option or value.
+        """
+        wanted = JsonOptions.parse(options or {})
+        with plain_file(source.path) as path:
+            scan = scan_text(path)
+            content_hash = scan.content_hash if path == source.path else hash_of(source.path)
+            gathering = Gathering(wanted)
+            is_lines = not wanted.record_path and _is_lines(path, scan, source)
+            with Utf8Stream(path, scan.encoding) as stream:
+                if is_lines:
+                    gathering.take_lines(json_lines(stream))
+                else:
+                    gathering.take_document(JsonScanner(stream))
+        facts = {"layout": "lines" if is_lines else "document", "encoding": scan.encoding}
+        return gathering.tables(content_hash, facts, tuple(_encoding_warnings(scan)))
+
+    def open_text(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Iterator[TextBlock]:
+        return iter(())
+
+
+def _begins_as_json(head: bytes, *, is_whole: bool) -> bool:
+    """Whether the first value is JSON, as far as the head goes; a plain value proves nothing."""
+    is_utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = head.decode("utf-16" if is_utf16 else "utf-8-sig", "replace").lstrip()
+    if text[:1] not in ("{", "["):
+        return False
+    try:
+        DECODER.raw_decode(text)
+    except ValueError as error:
+        position = getattr(error, "pos", 0)
+        is_cut = position >= len(text) - 16 or text[position : position + 1] == '"'
+        return is_cut and not is_whole
+    except RecursionError:
+        return True
+    return True
+
+
+def _is_lines(path: Path, scan: TextScan, source: Source) -> bool:
+    """A first line that is a whole value, with more behind it."""
+    if source.suffix in _LINES_SUFFIXES or source.double_suffix in _LINES_SUFFIXES:
+        return True
+    with Utf8Stream(path, scan.encoding) as stream:
+        text = stream.read(_LAYOUT_BYTES).decode("utf-8", "ignore")
+    first, _, rest = text.lstrip().partition("\n")
+    if not rest.strip():
+        return False
+    try:
+        DECODER.decode(first.strip(_BLANK))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _encoding_warnings(scan: TextScan) -> Iterator[ConversionWarning]:
+    if scan.encoding not in (UTF8, UTF16):
+        text = f"not UTF-8 at byte {scan.first_bad_byte}: read as {scan.encoding}"
+        yield ConversionWarning("encoding", text, f"byte {scan.first_bad_byte}")

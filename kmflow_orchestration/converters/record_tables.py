@@ -1,0 +1,404 @@
+"""Tables of sources whose columns show up as they are read: JSON, XML and their like.
+
+A draft takes rows of texts, types each column by every value it gets and sets the rows aside; what
+it becomes at the end is a ConvertedTable that needs its source no more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.compute
+
+from kmflow_orchestration.converters.column_names import column_names
+from kmflow_orchestration.converters.interface import (
+    RESCUED_DATA,
+    SOURCE_ROW,
+    ColumnFact,
+    ConversionWarning,
+    Receipt,
+)
+from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
+from kmflow_orchestration.converters.text_values import observed_type, typed_values
+from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind, join
+from kmflow_orchestration.errors import CorruptInput
+
+# Its stubs know only some of the types its functions take.
+pc: Any = pyarrow.compute
+
+MAX_CELL_CHARACTERS = 100 << 20
+MAX_COLUMNS = 16_384
+MAX_TABLES = 1000
+TOO_LARGE = "too_large_inside"
+_BATCH_ROWS, _BATCH_CELLS = 8192, 1 << 21
+# What rows take in memory before they are set aside: of one table, of all tables of a source.
+_BATCH_BYTES, _ALL_BYTES = 16 << 20, 64 << 20
+_CELL_BYTES = 64
+_MOMENTS = (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_NTZ, Kind.EMPTY)
+
+
+class Form:
+    """What a source says a value is, as bits; a column of several forms is text.
+
+    Plain integers: they are joined for every value, and enumerations take four times as long.
+    """
+
+    TEXT = 1
+    """Text, of which only dates and times are typed: the source has no other way to write them."""
+    NUMBER = 2
+    BOOLEAN = 4
+    NESTED = 8
+    UNSAID = 16
+    """The source tells no types: all the lattice knows may be read from it."""
+
+    NAMES: ClassVar[Mapping[int, str]] = {
+        TEXT: "text",
+        NUMBER: "number",
+        BOOLEAN: "boolean",
+        NESTED: "nested",
+        UNSAID: "other",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class OwnColumn:
+    """Key of a column that no name of a source can equal; with a leading `_` its name is kept."""
+
+    name: str
+
+
+class NamedColumn:
+    """Key of a column that is told by identity: others may have the same header."""
+
+    __slots__ = ("header",)
+
+    def __init__(self, header: str) -> None:
+        self.header = header
+
+
+ROW_ID, PARENT_ID = OwnColumn("_id"), OwnColumn("_parent_id")
+Cell = tuple[Hashable, int, str | None]
+"""Column key (a name, a path of names, or an own column), form and text."""
+
+
+def header_of(key: Hashable) -> str:
+    """The name of a column as its source has it; the parts of a path are joined by dots."""
+    if isinstance(key, OwnColumn):
+        return key.name
+    if isinstance(key, NamedColumn):
+        return key.header
+    return ".".join(key) if isinstance(key, tuple) else str(key)
+
+
+@dataclass(slots=True)
+class _Column:
+    """One column while rows come in; mutable for that."""
+
+    position: int
+    values: list[str | None] = field(default_factory=list)
+    forms: int = 0
+    all_forms: int = 0
+    type: ColumnType = EMPTY
+    valid: int = 0
+    empty: int = 0
+
+    @property
+    def values_count(self) -> int:
+        """Values that are not NULL in the column's own type."""
+        is_text = self.type.kind in (Kind.STRING, Kind.EMPTY)
+        return self.valid if is_text else self.valid - self.empty
+
+
+class TableDrafts:
+    """The tables of one source while it is read, in the order they showed up in."""
+
+    def __init__(self) -> None:
+        self._spool = RowSpool()
+        self._drafts: dict[Hashable, TableDraft] = {}
+        self._held_bytes = 0
+
+    def __iter__(self) -> Iterator[tuple[Hashable, TableDraft]]:
+        return iter(self._drafts.items())
+
+    def __len__(self) -> int:
+        return len(self._drafts)
+
+    def at(self, key: Hashable, part: str) -> TableDraft:
+        """The table with this key; a new one takes `part`, or a like name if that is taken.
+
+        Raises:
+            CorruptInput: more than MAX_TABLES (`too_large_inside`).
+        """
+        draft = self._drafts.get(key)
+        if draft is None:
+            if len(self._drafts) >= MAX_TABLES:
+                raise CorruptInput(f"more than {MAX_TABLES} tables", reason=TOO_LARGE)
+            draft = self._drafts[key] = TableDraft(self._free(part), self._spool, self._grew)
+        return draft
+
+    def find(self, key: Hashable) -> TableDraft | None:
+        return self._drafts.get(key)
+
+    def remove(self, key: Hashable) -> None:
+        del self._drafts[key]
+
+    def _free(self, wanted: str) -> str:
+        """Names of parts differ in more than case: each becomes a table."""
+        taken = {draft.part.casefold() for draft in self._drafts.values()}
+        part, number = wanted, 1
+        while part.casefold() in taken:
+            number += 1
+            part = f"{wanted}_{number}"
+        return part
+
+    def _grew(self, size_bytes: int) -> None:
+        self._held_bytes += size_bytes
+        if self._held_bytes > _ALL_BYTES:
+            for draft in self._drafts.values():
+                draft.set_aside()
+
+
+class TableDraft:
+    """A table under way: `part` is its name, `skipped` and `rejected` are its owner's counts."""
+
+    def __init__(self, part: str, spool: RowSpool, grew: Callable[[int], None]) -> None:
+        self.part = part
+        self.rows = self.skipped = self.rejected = 0
+        self.rescued = self.doubles = self.broken_characters = 0
+        self._spool = spool
+        self._grew = grew
+        self._columns: dict[Hashable, _Column] = {}
+        self._numbers: list[int] = []
+        self._rescued: dict[int, str] = {}
+        self._held_bytes = 0
+        self._batches: list[SpooledBatch] = []
+
+    @property
+    def read(self) -> int:
+        """Records read, whatever became of them."""
+        return self.rows + self.skipped + self.rejected
+
+    def holds_only(self, *keys: Hashable) -> bool:
+        """Whether there is no column but these."""
+        return self._columns.keys() <= set(keys)
+
+    def add(self, number: int, cells: Iterable[Cell], rescued: str | None = None) -> None:
+        """One row. Of cells with the same key the last one stays, the others are rescued.
+
+        Raises:
+            CorruptInput: a cell or the number of columns beyond the limits (`too_large_inside`).
+        """
+        at = len(self._numbers)
+        doubles: dict[str, list[str | None]] = {}
+        columns, characters, count = self._columns, 0, 0
+        for key, form, text in cells:
+            column = columns.get(key) or self._new_column(key)
+            values = column.values
+            missing = at - len(values)
+            if missing > 0:
+                values.extend([None] * missing)
+            elif missing < 0:
+                doubles.setdefault(header_of(key), []).append(values.pop())
+            values.append(text)
+            count += 1
+            if text is not None:
+                column.forms |= form
+                characters += len(text)
+        self._numbers.append(number)
+        if doubles:
+            self.doubles += 1
+            rescued = json.dumps(doubles, ensure_ascii=False)
+        if rescued is not None:
+            self._rescued[at] = rescued
+            self.rescued += 1
+            characters += len(rescued)
+        self.rows += 1
+        self._count_in(characters, count)
+
+    def _count_in(self, characters: int, cells: int) -> None:
+        if characters > MAX_CELL_CHARACTERS:
+            raise CorruptInput(
+                f"record {self._numbers[-1]} holds more than {MAX_CELL_CHARACTERS} characters",
+                reason=TOO_LARGE,
+            )
+        size, rows = characters + _CELL_BYTES * cells, len(self._numbers)
+        self._held_bytes += size
+        is_wide = rows * len(self._columns) > _BATCH_CELLS
+        if self._held_bytes > _BATCH_BYTES or rows >= _BATCH_ROWS or is_wide:
+            self.set_aside()
+        self._grew(size)
+
+    def _new_column(self, key: Hashable) -> _Column:
+        if len(self._columns) >= MAX_COLUMNS:
+            raise CorruptInput(f"more than {MAX_COLUMNS} columns", reason=TOO_LARGE)
+        column = self._columns[key] = _Column(len(self._columns))
+        return column
+
+    def set_aside(self) -> None:
+        """Put the rows in memory on disk. Raises OSError when it is full."""
+        count = len(self._numbers)
+        if not count:
+            return
+        arrays: list[pa.Array[Any]] = [pa.array(self._numbers, pa.int64())]
+        names = [SOURCE_ROW]
+        for column in self._columns.values():
+            if not column.forms:
+                column.values.clear()
+                continue
+            column.values.extend([None] * (count - len(column.values)))
+            values = self._as_array(column.values)
+            column.type = _observed(values, column)
+            column.valid += count - values.null_count
+            column.empty += _count_of_empty(values)
+            column.all_forms |= column.forms
+            column.values, column.forms = [], 0
+            arrays.append(values)
+            names.append(str(column.position))
+        if self._rescued:
+            arrays.append(self._as_array([self._rescued.get(at) for at in range(count)]))
+            names.append(RESCUED_DATA)
+        self._batches.append(self._spool.add(pa.RecordBatch.from_arrays(arrays, names=names)))
+        self._grew(-self._held_bytes)
+        self._numbers, self._rescued, self._held_bytes = [], {}, 0
+
+    def _as_array(self, values: list[str | None]) -> pa.StringArray:
+        try:
+            return pa.array(values, pa.string())
+        except UnicodeEncodeError:
+            # Half a character of UTF-16, which UTF-8 has no form for: its escape is kept.
+            whole = [
+                value and value.encode("utf-8", "backslashreplace").decode() for value in values
+            ]
+            self.broken_characters += sum(
+                new != old for new, old in zip(whole, values, strict=True)
+            )
+            return pa.array(whole, pa.string())
+
+    def drop(self, key: Hashable) -> None:
+        """Leave a column out of what the table becomes."""
+        self._columns.pop(key, None)
+
+    def finished(self, receipt: Receipt, warnings: Sequence[ConversionWarning]) -> GatheredTable:
+        """The table as it is now; nothing may be added after."""
+        self.set_aside()
+        facts = self._facts()
+        found = (*warnings, *self._warnings(facts))
+        places = {
+            fact.name: str(column.position)
+            for fact, column in zip(facts, self._columns.values(), strict=True)
+        }
+        return GatheredTable(
+            self.part, facts, receipt, found, _SetAside(self._spool, tuple(self._batches), places)
+        )
+
+    def _facts(self) -> tuple[ColumnFact, ...]:
+        kept = {key: header_of(key) for key in self._columns if _is_kept(key)}
+        headers = {key: header_of(key) for key in self._columns}
+        others = [key for key in self._columns if key not in kept]
+        names: dict[Hashable, str] = dict(
+            zip(others, column_names([headers[key] for key in others]), strict=True)
+        )
+        return tuple(
+            ColumnFact(
+                (kept | names)[key], headers[key], column.type, self.rows - column.values_count
+            )
+            for key, column in self._columns.items()
+        )
+
+    def _warnings(self, facts: Sequence[ColumnFact]) -> Iterator[ConversionWarning]:
+        for fact, column in zip(facts, self._columns.values(), strict=True):
+            forms = [name for form, name in Form.NAMES.items() if form & column.all_forms]
+            if len(forms) > 1:
+                text = f"{fact.source_name!r} holds {' and '.join(forms)} values: kept as text"
+                yield ConversionWarning("mixed_types", text, f"column {fact.name}")
+        if self.skipped:
+            text = f"{self.skipped} records without any value skipped"
+            yield ConversionWarning("blank_rows", text)
+        if self.doubles:
+            text = (
+                f"{self.doubles} rows have a key twice: its last value stays, those before it "
+                f"are kept in {RESCUED_DATA}"
+            )
+            yield ConversionWarning("duplicate_keys", text)
+        if self.broken_characters:
+            text = f"{self.broken_characters} values hold half a character: kept as its escape"
+            yield ConversionWarning("half_characters", text)
+
+
+def _is_kept(key: Hashable) -> bool:
+    return isinstance(key, OwnColumn) and key.name.startswith("_")
+
+
+def _observed(values: pa.StringArray, column: _Column) -> ColumnType:
+    if column.type.kind is Kind.STRING:
+        return STRING
+    if column.forms == Form.UNSAID:
+        return observed_type(_without_empty(values), column.type)
+    if column.forms in (Form.NUMBER, Form.BOOLEAN):
+        return observed_type(values, column.type)
+    if column.forms is not Form.TEXT:
+        return STRING
+    found = observed_type(values)
+    return join(column.type, found) if found.kind in _MOMENTS else STRING
+
+
+@dataclass(frozen=True, slots=True)
+class _SetAside:
+    """Where a table's rows lie; `places` are the names its columns have there."""
+
+    spool: RowSpool
+    batches: tuple[SpooledBatch, ...]
+    places: Mapping[str, str]
+
+
+def _count_of_empty(values: Any) -> int:
+    return int(pc.sum(pc.equal(values, "")).as_py() or 0)
+
+
+def _without_empty(values: Any) -> pa.StringArray:
+    """Empty texts as NULL: what the source tells no type of may be a number left out."""
+    found: pa.StringArray = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+    return found
+
+
+def _typed(values: Any, kind: ColumnType) -> Any:
+    if kind.kind not in (Kind.STRING, Kind.EMPTY):
+        values = _without_empty(values)
+    return typed_values(values, kind)
+
+
+class GatheredTable:
+    """A table set aside row by row; see ConvertedTable."""
+
+    def __init__(
+        self,
+        part: str,
+        facts: tuple[ColumnFact, ...],
+        receipt: Receipt,
+        warnings: tuple[ConversionWarning, ...],
+        rows: _SetAside,
+    ) -> None:
+        self.part = part
+        self.facts = facts
+        self.receipt = receipt
+        self.warnings = warnings
+        self._rows = rows
+
+    def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
+        """See ConvertedTable."""
+        wanted = {fact.name: (types or {}).get(fact.name, fact.type) for fact in self.facts}
+        names = [SOURCE_ROW, *wanted, RESCUED_DATA]
+        for place in self._rows.batches:
+            batch = self._rows.spool.read(place)
+            found: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
+            nothing: Any = pa.nulls(batch.num_rows, pa.string())
+            columns = [
+                _typed(found.get(self._rows.places[name], nothing), kind)
+                for name, kind in wanted.items()
+            ]
+            rescued = found.get(RESCUED_DATA, nothing)
+            yield pa.RecordBatch.from_arrays([found[SOURCE_ROW], *columns, rescued], names=names)

@@ -1,0 +1,143 @@
+"""XML as tables: one for each element that repeats (row D28).
+
+What becomes what is in docs/decisions/0031.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
+from kmflow_orchestration.converters.interface import (
+    ConversionWarning,
+    OutputKind,
+    Receipt,
+    Source,
+    TextBlock,
+)
+from kmflow_orchestration.converters.packed_source import (
+    hash_of,
+    is_packed,
+    packed_suffixes,
+    plain_file,
+    unpacked_head,
+)
+from kmflow_orchestration.converters.record_tables import GatheredTable
+from kmflow_orchestration.converters.xml_gathering import XmlGathering
+from kmflow_orchestration.converters.xml_parsing import UnboundPrefixError, parse, readable
+from kmflow_orchestration.converters.xml_shape import Namespaces, Shape
+from kmflow_orchestration.errors import ConfigurationError
+
+# Names that say nothing; others may belong to a kind of XML that has a converter of its own.
+_PLAIN_SUFFIXES = ("", ".txt", ".dat", ".csv", ".tsv", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class XmlOptions:
+    """`namespace_handling`: `strip` to `name`, `prefix` to `p_name`, `preserve` as `{uri}name`."""
+
+    namespace_handling: str = Namespaces.STRIP.value
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, Any]:
+        return {option.name: option.default for option in fields(cls)}
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> Self:
+        """Raises ConfigurationError for an unknown name or value."""
+        known = cls.defaults()
+        unknown = sorted(given.keys() - known.keys())
+        if unknown:
+            raise ConfigurationError(
+                f"unknown option {unknown[0]!r}", hint=f"there are {', '.join(known)}"
+            )
+        found = cls(**given)
+        if found.namespace_handling not in set(Namespaces):
+            raise ConfigurationError(
+                f"namespace_handling is {found.namespace_handling!r}",
+                hint=f"use {', '.join(Namespaces)}",
+            )
+        return found
+
+
+class XmlConverter:
+    """Elements that repeat are rows, single ones below them and attributes are columns."""
+
+    name: ClassVar[str] = "xml"
+    version: ClassVar[str] = "1"
+    media_types: ClassVar[tuple[str, ...]] = ("application/xml", "text/xml")
+    suffixes: ClassVar[tuple[str, ...]] = packed_suffixes((".xml",))
+    output: ClassVar[OutputKind] = OutputKind.TABLES
+    priority: ClassVar[int] = 0
+
+    def detect(self, source: Source, head: bytes) -> float:
+        """By its first tag; never for names of other kinds of XML (.bpmn, .svg, …)."""
+        is_named = source.suffix in self.suffixes or source.double_suffix in self.suffixes
+        if is_packed(head):
+            if not is_named:
+                return 0.0
+            head = unpacked_head(source.path, head, HEAD_BYTES)
+        look = look_at(head)
+        if not look.is_text and look.announced != "xml":
+            return 0.0
+        begins, declares = _first_tag(head)
+        if is_named:
+            return 0.95 if begins else 0.4
+        return 0.9 if declares and source.suffix in _PLAIN_SUFFIXES else 0.0
+
+    def options(self) -> Mapping[str, Any]:
+        return XmlOptions.defaults()
+
+    def open_tables(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Sequence[GatheredTable]:
+        """A table of every element that repeats, and of each root that holds a value.
+
+        Raises:
+            CorruptInput: not well-formed (line and column are told), entities from outside or
+                beyond measure (`xml_entities`), or beyond the limits (`too_large_inside`).
+            ConfigurationError: an unknown option or value.
+        """
+        naming = Namespaces(XmlOptions.parse(options or {}).namespace_handling)
+        with plain_file(source.path) as plain, readable(plain) as path:
+            try:
+                found = _gathered(path, naming, namespaces=True)
+            except UnboundPrefixError:
+                found = _gathered(path, naming, namespaces=False)
+        return found.tables(
+            Receipt(self.name, self.version, hash_of(source.path), 0, 0),
+            {"namespace_handling": naming.value},
+        )
+
+    def open_text(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Iterator[TextBlock]:
+        return iter(())
+
+
+def _gathered(path: Path, naming: Namespaces, *, namespaces: bool) -> XmlGathering:
+    """Read twice: whether an element repeats is known at the end alone."""
+    shape = Shape(naming)
+    parse(path, shape, namespaces=namespaces)
+    told = []
+    if shape.asides:
+        text = f"{shape.asides} comments and processing instructions left out"
+        told.append(ConversionWarning("asides", text))
+    if not namespaces:
+        text = "a prefix has no namespace: names were read as they stand"
+        told.append(ConversionWarning("unbound_prefix", text))
+    gathering = XmlGathering(shape, told)
+    parse(path, gathering, namespaces=namespaces)
+    return gathering
+
+
+def _first_tag(head: bytes) -> tuple[bool, bool]:
+    """Whether a text begins with a tag that is no page's, and whether it says that it is XML."""
+    is_utf16 = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = head[:512].decode("utf-16" if is_utf16 else "utf-8-sig", "replace").lstrip().lower()
+    is_page = text.startswith(("<!doctype html", "<html"))
+    return text.startswith("<") and not is_page, text.startswith("<?xml")
