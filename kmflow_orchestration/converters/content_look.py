@@ -35,6 +35,9 @@ class Container(StrEnum):
     DOCX = "docx"
     PPTX = "pptx"
     ODT = "odt"
+    VSDX = "vsdx"
+    MSG = "msg"
+    ENCRYPTED = "encrypted"
     ZIP = "zip"
     OLE = "ole"
 
@@ -43,6 +46,14 @@ _MEMBERS = (
     ("xl/workbook.xml", Container.XLSX),
     ("word/document.xml", Container.DOCX),
     ("ppt/presentation.xml", Container.PPTX),
+    ("visio/document.xml", Container.VSDX),
+)
+# Streams at the top of an OLE file; the first that is there decides.
+_STREAMS = (
+    ("encryptedpackage", Container.ENCRYPTED),
+    ("workbook", Container.XLS),
+    ("book", Container.XLS),
+    ("__properties_version1.0", Container.MSG),
 )
 _OPEN_DOCUMENT = {b"spreadsheet": Container.ODS, b"text": Container.ODT}
 
@@ -76,7 +87,7 @@ def _is_text(head: bytes) -> bool:
 def container_of(path: Path, head: bytes) -> Container:
     """What kind of container a file is. A damaged one is ZIP or OLE."""
     if head.startswith(_OLE):
-        return Container.XLS if _holds_workbook(path) else Container.OLE
+        return _by_streams(path)
     if not head.startswith(_ZIP):
         return Container.NONE
     try:
@@ -88,6 +99,18 @@ def container_of(path: Path, head: bytes) -> Container:
     if b"opendocument." in kind:
         return _OPEN_DOCUMENT.get(kind.rpartition(b".")[2], Container.ZIP)
     return next((found for member, found in _MEMBERS if member in names), Container.ZIP)
+
+
+def _by_streams(path: Path) -> Container:
+    import olefile
+
+    try:
+        with olefile.OleFileIO(path) as container:
+            names = {entry[0].lower() for entry in container.listdir()}
+    # Its directory is damaged, in one of many ways: the names may still be there.
+    except Exception:  # noqa: BLE001
+        return Container.XLS if _holds_workbook(path) else Container.OLE
+    return next((kind for name, kind in _STREAMS if name in names), Container.OLE)
 
 
 def _holds_workbook(path: Path) -> bool:

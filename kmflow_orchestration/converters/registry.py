@@ -60,6 +60,14 @@ def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
     from kmflow_orchestration.converters.delimited import DelimitedConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
+    from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
 
-    return ConverterRegistry((DelimitedConverter(), SpreadsheetConverter(), PlainTextConverter()))
+    return ConverterRegistry(
+        (
+            DelimitedConverter(),
+            SpreadsheetConverter(),
+            PlainTextConverter(),
+            ProcessModelConverter(),
+        )
+    )

@@ -34,7 +34,7 @@ def check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise CorruptInput(f"the workbook is damaged: {error}") from error
+        raise CorruptInput(f"the archive is damaged: {error}") from error
     packed = sum(member.compress_size for member in members)
     unpacked = sum(member.file_size for member in members)
     swells = unpacked > _RATIO_FROM_BYTES and unpacked > _MAX_RATIO * max(packed, 1)

@@ -8,6 +8,7 @@ import pytest
 
 from kmflow_orchestration.converters.delimited import DelimitedConverter
 from kmflow_orchestration.converters.detection import Detection, detect
+from kmflow_orchestration.converters.plain_text import PlainTextConverter
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
@@ -143,4 +144,6 @@ def test_a_converter_enters_once() -> None:
 
 
 def test_the_version_of_all_names_every_converter() -> None:
-    assert default_converters().version == "delimited:1,plain_text:1,spreadsheet:1"
+    registry = ConverterRegistry((StrongerRival(), PlainTextConverter()))
+
+    assert registry.version == f"plain_text:{PlainTextConverter.version},rival:{Rival.version}"

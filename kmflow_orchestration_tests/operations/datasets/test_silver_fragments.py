@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from kmflow_orchestration.tables.medallion import SILVER_EVIDENCE_FRAGMENTS
 from kmflow_orchestration_tests.operations.datasets.dataset_world import (
     DatasetWorld,
@@ -9,6 +13,17 @@ from kmflow_orchestration_tests.operations.datasets.dataset_world import (
 NOTES = (
     "# Findings\n" + "Every loan was checked by two people. " * 10 + "\n\n# Risks\n" + "None. " * 40
 )
+
+
+PROCESS = """<?xml version="1.0"?>
+<definitions xmlns="http://www.omg.org/spec/BPMN/20100524/MODEL" name="Payments">
+  <process id="p" name="Pay an invoice"><task id="a" name="Match"/><task id="b" name="Pay"/>
+  <sequenceFlow id="f" sourceRef="a" targetRef="b"/><sequenceFlow id="g" sourceRef="b"/></process>
+</definitions>"""
+
+
+def about(row: dict[str, object]) -> dict[str, object]:
+    return dict(json.loads(str(row["metadata_json"])))
 
 
 def fragments(world: DatasetWorld) -> list[dict[str, object]]:
@@ -79,3 +94,32 @@ def test_tables_and_files_without_words_have_no_fragments(world: DatasetWorld) -
 
     assert (world.publish_fragments().fragments, fragments(world)) == (0, [])
     assert world.tables == ["really_a_table"]
+
+
+@pytest.mark.parametrize("name", ["payments.bpmn", "payments.xml"])
+def test_a_process_model_becomes_fragments_and_tables(world: DatasetWorld, name: str) -> None:
+    world.drop(name, PROCESS)
+    published = world.take_in()
+
+    world.publish_fragments()
+
+    (row,) = fragments(world)
+    assert (row["parser_name"], row["fragment_type"]) == ("process_model", "paragraph")
+    assert "Task: Match\n\nTask: Pay\n\nMatch → Pay" in str(row["content"])
+    assert about(row)["flags"] == ["dangling"]
+    assert about(row)["document"] == {"title": "Payments"}
+    assert world.rows("payments__edges", "source", "dangling") == [("a", False), ("b", True)]
+    assert [one.warning.code for one in published.warnings] == ["dangling"]
+
+
+def test_a_damaged_document_is_quarantined_and_leaves_its_neighbours(world: DatasetWorld) -> None:
+    world.drop("broken.bpmn", PROCESS[:-40])
+    world.drop("notes.md", NOTES)
+    published = world.take_in()
+
+    world.publish_fragments()
+
+    assert [(one.file_name, one.code) for one in published.quarantined] == [
+        ("broken.bpmn", "corrupt")
+    ]
+    assert len(fragments(world)) == 2
