@@ -10,7 +10,7 @@ from kmflow_orchestration.errors import MissingDependency
 MODULES: Mapping[str, tuple[str, ...]] = {
     "databricks-sql": ("databricks.sql", "databricks.sqlalchemy", "pandas"),
     "convert": (
-        *("docx", "lxml", "olefile", "oxmsg", "pptx", "puremagic", "pypdfium2"),
+        *("lxml", "olefile", "oxmsg", "puremagic", "pypdfium2"),
         *("python_calamine", "selectolax", "striprtf"),
     ),
     "embedded": ("deltalake", "grpc", "pysail", "pyspark", "sqlglot", "starlette"),

@@ -89,8 +89,9 @@ HOMES = {
     "charset_normalizer": {"converters"},
     "lxml": {"converters"},
     "olefile": {"converters"},
-    "docx": {"converters"},
-    "pptx": {"converters"},
+    # They leave out inserted text, text boxes and notes, and hold every picture in memory.
+    "docx": set(),
+    "pptx": set(),
     "pypdfium2": {"converters"},
     "selectolax": {"converters"},
     "striprtf": {"converters"},

@@ -171,7 +171,8 @@ def _may_join(first: Chunk, second: Chunk) -> bool:
     is_table = BlockKind.TABLE in (first.kind, second.kind)
     has_crumb = min(len(first.text), len(second.text)) < _MIN
     fits = len(first.text) + len(_GAP) + len(second.text) <= _MAX
-    return has_crumb and fits and not is_table
+    # A hidden slide must not make its neighbour look hidden.
+    return has_crumb and fits and not is_table and first.flags == second.flags
 
 
 def _merged(first: Chunk, second: Chunk) -> Chunk:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -50,9 +51,9 @@ _MEMBERS = (
 )
 # Streams at the top of an OLE file; the first that is there decides.
 _STREAMS = (
-    ("encryptedpackage", Container.ENCRYPTED),
-    ("workbook", Container.XLS),
-    ("book", Container.XLS),
+    ("EncryptedPackage", Container.ENCRYPTED),
+    ("Workbook", Container.XLS),
+    ("Book", Container.XLS),
     ("__properties_version1.0", Container.MSG),
 )
 _OPEN_DOCUMENT = {b"spreadsheet": Container.ODS, b"text": Container.ODT}
@@ -98,7 +99,13 @@ def container_of(path: Path, head: bytes) -> Container:
         return Container.ZIP
     if b"opendocument." in kind:
         return _OPEN_DOCUMENT.get(kind.rpartition(b".")[2], Container.ZIP)
-    return next((found for member, found in _MEMBERS if member in names), Container.ZIP)
+    return next((found for member, found in _MEMBERS if _has(names, member)), Container.ZIP)
+
+
+def _has(names: Collection[str], member: str) -> bool:
+    # Some write word/document2.xml.
+    stem = member.removesuffix(".xml")
+    return member in names or any(name.startswith(stem) for name in names)
 
 
 def _by_streams(path: Path) -> Container:
@@ -109,15 +116,15 @@ def _by_streams(path: Path) -> Container:
             names = {entry[0].lower() for entry in container.listdir()}
     # Its directory is damaged, in one of many ways: the names may still be there.
     except Exception:  # noqa: BLE001
-        return Container.XLS if _holds_workbook(path) else Container.OLE
-    return next((kind for name, kind in _STREAMS if name in names), Container.OLE)
+        names = _names_anywhere(path)
+    return next((kind for name, kind in _STREAMS if name.lower() in names), Container.OLE)
 
 
-def _holds_workbook(path: Path) -> bool:
-    """Whether an OLE file has a stream named Workbook or Book (names are UTF-16)."""
+def _names_anywhere(path: Path) -> set[str]:
+    """Which of the streams we know a damaged OLE file names (names are UTF-16)."""
     with path.open("rb") as stream:
         content = stream.read(32 << 20)
-    return any(name.encode("utf-16-le") in content for name in ("Workbook\0", "Book\0"))
+    return {name.lower() for name, _ in _STREAMS if f"{name}\0".encode("utf-16-le") in content}
 
 
 def tabular_agreement(head: bytes) -> float:

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ from kmflow_orchestration.errors import CorruptInput
 # A document's text is small; what is larger lies in pictures, which are not read.
 MAX_PART_BYTES = 256 << 20
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One part refers to another; `kind` is the last word of its type, such as `slide`."""
+
+    id: str
+    kind: str
+    target: str
 
 
 class DocumentArchive:
@@ -41,19 +51,26 @@ class DocumentArchive:
         """Root element of a part."""
         return parse_xml(self.read(name), name)
 
-    def relations(self, part: str) -> dict[str, str]:
-        """Names of the parts that one part refers to, by relation id; never what lies outside."""
+    def relations(self, part: str) -> tuple[Relation, ...]:
+        """The parts that one part refers to ('' for the package); never what lies outside."""
         folder, name = posixpath.split(part)
         listing = posixpath.join(folder, "_rels", f"{name}.rels")
         if listing not in self.names:
-            return {}
-        return {
-            one.get("Id", ""): posixpath.normpath(
-                posixpath.join("/", folder, one.get("Target", ""))
-            )[1:]
+            return ()
+        return tuple(
+            Relation(
+                one.get("Id", ""),
+                one.get("Type", "").rpartition("/")[2],
+                posixpath.normpath(posixpath.join("/", folder, one.get("Target", "")))[1:],
+            )
             for one in children(self.xml(listing), "Relationship")
             if one.get("TargetMode") != "External"
-        }
+        )
+
+    def related(self, part: str, kind: str) -> list[str]:
+        """Names of the existing parts of one kind that a part refers to."""
+        found = self.relations(part)
+        return [one.target for one in found if one.kind == kind and one.target in self.names]
 
 
 @contextmanager
@@ -70,15 +87,3 @@ def open_archive(path: Path) -> Iterator[DocumentArchive]:
         raise CorruptInput(f"the archive is damaged: {error}") from error
     with archive:
         yield DocumentArchive(archive)
-
-
-def check_parts(path: Path) -> None:
-    """For libraries that read whole archives into memory: no part may be too large for that.
-
-    Raises:
-        CorruptInput: as `open_archive` does, and for all parts together over MAX_PART_BYTES.
-    """
-    with open_archive(path), zipfile.ZipFile(path) as archive:
-        total = sum(member.file_size for member in archive.infolist())
-    if total > 4 * MAX_PART_BYTES:
-        raise CorruptInput(f"the parts unpack to {total} bytes", reason="too_large_inside")

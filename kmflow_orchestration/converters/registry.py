@@ -59,6 +59,8 @@ class ConverterRegistry:
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
     from kmflow_orchestration.converters.delimited import DelimitedConverter
+    from kmflow_orchestration.converters.documents.slides import SlidesConverter
+    from kmflow_orchestration.converters.documents.word import WordConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
@@ -69,5 +71,7 @@ def default_converters() -> ConverterRegistry:
             SpreadsheetConverter(),
             PlainTextConverter(),
             ProcessModelConverter(),
+            WordConverter(),
+            SlidesConverter(),
         )
     )

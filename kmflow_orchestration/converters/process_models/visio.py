@@ -9,6 +9,7 @@ from typing import Any
 
 from kmflow_orchestration.converters.document_archive import DocumentArchive, open_archive
 from kmflow_orchestration.converters.interface import ConversionWarning
+from kmflow_orchestration.converters.office_properties import office_properties
 from kmflow_orchestration.converters.process_models.model import Box, Edge, Node, ProcessModel
 from kmflow_orchestration.converters.safe_xml import child, children, text_of
 from kmflow_orchestration.errors import CorruptInput
@@ -40,21 +41,12 @@ def read_visio(path: Path) -> ProcessModel:
                 continue
             nodes += reader.nodes
             edges += reader.edges()
-        properties = {**_properties(archive), "pages": str(len(pages))}
+        properties = {**office_properties(archive), "pages": str(len(pages))}
     return ProcessModel("visio", nodes, edges, warnings=tuple(warnings), properties=properties)
 
 
-def _properties(archive: DocumentArchive) -> Mapping[str, str]:
-    if "docProps/core.xml" not in archive.names:
-        return {}
-    core = archive.xml("docProps/core.xml")
-    wanted = {"title": "title", "creator": "author", "created": "created", "modified": "modified"}
-    found = {told: text_of(child(core, name)) for name, told in wanted.items()}
-    return {name: value for name, value in found.items() if value}
-
-
 def _pages(archive: DocumentArchive) -> Iterator[tuple[str, str]]:
-    parts = archive.relations(_PAGES)
+    parts = {one.id: one.target for one in archive.relations(_PAGES)}
     for page in children(archive.xml(_PAGES), "Page"):
         relation = child(page, "Rel")
         part = parts.get(relation.get(_RELATION, "") if relation is not None else "", "")
@@ -71,7 +63,7 @@ def _masters(archive: DocumentArchive) -> dict[str, _Master]:
     """Masters by id: their names, and the text their shapes have unless they have their own."""
     if _MASTERS not in archive.names:
         return {}
-    parts = archive.relations(_MASTERS)
+    parts = {one.id: one.target for one in archive.relations(_MASTERS)}
     found = {}
     for master in children(archive.xml(_MASTERS), "Master"):
         relation = child(master, "Rel")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from kmflow_orchestration.tables.medallion import SILVER_EVIDENCE_FRAGMENTS
+from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
 from kmflow_orchestration_tests.operations.datasets.dataset_world import (
     DatasetWorld,
     WatchedLakehouse,
@@ -22,7 +24,7 @@ PROCESS = """<?xml version="1.0"?>
 </definitions>"""
 
 
-def about(row: dict[str, object]) -> dict[str, object]:
+def about(row: dict[str, object]) -> dict[str, Any]:
     return dict(json.loads(str(row["metadata_json"])))
 
 
@@ -123,3 +125,19 @@ def test_a_damaged_document_is_quarantined_and_leaves_its_neighbours(world: Data
         ("broken.bpmn", "corrupt")
     ]
     assert len(fragments(world)) == 2
+
+
+def test_office_documents_become_fragments_that_say_what_they_are_of(world: DatasetWorld) -> None:
+    world.drop("policy.docx", word())
+    world.drop("kickoff.pptx", slides())
+    world.take_in()
+
+    assert world.publish_fragments().documents == 2
+
+    rows = fragments(world)
+    (hidden,) = (row for row in rows if about(row)["location"] == "slide 2")
+    assert about(hidden)["flags"] == ["hidden"]
+    assert about(hidden)["document"]["title"] == "Kick-off"
+    (table,) = (row for row in rows if about(row)["location"] == "table 1")
+    assert (table["parser_name"], table["fragment_type"]) == ("word", "table")
+    assert any("Fewer errors" in str(row["content"]) for row in rows)
