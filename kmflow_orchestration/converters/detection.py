@@ -27,8 +27,6 @@ _TEXT_SUFFIXES = frozenset(
         ".jsonl",
         ".ndjson",
         ".xml",
-        ".html",
-        ".htm",
         ".eml",
         ".yaml",
         ".yml",
@@ -36,7 +34,6 @@ _TEXT_SUFFIXES = frozenset(
         ".ini",
         ".sql",
         ".log",
-        ".rtf",
         ".svg",
         ".vtt",
         ".srt",
@@ -52,7 +49,10 @@ _TEXT_SUFFIXES = frozenset(
 )
 # Text of a converter of ours that must at least be text.
 _READ_TEXT_SUFFIXES = frozenset(
-    {".csv", ".tsv", ".tab", ".txt", ".md", ".bpmn", ".bpmn2", ".dmn", ".drawio", ".dio"}
+    {
+        *(".csv", ".tsv", ".tab", ".txt", ".md", ".html", ".htm", ".xhtml"),
+        *(".bpmn", ".bpmn2", ".dmn", ".drawio", ".dio"),
+    }
 )
 # These promise no vocabulary, so any that fits is what they promise.
 _GENERIC_SUFFIXES = frozenset({".xml"})
@@ -60,6 +60,7 @@ _GENERIC_SUFFIXES = frozenset({".xml"})
 _SIGNED_SUFFIXES = frozenset(
     {
         ".pdf",
+        ".rtf",
         ".png",
         ".jpg",
         ".jpeg",

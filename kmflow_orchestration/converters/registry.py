@@ -59,6 +59,10 @@ class ConverterRegistry:
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
     from kmflow_orchestration.converters.delimited import DelimitedConverter
+    from kmflow_orchestration.converters.documents.html import HtmlConverter
+    from kmflow_orchestration.converters.documents.open_document import OpenDocumentConverter
+    from kmflow_orchestration.converters.documents.pdf import PdfConverter
+    from kmflow_orchestration.converters.documents.rtf import RtfConverter
     from kmflow_orchestration.converters.documents.slides import SlidesConverter
     from kmflow_orchestration.converters.documents.word import WordConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
@@ -73,5 +77,9 @@ def default_converters() -> ConverterRegistry:
             ProcessModelConverter(),
             WordConverter(),
             SlidesConverter(),
+            PdfConverter(),
+            HtmlConverter(),
+            RtfConverter(),
+            OpenDocumentConverter(),
         )
     )

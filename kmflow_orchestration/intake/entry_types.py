@@ -24,6 +24,8 @@ ALLOWED = frozenset(
         "application/vnd.ms-powerpoint",
         media_types.PPTX,
         "application/vnd.oasis.opendocument.spreadsheet",
+        "application/vnd.oasis.opendocument.text",
+        "application/rtf",
         "application/vnd.ms-visio.drawing",
         # An office file behind a password: conversion says so.
         media_types.ENCRYPTED,

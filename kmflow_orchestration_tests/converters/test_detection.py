@@ -54,7 +54,7 @@ def found(detection: Detection) -> str:
         (PROSE, "a.txt", "plain_text"),
         (PROSE, "a.md", "plain_text"),
         (CSV, "a.md", "plain_text"),
-        (PDF, "a.pdf", ""),
+        (PDF, "a.pdf", "pdf"),
         (PNG, "a.png", ""),
         (b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n', "a.json", ""),
         (CSV, "a.json", ""),
@@ -110,8 +110,8 @@ def test_content_of_no_known_type_is_corrupt(source: Writes, content: bytes, nam
         detect(source(content, name), default_converters())
 
 
-def test_a_pdf_named_csv_waits_for_its_converter(source: Writes) -> None:
-    assert detect(source(PDF, "a.csv"), default_converters()).converter is None
+def test_a_picture_named_csv_waits_for_its_converter(source: Writes) -> None:
+    assert detect(source(PNG, "a.csv"), default_converters()).converter is None
 
 
 class Rival(DelimitedConverter):

@@ -7,6 +7,7 @@ import pytest
 
 from kmflow_orchestration.tables.medallion import SILVER_EVIDENCE_FRAGMENTS
 from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
+from kmflow_orchestration_tests.converters.documents.page_samples import HTML, RTF, odt, pdf
 from kmflow_orchestration_tests.operations.datasets.dataset_world import (
     DatasetWorld,
     WatchedLakehouse,
@@ -112,6 +113,26 @@ def test_a_process_model_becomes_fragments_and_tables(world: DatasetWorld, name:
     assert about(row)["document"] == {"title": "Payments"}
     assert world.rows("payments__edges", "source", "dangling") == [("a", False), ("b", True)]
     assert [one.warning.code for one in published.warnings] == ["dangling"]
+
+
+def test_pages_become_fragments_and_say_what_they_lack(world: DatasetWorld) -> None:
+    world.drop("tariff.pdf", pdf())
+    world.drop("returns.htm", HTML)
+    world.drop("handover.rtf", RTF)
+    world.drop("access.odt", odt())
+    world.drop("locked.pdf", pdf(is_encrypted=True))
+    published = world.take_in()
+
+    assert world.publish_fragments().documents == 4
+
+    assert [(one.file_name, one.code) for one in published.quarantined] == [
+        ("locked.pdf", "encrypted")
+    ]
+    warned = {(one.file_name, one.warning.code, one.warning.location) for one in published.warnings}
+    assert ("tariff.pdf", "needs_ocr", "page 3") in warned
+    (scan,) = (row for row in fragments(world) if "needs_ocr" in about(row).get("flags", ()))
+    assert "[page 3 has no text layer]" in str(scan["content"])
+    assert about(scan)["document"]["created"] == "2026-10-05T08:15:00+02:00"
 
 
 def test_a_damaged_document_is_quarantined_and_leaves_its_neighbours(world: DatasetWorld) -> None:
