@@ -27,7 +27,6 @@ _TEXT_SUFFIXES = frozenset(
         ".jsonl",
         ".ndjson",
         ".xml",
-        ".eml",
         ".yaml",
         ".yml",
         ".toml",
@@ -41,7 +40,6 @@ _TEXT_SUFFIXES = frozenset(
         ".rst",
         ".ics",
         ".vcf",
-        ".mbox",
         ".py",
         ".r",
         ".ipynb",
@@ -51,6 +49,7 @@ _TEXT_SUFFIXES = frozenset(
 _READ_TEXT_SUFFIXES = frozenset(
     {
         *(".csv", ".tsv", ".tab", ".txt", ".md", ".html", ".htm", ".xhtml"),
+        *(".eml", ".mbox"),
         *(".bpmn", ".bpmn2", ".dmn", ".drawio", ".dio"),
     }
 )

@@ -65,6 +65,7 @@ def default_converters() -> ConverterRegistry:
     from kmflow_orchestration.converters.documents.rtf import RtfConverter
     from kmflow_orchestration.converters.documents.slides import SlidesConverter
     from kmflow_orchestration.converters.documents.word import WordConverter
+    from kmflow_orchestration.converters.mail.converter import MailConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
@@ -81,5 +82,6 @@ def default_converters() -> ConverterRegistry:
             HtmlConverter(),
             RtfConverter(),
             OpenDocumentConverter(),
+            MailConverter(),
         )
     )

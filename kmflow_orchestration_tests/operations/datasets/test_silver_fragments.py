@@ -8,6 +8,7 @@ import pytest
 from kmflow_orchestration.tables.medallion import SILVER_EVIDENCE_FRAGMENTS
 from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
 from kmflow_orchestration_tests.converters.documents.page_samples import HTML, RTF, odt, pdf
+from kmflow_orchestration_tests.converters.mail.test_mail import HASH, MSG, forwarded
 from kmflow_orchestration_tests.operations.datasets.dataset_world import (
     DatasetWorld,
     WatchedLakehouse,
@@ -133,6 +134,21 @@ def test_pages_become_fragments_and_say_what_they_lack(world: DatasetWorld) -> N
     (scan,) = (row for row in fragments(world) if "needs_ocr" in about(row).get("flags", ()))
     assert "[page 3 has no text layer]" in str(scan["content"])
     assert about(scan)["document"]["created"] == "2026-10-05T08:15:00+02:00"
+
+
+def test_mail_becomes_fragments_with_its_attachments_listed(world: DatasetWorld) -> None:
+    world.drop("request.eml", bytes(forwarded()))
+    world.drop("numbers.msg", MSG)
+    world.take_in()
+
+    assert world.publish_fragments().documents == 2
+
+    rows = fragments(world)
+    assert {row["parser_name"] for row in rows} == {"mail"}
+    lists = [str(row["content"]) for row in rows if row["fragment_type"] == "table"]
+    assert len(lists) == 2
+    assert all(HASH in one for one in lists)
+    assert {about(row)["document"]["title"] for row in rows} == {"Fwd", "Quarter end"}
 
 
 def test_a_damaged_document_is_quarantined_and_leaves_its_neighbours(world: DatasetWorld) -> None:
