@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import zipfile
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +14,8 @@ from kmflow_orchestration.converters.delimited_dialect import sniff
 from kmflow_orchestration.errors import CorruptInput
 
 HEAD_BYTES = 64 << 10
+# What the standard library raises over archives that are damaged, encrypted or from the future.
+ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError)
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _CONTROLS = bytes(sorted(frozenset(range(32)) - {9, 10, 12, 13, 27}))
 # Formats that are text to a probe, yet announce themselves.
@@ -95,7 +98,7 @@ def container_of(path: Path, head: bytes) -> Container:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             kind = archive.read("mimetype")[:100] if "mimetype" in names else b""
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError):
+    except ZIP_DAMAGE:
         return Container.ZIP
     if b"opendocument." in kind:
         return _OPEN_DOCUMENT.get(kind.rpartition(b".")[2], Container.ZIP)

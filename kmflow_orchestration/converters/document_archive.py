@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kmflow_orchestration.converters.content_look import ZIP_DAMAGE
 from kmflow_orchestration.converters.safe_xml import children, parse_xml
 from kmflow_orchestration.converters.workbook_archive import check_archive
 from kmflow_orchestration.errors import CorruptInput
 
 # A document's text is small; what is larger lies in pictures, which are not read.
 MAX_PART_BYTES = 256 << 20
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class DocumentArchive:
             return self._archive.read(name)
         except KeyError as error:
             raise CorruptInput(f"{name} is missing") from error
-        except _DAMAGE as error:
+        except ZIP_DAMAGE as error:
             raise CorruptInput(f"{name} is damaged: {error}") from error
 
     def xml(self, name: str) -> Any:
@@ -83,7 +82,7 @@ def open_archive(path: Path) -> Iterator[DocumentArchive]:
     check_archive(path)
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except ZIP_DAMAGE as error:
         raise CorruptInput(f"the archive is damaged: {error}") from error
     with archive:
         yield DocumentArchive(archive)

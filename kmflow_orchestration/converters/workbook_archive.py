@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from kmflow_orchestration.converters.content_look import ZIP_DAMAGE
 from kmflow_orchestration.errors import CorruptInput
 
 _MAX_MEMBERS = 10_000
@@ -33,7 +34,7 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except ZIP_DAMAGE as error:
         raise CorruptInput(f"the archive is damaged: {error}") from error
     packed = sum(member.compress_size for member in members)
     unpacked = sum(member.file_size for member in members)

@@ -195,6 +195,7 @@ ENTITY = ODT_CONTENT.replace("?>", DOCTYPE, 1)
         (odt(ODT_CONTENT[:-40]), "a.odt", "corrupt"),
         (odt(ENTITY), "a.odt", "xml_entities"),
         (ODT[:500], "a.odt", "corrupt"),
+        (ODT.replace(b"PK\x01\x02\x14\x03\x14", b"PK\x01\x02\x14\x03\x7f"), "a.odt", "corrupt"),
     ],
     ids=lambda value: value if isinstance(value, str) and len(value) < 20 else "content",
 )
