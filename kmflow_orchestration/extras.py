@@ -9,7 +9,10 @@ from kmflow_orchestration.errors import MissingDependency
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "databricks-sql": ("databricks.sql", "databricks.sqlalchemy", "pandas"),
-    "convert": ("puremagic", "python_calamine"),
+    "convert": (
+        *("lxml", "olefile", "oxmsg", "puremagic", "pypdfium2"),
+        *("python_calamine", "selectolax", "striprtf"),
+    ),
     "embedded": ("deltalake", "grpc", "pysail", "pyspark", "sqlglot", "starlette"),
     "postgres": ("dagster_postgres", "psycopg"),
     "demo": ("openpyxl", "palmerpenguins", "vega_datasets"),

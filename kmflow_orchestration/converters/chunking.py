@@ -25,13 +25,15 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 class Chunk:
     """A piece of a document, its heading in front of `text`.
 
-    `kind` is that of its blocks, paragraph when they differ; `location` is where it begins.
+    `kind` is that of its blocks, paragraph when they differ; `location` is where it begins, and
+    `flags` are those of any of its blocks.
     """
 
     kind: BlockKind
     text: str
     heading: str = ""
     location: str = ""
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class _Piece:
     kind: BlockKind
     text: str
     location: str
+    flags: tuple[str, ...]
 
 
 def chunks(blocks: Iterable[TextBlock]) -> list[Chunk]:
@@ -65,7 +68,8 @@ def _sections(blocks: Iterable[TextBlock]) -> Iterator[tuple[tuple[int, str], Te
 def _section(heading: str, blocks: list[TextBlock]) -> Iterator[Chunk]:
     body = [block for block in blocks if block.kind is not BlockKind.HEADING]
     if not body:
-        yield Chunk(BlockKind.HEADING, heading, heading, blocks[0].location)
+        first = blocks[0]
+        yield Chunk(BlockKind.HEADING, heading, heading, first.location, first.flags)
         return
     for is_table, run in groupby(body, key=lambda block: block.kind is BlockKind.TABLE):
         if is_table:
@@ -91,7 +95,7 @@ def _pieces(block: TextBlock) -> Iterator[_Piece]:
 
 
 def _piece(block: TextBlock, text: str) -> _Piece:
-    return _Piece(block.kind, text, block.location)
+    return _Piece(block.kind, text, block.location, block.flags)
 
 
 def _cut(text: str) -> Iterator[str]:
@@ -139,7 +143,12 @@ def _chunk(heading: str, pieces: list[_Piece], overlap: str = "") -> Chunk:
         _GAP.join(part for part in parts if part),
         heading,
         pieces[0].location,
+        _union(*(piece.flags for piece in pieces)),
     )
+
+
+def _union(*flags: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({flag for some in flags for flag in some}))
 
 
 def _short(heading: str) -> str:
@@ -162,7 +171,8 @@ def _may_join(first: Chunk, second: Chunk) -> bool:
     is_table = BlockKind.TABLE in (first.kind, second.kind)
     has_crumb = min(len(first.text), len(second.text)) < _MIN
     fits = len(first.text) + len(_GAP) + len(second.text) <= _MAX
-    return has_crumb and fits and not is_table
+    # A hidden slide must not make its neighbour look hidden.
+    return has_crumb and fits and not is_table and first.flags == second.flags
 
 
 def _merged(first: Chunk, second: Chunk) -> Chunk:
@@ -170,4 +180,5 @@ def _merged(first: Chunk, second: Chunk) -> Chunk:
     text = second.text
     if first.heading and first.heading == second.heading:
         text = text.removeprefix(_short(second.heading) + _GAP)
-    return replace(first, kind=kind, text=first.text + _GAP + text)
+    flags = _union(first.flags, second.flags)
+    return replace(first, kind=kind, text=first.text + _GAP + text, flags=flags)

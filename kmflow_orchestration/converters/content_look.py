@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,8 @@ from kmflow_orchestration.converters.delimited_dialect import sniff
 from kmflow_orchestration.errors import CorruptInput
 
 HEAD_BYTES = 64 << 10
+# What the standard library raises over archives that are damaged, encrypted or from the future.
+ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError)
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _CONTROLS = bytes(sorted(frozenset(range(32)) - {9, 10, 12, 13, 27}))
 # Formats that are text to a probe, yet announce themselves.
@@ -36,6 +39,9 @@ class Container(StrEnum):
     DOCX = "docx"
     PPTX = "pptx"
     ODT = "odt"
+    VSDX = "vsdx"
+    MSG = "msg"
+    ENCRYPTED = "encrypted"
     ZIP = "zip"
     OLE = "ole"
 
@@ -44,6 +50,14 @@ _MEMBERS = (
     ("xl/workbook.xml", Container.XLSX),
     ("word/document.xml", Container.DOCX),
     ("ppt/presentation.xml", Container.PPTX),
+    ("visio/document.xml", Container.VSDX),
+)
+# Streams at the top of an OLE file; the first that is there decides.
+_STREAMS = (
+    ("EncryptedPackage", Container.ENCRYPTED),
+    ("Workbook", Container.XLS),
+    ("Book", Container.XLS),
+    ("__properties_version1.0", Container.MSG),
 )
 _OPEN_DOCUMENT = {b"spreadsheet": Container.ODS, b"text": Container.ODT}
 
@@ -77,26 +91,43 @@ def _is_text(head: bytes) -> bool:
 def container_of(path: Path, head: bytes) -> Container:
     """What kind of container a file is. A damaged one is ZIP or OLE."""
     if head.startswith(_OLE):
-        return Container.XLS if _holds_workbook(path) else Container.OLE
+        return _by_streams(path)
     if not head.startswith(_ZIP):
         return Container.NONE
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             kind = archive.read("mimetype")[:100] if "mimetype" in names else b""
-    # RuntimeError: encrypted, or a compression that nobody knows.
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError):
+    except ZIP_DAMAGE:
         return Container.ZIP
     if b"opendocument." in kind:
         return _OPEN_DOCUMENT.get(kind.rpartition(b".")[2], Container.ZIP)
-    return next((found for member, found in _MEMBERS if member in names), Container.ZIP)
+    return next((found for member, found in _MEMBERS if _has(names, member)), Container.ZIP)
 
 
-def _holds_workbook(path: Path) -> bool:
-    """Whether an OLE file has a stream named Workbook or Book (names are UTF-16)."""
+def _has(names: Collection[str], member: str) -> bool:
+    # Some write word/document2.xml.
+    stem = member.removesuffix(".xml")
+    return member in names or any(name.startswith(stem) for name in names)
+
+
+def _by_streams(path: Path) -> Container:
+    import olefile
+
+    try:
+        with olefile.OleFileIO(path) as container:
+            names = {entry[0].lower() for entry in container.listdir()}
+    # Its directory is damaged, in one of many ways: the names may still be there.
+    except Exception:  # noqa: BLE001
+        names = _names_anywhere(path)
+    return next((kind for name, kind in _STREAMS if name.lower() in names), Container.OLE)
+
+
+def _names_anywhere(path: Path) -> set[str]:
+    """Which of the streams we know a damaged OLE file names (names are UTF-16)."""
     with path.open("rb") as stream:
         content = stream.read(32 << 20)
-    return any(name.encode("utf-16-le") in content for name in ("Workbook\0", "Book\0"))
+    return {name.lower() for name, _ in _STREAMS if f"{name}\0".encode("utf-16-le") in content}
 
 
 def tabular_agreement(head: bytes) -> float:

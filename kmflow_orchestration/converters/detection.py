@@ -10,7 +10,12 @@ from kmflow_orchestration.converters.content_look import (
     container_of,
     look_at,
 )
-from kmflow_orchestration.converters.interface import ConversionWarning, Converter, Source
+from kmflow_orchestration.converters.interface import (
+    ConversionWarning,
+    Converter,
+    OutputKind,
+    Source,
+)
 from kmflow_orchestration.converters.packed_source import is_packed
 from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.errors import CorruptInput
@@ -19,39 +24,38 @@ _CERTAIN = 0.9
 # Text formats that have no converter yet; without this list they would be read as prose.
 _TEXT_SUFFIXES = frozenset(
     {
-        ".html",
-        ".htm",
-        ".eml",
         ".yaml",
         ".yml",
         ".toml",
         ".ini",
         ".sql",
         ".log",
-        ".rtf",
         ".svg",
-        ".bpmn",
-        ".dmn",
-        ".drawio",
-        ".dio",
         ".vtt",
         ".srt",
         ".tex",
         ".rst",
         ".ics",
         ".vcf",
-        ".mbox",
         ".py",
         ".r",
         ".ipynb",
     }
 )
-# Text formats of converters: what is no text under such a name is damaged.
-_TEXT_TABLES = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".xml"})
+# Text of a converter of ours that must at least be text.
+_READ_TEXT_SUFFIXES = frozenset(
+    {
+        *(".csv", ".tsv", ".tab", ".txt", ".md", ".html", ".htm", ".xhtml"),
+        *(".json", ".jsonl", ".ndjson", ".xml"),
+        *(".eml", ".mbox"),
+        *(".bpmn", ".bpmn2", ".dmn", ".drawio", ".dio"),
+    }
+)
 # Formats that always begin with a signature: without it the file is damaged.
 _SIGNED_SUFFIXES = frozenset(
     {
         ".pdf",
+        ".rtf",
         ".png",
         ".jpg",
         ".jpeg",
@@ -108,25 +112,30 @@ def detect(source: Source, registry: ConverterRegistry) -> Detection:
         head = stream.read(HEAD_BYTES)
     by_suffix = registry.for_suffix(source.double_suffix) or registry.for_suffix(source.suffix)
     sure = {converter: converter.detect(source, head) for converter in registry}
-    best = max(sure, key=lambda converter: (sure[converter], converter is by_suffix), default=None)
-    if by_suffix is not None and best is not None and sure[by_suffix] == sure[best] > 0:
-        return Detection(by_suffix)
-    if best is not None and sure[best] >= _CERTAIN and not _is_other_text(source):
-        return Detection(best, (_mismatch(source, best.name),))
+    best = max(
+        sure,
+        key=lambda converter: (sure[converter], converter.priority, converter is by_suffix),
+        default=None,
+    )
+    if best is not None and best is by_suffix and sure[best] > 0:
+        return Detection(best)
+    if best is not None and sure[best] >= _CERTAIN and not _is_other_text(source, best):
+        # XML that is a process model, too, is what its name promises.
+        is_promised = by_suffix is not None and sure[by_suffix] >= _CERTAIN
+        return Detection(best, () if is_promised else (_mismatch(source, best.name),))
     if by_suffix is not None and sure[by_suffix] > 0:
         return Detection(by_suffix)
     return _without_converter(source, head)
 
 
-def _is_other_text(source: Source) -> bool:
+def _is_other_text(source: Source, found: Converter) -> bool:
     """Lines of a log or of code may line up like a table; their suffix knows better."""
-    return source.suffix in _TEXT_SUFFIXES
+    return source.suffix in _TEXT_SUFFIXES and found.output is OutputKind.TABLES
 
 
 def _mismatch(source: Source, found: str) -> ConversionWarning:
-    return ConversionWarning(
-        "type_mismatch", f"the name ends in {source.suffix or 'nothing'}, the content is {found}"
-    )
+    told = f"the name ends in {source.suffix or 'nothing'}, the content is {found}"
+    return ConversionWarning("type_mismatch", told)
 
 
 def _without_converter(source: Source, head: bytes) -> Detection:
@@ -151,8 +160,7 @@ def _known_container(source: Source, head: bytes) -> str:
 
 
 def _must_be_known(source: Source) -> bool:
-    is_text_format = source.suffix in _TEXT_SUFFIXES or source.suffix in _TEXT_TABLES
-    return source.suffix in _SIGNED_SUFFIXES or is_text_format or source.suffix in (".txt", ".md")
+    return source.suffix in _SIGNED_SUFFIXES | _TEXT_SUFFIXES | _READ_TEXT_SUFFIXES
 
 
 def _known_signature(head: bytes) -> str:

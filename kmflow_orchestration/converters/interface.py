@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -123,19 +123,34 @@ class BlockKind(StrEnum):
     LIST = "list"
     TABLE = "table"
     CODE = "code"
+    NOTE = "note"
+    """Beside the text: a speaker's note, a footnote, an annotation of a diagram."""
+    COMMENT = "comment"
+    HEADER = "header"
+    FOOTER = "footer"
+    DELETED = "deleted"
+    """Text that a tracked change takes out."""
+    STEP = "step"
+    """A task, event, gateway, decision or shape of a process model."""
+    FLOW = "flow"
+    """A connection of two steps."""
+    PROPERTIES = "properties"
+    """What a message says of itself: sender, recipients, date, subject."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextBlock:
     """A piece of text in reading order, under the `heading` it stands below ('' before any).
 
-    `location` says where in the source it begins, such as `line 12` or `page 3`.
+    `location` says where in the source it begins, such as `line 12` or `page 3`. `flags` are words
+    for what a reader of the text should know, such as `hidden` or `needs_ocr`.
     """
 
     kind: BlockKind
     text: str
     heading: str = ""
     location: str = ""
+    flags: tuple[str, ...] = ()
 
 
 class OutputKind(StrEnum):
@@ -143,6 +158,11 @@ class OutputKind(StrEnum):
 
     TABLES = "tables"
     TEXT = "text"
+    BOTH = "both"
+
+    @property
+    def has_text(self) -> bool:
+        return self is not OutputKind.TABLES
 
 
 class Converter(Protocol):
@@ -182,4 +202,17 @@ class Converter(Protocol):
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Iterator[TextBlock]:
         """Text of the source; empty for a table converter."""
+        ...
+
+
+@runtime_checkable
+class DescribesDocuments(Protocol):
+    """A converter that also reads what a document says of itself."""
+
+    def properties(self, source: Source) -> Mapping[str, str]:
+        """Such as title, author, created (ISO 8601) and pages; only those that hold something.
+
+        Raises:
+            CorruptInput: as `open_text` does.
+        """
         ...

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,7 @@ from kmflow_orchestration.converters.interface import (
     OutputKind,
     Receipt,
     Source,
+    TextBlock,
 )
 from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.converters.type_lattice import ColumnType
@@ -124,13 +126,32 @@ def _staged(task: StagingTask) -> ConvertedItem:
         _staged_table(table, task, position)
         for position, table in enumerate(converter.open_tables(task.source))
     )
+    warnings = found.warnings
+    if converter.output.has_text:
+        # Read to its end here, where a reader that fails takes nothing with it: what cannot be
+        # read is quarantined before its text is published.
+        warnings += _flagged(converter.open_text(task.source))
     return ConvertedItem(
         task.item_id,
         Outcome.CONVERTED,
         tables,
         converter.output,
         f"{converter.name}:{converter.version}",
-        found.warnings,
+        warnings,
+    )
+
+
+def _flagged(blocks: Iterable[TextBlock]) -> tuple[ConversionWarning, ...]:
+    """A warning for each flag of a text, with the first place that has it."""
+    counts: Counter[str] = Counter()
+    places: dict[str, str] = {}
+    for block in blocks:
+        for flag in block.flags:
+            counts[flag] += 1
+            places.setdefault(flag, block.location)
+    return tuple(
+        ConversionWarning(flag, f"{flag.replace('_', ' ')}: {count} pieces of text", places[flag])
+        for flag, count in counts.items()
     )
 
 

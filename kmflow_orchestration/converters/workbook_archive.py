@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from kmflow_orchestration.converters.content_look import ZIP_DAMAGE
 from kmflow_orchestration.errors import CorruptInput
 
 _MAX_MEMBERS = 10_000
 _MAX_BYTES = 10 << 30
 # Sheets of repeated cells pack well: the ratio matters only where it hurts (row D22).
 _MAX_RATIO, _RATIO_FROM_BYTES = 100, 256 << 20
-# What the members of a damaged archive end with; an unknown compression is no error of ours.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
 _CHUNK_BYTES = 1 << 20
 _ERROR_MARK = b't="e"'
 _ERROR_CELL = re.compile(rb'<c\s[^>]*\bt="e"')
@@ -37,8 +35,8 @@ def check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (*_DAMAGED, ValueError) as error:
-        raise CorruptInput(f"the workbook is damaged: {error}") from error
+    except ZIP_DAMAGE as error:
+        raise CorruptInput(f"the archive is damaged: {error}") from error
     packed = sum(member.compress_size for member in members)
     unpacked = sum(member.file_size for member in members)
     swells = unpacked > _RATIO_FROM_BYTES and unpacked > _MAX_RATIO * max(packed, 1)
@@ -62,7 +60,7 @@ def error_cells(path: Path) -> Mapping[str, int]:
                 for name, member in _sheet_members(archive).items()
                 if member in archive.namelist()
             }
-    except (*_DAMAGED, KeyError, UnicodeDecodeError):
+    except (*ZIP_DAMAGE, KeyError):
         return {}
 
 

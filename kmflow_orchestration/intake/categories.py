@@ -50,6 +50,8 @@ _MEDIA_TYPES: Mapping[str, str] = {
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xls": "application/vnd.ms-excel",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".odt": "application/vnd.oasis.opendocument.text",
+    ".rtf": "application/rtf",
     ".vsdx": "application/vnd.ms-visio.drawing",
     ".txt": "text/plain",
     ".md": "text/markdown",

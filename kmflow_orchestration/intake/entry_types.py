@@ -24,6 +24,11 @@ ALLOWED = frozenset(
         "application/vnd.ms-powerpoint",
         media_types.PPTX,
         "application/vnd.oasis.opendocument.spreadsheet",
+        "application/vnd.oasis.opendocument.text",
+        "application/rtf",
+        "message/rfc822",
+        "application/mbox",
+        "application/vnd.ms-outlook",
         "application/vnd.ms-visio.drawing",
         # An office file behind a password: conversion says so.
         media_types.ENCRYPTED,

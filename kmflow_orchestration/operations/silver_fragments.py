@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -17,7 +17,7 @@ import pyarrow as pa
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.chunking import Chunk, chunks
 from kmflow_orchestration.converters.detection import detect
-from kmflow_orchestration.converters.interface import Converter, OutputKind, Source
+from kmflow_orchestration.converters.interface import Converter, DescribesDocuments, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
 from kmflow_orchestration.identity import bronze_id, fragment_id
@@ -38,6 +38,8 @@ from kmflow_orchestration.tables.medallion import (
     SILVER_EVIDENCE_FRAGMENTS,
 )
 
+# What a document says of itself stands with each of its fragments.
+_MAX_PROPERTY = 300
 _SCHEMA = arrow_schema(SILVER_EVIDENCE_FRAGMENTS.columns)
 
 
@@ -158,7 +160,10 @@ def _have_rows(item_ids: Container[str], table: TableName, lakehouse: Lakehouse)
 def _rows(items: Iterable[Item], stored: StoredFiles, tally: _Tally) -> Iterator[pa.RecordBatch]:
     registry = default_converters()
     for item in items:
-        rows = [_row(item, *parsed) for parsed in _parsed(item, stored, registry)]
+        parsed = _parsed(item, stored, registry)
+        if parsed is None:
+            continue
+        rows = [_row(item, parsed, *numbered) for numbered in enumerate(parsed.chunks)]
         tally.fragments += len(rows)
         tally.documents += bool(rows)
         tally.characters += sum(len(str(row["content"])) for row in rows)
@@ -168,13 +173,24 @@ def _rows(items: Iterable[Item], stored: StoredFiles, tally: _Tally) -> Iterator
 
 
 def _may_hold_text(item: Item, registry: ConverterRegistry) -> bool:
+    """By its name or by its content's type: a process model may be named `.xml`."""
     converter = registry.for_suffix(Path(item.file_name).suffix)
-    return converter is not None and converter.output is OutputKind.TEXT
+    if converter is not None and converter.output.has_text:
+        return True
+    return any(one.output.has_text and item.media_type in one.media_types for one in registry)
 
 
-def _parsed(
-    item: Item, stored: StoredFiles, registry: ConverterRegistry
-) -> list[tuple[Converter, int, Chunk]]:
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """The text of one document, by whom it was read, and what the document says of itself."""
+
+    converter: Converter
+    chunks: Sequence[Chunk]
+    properties: Mapping[str, str]
+
+
+def _parsed(item: Item, stored: StoredFiles, registry: ConverterRegistry) -> _Parsed | None:
+    """None for what holds no text, or none that can be read."""
     with TemporaryDirectory(prefix="kmflow-text-") as folder:
         local = Path(folder) / "source"
         with (
@@ -185,19 +201,36 @@ def _parsed(
         source = Source(local, item.file_name, item.media_type)
         try:
             converter = detect(source, registry).converter
+            if converter is None or not converter.output.has_text:
+                return None
+            found = chunks(converter.open_text(source))
+            return _Parsed(converter, found, _properties(converter, source))
         except CorruptInput:
             # Conversion quarantines it, with its reason, when it gets there.
-            return []
-        if converter is None or converter.output is not OutputKind.TEXT:
-            return []
-        found = chunks(converter.open_text(source))
-    return [(converter, ordinal, chunk) for ordinal, chunk in enumerate(found)]
+            return None
 
 
-def _row(item: Item, converter: Converter, ordinal: int, chunk: Chunk) -> dict[str, object]:
+def _properties(converter: Converter, source: Source) -> Mapping[str, str]:
+    if not isinstance(converter, DescribesDocuments):
+        return {}
+    return {
+        name: value[:_MAX_PROPERTY] for name, value in converter.properties(source).items() if value
+    }
+
+
+def _row(item: Item, parsed: _Parsed, ordinal: int, chunk: Chunk) -> dict[str, object]:
+    converter = parsed.converter
     # One row per fragment: the row's id is the fragment's.
     row_id = fragment_id(item.item_id, ordinal, converter.version)
-    place = {"heading": chunk.heading, "location": chunk.location, "ordinal": ordinal}
+    about: dict[str, object] = {
+        "heading": chunk.heading,
+        "location": chunk.location,
+        "ordinal": ordinal,
+    }
+    if chunk.flags:
+        about["flags"] = list(chunk.flags)
+    if parsed.properties:
+        about["document"] = dict(parsed.properties)
     return {
         "group_id": item.group_id,
         "engagement_id": item.engagement_id,
@@ -211,7 +244,7 @@ def _row(item: Item, converter: Converter, ordinal: int, chunk: Chunk) -> dict[s
         "char_count": len(chunk.text),
         "parser_name": converter.name,
         "parser_version": converter.version,
-        "metadata_json": json.dumps(place, ensure_ascii=False, sort_keys=True),
+        "metadata_json": json.dumps(about, ensure_ascii=False, sort_keys=True),
         "processed_at": item.stored_at,
         BATCH_COLUMN: item.batch_id,
     }

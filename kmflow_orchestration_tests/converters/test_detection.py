@@ -9,6 +9,7 @@ import pytest
 
 from kmflow_orchestration.converters.delimited import DelimitedConverter
 from kmflow_orchestration.converters.detection import Detection, detect
+from kmflow_orchestration.converters.plain_text import PlainTextConverter
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
@@ -59,7 +60,7 @@ def found(detection: Detection) -> str:
         (PROSE, "a.txt", "plain_text"),
         (PROSE, "a.md", "plain_text"),
         (CSV, "a.md", "plain_text"),
-        (PDF, "a.pdf", ""),
+        (PDF, "a.pdf", "pdf"),
         (PNG, "a.png", ""),
         (JSON, "a.json", "json"),
         (JSON, "a.ndjson", "json"),
@@ -74,12 +75,9 @@ def found(detection: Detection) -> str:
         (PROSE, "a.xml", "xml"),
         (XML.replace(b"1", b"\0" * 9), "a.xml", "xml"),
         (gzip.compress(XML), "a.xml.gz", "xml"),
-        (XML, "a.bpmn", ""),
-        (XML, "a.dmn", ""),
-        (XML, "a.drawio", ""),
         (XML, "a.xes", ""),
         (XML, "a.svg", ""),
-        (archive("word/document.xml"), "a.docx", ""),
+        (archive("word/document.xml"), "a.docx", "word"),
         (archive("notes.txt"), "a.zip", ""),
         (DBF, "a.dbf", "dbase"),
         (NOISE, "a.dbf", "dbase"),
@@ -139,7 +137,6 @@ def test_content_of_another_known_type_is_taken_with_a_warning(
         (NOISE, "a"),
         (PROSE, "a.xlsx"),
         (PROSE, "a.pdf"),
-        (archive("word/document.xml")[:40], "a.docx"),
     ],
 )
 def test_content_of_no_known_type_is_corrupt(source: Writes, content: bytes, name: str) -> None:
@@ -147,8 +144,8 @@ def test_content_of_no_known_type_is_corrupt(source: Writes, content: bytes, nam
         detect(source(content, name), default_converters())
 
 
-def test_a_pdf_named_csv_waits_for_its_converter(source: Writes) -> None:
-    assert detect(source(PDF, "a.csv"), default_converters()).converter is None
+def test_a_picture_named_csv_waits_for_its_converter(source: Writes) -> None:
+    assert detect(source(PNG, "a.csv"), default_converters()).converter is None
 
 
 class Rival(DelimitedConverter):
@@ -180,15 +177,6 @@ def test_a_converter_enters_once() -> None:
 
 
 def test_the_version_of_all_names_every_converter() -> None:
-    told = default_converters().version.split(",")
+    registry = ConverterRegistry((StrongerRival(), PlainTextConverter()))
 
-    assert told == sorted(told)
-    assert {
-        "arrow:1",
-        "dbase:1",
-        "delimited:1",
-        "json:1",
-        "plain_text:1",
-        "spreadsheet:1",
-        "xml:1",
-    } <= set(told)
+    assert registry.version == f"plain_text:{PlainTextConverter.version},rival:{Rival.version}"

@@ -102,6 +102,17 @@ def test_crumbs_join_a_neighbour() -> None:
     ]
 
 
+def test_crumbs_of_another_section_keep_their_flags_to_themselves() -> None:
+    hidden = TextBlock(BlockKind.PARAGRAPH, "old plan", "I", "slide 2", ("hidden",))
+
+    found = chunks([paragraph("new plan"), hidden, paragraph("more", "I")])
+
+    assert [(chunk.text, chunk.flags) for chunk in found] == [
+        ("H\n\nnew plan", ()),
+        ("I\n\nold plan\n\nmore", ("hidden",)),
+    ]
+
+
 def test_a_heading_without_text_is_kept() -> None:
     found = chunks([TextBlock(BlockKind.HEADING, "Title", "Title"), paragraph("x" * 300, "Sub")])
 

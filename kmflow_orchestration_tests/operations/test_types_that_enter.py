@@ -58,7 +58,7 @@ def test_a_refused_file_is_not_looked_at_twice_and_enters_once_it_is_another(
         ("a.csv", NOISE),
         ("a", NOISE),
         ("a.pdf", NOISE),
-        ("a.xls", ole("__properties_version1.0")),
+        ("a.xls", ole("VisioDocument")),
         ("a.xes", b"\x7fELF" + NOISE),
         ("a.txt", b"#!/bin/sh\n"),
     ],
