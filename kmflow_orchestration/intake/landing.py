@@ -142,7 +142,10 @@ def folder_mtime_ns(root: Path, folder: str) -> int | None:
 
 def mtime_ns_of(found: os.stat_result) -> int:
     """When a file last changed, in nanoseconds since 1970; a time no database holds is its end."""
-    return max(-_INT64, min(found.st_mtime_ns, _INT64))
+    mtime_ns = found.st_mtime_ns
+    if -_INT64 <= mtime_ns <= _INT64:
+        return mtime_ns
+    return _INT64 if mtime_ns > 0 else -_INT64
 
 
 def kind_of(found: os.stat_result) -> str:

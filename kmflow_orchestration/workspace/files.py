@@ -230,14 +230,30 @@ def sent_file(path: Path, asked: Mapping[str, str]) -> Response:
         if end - start <= _IN_MEMORY:
             return Response(source.read(end - start), status, headers)
         open_files.pop_all()  # the stream closes it
-        return StreamingResponse(_chunks(source, end - start), status, headers)
+        return StreamingResponse(_Chunks(source, end - start), status, headers)
 
 
-def _chunks(source: BinaryIO, length: int) -> Iterator[bytes]:
-    with source:
-        while length > 0 and (chunk := source.read(min(_CHUNK, length))):
-            length -= len(chunk)
-            yield chunk
+class _Chunks:
+    """So many bytes of an open file, which is closed with it: a client that goes may do so before
+    the first of them was asked for."""
+
+    def __init__(self, source: BinaryIO, length: int) -> None:
+        self._source = source
+        self._length = length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self._source.read(min(_CHUNK, self._length))
+        if not chunk:
+            self._source.close()
+            raise StopIteration
+        self._length -= len(chunk)
+        return chunk
+
+    def __del__(self) -> None:
+        self._source.close()
 
 
 def _range(header: str | None, size: int) -> tuple[int, int]:

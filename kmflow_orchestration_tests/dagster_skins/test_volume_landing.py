@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 
 from kmflow_orchestration.access.caller import caller_of
 from kmflow_orchestration.access.roles import Role
+from kmflow_orchestration.config.settings import load_settings
+from kmflow_orchestration.context import Context
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.errors import QuarantinedFile, UnsafePath
 from kmflow_orchestration.intake.arrivals import SweepCursor, look
@@ -33,6 +37,7 @@ from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
 from kmflow_orchestration_tests.dagster_skins.sensor_world import SensorWorld, skip_text
 from kmflow_orchestration_tests.embedded import Room, embedded_server, room
 from kmflow_orchestration_tests.fakes import FakeClock
+from kmflow_orchestration_tests.processes import in_child
 
 __all__ = ["embedded_server", "room"]
 
@@ -40,6 +45,7 @@ ACME = GroupId("acme")
 LANDING = "/Volumes/acme/main/evidence/landing"
 LARGE = b"id,name\n" + b"1,x\n" * (KEPT_BYTES // 2)
 VIEWER = caller_of("ann@kmflow.test", ("acme",), Role.VIEWER)
+COUNTED = ("stored", "duplicates", "superseded", "quarantined", "failed")
 LISTINGS, DOWNLOADS = "/api/2.0/fs/directories/*", "/api/2.0/fs/files/*"
 
 
@@ -87,7 +93,7 @@ class VolumeWorld:
         self.world.cursors.clear()
         return self.world.tick("evidence_arrival")
 
-    def run(self) -> dict[str, Any]:
+    def materialized(self) -> dict[str, Any]:
         """Materialize the day's evidence; counts of what became of its files."""
         result = self.world.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             partition_key=day_key("acme", self.world.today),
@@ -95,9 +101,16 @@ class VolumeWorld:
             instance=self.world.instance,
         )
         (event,) = result.asset_materializations_for_node("evidence__evidence_files")
-        names = ("stored", "duplicates", "superseded", "quarantined", "failed")
-        counts = {name: event.metadata[f"files_{name}"].value for name in names}
-        return {name: count for name, count in counts.items() if count}
+        return counts(lambda name: event.metadata[f"files_{name}"].value)
+
+    def run(self) -> dict[str, Any]:
+        """The same without Dagster, one batch."""
+        stored = store_batch(ACME, self.world.today, **self.group.storing())
+        if stored is None:
+            return {}
+        found = {**{name: getattr(stored, name) for name in COUNTED}}
+        found["duplicates"] = range(stored.duplicates)
+        return counts(lambda name: len(found[name]))
 
     def ticked(self) -> dict[str, Any]:
         """A tick and the run it asks for; None asked for is {}."""
@@ -129,6 +142,11 @@ class VolumeWorld:
         return int(self.room.server.requests("GET", path).count())
 
 
+def counts(of: Callable[[str], int]) -> dict[str, int]:
+    """What is not none, by its name."""
+    return {name: count for name in COUNTED if (count := of(name))}
+
+
 @pytest.fixture
 def opened(
     tmp_path: Path, control_database: NewDatabase, room: Room, monkeypatch: pytest.MonkeyPatch
@@ -153,10 +171,10 @@ def test_files_of_a_volume_come_in_once_and_a_second_run_writes_nothing(
     opened.on_disk("e1/a\\b").mkdir()
 
     (request,) = opened.tick().run_requests or []
-    counts = opened.run()
+    found = opened.materialized()
 
     assert request.partition_key == day_key("acme", opened.world.today)
-    assert counts == {"stored": 3, "duplicates": 1, "quarantined": 2}
+    assert found == {"stored": 3, "duplicates": 1, "quarantined": 2}
     assert opened.stored() == {
         "loans.csv": b"id\n1\n",
         "copy.csv": b"id\n1\n",
@@ -187,7 +205,8 @@ def test_bytes_may_go_from_volume_to_volume(
         opened.drop("e1/large.csv", LARGE * 5)
         opened.drop("e1/small.csv", b"id\n1\n")
 
-        assert opened.ticked() == {"stored": 2}
+        assert opened.tick().run_requests
+        assert opened.materialized() == {"stored": 2}
 
         (large,) = [
             one for one in world.context.register.items(ACME, limit=9) if "large" in one.file_name
@@ -324,21 +343,32 @@ def test_a_page_of_a_listing_that_ran_out_is_asked_for_anew(opened: VolumeWorld)
     assert opened.room.server.faults.pending() == {}
 
 
-def test_a_run_that_dies_is_gone_on_with(opened: VolumeWorld) -> None:
+def killed_after_one_file(overrides: dict[str, str], token: str, day: date) -> None:
+    """A run in a process of its own, killed as soon as one file is stored."""
+
+    def die(stage: str, done: int) -> None:
+        if stage == "stored":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.environ["ACME_TOKEN"] = token
+    with Context(load_settings(**overrides)) as context:
+        store_batch(ACME, day, **context.group(ACME).storing(), on_progress=die)
+
+
+@pytest.mark.journey
+def test_a_run_that_was_killed_is_gone_on_with(opened: VolumeWorld) -> None:
     for number in range(3):
         opened.drop(f"e1/{number}.csv", str(number).encode())
     opened.tick()
+    world = opened.world
 
-    def die(stage: str, done: int) -> None:
-        if (stage, done) == ("stored", 2):
-            raise InterruptedError
-
-    with pytest.raises(InterruptedError):
-        store_batch(ACME, opened.world.today, **opened.group.storing(), on_progress=die)
+    ended = in_child(killed_after_one_file, world.overrides, opened.acme.token, world.today)
+    assert ended == -signal.SIGKILL
     assert opened.stored() == {}
 
     assert opened.ticked() == {"stored": 3}
     assert opened.stored() == {f"{number}.csv": str(number).encode() for number in range(3)}
+    assert len(list(world.home.rglob("*_?.csv"))) == 3
 
 
 def test_the_quiet_period_holds_and_a_folder_that_went_is_forgotten(opened: VolumeWorld) -> None:

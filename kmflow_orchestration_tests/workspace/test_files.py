@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import http.client
 import io
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kmflow_orchestration.names import check_path_part
+from kmflow_orchestration.workspace.files import sent_file
 from kmflow_orchestration_tests.embedded import GroupInRoom, Room
 
 
@@ -266,3 +269,13 @@ def test_any_plain_name_comes_back_in_the_listing(acme: GroupInRoom, name: str) 
     listed = acme.client().files.list_directory_contents(f"{acme.volume}/names")
     assert name in [entry.name for entry in listed]
     acme.client().files.delete(path)
+
+
+def test_a_download_that_nobody_begins_to_read_leaves_no_file_open(tmp_path: Path) -> None:
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(3 << 20))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert sent_file(large, {}).status_code == 200
+        gc.collect()
+    assert [str(one.message) for one in caught] == []
