@@ -116,7 +116,8 @@ class LargeUploads:
         begun = journal.begun
         if begun is None:
             return False
-        if (begun.state, begun.size_bytes) != (content.state, file.size_bytes):
+        noted = (begun.path, begun.state, begun.size_bytes)
+        if noted != (file.path.text, content.state, file.size_bytes):
             logger.info("%s: the source has changed; it is sent anew", file.path.text)
             self._drop(begun, journal)
             return False

@@ -76,7 +76,7 @@ class InParts:
 
     calls: WorkspaceCalls
     path: VolumePath
-    token: str
+    token: str = field(repr=False)
     room: Room
     workers: int
     part_bytes: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from kmflow_orchestration.databricks_client.calls import WorkspaceCalls, required
@@ -38,7 +38,7 @@ class Resumable:
 
     calls: WorkspaceCalls
     path: VolumePath
-    token: str
+    token: str = field(repr=False)
     room: Room
     part_bytes: int
     on_sent: Callable[[int], object] = unheard

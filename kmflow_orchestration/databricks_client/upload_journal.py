@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Begun:
 
     path: str
     way: str
-    token: str
+    token: str = field(repr=False)
     size_bytes: int
     part_bytes: int
     state: str
@@ -182,6 +182,9 @@ class Seal:
 
     def __init__(self, environment: Mapping[str, str] | None) -> None:
         self._given = environment
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("an environment is not pickled: it may hold secrets")
 
     @property
     def _environment(self) -> Mapping[str, str]:

@@ -93,11 +93,15 @@ def test_without_its_extras_it_says_what_to_install(
     assert out == ""
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("ending", "options", "cloud"),
+    [(signal.SIGINT, (), "AWS"), (signal.SIGTERM, ("--gcp",), "GCP")],
+    ids=["SIGINT", "SIGTERM on Google's cloud"],
+)
 def test_a_served_workspace_is_ready_for_the_sdk_and_ends_when_told(
-    start: Start, tmp_path: Path, ending: signal.Signals
+    start: Start, tmp_path: Path, ending: signal.Signals, options: tuple[str, ...], cloud: str
 ) -> None:
-    child = start(COMMAND, "workspace", "serve", "--dir", str(tmp_path / "state"))
+    child = start(COMMAND, "workspace", "serve", "--dir", str(tmp_path / "state"), *options)
     assert child.stdout is not None
     printed = [child.stdout.readline() for _ in range(3)]
     profile = tmp_path / ".databrickscfg"
@@ -105,6 +109,8 @@ def test_a_served_workspace_is_ready_for_the_sdk_and_ends_when_told(
 
     settings = Config(profile="DEFAULT", config_file=str(profile), retry_timeout_seconds=1)
     assert WorkspaceClient(config=settings).current_user.me().user_name == "workspace-admin"
+    with urllib.request.urlopen(f"{settings.host}/.well-known/databricks-config") as answer:
+        assert json.load(answer)["cloud"] == cloud
 
     child.send_signal(ending)
     _, err = child.communicate(timeout=30)

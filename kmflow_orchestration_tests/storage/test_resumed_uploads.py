@@ -25,6 +25,7 @@ from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.parted_upload import PartSizes
 from kmflow_orchestration.databricks_client.upload_journal import UploadJournals
 from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.redaction import redact
 from kmflow_orchestration.storage.interfaces import EvidenceFile
 from kmflow_orchestration.storage.volume_store import VolumeStore, content_of
 from kmflow_orchestration.workspace.faults import Fault
@@ -389,3 +390,17 @@ def test_where_nothing_can_be_noted_a_file_is_stored_all_the_same(
     store = opened(place)
 
     assert store.read(store.write_from(file).path) == content("a")
+
+
+def test_what_is_known_of_an_upload_shows_no_token(place: Place, file: EvidenceFile) -> None:
+    killed_after(10, place, file)
+    [note] = place.noted()
+    token = token_in(note)
+    journals = UploadJournals(place.notes, clock=SystemClock(), environment=place.environment)
+
+    [begun] = [one.begun for one in journals.abandoned(str(file.source.absolute()))]
+
+    assert begun is not None
+    assert begun.token == token
+    assert token not in repr(begun)
+    assert redact(f"an upload {token}") == "an upload ***"
