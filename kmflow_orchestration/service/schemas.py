@@ -216,6 +216,7 @@ class StorageDetail(_Body):
     reachable: bool
     latency_ms: int | None
     metadata_pending: int | None
+    mirror_owed: int | None
     last_write_at: str | None
 
 
