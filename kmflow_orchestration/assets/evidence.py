@@ -52,7 +52,9 @@ def _store_day(group: GroupContext, day: date) -> DayReport:
         if stored.failed:
             break  # what failed is for the next tick
     group.write_required_rows(day)
-    return DayReport(_metadata(group, day, batches), checks=(_all_entered(group, day, batches),))
+    mirrored = group.deliver_mirror()
+    metadata = {**_metadata(group, day, batches), **mirrored}
+    return DayReport(metadata, checks=(_all_entered(group, day, batches),))
 
 
 def _all_entered(group: GroupContext, day: date, batches: list[StoredBatch]) -> dg.AssetCheckResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,6 +46,29 @@ def plan(
     raise typer.Exit(0 if found.is_readable else 1)
 
 
+@app.command()
+def deliver(
+    *,
+    group: Annotated[str, typer.Option("--group", help="Id of the group.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Bring STORAGE_MIRROR the copies it is owed; 1 if some still are."""
+    from kmflow_orchestration.cli.open_context import open_context
+    from kmflow_orchestration.cli.shell_user import known_group
+
+    with open_context() as context:
+        own = known_group(group, context.group_configs).group_id
+        found = context.group(own).deliver_mirror()
+    if as_json:
+        show_json(found)
+    elif not found:
+        say("STORAGE_MIRROR is not set")
+    else:
+        say(f"mirror {found['mirror']}: {found['mirror_delivered']} delivered")
+        say(f"{found['mirror_owed']} owed {found['mirror_problem']}".rstrip())
+    raise typer.Exit(1 if found.get("mirror_owed") else 0)
+
+
 def _show(plan: RollbackPlan) -> None:
     columns = ("backend", "items", "bytes", "last stored", "readable from here")
     rows = [
@@ -66,6 +90,9 @@ def _show(plan: RollbackPlan) -> None:
         show_text(f"{plan.command}\n")
     else:
         say("no evidence item lies on Databricks alone")
+    for mirror in plan.mirrors:
+        why = f": {mirror.problem}" if mirror.problem else ""
+        say(f"mirror {mirror.backend}: {mirror.delivered} copies, {mirror.owed} owed{why}")
 
 
 def _show_files(title: str, files: Files) -> None:
@@ -86,6 +113,7 @@ def _told(plan: RollbackPlan) -> dict[str, object]:
         "unreadable": _files(plan.unreadable),
         "since_switch": _files(plan.since_switch),
         "command": plan.command,
+        "mirrors": [asdict(one) for one in plan.mirrors],
     }
 
 

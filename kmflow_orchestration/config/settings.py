@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     storage_backend: Backend = Field("local", validation_alias="STORAGE_BACKEND")
     """Where evidence and tables go; one choice for the whole process (row B2)."""
 
+    storage_mirror: Backend | Literal[""] = Field("", validation_alias="STORAGE_MIRROR")
+    """A second backend that gets a copy of each newly stored file; none by default (row B34)."""
+
     environment: Literal["dev", "production"] = Field("dev", validation_alias="KMFLOW_ENV")
 
     database_url: str = Field("", validation_alias="KMFLOW_DATABASE_URL", repr=False)
@@ -168,6 +171,13 @@ class Settings(BaseSettings):
     def _names(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("storage_mirror")
+    @classmethod
+    def _elsewhere(cls, value: str, info: ValidationInfo) -> str:
+        if value and value == info.data.get("storage_backend"):
+            raise ValueError("must be another backend than STORAGE_BACKEND")
         return value
 
     @property

@@ -77,7 +77,15 @@ class GroupContext:
         from kmflow_orchestration.storage.choose import open_stores
 
         process = self._process
-        return open_stores(process.settings, self.config, clients=clients, clock=process.clock)
+        return open_stores(
+            process.settings,
+            self.config,
+            clients=clients,
+            clock=process.clock,
+            copy_of=lambda backend, original: process.register.mirrors.copy_of(
+                self.id, backend, original
+            ),
+        )
 
     @cached_property
     def lakehouse(self) -> Lakehouse:
@@ -234,6 +242,55 @@ class GroupContext:
             "workers": settings.upload_workers,
             "holder": this_process(self._process.dagster_run_id),
             "run_is_over": self._process.run_is_over,
+            "mirror": settings.storage_mirror,
+        }
+
+    def mirroring(self) -> dict[str, Any]:
+        """Arguments of `deliver_mirror` besides group; a mirror must be set."""
+        settings = self._process.settings
+        has_own_tables = (settings.storage_mirror == "databricks") is settings.tables_are_local
+        return {
+            "backend": settings.storage_mirror,
+            "register": self._process.register,
+            "stores": self.stores,
+            "lakehouse": (lambda: self._mirror_lakehouse) if has_own_tables else None,
+            "config": self.config,
+            "work_dir": lambda: self._scratch.path,
+            "workers": settings.upload_workers,
+        }
+
+    @cached_property
+    def _mirror_lakehouse(self) -> Lakehouse:
+        """The tables that lie where the mirror does."""
+        from kmflow_orchestration.storage.choose import (
+            open_local_lakehouse,
+            open_warehouse_lakehouse,
+        )
+
+        process = self._process
+        if process.settings.tables_are_local:
+            return open_warehouse_lakehouse(
+                self.config, clients=process.clients, clock=process.clock
+            )
+        return open_local_lakehouse(process.settings, self.config, clock=process.clock)
+
+    def deliver_mirror(self) -> dict[str, Any]:
+        """Bring the mirror what it is owed, as steps report it; nothing where none is set."""
+        if not self._process.settings.storage_mirror:
+            return {}
+        from kmflow_orchestration.operations.mirror_outbox import deliver_mirror
+
+        found = deliver_mirror(self.id, **self.mirroring())
+        owed = sum(
+            use.owed
+            for use in self._process.register.mirrors.uses(self.id)
+            if use.backend == found.backend
+        )
+        return {
+            "mirror": found.backend,
+            "mirror_delivered": found.delivered,
+            "mirror_owed": owed,
+            "mirror_problem": found.problem,
         }
 
     def publishing(self) -> dict[str, Any]:
@@ -490,5 +547,7 @@ class GroupContext:
         """Close what was opened and remove scratch files."""
         if "lakehouse" in self.__dict__:
             self.lakehouse.close()
+        if "_mirror_lakehouse" in self.__dict__:
+            self._mirror_lakehouse.close()
         if "_scratch" in self.__dict__:
             self._scratch.close()

@@ -8,7 +8,8 @@ from kmflow_orchestration.doctor.patient import Patient
 
 
 def outbox_is_empty(patient: Patient) -> Finding:
-    """Metadata rows that the warehouse has not taken, and outputs whose upload was given up."""
+    """Metadata rows that the warehouse has not taken, copies that a mirror has not, and outputs
+    whose upload was given up."""
     rows = patient.ways.register().without_metadata(patient.group)
     if rows:
         return warned(
@@ -16,6 +17,12 @@ def outbox_is_empty(patient: Patient) -> Finding:
             "the sensor asks for their days again; what refused them: "
             f"kmflow stages --group {patient.group}",
         )
+    for mirror in patient.ways.register().mirrors.uses(patient.group):
+        if mirror.owed:
+            return warned(
+                f"{mirror.owed} copies wait for mirror {mirror.backend}: {mirror.problem}",
+                f"kmflow rollback deliver --group {patient.group}",
+            )
     waiting = patient.ways.failures().open(patient.group)
     if not waiting:
         return passed("nothing waits")

@@ -68,13 +68,21 @@ class ClaimedBatch:
     """
 
     def __init__(
-        self, sessions: SessionFactory, group: GroupId, claim: OpenBatch, *, clock: Clock, day: date
+        self,
+        sessions: SessionFactory,
+        group: GroupId,
+        claim: OpenBatch,
+        *,
+        clock: Clock,
+        day: date,
+        mirror: str = "",
     ) -> None:
         self.group = group
         self.day = day
         self._sessions = sessions
         self._claim = claim
         self._clock = clock
+        self._mirror = mirror
         self._is_finished = False
 
     @property
@@ -150,6 +158,9 @@ class ClaimedBatch:
         anew = tables.deletions.forget(self.group, sorted(new))
         tables.items.add(self.group, new.values(), now)
         tables.items.change(self.group, changed.values(), now)
+        if self._mirror:
+            owed = [key for key, item in new.items() if item.backend != self._mirror]
+            tables.mirrors.owe(self.group, self._mirror, owed, now)
         gone = plan.superseded | plan.moved | plan.demoted | anew
         tables.batches.replace(self.group, self.batch_id, gone)
         settled = {

@@ -16,6 +16,7 @@ from kmflow_orchestration.errors import LeaseHeld, UnknownEngagement, UnknownEvi
 from kmflow_orchestration.identity import batch_id
 from kmflow_orchestration.intake.claimed_batch import known_item
 from kmflow_orchestration.intake.decisions import Known, KnownItem, Plan, decide_deletion
+from kmflow_orchestration.intake.mirrors import Mirrors
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.evidence_places import BackendUse, StoredPlace
@@ -44,6 +45,11 @@ class EvidenceRegister:
     def __init__(self, sessions: SessionFactory, clock: Clock) -> None:
         self._sessions = sessions
         self._clock = clock
+
+    @property
+    def mirrors(self) -> Mirrors:
+        """Their copies in a second backend."""
+        return Mirrors(self._sessions, self._clock)
 
     def items(self, group: GroupId, *, engagement: str | None = None, limit: int) -> list[Item]:
         """Items of a group, or of one engagement of it, newest first; deleted ones too."""

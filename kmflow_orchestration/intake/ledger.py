@@ -168,8 +168,11 @@ class Ledger:
         *,
         run_is_over: RunIsOver | None = None,
         max_files: int = MAX_BATCH_FILES,
+        mirror: str = "",
     ) -> Iterator[ClaimedBatch | None]:
         """Resume the day's open batch, or open the next one; None when there is nothing to store.
+
+        What it takes in is owed to the backend `mirror`, if there is one.
 
         The claim is renewed while the block runs and given up at its end.
 
@@ -180,7 +183,9 @@ class Ledger:
         if claim is None:
             yield None
             return
-        batch = ClaimedBatch(self._sessions, group, claim, clock=self._clock, day=day)
+        batch = ClaimedBatch(
+            self._sessions, group, claim, clock=self._clock, day=day, mirror=mirror
+        )
         with kept(self._sessions, group, claim, self._clock):
             try:
                 yield batch

@@ -122,6 +122,24 @@ class StageMetricRow(Base):
     error_type: Mapped[str]
 
 
+class MirrorFileRow(Base):
+    """A copy of an item in a second backend: owed until it is delivered (row B34)."""
+
+    __tablename__ = "mirror_files"
+    __table_args__ = (
+        Index("ix_mirror_files_owed", "group_id", "backend", "delivered_at", "owed_at"),
+    )
+
+    group_id: Mapped[str] = mapped_column(primary_key=True)
+    item_id: Mapped[str] = mapped_column(primary_key=True)
+    backend: Mapped[str] = mapped_column(primary_key=True)
+    stored_path: Mapped[str]
+    owed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempts: Mapped[int]
+    problem: Mapped[str]
+
+
 class BatchReplacementRow(Base):
     """An item whose rows a batch replaces: superseded or demoted by it, or moved into it."""
 

@@ -21,6 +21,7 @@ from kmflow_orchestration.metadata.intake_batches import IntakeBatches
 from kmflow_orchestration.metadata.item_deletions import ItemDeletions
 from kmflow_orchestration.metadata.landing_files import LandingFiles
 from kmflow_orchestration.metadata.landing_history import LandingHistory
+from kmflow_orchestration.metadata.mirror_files import MirrorFiles
 from kmflow_orchestration.metadata.stage_metrics import StageMetrics
 from kmflow_orchestration.names import GroupId
 
@@ -47,6 +48,7 @@ class LedgerTables:
     stages: StageMetrics
     audit: AuditRecords
     places: EvidencePlaces
+    mirrors: MirrorFiles
 
 
 @contextmanager
@@ -80,4 +82,5 @@ def _tables(session: Session) -> LedgerTables:
         StageMetrics(session),
         AuditRecords(session),
         EvidencePlaces(session),
+        MirrorFiles(session),
     )

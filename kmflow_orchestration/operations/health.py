@@ -15,6 +15,7 @@ from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.databricks_client.connections import PROBE_LIMIT_S
 from kmflow_orchestration.errors import BackendUnreachable, ConfigurationError
 from kmflow_orchestration.intake.evidence_register import BackendUse, EvidenceRegister
+from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.probes import Probe, probe_all
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 
@@ -47,7 +48,7 @@ class StorageHealth:
     `configured_for` are the backends that the group's settings open, whatever STORAGE_BACKEND
     says. `latency_ms` is None where no answer came in time; `metadata_pending` (stored items
     without rows yet) and `last_write_at` are None where the control database is down, the latter
-    also before the first write.
+    also before the first write. `mirror_owed` are copies that mirrors wait for.
     """
 
     backend: str
@@ -56,6 +57,7 @@ class StorageHealth:
     latency_ms: int | None
     metadata_pending: int | None
     last_write_at: datetime | None
+    mirror_owed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def health_detail(
         told = _Told()
         probes = probe_all(
             {
-                _DATABASE: lambda: told.ask(register.backends(own), register.without_metadata(own)),
+                _DATABASE: lambda: told.ask(register, own),
                 _STORAGE: lambda: stores.active.probe(has_files=False),
                 _SETTINGS: lambda: told.find_opened(stores),
             },
@@ -131,10 +133,15 @@ class _Told:
 
     uses: tuple[BackendUse, ...] = ()
     pending: int | None = None
+    owed: int | None = None
     opened: tuple[str, ...] = ()
 
-    def ask(self, uses: list[BackendUse], pending: int) -> None:
-        self.uses, self.pending = tuple(uses), pending
+    def ask(self, register: EvidenceRegister, group: GroupId) -> None:
+        self.uses, self.pending = (
+            tuple(register.backends(group)),
+            register.without_metadata(group),
+        )
+        self.owed = sum(use.owed for use in register.mirrors.uses(group))
 
     def find_opened(self, stores: EvidenceStores) -> None:
         for backend in BACKENDS:
@@ -153,6 +160,7 @@ def _health(backend: str, probes: Mapping[str, Probe], told: _Told, now: datetim
         reachable=services[_STORAGE],
         latency_ms=probes[_STORAGE].latency_ms,
         metadata_pending=told.pending,
+        mirror_owed=told.owed,
         last_write_at=next((u.last_stored_at for u in told.uses if u.backend == backend), None),
     )
     return Health(_status(services), services, storage, now)

@@ -15,6 +15,7 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.mirrored_files import mirrored_file
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores, unreachable
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.arrow_types import arrow_schema
@@ -34,7 +35,8 @@ class RemovedFiles:
 def remove_files(
     group: GroupId, items: Sequence[Item], *, register: EvidenceRegister, stores: EvidenceStores
 ) -> RemovedFiles:
-    """Remove the stored files of items, each in its own backend, but those other items need.
+    """Remove the stored files of items, each in its own backend, but those other items need; and
+    their copies in a mirror.
 
     Raises:
         AccessRefused, RemoteFault: one in the active backend cannot be removed; the next call
@@ -46,6 +48,8 @@ def remove_files(
             continue
         try:
             found = _removed(item, stores) or found
+            for backend in register.mirrors.with_copies(group, item):
+                _remove_copy(item, backend, stores)
         except BackendUnreachable as error:
             left[item.item_id] = error
     return RemovedFiles(found, left)
@@ -59,6 +63,15 @@ def _removed(item: Item, stores: EvidenceStores) -> bool:
         if item.backend == stores.active_name:
             raise
         raise unreachable(item.backend, error) from error
+
+
+def _remove_copy(item: Item, backend: str, stores: EvidenceStores) -> None:
+    """The copy of an item's file, also one that is on its way: its path is known beforehand."""
+    try:
+        store = stores.of(backend)
+        store.delete(store.path_of(mirrored_file(item)))
+    except (AccessRefused, RemoteFault, UnsafePath) as error:
+        raise unreachable(backend, error) from error
 
 
 def remove_rows(

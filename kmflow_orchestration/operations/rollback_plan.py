@@ -15,6 +15,7 @@ from kmflow_orchestration.clock import Clock, iso
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.intake.evidence_register import BackendUse, EvidenceRegister, StoredPlace
 from kmflow_orchestration.intake.ledger import Item
+from kmflow_orchestration.metadata.mirror_files import MirrorUse
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.probes import Probe, probe_backends
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores
@@ -61,6 +62,7 @@ class RollbackPlan:
 
     `unreadable` are files that cannot be read from here; `since_switch` those that were stored on
     Databricks and lie nowhere on this machine. `command` brings these, '' when there are none.
+    `mirrors` are backends with copies; what the active one has a copy of can be read.
     """
 
     group: GroupId
@@ -69,6 +71,7 @@ class RollbackPlan:
     unreadable: Files
     since_switch: Files
     command: str
+    mirrors: tuple[MirrorUse, ...] = ()
 
     @property
     def is_readable(self) -> bool:
@@ -98,7 +101,11 @@ def plan_rollback(
     uses = register.backends(own)
     probes = probe_backends(stores, {use.backend: True for use in uses}, clock=clock)
     away = [name for name, probe in probes.items() if not probe.is_up]
-    unreadable = chain.from_iterable(register.stored_in(own, name) for name in away)
+    unreadable = (
+        place
+        for place in chain.from_iterable(register.stored_in(own, name) for name in away)
+        if stores.copy_here(place.backend, place.stored_path) is None
+    )
     here = stores.active_name if stores.active_name != DATABRICKS else "local"
     since = Files.of(_only_there(register.stored_in(own, DATABRICKS), stores.of(here)), limit)
     return RollbackPlan(
@@ -108,6 +115,7 @@ def plan_rollback(
         unreadable=Files.of(unreadable, limit),
         since_switch=since,
         command=_command(config, target_dir, since.first_stored_at),
+        mirrors=tuple(register.mirrors.uses(own)),
     )
 
 

@@ -115,10 +115,12 @@ def store_batch(
     workers: int,
     holder: Holder,
     run_is_over: RunIsOver | None = None,
+    mirror: str = "",
     on_progress: OnProgress | None = None,
 ) -> StoredBatch | None:
     """Store the pending files of a group's day; None when there are none.
 
+    Of what is new the backend `mirror`, if there is one, is owed a copy (`deliver_mirror`).
     A second call, or a call after a crash, stores nothing twice. A file that cannot enter or cannot
     be stored leaves the batch, and its neighbours go on.
 
@@ -128,7 +130,7 @@ def store_batch(
         StorageUnavailable: what was stored cannot be confirmed; the next call goes on from there.
     """
     begun = clock.monotonic()
-    with ledger.claimed_batch(group, day, holder, run_is_over=run_is_over) as batch:
+    with ledger.claimed_batch(group, day, holder, run_is_over=run_is_over, mirror=mirror) as batch:
         if batch is None:
             return None
         tell = on_progress or _silent

@@ -218,6 +218,7 @@ class StorageDetail(_Body):
     reachable: bool
     latency_ms: int | None
     metadata_pending: int | None
+    mirror_owed: int | None
     last_write_at: str | None
 
 

@@ -17,7 +17,7 @@ from kmflow_orchestration.databricks_client.upload_journal import UploadJournals
 from kmflow_orchestration.databricks_client.warehouses import Warehouse
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.extras import naming_extras
-from kmflow_orchestration.storage.evidence_stores import EvidenceStores
+from kmflow_orchestration.storage.evidence_stores import CopyOf, EvidenceStores
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
 from kmflow_orchestration.storage.local_outputs import LocalOutputs
 from kmflow_orchestration.storage.local_store import LocalStore
@@ -29,15 +29,22 @@ from kmflow_orchestration.storage.warehouse_lakehouse import WarehouseLakehouse
 
 if TYPE_CHECKING:
     from kmflow_orchestration.storage.delta_store import DeltaStore
+    from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
     from kmflow_orchestration.storage.table_care import TableCare
 
 
 def open_stores(
-    settings: Settings, config: GroupConfig, *, clients: ClientCache, clock: Clock
+    settings: Settings,
+    config: GroupConfig,
+    *,
+    clients: ClientCache,
+    clock: Clock,
+    copy_of: CopyOf | None = None,
 ) -> EvidenceStores:
-    """The group's evidence stores, each opened when it is asked for."""
+    """The group's evidence stores, each opened when it is asked for; what `copy_of` finds in the
+    active one is read there."""
     opening = partial(open_storage, settings, config, clients=clients, clock=clock)
-    return EvidenceStores(settings.storage_backend, opening)
+    return EvidenceStores(settings.storage_backend, opening, copy_of=copy_of)
 
 
 def open_storage(
@@ -108,13 +115,24 @@ def open_lakehouse(
         ConfigurationError, CredentialError: as `open_storage`.
     """
     if settings.tables_are_local:
-        own = OwnTables(config.group_id, config.namespace)
-        # Brings the embedded engine, which a process on Databricks never needs.
-        with naming_extras():
-            from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
-
-        return LocalLakehouse(own, settings.lakehouse_root(config.group_id), clock=clock)
+        return open_local_lakehouse(settings, config, clock=clock)
     return open_warehouse_lakehouse(config, clients=clients, clock=clock)
+
+
+def open_local_lakehouse(
+    settings: Settings, config: GroupConfig, *, clock: Clock
+) -> LocalLakehouse:
+    """The group's tables on this machine, whatever this process works on.
+
+    Raises:
+        MissingDependency: the embedded engine is not installed.
+    """
+    own = OwnTables(config.group_id, config.namespace)
+    # Brings the embedded engine, which a process on Databricks never needs.
+    with naming_extras():
+        from kmflow_orchestration.storage.local_lakehouse import LocalLakehouse
+
+    return LocalLakehouse(own, settings.lakehouse_root(config.group_id), clock=clock)
 
 
 def open_warehouse_lakehouse(

@@ -18,6 +18,8 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.storage.interfaces import StorageBackend
 
 OpenStore = Callable[[str], StorageBackend]
+CopyOf = Callable[[str, tuple[str, str]], str | None]
+"""Where a backend has a copy of what lies elsewhere, by backend and path."""
 _HINT = "bring its settings and credentials back, or its files: kmflow rollback plan"
 # What says that a store cannot be got at, whatever the file.
 _AWAY = (ConfigurationError, AccessRefused, RemoteFault)
@@ -30,9 +32,12 @@ class EvidenceStores:
     Safe for many threads.
     """
 
-    def __init__(self, active: str, open_store: OpenStore) -> None:
+    def __init__(
+        self, active: str, open_store: OpenStore, *, copy_of: CopyOf | None = None
+    ) -> None:
         self.active_name = active
         self._open = open_store
+        self._copy_of = copy_of
         self._opened: dict[str, StorageBackend] = {}
         self._lock = threading.Lock()
 
@@ -66,6 +71,12 @@ class EvidenceStores:
         except ConfigurationError as error:
             raise unreachable(backend, error) from error
 
+    def copy_here(self, backend: str, path: str) -> str | None:
+        """The path in the active store of a copy of another backend's file, if there is one."""
+        if self._copy_of is None or backend == self.active_name:
+            return None
+        return self._copy_of(self.active_name, (backend, path))
+
     def _store(self, backend: str) -> StorageBackend:
         with self._lock:
             if backend not in self._opened:
@@ -89,6 +100,9 @@ class StoredFiles:
         """
         if backend == self._stores.active_name:
             return self._stores.active.open_read(path)
+        copy = self._stores.copy_here(backend, path)
+        if copy is not None:
+            return self._stores.active.open_read(copy)
         return self._of_another(backend, path)
 
     def check(self, backend: str, path: str) -> None:
@@ -97,7 +111,7 @@ class StoredFiles:
         Raises:
             BackendUnreachable: it cannot.
         """
-        if backend != self._stores.active_name:
+        if backend != self._stores.active_name and self._stores.copy_here(backend, path) is None:
             with self._of_another(backend, path) as stream:
                 stream.read(1)
 

@@ -69,6 +69,26 @@ def test_the_plan_ends_with_0_while_everything_can_be_read(acme: Kmflow) -> None
     assert told.json["command"].startswith("kmflow migrate from-databricks --group acme ")
 
 
+def test_copies_that_the_mirror_is_owed_are_shown_and_brought(
+    acme: Kmflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert acme("rollback", "deliver", "--group", "acme").code == 0
+    monkeypatch.setenv("STORAGE_MIRROR", "delta")
+    (tmp_path / "landing" / "e1" / "mirrored.csv").write_text("id\n7\n")
+    with Context(load_settings()) as context:
+        own = context.group(ACME)
+        sweep_all(ACME, own.landing_root, ledger=context.ledger, clock=context.clock)
+        store_batch(ACME, utc_day(context.clock.now()), **own.storing())
+
+    owed = {"backend": "delta", "owed": 1, "delivered": 0, "problem": ""}
+    assert acme(*PLAN, "--json").json["mirrors"] == [owed]
+    assert "mirror delta: 0 copies, 1 owed" in acme(*PLAN).err
+
+    told = acme("rollback", "deliver", "--group", "acme", "--json")
+    assert (told.code, told.json["mirror_delivered"], told.json["mirror_owed"]) == (0, 1, 0)
+    assert acme(*PLAN, "--json").json["mirrors"] == [owed | {"owed": 0, "delivered": 1}]
+
+
 def test_without_credentials_the_list_goes_on_and_the_plan_ends_with_1(
     acme: Kmflow, room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from kmflow_orchestration.doctor.findings import CHECK_IDS, Checked
 from kmflow_orchestration.doctor.patient import DEFAULT_PRINCIPAL
 from kmflow_orchestration.doctor.remedies import of_volume, refused
 from kmflow_orchestration.errors import AccessRefused
+from kmflow_orchestration.metadata.ledger_store import changing
 from kmflow_orchestration.metadata.output_files import OutputFile
 from kmflow_orchestration.metadata.upload_failures import UploadFailure
 from kmflow_orchestration.names import VolumePath
@@ -405,6 +406,22 @@ def failure(at: datetime) -> UploadFailure:
         error_code="KM-REMOTE-001",
         error_message="away",
     )
+
+
+def test_copies_that_a_mirror_is_owed_are_to_be_brought(ward: Ward, stored: str) -> None:
+    (item,) = [
+        one for one in ward.context.register.items(ACME, limit=100) if one.stored_path == stored
+    ]
+    sessions = ward.context.register._sessions
+    with changing(sessions, ACME) as tables:
+        tables.mirrors.owe(ACME, "local", [item.item_id], ward.context.clock.now())
+        tables.mirrors.fail(ACME, "local", [item.item_id], "disk full")
+    found = ward.found("outbox")
+    ward.context.register.mirrors.forget(ACME, "local", [item.item_id])
+
+    assert told(found) == ("warn", "kmflow rollback deliver --group acme", 0)
+    assert found.evidence == "1 copies wait for mirror local: disk full"
+    assert ward.found("outbox").status == "pass"
 
 
 def test_uploads_that_wait_are_to_be_tried_again(ward: Ward) -> None:

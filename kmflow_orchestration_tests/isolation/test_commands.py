@@ -128,6 +128,7 @@ ATTEMPTS = {
     "engagement set": f"theirs --group acme --quality-weights {WEIGHTS}",
     "evidence list": "--group acme",
     "rollback plan": "--group acme",
+    "rollback deliver": "--group acme",
     "stages": "--group acme",
     "evidence download": "{their_item} --group acme",
     "evidence delete": "{their_item} --group acme --yes",

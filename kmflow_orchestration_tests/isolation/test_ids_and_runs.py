@@ -21,7 +21,9 @@ from sqlalchemy.exc import IntegrityError
 from kmflow_orchestration.errors import KmflowError, RunOutstanding
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Item, Ledger, Scores, Step
+from kmflow_orchestration.intake.mirrors import Mirrors
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
+from kmflow_orchestration.metadata.ledger_store import changing
 from kmflow_orchestration.metadata.profile_completions import ProfileFindings
 from kmflow_orchestration.metadata.profile_records import ProfileRun, StateChange
 from kmflow_orchestration.metadata.profile_runs import ProfileRuns
@@ -38,7 +40,7 @@ from kmflow_orchestration_tests.runs.profile_world import ACME, DONE, E1, GLOBEX
 THEIRS = TableGroupId("theirs")
 NOW = FakeClock().now()
 REPOSITORIES = (
-    *(Ledger, EvidenceRegister),
+    *(Ledger, EvidenceRegister, Mirrors),
     *(ProfileRuns, TableGroups, ProfileFindings, DatasetTables),
 )
 ABOUT_THE_GROUP = {
@@ -46,6 +48,7 @@ ABOUT_THE_GROUP = {
     "claimed_batch batches stored_batches request_evidence scoring_counts quarantined summary "
     "look_again set_quality_weights fingerprints",
     "EvidenceRegister": "items page backends stored_in without_metadata",
+    "Mirrors": "owed uses of_gone",
     "ProfileRuns": "insert_queued look_at_once due finished_unmaterialized",
     "TableGroups": "save ensure_default all stale due_by_cron free_job_creations",
     "ProfileFindings": "",
@@ -107,6 +110,8 @@ def opened(home: Path, database_url: str) -> Iterator[Shared]:
     datasets = DatasetTables(profiles.runs.sessions)
     datasets.record(GLOBEX, [part_of(item)])
     register = EvidenceRegister(profiles.runs.sessions, clock)
+    with changing(profiles.runs.sessions, GLOBEX) as tables:
+        tables.mirrors.owe(GLOBEX, "delta", [item.item_id], clock.now())
     theirs = Ids(item.item_id, item.batch_id, run, THEIRS, "theirs__loans")
     strange = str(uuid.uuid4())
     stranger = replace(run, profile_run_id=str(uuid.uuid4()))
@@ -204,6 +209,17 @@ REGISTER: dict[str, Callable[[EvidenceRegister, Ids, Item], Any]] = {
         ACME, replace(mine, item_id=i.item)
     ),
 }
+MIRRORS: dict[str, Callable[[Mirrors, Ids, Item], Any]] = {
+    "delivered": lambda mirrors, i, _: mirrors.delivered(ACME, "delta", {i.item: "x"}),
+    "failed": lambda mirrors, i, _: mirrors.failed(ACME, "delta", [i.item], "x"),
+    "forget": lambda mirrors, i, _: mirrors.forget(ACME, "delta", [i.item]),
+    "copy_of": lambda mirrors, i, mine: mirrors.copy_of(
+        ACME, "delta", (mine.backend, f"{i.item}.csv")
+    ),
+    "with_copies": lambda mirrors, i, mine: mirrors.with_copies(
+        ACME, replace(mine, item_id=i.item, stored_path=f"{i.item}.csv")
+    ),
+}
 RUNS: dict[str, Callable[[ProfileRuns, str], Any]] = {
     "find": lambda runs, run: runs.find(ACME, run),
     "get": lambda runs, run: runs.get(ACME, run),
@@ -248,6 +264,10 @@ ATTEMPTS: dict[str, Attempt] = {
     **{
         f"EvidenceRegister.{n}": lambda s, i, do=do: do(s.register, i, s.acme.item("loans.csv"))
         for n, do in REGISTER.items()
+    },
+    **{
+        f"Mirrors.{n}": lambda s, i, do=do: do(s.register.mirrors, i, s.acme.item("loans.csv"))
+        for n, do in MIRRORS.items()
     },
     **{
         f"ProfileRuns.{n}": lambda s, i, do=do: do(s.profiles.runs, i.run.profile_run_id)

@@ -209,7 +209,7 @@ def test_the_service_tells_it_to_holders_of_a_token_without_any_place(
     assert (well["status"], well["services"]["storage"]) == ("healthy", "up")
     assert well["storage"].keys() == {
         *("backend", "configured_for", "reachable", "latency_ms"),
-        *("metadata_pending", "last_write_at"),
+        *("metadata_pending", "mirror_owed", "last_write_at"),
     }
     assert answers[1].json()["status"] == "unhealthy"
     for text in (one.text for one in answers):

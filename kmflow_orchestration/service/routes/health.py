@@ -48,6 +48,7 @@ def health_detail(
             reachable=storage.reachable,
             latency_ms=storage.latency_ms,
             metadata_pending=storage.metadata_pending,
+            mirror_owed=storage.mirror_owed,
             last_write_at=None if last is None else iso(last),
         ),
     )

@@ -48,7 +48,9 @@ class Watch:
     def _watched(self, name: str, value: Any) -> Any:
         if name == "stores":
             opening = partial(self._watched_store, value)
-            return EvidenceStores(value.active_name, opening)
+            return EvidenceStores(
+                value.active_name, opening, copy_of=lambda _, place: value.copy_here(*place)
+            )
         return Watched(value, name, self.hear) if name in CHANGES else value
 
     def _watched_store(self, stores: EvidenceStores, backend: str) -> Any:

@@ -98,7 +98,8 @@ def _is_accounted(world: World, row: Mapping[str, Any] | None, path: str) -> boo
     if row is None:
         return False
     if row["state"] == "quarantined":
-        return bool(row["code"]) and not content
+        # Nothing in it, or nothing of a type that may enter.
+        return bool(row["code"]) and (not content or "\x00" in content)
     if row["state"] != "stored":
         return False
     if row["item_id"] is None:

@@ -28,7 +28,7 @@ ROWS = (
     "id,amount\n1,10\n",
     "id,amount\n2,n/a\n",
     "id\n3\n",
-    # Refused when it is looked at, and when it is converted.
+    # Refused when they are looked at: there is nothing in it, or nothing that may enter.
     "",
     "\x00\x01\x02",
 )
