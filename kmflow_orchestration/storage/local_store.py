@@ -77,10 +77,9 @@ class LocalStore:
 
     def confirm(self, written: Sequence[StorageMetadata]) -> frozenset[str]:
         sizes: dict[str, int] = {}
-        left_before = self._clock.now().timestamp() - _LEFT_AFTER_S
         for folder in {self.local_path(one.path).parent for one in written}:
             with disk_faults(str(folder)):
-                sizes.update(_listing(folder, self._root, left_before))
+                sizes.update(_listing(folder, self._root))
         return frozenset(one.path for one in written if sizes.get(one.path) == one.size_bytes)
 
     def open_read(self, path: str) -> AbstractContextManager[BinaryIO]:
@@ -201,8 +200,11 @@ def _put(target: Path, content: Iterable[bytes]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _listing(folder: Path, root: Path, left_before: float) -> Iterator[tuple[str, int]]:
-    """Stored paths below a folder with their sizes; halves that a crash left there are removed."""
+def _listing(folder: Path, root: Path) -> Iterator[tuple[str, int]]:
+    """Stored paths below a folder with their sizes; halves that a crash left there are removed.
+
+    Their age is told from the newest file beside them: the process's clock may be any.
+    """
     try:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
@@ -214,13 +216,18 @@ def _listing(folder: Path, root: Path, left_before: float) -> Iterator[tuple[str
     finally:
         os.close(handle)
     place = folder.relative_to(root.resolve()).as_posix()
+    newest, halves = 0.0, list[tuple[Path, float]]()
     for entry in os.scandir(folder):
         if is_stored_name(entry.name):
-            yield f"{place}/{entry.name}", entry.stat().st_size
+            status = entry.stat()
+            newest = max(newest, status.st_mtime)
+            yield f"{place}/{entry.name}", status.st_size
         elif _UNFINISHED.fullmatch(entry.name):
             with contextlib.suppress(FileNotFoundError):
-                if entry.stat().st_mtime < left_before:
-                    Path(entry).unlink()
+                halves.append((Path(entry), entry.stat().st_mtime))
+    for half, at in halves:
+        if at < newest - _LEFT_AFTER_S:
+            half.unlink(missing_ok=True)
 
 
 def _folders(folder: Path) -> list[str]:

@@ -172,20 +172,28 @@ class WarehouseLakehouse:
                 self._known.clear()
             raise
         finally:
+            self._sweep_once(remote)
             self._remove(remote)
-            self._sweep_once()
 
-    def _sweep_once(self) -> None:
-        """Remove staged files that nobody is going to read any more; a name is used only once."""
+    def _sweep_once(self, own: VolumePath) -> None:
+        """Remove staged files that nobody is going to read any more; a name is used only once.
+
+        Their age is told from the file just staged: this machine's clock may be any.
+        """
         with self._lock:
             if self._is_swept:
                 return
             self._is_swept = True
-        oldest_ms = (self._clock.now().timestamp() - _LEFT_AFTER_S) * 1000
         try:
-            for file in self._files.list_directory(self._staging_place):
-                if file.last_modified_ms is not None and file.last_modified_ms < oldest_ms:
-                    self._remove(file.path)
+            staged = {
+                file.path: file.last_modified_ms
+                for file in self._files.list_directory(self._staging_place)
+                if file.last_modified_ms is not None
+            }
+            newest_ms = staged.get(own, 0)
+            for path, at_ms in staged.items():
+                if at_ms < newest_ms - _LEFT_AFTER_S * 1000:
+                    self._remove(path)
         except KmflowError as error:
             logger.warning("%s was not swept: %s", self._staging_place, error.message)
 

@@ -31,6 +31,7 @@ from kmflow_orchestration.context import Context, GroupContext
 from kmflow_orchestration.errors import KmflowError, StorageUnavailable
 from kmflow_orchestration.intake.arrivals import sweep_all
 from kmflow_orchestration.metadata.intake_records import Item
+from kmflow_orchestration.metadata.ledger_store import changing
 from kmflow_orchestration.metadata.output_files import OutputFile
 from kmflow_orchestration.metadata.profile_records import ProfileRun, TableGroup
 from kmflow_orchestration.metadata.schema import Base
@@ -176,6 +177,9 @@ class SharedWorld:
         )
         own.outbox.spool.keep(failure.failure_id, SECRET_TEXT.encode())
         context.upload_failures.add(GLOBEX, failure)
+        with changing(context._sessions, GLOBEX) as tables:
+            tables.mirrors.owe(GLOBEX, item.backend, [item.item_id], now)
+            tables.mirrors.deliver(GLOBEX, item.backend, {item.item_id: item.stored_path}, now)
         _, parts = new_token(GLOBEX)
         context.api_tokens.add(
             GLOBEX, parts, name="theirs", role=Role.ADMIN, expires_at=None, author="bob"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+import os
 
 import pyarrow as pa
 import pytest
@@ -122,18 +122,20 @@ def test_a_storm_that_stays_is_told_and_writes_nothing_twice(
 
 
 def test_half_a_staged_file_is_never_loaded_and_goes_when_nobody_can_want_it(
-    groups: GroupsInRoom, lakehouse: Lakehouse, clock: FakeClock
+    room: Room, groups: GroupsInRoom, lakehouse: Lakehouse, clock: FakeClock
 ) -> None:
     half = groups.config("acme").volume.joined(*STAGING, "left.parquet")
     files = VolumeFiles(groups.calls("acme"))
     files.upload(half, lambda: io.BytesIO(b"PAR1 and no more"))
-    now = datetime.now(UTC)
-    clock.advance((now - clock.now()).total_seconds())
+    # Whatever this machine's clock says, it is the workspace's that tells how old a file is.
+    clock.advance(86_400 * 365)
 
     write(lakehouse, "x")
     assert (ids(lakehouse), staged(groups)) == (["x"], ["left.parquet"])
 
-    clock.advance(86_400 + 60)
+    (on_disk,) = room.server.directory.rglob("left.parquet")
+    a_day_ago = on_disk.stat().st_mtime - 86_460
+    os.utime(on_disk, (a_day_ago, a_day_ago))
     write(lakehouse_of("acme", groups), "y")
     assert (ids(lakehouse), staged(groups)) == (["y"], [])
 
