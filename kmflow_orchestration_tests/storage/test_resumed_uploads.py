@@ -228,8 +228,7 @@ def test_an_upload_the_workspace_has_forgotten_is_begun_anew(
 
     written = store.write_from(file)
 
-    # What was asked of the forgotten one is the third.
-    check_sent(room, PARTS, begun_or_completed=3)
+    check_sent(room, PARTS, begun_or_completed=2)
     assert store.read(written.path) == content("a")
     assert place.noted() == []
 
