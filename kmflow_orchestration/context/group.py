@@ -327,7 +327,7 @@ class GroupContext:
             "metadata_pending": pending,
         }
 
-    def taking_inventory(self, *, of_store: bool) -> dict[str, Any]:
+    def taking_inventory(self, *, of_store: bool = False) -> dict[str, Any]:
         """Arguments of `write_inventory`: of the landing folder, or of the store on this machine.
 
         Raises:

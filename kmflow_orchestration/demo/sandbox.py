@@ -109,6 +109,7 @@ class Sandbox:
             clock=self.context.clock,
             tokens=self.context.api_tokens,
             health=self.context.health,
+            group=self.context.group,
         )
         settings = self.context.settings
         return ServiceServer(

@@ -64,6 +64,7 @@ SHARED = {
         "failures",
         "clock",
         "history",
+        "audit",
     ),
     *("callback", "run_is_over", "options"),
 }

@@ -128,6 +128,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         ),
         "marks": {item.item_id: ("v", True)},
         "scores": scores,
+        "counts": {item.item_id: 7},
         "code": "x",
         "message": "x",
         "changes": Changes(ripe=(things.landing_path,), gone=(things.landing_path,)),
