@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from kmflow_orchestration.converters.interface import BlockKind, TextBlock
+from kmflow_orchestration.converters.text_encoding import storable
 
 CHARS_PER_TOKEN = 4
 TARGET_TOKENS, OVERLAP_TOKENS, MAX_TOKENS, MIN_TOKENS = 384, 50, 512, 30
@@ -62,7 +63,9 @@ def _sections(blocks: Iterable[TextBlock]) -> Iterator[tuple[tuple[int, str], Te
     number = 0
     for block in blocks:
         number += block.kind is BlockKind.HEADING
-        yield (number, block.heading), block
+        # Readers of documents hand out what damaged files hold.
+        heading = storable(block.heading)
+        yield (number, heading), replace(block, text=storable(block.text), heading=heading)
 
 
 def _section(heading: str, blocks: list[TextBlock]) -> Iterator[Chunk]:
