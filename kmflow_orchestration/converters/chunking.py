@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from kmflow_orchestration.converters.interface import BlockKind, TextBlock
+from kmflow_orchestration.converters.text_encoding import storable
 
 CHARS_PER_TOKEN = 4
 TARGET_TOKENS, OVERLAP_TOKENS, MAX_TOKENS, MIN_TOKENS = 384, 50, 512, 30
 _TARGET, _OVERLAP = TARGET_TOKENS * CHARS_PER_TOKEN, OVERLAP_TOKENS * CHARS_PER_TOKEN
 _MAX, _MIN = MAX_TOKENS * CHARS_PER_TOKEN, MIN_TOKENS * CHARS_PER_TOKEN
-# Longer headings would crowd out the text they stand over.
-_MAX_HEADING = 200
+# Longer headings would crowd out the text they stand over: converters make them paragraphs.
+MAX_HEADING = 200
 _GAP = "\n\n"
 # A piece, a heading and an overlap together never pass the maximum.
-_MAX_PIECE = _TARGET - _OVERLAP - _MAX_HEADING - 2 * len(_GAP)
+_MAX_PIECE = _TARGET - _OVERLAP - MAX_HEADING - 2 * len(_GAP)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -62,7 +63,9 @@ def _sections(blocks: Iterable[TextBlock]) -> Iterator[tuple[tuple[int, str], Te
     number = 0
     for block in blocks:
         number += block.kind is BlockKind.HEADING
-        yield (number, block.heading), block
+        # Readers of documents hand out what damaged files hold.
+        heading = storable(block.heading)
+        yield (number, heading), replace(block, text=storable(block.text), heading=heading)
 
 
 def _section(heading: str, blocks: list[TextBlock]) -> Iterator[Chunk]:
@@ -152,7 +155,7 @@ def _union(*flags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _short(heading: str) -> str:
-    return heading if len(heading) <= _MAX_HEADING else heading[: _MAX_HEADING - 1] + "…"
+    return heading if len(heading) <= MAX_HEADING else heading[: MAX_HEADING - 1] + "…"
 
 
 def _without_crumbs(found: list[Chunk]) -> list[Chunk]:

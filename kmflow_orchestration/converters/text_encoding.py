@@ -163,3 +163,12 @@ def read_text(path: Path, encoding: str) -> str:
     """A whole text file, for documents that are small by nature."""
     with Utf8Stream(path, encoding) as stream:
         return stream.read(-1).decode("utf-8")
+
+
+def storable(text: str) -> str:
+    """A text that UTF-8 can hold: a half of a character alone becomes U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -19,6 +19,7 @@ from kmflow_orchestration.converters.chunking import Chunk, chunks
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.interface import Converter, DescribesDocuments, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
+from kmflow_orchestration.converters.text_encoding import storable
 from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
 from kmflow_orchestration.identity import bronze_id, fragment_id
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
@@ -213,9 +214,8 @@ def _parsed(item: Item, stored: StoredFiles, registry: ConverterRegistry) -> _Pa
 def _properties(converter: Converter, source: Source) -> Mapping[str, str]:
     if not isinstance(converter, DescribesDocuments):
         return {}
-    return {
-        name: value[:_MAX_PROPERTY] for name, value in converter.properties(source).items() if value
-    }
+    found = converter.properties(source)
+    return {name: storable(value[:_MAX_PROPERTY]) for name, value in found.items() if value}
 
 
 def _row(item: Item, parsed: _Parsed, ordinal: int, chunk: Chunk) -> dict[str, object]:

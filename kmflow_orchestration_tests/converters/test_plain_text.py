@@ -113,6 +113,11 @@ def test_crumbs_of_another_section_keep_their_flags_to_themselves() -> None:
     ]
 
 
+def test_halves_of_characters_do_not_keep_a_text_from_being_stored() -> None:
+    (chunk,) = chunks([paragraph("cut \ud83d, whole \ud83d\ude00")])
+    assert chunk.text == "H\n\ncut \ufffd, whole \U0001f600"
+
+
 def test_a_heading_without_text_is_kept() -> None:
     found = chunks([TextBlock(BlockKind.HEADING, "Title", "Title"), paragraph("x" * 300, "Sub")])
 

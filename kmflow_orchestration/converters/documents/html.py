@@ -55,7 +55,8 @@ class HtmlConverter:
             return 1.0
         if source.suffix not in self.suffixes or look.announced not in ("", "xml"):
             return 0.0
-        return 0.9 if _TAG.search(head) else 0.5
+        # Lines of markup may line up like those of a table: ours win by priority.
+        return 1.0 if _TAG.search(head) else 0.5
 
     def options(self) -> Mapping[str, Any]:
         return {}

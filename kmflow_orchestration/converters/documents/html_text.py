@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.interface import BlockKind, TextBlock
 from kmflow_orchestration.converters.text_tables import as_text
 
-MAX_HEADING = 200
 # Never read: programs, styles, and what stands in for them.
 _SKIPPED = frozenset(
     {"script", "style", "noscript", "template", "head", "iframe", "object", "svg", "-comment"}

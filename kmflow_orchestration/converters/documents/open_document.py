@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.content_look import Container
 from kmflow_orchestration.converters.document_archive import DocumentArchive, open_archive
 from kmflow_orchestration.converters.documents.office_package import sureness
-from kmflow_orchestration.converters.documents.word import MAX_HEADING
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     BlockKind,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from kmflow_orchestration.converters.documents.word import MAX_HEADING
+from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     BlockKind,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.content_look import Container
 from kmflow_orchestration.converters.document_archive import DocumentArchive
 from kmflow_orchestration.converters.documents.office_package import (
@@ -16,7 +17,6 @@ from kmflow_orchestration.converters.documents.office_package import (
     reference,
     sureness,
 )
-from kmflow_orchestration.converters.documents.word import MAX_HEADING
 from kmflow_orchestration.converters.interface import (
     BlockKind,
     ConvertedTable,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.content_look import Container
 from kmflow_orchestration.converters.document_archive import DocumentArchive
 from kmflow_orchestration.converters.documents.office_package import (
@@ -37,8 +38,6 @@ from kmflow_orchestration.converters.office_properties import office_properties
 from kmflow_orchestration.converters.safe_xml import child, local_name
 from kmflow_orchestration.converters.text_tables import as_text
 
-# A longer line in a heading's style is text that somebody made large.
-MAX_HEADING = 200
 _WRAPPERS = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag"})
 _BODY = Style(0, is_list=False)
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.documents.html import parsed
-from kmflow_orchestration.converters.documents.html_text import MAX_HEADING, html_blocks
+from kmflow_orchestration.converters.documents.html_text import html_blocks
 from kmflow_orchestration.converters.interface import BlockKind, TextBlock
 from kmflow_orchestration.converters.text_tables import as_text
 

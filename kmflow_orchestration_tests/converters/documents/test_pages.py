@@ -162,6 +162,7 @@ def test_dates_of_a_pdf_become_iso_dates(text: str, iso: str) -> None:
         (HTML, "a.txt", "html"),
         ("<p>no frame around it", "a.html", "html"),
         ("just words", "a.htm", "html"),
+        ("<p>a, b</p>\n<p>c, d</p>\n<p>e, f</p>\n", "a.htm", "html"),
         (
             "<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'/>",
             "a.xml",

@@ -143,6 +143,10 @@ def visio(page: str = "") -> bytes:
 <Connect FromSheet="7" FromCell="BeginX" ToSheet="3"/></Connects></PageContents>"""
     relation = f'<Relationships xmlns="{_RELATIONS}"><Relationship Id="rId1" Target='
     parts = {
+        "_rels/.rels": (
+            f'<Relationships xmlns="{_RELATIONS}"><Relationship Id="rId1" '
+            'Type="x/core-properties" Target="docProps/core.xml"/></Relationships>'
+        ),
         "visio/document.xml": f"<VisioDocument {_VISIO}/>",
         "visio/pages/pages.xml": (
             f'<Pages {_VISIO} {_R}><Page ID="0" Name="Order"><Rel r:id="rId1"/></Page></Pages>'
