@@ -64,9 +64,12 @@ class Form:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OwnColumn:
-    """Key of a column that no name of a source can equal; with a leading `_` its name is kept."""
+    """Key of a column that no name of a source can equal; with a leading `_` its name is kept.
+
+    Told by identity, which is quick to look up: each is made once.
+    """
 
     name: str
 
