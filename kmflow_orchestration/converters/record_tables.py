@@ -343,7 +343,7 @@ def _observed(values: pa.StringArray, column: _Column) -> ColumnType:
         return observed_type(_without_empty(values), column.type)
     if column.forms in (Form.NUMBER, Form.BOOLEAN):
         return observed_type(values, column.type)
-    if column.forms is not Form.TEXT:
+    if column.forms != Form.TEXT:
         return STRING
     found = observed_type(values)
     return join(column.type, found) if found.kind in _MOMENTS else STRING
