@@ -64,9 +64,12 @@ class Form:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class OwnColumn:
-    """Key of a column that no name of a source can equal; with a leading `_` its name is kept."""
+    """Key of a column that no name of a source can equal; with a leading `_` its name is kept.
+
+    Told by identity, which is quick to look up: each is made once.
+    """
 
     name: str
 
@@ -340,7 +343,7 @@ def _observed(values: pa.StringArray, column: _Column) -> ColumnType:
         return observed_type(_without_empty(values), column.type)
     if column.forms in (Form.NUMBER, Form.BOOLEAN):
         return observed_type(values, column.type)
-    if column.forms is not Form.TEXT:
+    if column.forms != Form.TEXT:
         return STRING
     found = observed_type(values)
     return join(column.type, found) if found.kind in _MOMENTS else STRING

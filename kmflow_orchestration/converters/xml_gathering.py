@@ -39,6 +39,15 @@ class _Open:
     has_attributes: bool
     has_children: bool = False
     texts: list[str] = field(default_factory=list)
+    """What stands between its children, without what only lays them out."""
+    run: list[str] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """A child comes, or the end after children: layout up to here is forgotten."""
+        text = "".join(self.run)
+        if text and not text.isspace():
+            self.texts.append(text)
+        self.run.clear()
 
 
 class XmlGathering:
@@ -59,6 +68,8 @@ class XmlGathering:
         if self._open:
             above = self._open[-1]
             above.has_children = True
+            if above.run:
+                above.settle()
             element = above.element.children[name]
             row = self._new_row(element, above.row) if element.is_table else above.row
         else:
@@ -75,25 +86,25 @@ class XmlGathering:
         cells: list[Cell] = [(ROW_ID, Form.NUMBER, str(number))]
         if parent is not None:
             cells.append((PARENT_ID, Form.NUMBER, str(parent.number)))
-        cells.append((_DOCUMENT_ID, Form.NUMBER, str(self._document)))
-        cells.append((_DOCUMENT_INDEX, Form.NUMBER, str(self._document - 1)))
+        if self._shape.documents > 1:
+            cells.append((_DOCUMENT_ID, Form.NUMBER, str(self._document)))
+            cells.append((_DOCUMENT_INDEX, Form.NUMBER, str(self._document - 1)))
         return _Row(number, cells)
 
     def _draft(self, element: Element) -> TableDraft:
         return self._drafts.find(element) or self._drafts.at(element, element.part)
 
     def text(self, text: str) -> None:
-        self._open[-1].texts.append(text)
+        self._open[-1].run.append(text)
 
     def end(self, name: str) -> None:
         one = self._open.pop()
-        text = "".join(one.texts)
         if one.has_children:
-            # What only lays out the children is no value.
-            if text and not text.isspace():
-                one.row.cells.append((one.element.mixed, Form.UNSAID, text))
-        elif text or not one.has_attributes:
-            one.row.cells.append((one.element.own, Form.UNSAID, text))
+            one.settle()
+            if one.texts:
+                one.row.cells.append((one.element.mixed, Form.UNSAID, "".join(one.texts)))
+        elif one.run or not one.has_attributes:
+            one.row.cells.append((one.element.own, Form.UNSAID, "".join(one.run)))
         if one.element.is_table:
             self._draft(one.element).add(one.row.number, one.row.cells)
 
@@ -117,12 +128,8 @@ class XmlGathering:
         return tables
 
     def _drop_what_says_nothing(self) -> None:
-        """Numbers of the only document, and roots that hold nothing but rows of other tables."""
+        """Roots that hold nothing but rows of other tables."""
         drafts = {key: draft for key, draft in self._drafts if isinstance(key, Element)}
-        if self._document == 1:
-            for draft in drafts.values():
-                draft.drop(_DOCUMENT_ID)
-                draft.drop(_DOCUMENT_INDEX)
         empty = {element for element, draft in drafts.items() if draft.holds_only(*_OWN)}
         gone = {element for element in empty if element.parent is None}
         for element, draft in drafts.items():

@@ -15,10 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Protocol
 from xml.parsers import expat
 
-from kmflow_orchestration.converters.record_tables import MAX_CELL_CHARACTERS, TOO_LARGE
 from kmflow_orchestration.errors import CorruptInput
 
-MAX_DEPTH = 200
 ENTITIES = "xml_entities"
 _CHUNK_BYTES = 1 << 20
 _NAMESPACE_END = "}"
@@ -51,8 +49,8 @@ def parse(path: Path, reader: Reader, *, namespaces: bool) -> None:
 
     Raises:
         UnboundPrefixError: with `namespaces`, when a prefix has none.
-        CorruptInput: not well-formed (with line and column), entities that are not ours to read
-            (`xml_entities`), or beyond the limits (`too_large_inside`).
+        CorruptInput: not well-formed (with line and column), or entities that are not ours to
+            read (`xml_entities`).
     """
     with path.open("rb") as stream:
         start, line = 0, 1
@@ -65,20 +63,17 @@ def parse(path: Path, reader: Reader, *, namespaces: bool) -> None:
 
 
 class _Document:
-    """One document: limits are watched here, the rest is the reader's."""
+    """One document, with nothing from outside."""
 
     def __init__(self, reader: Reader, *, namespaces: bool) -> None:
-        self._reader = reader
-        self._depth = 0
-        self._held = 0
         self._looks_outside = False
         parser: Any = expat.ParserCreate(namespace_separator=_NAMESPACE_END if namespaces else None)
         parser.buffer_text = True
         if namespaces:
             parser.namespace_prefixes = True
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
+        parser.StartElementHandler = reader.start
+        parser.EndElementHandler = reader.end
+        parser.CharacterDataHandler = reader.text
         parser.CommentHandler = reader.aside
         parser.ProcessingInstructionHandler = reader.aside
         parser.StartDoctypeDeclHandler = self._doctype
@@ -109,26 +104,6 @@ class _Document:
                     return at, line + error.lineno - 1
             raise _told(error, line) from error
         return None
-
-    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise CorruptInput(f"elements lie more than {MAX_DEPTH} levels deep", reason=TOO_LARGE)
-        self._held = 0
-        self._reader.start(name, attributes)
-
-    def _end(self, name: str) -> None:
-        self._depth -= 1
-        self._held = 0
-        self._reader.end(name)
-
-    def _text(self, text: str) -> None:
-        self._held += len(text)
-        if self._held > MAX_CELL_CHARACTERS:
-            raise CorruptInput(
-                f"a text of more than {MAX_CELL_CHARACTERS} characters", reason=TOO_LARGE
-            )
-        self._reader.text(text)
 
     def _doctype(self, _name: str, system: str | None, _public: str | None, _inside: int) -> None:
         self._looks_outside = system is not None

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kmflow_orchestration.converters.record_tables import TOO_LARGE, NamedColumn
+from kmflow_orchestration.converters.record_tables import (
+    MAX_CELL_CHARACTERS,
+    TOO_LARGE,
+    NamedColumn,
+)
 from kmflow_orchestration.errors import CorruptInput
 
+MAX_DEPTH = 200
 _MAX_ELEMENTS = 100_000
 
 
@@ -97,15 +103,28 @@ class Element:
         return self.table.parent.table if self.table.parent is not None else None
 
 
+@dataclass(slots=True)
+class _Open:
+    """An element under way: the names seen in it, how much text, and how much space at a time."""
+
+    element: Element
+    seen: set[str] = field(default_factory=set)
+    characters: int = 0
+    blank: int = 0
+
+
 class Shape:
-    """A reader that learns which elements a file has; afterwards every path is known."""
+    """A reader that learns which elements a file has; afterwards every path is known.
+
+    It comes first, so it watches the limits too. Raises CorruptInput (`too_large_inside`).
+    """
 
     def __init__(self, naming: Namespaces) -> None:
         self.roots: dict[str, Element] = {}
         self.documents = 0
         self.asides = 0
         self._naming = naming
-        self._open: list[tuple[Element, set[str]]] = []
+        self._open: list[_Open] = []
         self._count = 0
 
     def document(self) -> None:
@@ -114,14 +133,17 @@ class Shape:
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if not self._open:
             element = self._element(self.roots, name, None)
-            self._open.append((element, set()))
+            self._open.append(_Open(element))
             return
-        parent, seen = self._open[-1]
-        element = self._element(parent.children, name, parent)
-        if name in seen:
+        if len(self._open) >= MAX_DEPTH:
+            raise CorruptInput(f"elements lie more than {MAX_DEPTH} levels deep", reason=TOO_LARGE)
+        above = self._open[-1]
+        above.blank = 0
+        element = self._element(above.element.children, name, above.element)
+        if name in above.seen:
             element.is_table = True
-        seen.add(name)
-        self._open.append((element, set()))
+        above.seen.add(name)
+        self._open.append(_Open(element))
 
     def _element(self, known: dict[str, Element], name: str, parent: Element | None) -> Element:
         element = known.get(name)
@@ -135,7 +157,15 @@ class Shape:
         return element
 
     def text(self, text: str) -> None:
-        """Nothing to learn from it."""
+        above = self._open[-1]
+        if text.isspace():
+            above.blank += len(text)
+        else:
+            above.characters += len(text)
+        if max(above.blank, above.characters) > MAX_CELL_CHARACTERS:
+            raise CorruptInput(
+                f"a text of more than {MAX_CELL_CHARACTERS} characters", reason=TOO_LARGE
+            )
 
     def end(self, name: str) -> None:
         self._open.pop()

@@ -288,6 +288,12 @@ def test_records_longer_than_what_is_read_at_once_come_whole(opened: Opens) -> N
     assert rows(table) == [(long, 1), ("y", 22)]
 
 
+def test_numbers_across_what_is_read_at_once_come_whole(opened: Opens) -> None:
+    (table,) = opened(json.dumps(list(range(100_000, 300_000)), separators=(",", ":")))
+
+    assert [value for (value,) in rows(table)] == list(range(100_000, 300_000))
+
+
 names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=4)
 leaves = (
     st.none()

@@ -273,8 +273,10 @@ class Node:
         """What the element and those below it say, as this test understands XML."""
         yield from self.attributes.values()
         below = [one for one in self.content if isinstance(one, Node)]
-        text = "".join(one for one in self.content if isinstance(one, str))
-        if (below and text.strip()) or (not below and (text or not self.attributes)):
+        text = "".join(one if isinstance(one, str) else "\0" for one in self.content)
+        if below:
+            text = "".join(run for run in text.split("\0") if run and not run.isspace())
+        if text or not (below or self.attributes):
             yield text
         for one in below:
             yield from one.values()
