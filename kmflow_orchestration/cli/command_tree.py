@@ -23,6 +23,7 @@ SINGLE = {
     "backup": "backup",
     "restore": "backup",
     "stages": "stages",
+    "convert": "convert",
 }
 FAMILIES = {
     "group": "group",
