@@ -39,7 +39,7 @@ def _bar() -> Iterator[Tell]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("convert", total=100)
 
-        def told(stage: str, done: int, total: int, unit: str, message: str) -> None:
+        def told(stage: str, done: int, total: int, _unit: str, message: str) -> None:
             words = f"{stage:7} {message}"
             progress.update(task, completed=percent(stage, done, total), description=words)
 

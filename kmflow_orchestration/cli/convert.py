@@ -25,7 +25,7 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="The file.")],
     output: Annotated[
         str | None,
-        typer.Argument(help="File, or folder (a new one with / at its end); default: beside it."),
+        typer.Argument(help="A file, or a folder: no suffix, or / at its end. Default: beside it."),
     ] = None,
     *,
     given: Mapping[str, Any],

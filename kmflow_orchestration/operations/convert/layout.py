@@ -75,7 +75,7 @@ class Layout:
 
 
 def target_of(source: Path, output: str | Path | None, *, stem: str = "") -> Target:
-    """What OUTPUT names: nothing is the source's folder, an existing folder takes what comes.
+    """What OUTPUT names: a name without a suffix is a folder; nothing, the source's own.
 
     Raises:
         UnsafePath: it is the source itself, or lies below it.
@@ -84,7 +84,8 @@ def target_of(source: Path, output: str | Path | None, *, stem: str = "") -> Tar
     if output is None:
         return Target(source.parent, stem)
     path = Path(output)
-    if path.is_dir() or str(output).endswith(("/", os.sep)):
+    is_file = path.is_file() or (path.suffix and not path.is_dir())
+    if str(output).endswith(("/", os.sep)) or not is_file:
         return Target(path, stem)
     resolved, own = path.resolve(), source.resolve()
     if own == resolved or own in resolved.parents:

@@ -1,0 +1,161 @@
+"""`kmflow convert` as a person calls it: what it prints, how it ends, what it leaves (row D12)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from kmflow_orchestration.cli.command_tree import command_tree
+from kmflow_orchestration.operations.convert.options import OPTIONS
+from kmflow_orchestration_tests.cli.conftest import Kmflow
+
+HEAVY = (
+    *("dagster", "databricks", "sqlalchemy", "pyspark", "deltalake", "fastapi", "duckdb"),
+    *("pandas", "numpy", "python_calamine"),
+)
+WITHOUT_HEAVY = f"""
+import atexit, sys
+atexit.register(lambda: print("heavy:", [m for m in {HEAVY!r} if m in sys.modules]))
+from kmflow_orchestration.cli.main import run; run()
+"""
+
+
+@pytest.fixture
+def loans(tmp_path: Path) -> Path:
+    path = tmp_path / "loans.csv"
+    path.write_text("id;amount\n1;10.50\n2;\n")
+    return path
+
+
+def test_a_file_is_converted_without_a_group_or_a_home(
+    kmflow: Kmflow, home: Path, loans: Path
+) -> None:
+    outcome = kmflow("convert", str(loans))
+
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == f"{loans.with_suffix('.parquet')}: 2 rows, 2 columns\n"
+    assert pq.read_table(loans.with_suffix(".parquet")).num_rows == 2
+    assert not home.exists()
+
+
+def test_the_flags_are_those_of_the_one_table() -> None:
+    command: Any = command_tree("convert").commands["convert"]
+    flags = {one.name: set(one.opts) for one in command.params}
+
+    for option in OPTIONS:
+        assert flags.pop(option.name) == set(option.flags)
+    assert set(flags) == {"source", "output", "dry_run", "as_json", "quiet", "verbose"}
+
+
+def test_json_is_one_object_with_the_manifest(kmflow: Kmflow, loans: Path) -> None:
+    told = kmflow("convert", str(loans), "--json").json
+
+    assert (told["rows"], told["missed"], told["dry_run"]) == (2, [], False)
+    assert told["manifest"]["outputs"][0]["file"] == "loans.parquet"
+
+
+def test_every_flag_arrives(kmflow: Kmflow, loans: Path, tmp_path: Path) -> None:
+    words = ("-f", "parquet", "-c", "gzip", "--types", "string", "--column-names", "safe")
+    outcome = kmflow("convert", str(loans), "out", *words, "--row-group-rows", "1", "--quiet")
+
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    file = pq.ParquetFile(tmp_path / "out" / "loans.parquet")
+    assert file.metadata.num_row_groups == 2
+    assert file.metadata.row_group(0).column(0).compression == "GZIP"
+    assert {str(kind) for kind in file.schema_arrow.types} == {"string"}
+
+
+def test_a_dry_run_leaves_nothing(kmflow: Kmflow, loans: Path) -> None:
+    outcome = kmflow("convert", str(loans), "--dry-run")
+
+    assert outcome.code == 0
+    assert "would be made" in outcome.err
+    assert not loans.with_suffix(".parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["{loans}", "--encoding", "cp1252"], 2, "--encoding (encoding) means nothing to"),
+        (["{loans}", "--sheet", "x"], 2, "--sheet means nothing to the delimited converter"),
+        (["{loans}", "-c", "brotli"], 2, "--compression"),
+        (["{loans}", "--row-group-rows", "0"], 2, "--row-group-rows"),
+        (["{loans}", "--no-such-flag"], 2, "--no-such-flag"),
+        (["nowhere.csv"], 2, "there is no file nowhere.csv"),
+        (["."], 2, "kmflow batch-convert takes folders"),
+        (["{loans}", "{loans}"], 6, "is the source itself"),
+        (["picture.png"], 2, "no converter reads picture.png"),
+        (["empty.csv"], 1, "empty.csv is empty"),
+        (["broken.xlsx"], 1, "KM-INTAKE-002"),
+    ],
+    ids=str,
+)
+def test_each_refusal_has_its_code_and_says_why(
+    kmflow: Kmflow, loans: Path, arguments: list[str], code: int, told: str
+) -> None:
+    tmp_path = loans.parent
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+    before = set(tmp_path.iterdir())
+
+    outcome = kmflow("convert", *(one.format(loans=loans) for one in arguments))
+
+    assert outcome.code == code, outcome.err
+    assert told in outcome.err
+    assert outcome.out == ""
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_what_is_there_is_refused_until_force(kmflow: Kmflow, loans: Path) -> None:
+    kmflow("convert", str(loans))
+
+    refused = kmflow("convert", str(loans))
+    assert (refused.code, "--force" in refused.err) == (6, True)
+    assert kmflow("convert", str(loans), "--force").code == 0
+
+
+def test_a_table_without_rows_is_exit_1_unless_allowed(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "head.csv").write_text("a,b\n")
+
+    refused = kmflow("convert", "head.csv")
+    assert refused.code == 1
+    assert "not in the result: head.csv: there is a header and no row" in refused.err
+    assert kmflow("convert", "head.csv", "--force", "--allow-skip").code == 0
+
+
+def test_verbose_shows_where_and_quiet_only_what_failed(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+    child = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HEAVY, "convert", "broken.xlsx", "-v"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert child.returncode == 1
+    assert "Traceback" in child.stderr
+    assert kmflow("convert", "broken.xlsx", "--quiet").err.startswith("KM-INTAKE-002")
+
+
+def test_a_small_file_needs_nothing_heavy(loans: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HEAVY, "convert", "loans.csv"],
+        cwd=loans.parent,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.endswith("heavy: []\n")
