@@ -24,6 +24,10 @@ SINGLE = {
     "restore": "backup",
     "stages": "stages",
     "convert": "convert",
+    "batch-convert": "batch_convert",
+    "info": "file_looks",
+    "validate": "file_looks",
+    "formats": "file_looks",
 }
 FAMILIES = {
     "group": "group",

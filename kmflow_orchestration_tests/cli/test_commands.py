@@ -18,7 +18,8 @@ COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
     *("config", "engagement", "evidence", "files", "auth", "secret", "grants", "rollback"),
     *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages"),
-    *("inventory", "migrate", "verify", "doctor", "backup", "restore", "convert"),
+    *("inventory", "migrate", "verify", "doctor", "backup", "restore"),
+    *("convert", "batch-convert", "info", "validate", "formats"),
 }
 
 

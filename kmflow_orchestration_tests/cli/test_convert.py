@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from kmflow_orchestration.cli.command_tree import command_tree
 from kmflow_orchestration.operations.convert.options import OPTIONS
@@ -159,3 +161,78 @@ def test_a_small_file_needs_nothing_heavy(loans: Path) -> None:
 
     assert child.returncode == 0, child.stderr
     assert child.stdout.endswith("heavy: []\n")
+
+
+def test_info_shows_a_file_in_three_forms(kmflow: Kmflow, loans: Path) -> None:
+    shown = kmflow("info", str(loans), "--explain")
+    told = kmflow("info", str(loans), "-f", "json").json
+    plain = yaml.safe_load(kmflow("info", str(loans), "-f", "yaml").out)
+
+    assert told == plain
+    assert told["tables"][0]["rows"] == 2
+    assert told["sha256"] in shown.out
+    assert "sure that it is its own" in shown.out
+
+
+def test_info_of_what_cannot_be_read_is_exit_1(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+
+    assert kmflow("info", "broken.xlsx").code == 1
+
+
+def test_validate_is_0_only_if_all_are_sound(kmflow: Kmflow, loans: Path) -> None:
+    (loans.parent / "named.xlsx").write_text("a,b\n1,2\n3,4\n")
+
+    assert kmflow("validate", str(loans), "--deep").code == 0
+    outcome = kmflow("validate", str(loans), "named.xlsx", "--json")
+    assert outcome.code == 1
+    assert [one["is_valid"] for one in outcome.json["files"]] == [True, False]
+    assert "the content is delimited" in kmflow("validate", "named.xlsx").out
+
+
+def test_formats_are_listed_filtered_and_printed(kmflow: Kmflow) -> None:
+    [only] = kmflow("formats", "--input", "xlsx", "--json").json["formats"]
+
+    assert (only["converter"], only["available"]) == ("spreadsheet", True)
+    assert "delimited" in kmflow("formats").out
+    assert kmflow("formats", "--markdown").out.startswith("# Formats\n")
+    assert kmflow("formats", "--input", "nothing").code == 1
+
+
+def test_a_batch_tells_of_every_file_and_ends_by_its_failures(kmflow: Kmflow, loans: Path) -> None:
+    folder = loans.parent / "in"
+    folder.mkdir()
+    loans.rename(folder / "loans.csv")
+    once = ("batch-convert", "in", "--parallel", "1")
+
+    good = kmflow(*once, "--report", "report.json")
+    assert good.code == 0, good.err
+    assert json.loads((folder.parent / "report.json").read_text())["counts"] == {"converted": 1}
+    assert "loans.parquet" in good.out
+
+    (folder / "bad.xlsx").write_bytes(b"PK\x03\x04" + bytes(90))
+    bad = kmflow(*once, "--json")
+    assert (bad.code, bad.json["counts"]) == (1, {"failed": 1, "unchanged": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["in"], 2, "no file of in matches"),
+        (["in", "--allow-empty"], 0, ""),
+        (["in", "in/out"], 6, "lies in"),
+        (["nowhere"], 2, "is no folder"),
+        (["in", "--parallel", "33"], 2, "--parallel"),
+        (["in", "--compression", "brotli"], 2, "--compression"),
+    ],
+    ids=str,
+)
+def test_a_batch_of_nothing_and_a_wrong_place_are_refused(
+    kmflow: Kmflow, tmp_path: Path, arguments: list[str], code: int, told: str
+) -> None:
+    (tmp_path / "in").mkdir()
+
+    outcome = kmflow("batch-convert", *arguments)
+
+    assert outcome.code == code
+    assert told in outcome.err

@@ -94,7 +94,7 @@ class OutputBlocks:
 
     @property
     def schema(self) -> pa.Schema:
-        texts = [pa.field(one.name, pa.string()) for one in fields(TextBlock)]
+        texts: list[Any] = [pa.field(one.name, pa.string()) for one in fields(TextBlock)]
         return pa.schema([pa.field("block", pa.int64()), *texts])
 
     def batches(self) -> Iterator[tuple[Any, pa.RecordBatch]]:
