@@ -236,3 +236,20 @@ def test_a_batch_of_nothing_and_a_wrong_place_are_refused(
 
     assert outcome.code == code
     assert told in outcome.err
+
+
+def test_verify_names_the_cell_that_was_changed(kmflow: Kmflow, loans: Path) -> None:
+    kmflow("convert", str(loans), "out.csv")
+
+    equal = kmflow("verify", "output", "out.csv")
+    assert (equal.code, equal.out) == (0, "1 file(s), 2 rows, 2 columns: equal\n")
+
+    out = loans.parent / "out.csv"
+    out.write_text(out.read_text().replace("10.50", "10.51"))
+    changed = kmflow("verify", "output", "out.csv")
+    assert changed.code == 1
+    assert "out.csv: row 1, column amount: '10.51' instead of '10.50'" in changed.err
+    told = kmflow("verify", "output", "out.csv", "--source", str(loans), "--json").json
+    assert told["is_equal"] is False
+    assert {"row": 1, "column": "amount"}.items() <= told["differences"][1].items()
+    assert kmflow("verify", "output", "nothing").code == 2
