@@ -92,7 +92,7 @@ def test_a_dry_run_leaves_nothing(kmflow: Kmflow, loans: Path) -> None:
         (["nowhere.csv"], 2, "there is no file nowhere.csv"),
         (["."], 2, "kmflow batch-convert takes folders"),
         (["{loans}", "{loans}"], 6, "is the source itself"),
-        (["picture.png"], 2, "no converter reads picture.png"),
+        (["unknown.bin"], 2, "no converter reads unknown.bin"),
         (["empty.csv"], 1, "empty.csv is empty"),
         (["broken.xlsx"], 1, "KM-INTAKE-002"),
     ],
@@ -103,7 +103,7 @@ def test_each_refusal_has_its_code_and_says_why(
 ) -> None:
     tmp_path = loans.parent
     (tmp_path / "empty.csv").touch()
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    (tmp_path / "unknown.bin").write_bytes(bytes(range(256)))
     (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
     before = set(tmp_path.iterdir())
 

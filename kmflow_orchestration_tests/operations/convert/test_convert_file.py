@@ -377,7 +377,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(workbook: Path) -> None:
     ("name", "content", "error", "code"),
     [
         ("empty.csv", b"", CorruptInput, 1),
-        ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(60), UnsupportedFormatError, 2),
+        ("unknown.bin", bytes(range(256)), UnsupportedFormatError, 2),
         ("broken.xlsx", b"PK\x03\x04" + bytes(100), CorruptInput, 1),
     ],
 )

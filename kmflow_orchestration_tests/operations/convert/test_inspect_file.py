@@ -67,7 +67,7 @@ def test_sound_files_are_sound_with_their_rows(loans: Path, workbook: Path) -> N
     [
         ("empty.csv", b"", "KM-INTAKE-002", "is empty"),
         ("book.xlsx", b"PK\x03\x04" + bytes(90), "KM-INTAKE-002", "is damaged"),
-        ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(60), "KM-CONVERT-004", "no converter"),
+        ("unknown.bin", bytes(range(256)), "KM-CONVERT-004", "no converter"),
         ("table.xlsx", b"a,b\n1,2\n3,4\n", "KM-INTAKE-002", ".xlsx, the content is delimited"),
     ],
 )
