@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self, TypeVar
 
 from kmflow_orchestration.operations.convert.lean_arrow import lean_process_id
@@ -54,11 +55,12 @@ class OneProcess:
 
     def run(self, function: Callable[[Task], Result], task: Task) -> Result:
         """What the function gives. Raises what it raises, MemoryError and ProcessDied."""
-        if self._pool is None:
-            self._pool = converter_pool(1)
-            self._process_id = self._pool.submit(lean_process_id).result()
         begun = time.monotonic()
         try:
+            if self._pool is None:
+                self._pool = converter_pool(1)
+                self._process_id = self._pool.submit(_begun).result()
+                begun = time.monotonic()
             call = _Call(function, task, self._limits)
             answer: Result = self._pool.submit(_limited, call).result()
         except BrokenProcessPool as error:
@@ -68,10 +70,10 @@ class OneProcess:
         return answer
 
     def interrupt(self) -> None:
-        """End what it does now, as Ctrl-C would; it cleans up behind itself. From any thread."""
+        """End what it does now; it cleans up behind itself. From any thread."""
         if self._pool is not None and self._process_id:
             with suppress(ProcessLookupError):
-                os.kill(self._process_id, signal.SIGINT)
+                os.kill(self._process_id, signal.SIGTERM)
 
     def renew(self) -> None:
         """End it; the next call gets a new one."""
@@ -88,6 +90,17 @@ class _Call:
     limits: Limits
 
 
+def _begun() -> int:
+    """Of a new process: Ctrl-C is its parent's to hear, who then ends what is under way."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return lean_process_id()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def _limited(call: _Call) -> Any:
     # It ends the process from a thread of its own, whatever a reader is busy with.
     with Path(os.devnull).open("w") as nowhere:
@@ -97,8 +110,10 @@ def _limited(call: _Call) -> Any:
             raise MemoryError("there is no room for a thread") from error
         try:
             _limit_memory(call.limits.memory_bytes)
+            signal.signal(signal.SIGTERM, _interrupt)
             return call.function(call.task)
         finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             faulthandler.cancel_dump_traceback_later()
 
 
