@@ -73,7 +73,7 @@ WITHOUT_GROUP = {
         " parquet_differences text_differences"
     ),
     "values in, values out, of a conversion": (
-        "conversion_options check_reader_options stem_of safe_name distinct kept_columns"
+        "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " output_table source_name parts_of expected_rows planned_record manifest_name"
         " naming_faults percent list_formats formats_markdown import_arrow lean_process_id"
     ),

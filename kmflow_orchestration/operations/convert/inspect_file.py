@@ -142,6 +142,12 @@ def _reasons(source: Source, opened: OpenSource, registry: ConverterRegistry) ->
     else:
         agrees = "agrees" if by_suffix.name == chosen else "does not agree"
         yield f"name: {source.suffix} belongs to {by_suffix.name}, which {agrees}"
+    decide = getattr(opened.converter, "decide", None)
+    if decide is not None:
+        with naming_faults(source):
+            decision = decide(source)
+        yield f"reading: {decision.certainty} ({decision.confidence:.0%})"
+        yield from (f"reading: {reason}" for reason in decision.reasons)
     for table in opened.tables:
         where = f"{table.part}: " if table.part else ""
         for name, value in table.receipt.options.items():

@@ -15,6 +15,7 @@ from kmflow_orchestration.operations.convert.options import (
     FORMATS,
     OPTIONS,
     ConversionOption,
+    flags_of,
 )
 
 _COMMAND = "kmflow formats --markdown > docs/formats.md"
@@ -35,7 +36,7 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class FormatFacts:
-    """One converter. `options` are those of ours that it knows, by their names in Python."""
+    """One converter. `options` are the flags that mean something to it."""
 
     converter: str
     version: str
@@ -82,7 +83,6 @@ def list_formats(
 
 
 def _facts(converter: Converter) -> FormatFacts:
-    known = set(converter.options())
     # Not every converter reads with a package of somebody else's.
     modules: Sequence[str] = getattr(converter, "libraries", ())
     makes = {
@@ -98,7 +98,7 @@ def _facts(converter: Converter) -> FormatFacts:
         tuple(converter.media_types),
         makes,
         FORMATS,
-        tuple(sorted(known)),
+        flags_of(converter.options()),
         tuple(_library(module) for module in modules),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
@@ -35,6 +35,20 @@ class ConversionOption:
         return isinstance(self.default, tuple)
 
 
+def _reader(
+    name: str,
+    default: Any,
+    told: str,
+    choices: tuple[str, ...] = (),
+    *,
+    least: int | None = None,
+) -> ConversionOption:
+    """An option of single formats; its flag is its name."""
+    flag = f"--{name.replace('_', '-')}"
+    return ConversionOption(name, (flag,), default, told, choices, least, is_readers=True)
+
+
+_BAD = ("fail", "quarantine")
 OPTIONS = (
     ConversionOption(
         "format_type",
@@ -80,34 +94,23 @@ OPTIONS = (
     ConversionOption(
         "allow_skip", ("--allow-skip",), False, "Exit 0 although something was left out."
     ),
-    ConversionOption(
-        "header_row",
-        ("--header-row",),
-        0,
-        "Row that holds the header, from 1.",
-        least=1,
-        is_readers=True,
-    ),
-    ConversionOption(
-        "encoding", ("--encoding",), "", "Encoding of the text, such as cp1252.", is_readers=True
-    ),
-    ConversionOption(
-        "delimiter", ("--delimiter",), "", "What separates fields, such as ';'.", is_readers=True
-    ),
-    ConversionOption(
-        "null", ("--null",), (), "Word that means no value; repeated.", is_readers=True
-    ),
-    ConversionOption(
-        "no_header", ("--no-header",), False, "The first row is data, too.", is_readers=True
-    ),
-    ConversionOption(
-        "on_bad_row",
-        ("--on-bad-row",),
-        "",
-        "A row that does not fit: fail, or quarantine it.",
-        ("fail", "quarantine"),
-        is_readers=True,
-    ),
+    _reader("header_row", 0, "Row that holds the header, from 1.", least=1),
+    _reader("encoding", "", "Encoding of the text, such as cp1252."),
+    _reader("delimiter", "", "What separates fields, such as ';' or tab."),
+    _reader("quote", "", "What stands around a text with a delimiter in it, or none."),
+    _reader("escape", "", "What takes its meaning from the character after it, or none."),
+    _reader("comment", "", "What a line begins with that is no data, or none."),
+    _reader("skip_lines", 0, "Lines before anything that counts.", least=0),
+    _reader("null", (), "Word that means no value; repeated."),
+    _reader("no_header", False, "The first row is data, too."),
+    _reader("decimal", "", "Decimal mark of numbers.", (".", ",")),
+    _reader("thousands", "", "Mark between the thousands of numbers."),
+    _reader("on_bad_row", "", "A row that does not fit: fail, or leave it out and count it.", _BAD),
+    _reader("record_path", "", "Where the records lie in a document: data.items[*]."),
+    _reader("flatten", False, "Members of objects become columns a.b, arrays tables."),
+    _reader("namespace_handling", "", "Names with a namespace.", ("strip", "prefix", "preserve")),
+    _reader("ignore_missing_memo", False, "Memos whose file is not there are NULL."),
+    _reader("include_deleted", False, "Deleted records are rows, too."),
 )
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.
@@ -162,17 +165,52 @@ def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOpti
     return ConversionOptions(**core, reader=reader)
 
 
-def check_reader_options(
+def reader_options(
     options: ConversionOptions, known: Mapping[str, Any], converter: str
-) -> None:
-    """Raises InvalidOptions for one that the converter does not know."""
-    for name in options.reader:
-        if name not in known:
-            flag = BY_NAME[name].flags[0]
+) -> dict[str, Any]:
+    """The converter's own options, under the names it knows them by.
+
+    Raises:
+        InvalidOptions: one that it does not know, or two that exclude each other.
+    """
+    found: dict[str, Any] = {}
+    for name, value in options.reader.items():
+        own, given = name, value
+        if name not in known and name in _OTHER_NAMES:
+            own, translated = _OTHER_NAMES[name]
+            given = translated(value)
+        flag = BY_NAME[name].flags[0]
+        if own not in known:
             raise InvalidOptions(
-                f"{flag} ({name}) means nothing to the {converter} converter",
+                f"{flag} means nothing to the {converter} converter",
                 hint="leave it out; `kmflow formats` lists the options of each format",
             )
+        if own in found:
+            raise InvalidOptions(f"{flag} excludes another option about the {own}")
+        found[own] = list(given) if isinstance(given, tuple) else given
+    return found
+
+
+# What converters call an option that has another name, or several, in the table.
+_OTHER_NAMES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "header_row": ("header", str),
+    "no_header": ("header", lambda _: "none"),
+    "on_bad_row": ("bad_lines", {"fail": "fail", "quarantine": "reject"}.__getitem__),
+}
+
+
+def flags_of(known: Iterable[str]) -> tuple[str, ...]:
+    """The flags that reach a converter which knows these options; a name without one stays."""
+    found: dict[str, None] = {}
+    for own in sorted(known):
+        names = [name for name, (other, _) in _OTHER_NAMES.items() if other == own]
+        if own in BY_NAME:
+            names.append(own)
+        for name in names:
+            found[BY_NAME[name].flags[0]] = None
+        if not names:
+            found[own] = None
+    return tuple(found)
 
 
 def _checked(option: ConversionOption, value: Any) -> Any:

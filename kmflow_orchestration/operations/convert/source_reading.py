@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -22,10 +22,12 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.errors import (
+    ConfigurationError,
     CorruptInput,
     DataLossError,
     InvalidOptions,
     KmflowError,
+    MissingDependency,
     OutOfMemoryError,
     PasswordRequiredError,
     UnsupportedFormatError,
@@ -33,7 +35,7 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.extras import missing
 from kmflow_orchestration.operations.convert.options import (
     ConversionOptions,
-    check_reader_options,
+    reader_options,
 )
 from kmflow_orchestration.operations.convert.output_tables import Rows
 
@@ -110,17 +112,16 @@ def open_source(
         InvalidOptions: an option that the converter does not know, or a part that is not there.
         CorruptInput: content that the reader refuses.
     """
-    check_reader_options(options, converter.options(), converter.name)
+    given = reader_options(options, converter.options(), converter.name)
     before = _state(source.path)
     tables: tuple[ConvertedTable, ...] = ()
     blocks = None
     with naming_faults(source):
-        # As it is, without an empty mapping: that is how everybody else opens it.
-        given = dict(options.reader) or None
-        if converter.output is not OutputKind.TEXT:
-            tables = tuple(converter.open_tables(source, given))
-        if converter.output is not OutputKind.TABLES:
-            blocks = tuple(converter.open_text(source, given))
+        with _naming_options(given):
+            if converter.output is not OutputKind.TEXT:
+                tables = tuple(converter.open_tables(source, given or None))
+            if converter.output is not OutputKind.TABLES:
+                blocks = tuple(converter.open_text(source, given or None))
         sha256 = tables[0].receipt.content_hash if tables else _sha256(source.path)
     chosen = _chosen(tables, options, converter)
     opened = OpenSource(
@@ -135,6 +136,19 @@ def open_source(
     )
     opened.check_unchanged()
     return opened
+
+
+@contextmanager
+def _naming_options(given: Mapping[str, Any]) -> Iterator[None]:
+    """A converter refuses an option's value as it refuses any setting: here it was a flag."""
+    try:
+        yield
+    except MissingDependency:
+        raise
+    except ConfigurationError as error:
+        if not given:
+            raise
+        raise InvalidOptions(error.message, hint=error.hint) from error
 
 
 def _chosen(

@@ -14,6 +14,7 @@ import pytest
 from kmflow_orchestration.converters.delimited import DelimitedConverter
 from kmflow_orchestration.converters.interface import ConvertedTable, Receipt, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry
+from kmflow_orchestration.errors import ConfigurationError
 
 LOANS = 'id,name,amount,opened\n1,Ann,10.50,2026-01-02\n2,"",,2026-02-03\n3,,7.25,2026-03-04\n'
 
@@ -80,6 +81,15 @@ class Bent:
             raise self.fails("as it was told to")
 
 
+@dataclass(frozen=True)
+class Decision:
+    """How a file is read, as converters of delimited files tell it."""
+
+    confidence: float = 0.75
+    certainty: str = "fairly sure"
+    reasons: tuple[str, ...] = ("semicolons line up",)
+
+
 class BentConverter(DelimitedConverter):
     """Reads CSV as the one that ships, takes an option, and bends what comes out."""
 
@@ -90,12 +100,17 @@ class BentConverter(DelimitedConverter):
         self.given: Mapping[str, Any] | None = None
 
     def options(self) -> Mapping[str, Any]:
-        return {"encoding": ""}
+        return {"encoding": "", "header": "auto", "bad_lines": "fail"}
+
+    def decide(self, source: Source) -> Decision:
+        return Decision()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Sequence[Any]:
         self.given = options
+        if (options or {}).get("encoding") == "klingon":
+            raise ConfigurationError("there is no encoding klingon", hint="such as cp1252")
         return [Bent(table, **self.bends) for table in super().open_tables(source)]
 
 

@@ -426,13 +426,41 @@ def test_a_link_is_not_written_through(loans: Path, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere").read_bytes() == b"theirs"
 
 
-def test_an_option_reaches_the_converter_that_knows_it(loans: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "received"),
+    [
+        ({"encoding": "cp1252"}, {"encoding": "cp1252"}),
+        ({"header_row": 3}, {"header": "3"}),
+        ({"no_header": True}, {"header": "none"}),
+        ({"on_bad_row": "quarantine"}, {"bad_lines": "reject"}),
+        ({"encoding": "", "no_header": False}, None),
+    ],
+    ids=str,
+)
+def test_an_option_reaches_the_converter_by_the_name_it_has_there(
+    loans: Path, given: dict[str, object], received: dict[str, object] | None
+) -> None:
     bent = BentConverter()
-    convert_file(loans, options=conversion_options({"encoding": "cp1252"}), registry=only(bent))
-    assert bent.given == {"encoding": "cp1252"}
 
-    with pytest.raises(InvalidOptions, match=r"--header-row .* means nothing to the bent"):
-        convert_file(loans, options=conversion_options({"header_row": 2}), registry=only(bent))
+    convert_file(loans, options=conversion_options(given), registry=only(bent))
+
+    assert bent.given == received
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"delimiter": ";"}, "--delimiter means nothing to the bent converter"),
+        ({"header_row": 2, "no_header": True}, "--no-header excludes another option"),
+        ({"encoding": "klingon"}, "there is no encoding klingon"),
+    ],
+    ids=str,
+)
+def test_an_option_that_the_converter_cannot_take_is_wrong_usage(
+    loans: Path, given: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InvalidOptions, match=message):
+        convert_file(loans, options=conversion_options(given), registry=only(BentConverter()))
 
 
 @pytest.mark.parametrize(

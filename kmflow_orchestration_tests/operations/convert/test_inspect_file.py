@@ -56,6 +56,13 @@ def test_explaining_says_who_reads_it_how_sure_and_why(loans: Path, tmp_path: Pa
     assert "read with delimiter ','" in why
 
 
+def test_a_converter_that_can_say_how_sure_it_is_is_heard(loans: Path) -> None:
+    why = inspect_file(loans, explain=True, registry=only(BentConverter())).why
+
+    assert "reading: fairly sure (75%)" in why
+    assert "reading: semicolons line up" in why
+
+
 def test_sound_files_are_sound_with_their_rows(loans: Path, workbook: Path) -> None:
     for deep in (False, True):
         assert validate_file(loans, deep=deep).rows == 3
@@ -115,11 +122,11 @@ def test_a_library_that_is_missing_is_told_with_its_extra() -> None:
     assert replace(found, libraries=(there,)).is_available
 
 
-def test_options_that_converters_know_are_in_the_table_of_options() -> None:
-    names = {option.name for option in OPTIONS if option.is_readers}
+def test_each_option_of_a_converter_has_a_flag() -> None:
+    flags = {option.flags[0] for option in OPTIONS if option.is_readers}
 
-    known = {name for one in default_converters() for name in one.options()}
-    assert known <= names
+    known = {flag for one in list_formats() for flag in one.options}
+    assert known <= flags
 
 
 def test_the_document_of_formats_is_up_to_date() -> None:
