@@ -155,6 +155,6 @@ def _format_rows(found: tuple[FormatFacts, ...]) -> Iterator[tuple[str, ...]]:
             f"{one.converter} {one.version}",
             " ".join(one.inputs),
             one.makes,
-            " ".join(one.options),
+            "\n".join(one.options),
             ", ".join(libraries),
         )

@@ -13,9 +13,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import typer
 import yaml
 
 from kmflow_orchestration.cli.command_tree import command_tree
+from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.main import main
 from kmflow_orchestration.extras import MODULES
 from kmflow_orchestration.operations.convert.options import OPTIONS
@@ -29,6 +31,7 @@ class Missing:
         if any(name == one or name.startswith(one + ".") for one in {blocked!r}):
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Missing())
+from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.main import main
 lines = ["convert loans.csv", "info loans.csv -f yaml", "validate loans.csv", "formats"]
 codes = [main(line.split()) for line in [*lines, "verify output loans.parquet"]]
@@ -260,12 +263,31 @@ def test_verify_names_the_cell_that_was_changed(kmflow: Kmflow, loans: Path) -> 
     assert kmflow("verify", "output", "nothing").code == 2
 
 
+def test_a_word_to_end_ends_a_block_as_ctrl_c_would() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), ending_cleanly(verbose=False):
+        signal.raise_signal(signal.SIGTERM)
+
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_fault_of_ours_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, ending_cleanly(verbose=False):
+        raise LookupError("nobody foresaw this")
+
+    assert ended.value.exit_code == 1
+    told = capsys.readouterr().err
+    assert told.startswith("a fault of kmflow itself: LookupError: nobody foresaw this\n")
+    assert "Traceback" not in told
+
+
 def test_a_batch_that_is_told_to_end_cleans_up_and_goes_on_later(
     kmflow: Kmflow, tmp_path: Path
 ) -> None:
     out = tmp_path / "in_converted"
     (tmp_path / "in").mkdir()
-    for number in range(4):
+    for number in range(6):
         rows = "".join(f"{row},some text {row}\n" for row in range(40_000))
         (tmp_path / "in" / f"{number}.csv").write_text(f"id,text\n{rows}")
     words = ["in", "--parallel", "1", "--quiet"]
@@ -285,4 +307,4 @@ def test_a_batch_that_is_told_to_end_cleans_up_and_goes_on_later(
     assert (child.returncode, err) == (130, "")
     assert not list(out.glob(".kmflow-convert-*"))
     assert kmflow("batch-convert", *words).code == 0
-    assert len(list(out.glob("*.parquet"))) == 4
+    assert len(list(out.glob("*.parquet"))) == 6

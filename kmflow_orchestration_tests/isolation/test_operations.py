@@ -75,7 +75,8 @@ WITHOUT_GROUP = {
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " output_table source_name parts_of expected_rows planned_record manifest_name"
-        " naming_faults percent list_formats formats_markdown import_arrow lean_process_id"
+        " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
+        " lean_process_id"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

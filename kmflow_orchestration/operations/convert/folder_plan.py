@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from kmflow_orchestration.errors import InvalidOptions, UnsafePath
+from kmflow_orchestration.errors import CorruptInput, InvalidOptions, UnsafePath
 from kmflow_orchestration.operations.convert.file_names import safe_name, stem_of
+from kmflow_orchestration.operations.convert.layout import is_manifest_name
+from kmflow_orchestration.operations.convert.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ def plan_folder(
 ) -> FolderPlan:
     """Look a folder through; its results go to `<folder>_converted` unless it is said where.
 
-    Files whose names begin with a dot match only patterns that do. Where two files would get the
+    Files whose names begin with a dot match only patterns that do. Manifests, and what a conversion
+    made of files of this very folder, are no sources. Where two files would get the
     same name, the names of both keep their suffix.
 
     Raises:
@@ -94,8 +97,12 @@ def _matching(root: Path, patterns: Sequence[str], *, recursive: bool) -> Iterat
     folders = [root]
     while folders:
         folder = folders.pop()
-        for entry in os.scandir(folder):
+        entries = list(os.scandir(folder))
+        made = _made_from(root, folder, [entry.name for entry in entries])
+        for entry in entries:
             path = Path(entry.path)
+            if entry.name in made:
+                continue
             within = path.relative_to(root).as_posix()
             if entry.is_symlink():
                 problem = _link_problem(path, root)
@@ -106,6 +113,19 @@ def _matching(root: Path, patterns: Sequence[str], *, recursive: bool) -> Iterat
                     folders.append(path)
             elif entry.is_file() and _fits(entry.name, within, patterns):
                 yield within, ""
+
+
+def _made_from(root: Path, folder: Path, names: Sequence[str]) -> set[str]:
+    """Manifests, and results of files within the root: those are sources, these are not."""
+    found = {name for name in names if is_manifest_name(name)}
+    for name in tuple(found):
+        try:
+            manifest = Manifest.read(folder / name)
+        except (CorruptInput, OSError):
+            continue
+        if root in (folder / manifest.source_path).resolve().parents:
+            found.update(one.file for one in manifest.outputs)
+    return found
 
 
 def _link_problem(path: Path, root: Path) -> str:

@@ -12,6 +12,7 @@ from kmflow_orchestration.operations.convert.file_names import distinct, safe_na
 from kmflow_orchestration.operations.convert.options import AUTO, FORMATS
 
 FOLDER_MANIFEST = "_manifest.json"
+_MANIFEST_END = ".manifest.json"
 # Their parts are sheets, whose names mean little without the workbook's.
 _WORKBOOKS = frozenset({"spreadsheet"})
 
@@ -136,7 +137,12 @@ def _beside(folder: Path, names: tuple[str, ...]) -> Layout:
 
 def manifest_name(name: str) -> str:
     """The manifest's of a file of that name; Spark and Arrow pass over a leading `_`."""
-    return f"_{name}.manifest.json"
+    return f"_{name}{_MANIFEST_END}"
+
+
+def is_manifest_name(name: str) -> bool:
+    """Whether a file of this name is a manifest of ours."""
+    return name == FOLDER_MANIFEST or (name.startswith("_") and name.endswith(_MANIFEST_END))
 
 
 def _in_folder(converter: str, target: Target, wanted: Sequence[Wanted]) -> Layout:

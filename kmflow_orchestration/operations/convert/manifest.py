@@ -10,7 +10,11 @@ from typing import Any, Self
 
 from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.errors import CorruptInput
-from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, manifest_name
+from kmflow_orchestration.operations.convert.layout import (
+    FOLDER_MANIFEST,
+    is_manifest_name,
+    manifest_name,
+)
 
 _VERSION = 1
 
@@ -91,7 +95,9 @@ def _check_version(found: object) -> None:
 
 
 def find_manifest(output: Path) -> Path | None:
-    """The manifest that speaks for a folder or a file of results; None without one."""
+    """The manifest that speaks for a folder or a file of results, or is one; None without."""
+    if output.is_file() and is_manifest_name(output.name):
+        return output
     if output.is_dir():
         found = output / FOLDER_MANIFEST
         return found if found.is_file() else None

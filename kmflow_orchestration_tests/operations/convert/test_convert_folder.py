@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kmflow_orchestration.errors import InvalidOptions, UnsafePath
+from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.convert_folder import (
     CRASHED,
     TIMED_OUT,
@@ -213,6 +214,17 @@ def test_a_limit_takes_the_first_by_path_and_changes_no_name(tmp_path: Path) -> 
 
     assert [(one.path, one.stem) for one in plan.files] == [("a.csv", "a.csv")]
     assert (plan.matched, plan.clashes) == (3, ("a.csv",))
+
+
+def test_what_was_made_of_the_folder_is_no_source_of_it(loans: Path, tmp_path: Path) -> None:
+    convert_file(loans)
+    convert_file(loans, tmp_path / "csvs" / "loans.csv")
+
+    assert [one.path for one in plan_folder(loans.parent).files] == ["loans.csv"]
+    assert [one.path for one in plan_folder(tmp_path / "csvs").files] == ["loans.csv"]
+    assert [one.path for one in plan_folder(tmp_path, Path("/x"), recursive=True).files] == [
+        "in/loans.csv"
+    ]
 
 
 def test_links_inside_are_files_and_those_that_leave_are_problems(tmp_path: Path) -> None:

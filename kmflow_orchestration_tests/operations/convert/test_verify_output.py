@@ -49,7 +49,7 @@ def test_folders_and_documents_are_equal_too(workbook: Path, tmp_path: Path) -> 
     done = convert_file(notes)
 
     assert verify_output(tmp_path / "book_parquet").is_equal
-    for output in done.outputs:
+    for output in (*done.outputs, done.manifest_path, tmp_path / "book_parquet/_manifest.json"):
         assert verify_output(output).is_equal
 
 
