@@ -37,7 +37,17 @@
     ├── UnsafePath                  exit 6   a path would leave its boundary
     ├── GroupMismatch               exit 6   one group's work reached for another group's things
     ├── QuarantinedFile             exit 1   a file cannot enter; its neighbours go on
-    ├── CorruptInput                exit 1   content that its own format's reader refuses
+    ├── DatabricksConversionError   exit 1   a file could not be converted
+    │   ├── CorruptInput                     content that its own format's reader refuses; also a
+    │   │   │                                QuarantinedFile
+    │   │   └── PasswordRequiredError        it is encrypted
+    │   ├── DataLossError                    the result would hold less than the source, or does
+    │   ├── OutOfMemoryError                 reading it needs more memory than it was given
+    │   ├── UnsupportedFormatError  exit 2   no converter reads this, or none writes that
+    │   ├── InvalidOptions          exit 2   an option that is unknown, contradicts another or
+    │   │                                    means nothing to this format
+    │   ├── OutputExistsError       exit 6   something else lies where the result would go
+    │   └── FileTooLargeError       exit 6   there is no room for the result
     ├── OutputError                          a task's output cannot be kept, or not be found again
     │   ├── OutputTooLarge          exit 6
     │   ├── OutputNotWritable       exit 1
@@ -413,13 +423,68 @@ class QuarantinedFile(KmflowError):
         self.reason = reason
 
 
-class CorruptInput(QuarantinedFile):
+class DatabricksConversionError(KmflowError):
+    """Root of what the conversion of one file ends with (row D11), on Databricks or anywhere."""
+
+    code = "KM-CONVERT-001"
+
+
+class CorruptInput(QuarantinedFile, DatabricksConversionError):
     """Content that its own format's reader refuses."""
 
     code = "KM-INTAKE-002"
 
     def __init__(self, message: str, *, reason: str = "corrupt", hint: str = "") -> None:
         super().__init__(message, reason=reason, hint=hint)
+
+
+class PasswordRequiredError(CorruptInput):
+    """Content behind a password."""
+
+    code = "KM-CONVERT-002"
+
+    def __init__(self, message: str, *, reason: str = "encrypted", hint: str = "") -> None:
+        super().__init__(message, reason=reason, hint=hint)
+
+
+class DataLossError(DatabricksConversionError):
+    """What was written is less than what was read; the result was not put in place."""
+
+    code = "KM-CONVERT-003"
+
+
+class UnsupportedFormatError(DatabricksConversionError):
+    """No converter reads this content, or none can write the format asked for."""
+
+    code = "KM-CONVERT-004"
+    exit_code = 2
+
+
+class InvalidOptions(DatabricksConversionError):
+    """Options that nobody knows, that exclude each other, or that this format has no use for."""
+
+    code = "KM-CONVERT-005"
+    exit_code = 2
+
+
+class OutputExistsError(DatabricksConversionError):
+    """What lies where the result would go is not replaced unless that was asked for."""
+
+    code = "KM-CONVERT-006"
+    exit_code = 6
+
+
+class FileTooLargeError(DatabricksConversionError):
+    """The disk has no room for what the file becomes."""
+
+    code = "KM-CONVERT-007"
+    exit_code = 6
+
+
+class OutOfMemoryError(DatabricksConversionError):
+    """A reader needed more memory than it was given."""
+
+    code = "KM-MEM-001"
 
 
 class OutputError(KmflowError):

@@ -23,6 +23,11 @@ SINGLE = {
     "backup": "backup",
     "restore": "backup",
     "stages": "stages",
+    "convert": "convert",
+    "batch-convert": "batch_convert",
+    "info": "file_looks",
+    "validate": "file_looks",
+    "formats": "file_looks",
 }
 FAMILIES = {
     "group": "group",

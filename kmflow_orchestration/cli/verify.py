@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmflow_orchestration.cli.conversion_failures import ending_cleanly
+from kmflow_orchestration.cli.conversion_options import VerboseOption
 from kmflow_orchestration.cli.migration_options import (
     CatalogOption,
     EngagementOption,
@@ -16,7 +18,7 @@ from kmflow_orchestration.cli.migration_options import (
     WorkersOption,
     check_place,
 )
-from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows
+from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
 from kmflow_orchestration.cli.report_files import ReportOption, checked_source, write_report
 
 if TYPE_CHECKING:
@@ -93,6 +95,39 @@ def migration(
         show_json(found.as_dict())
     else:
         _show(found)
+    if not found.is_equal:
+        raise typer.Exit(1)
+
+
+@app.command("output")
+def verify_output(
+    out: Annotated[Path, typer.Argument(help="A file or folder that a conversion made.")],
+    *,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="What it was made from, if that has moved.")
+    ] = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Read source and result of a conversion again and compare every cell; 0 only if equal."""
+    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
+
+    import_arrow()
+    from kmflow_orchestration.operations.convert import verify_output as operation
+
+    with ending_cleanly(verbose=verbose):
+        found = operation.verify_output(out, source)
+    if as_json:
+        show_json(found.as_dict())
+    else:
+        for one in found.differences[:_SHOWN]:
+            say(str(one))
+        if len(found.differences) > _SHOWN:
+            say(f"and {len(found.differences) - _SHOWN} more")
+        for note in found.notes:
+            say(note)
+        said = "equal" if found.is_equal else f"not equal: {len(found.differences)} differences"
+        show_text(f"{found.files} file(s), {found.rows} rows, {found.columns} columns: {said}\n")
     if not found.is_equal:
         raise typer.Exit(1)
 

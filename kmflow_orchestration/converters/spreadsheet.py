@@ -54,6 +54,7 @@ class SpreadsheetConverter:
     suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xls", ".ods")
     output: ClassVar[OutputKind] = OutputKind.TABLES
     priority: ClassVar[int] = 0
+    libraries: ClassVar[tuple[str, ...]] = ("python_calamine",)
 
     def detect(self, source: Source, head: bytes) -> float:
         """Sure of a workbook's own members; less of a broken container with our suffix."""

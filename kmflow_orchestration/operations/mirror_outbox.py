@@ -145,10 +145,11 @@ class _Mirroring:
 
     def _copied(self, item: Item, store: StorageBackend) -> StorageMetadata:
         with tempfile.TemporaryDirectory(dir=self.work_dir()) as folder:
-            file = mirrored_file(item, Path(folder, "copy"))
+            copy = Path(folder, "copy")
+            file = mirrored_file(item, copy)
             with self.stores.of(item.backend).open_read(item.stored_path) as stream:
                 is_right = put_whole(
-                    file.source,
+                    copy,
                     stream,
                     size_bytes=item.size_bytes,
                     is_right=lambda found: found == item.content_hash,

@@ -1,0 +1,192 @@
+"""`kmflow batch-convert`: every file of a folder, side by side, and what became of each."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kmflow_orchestration.cli.conversion_failures import ending_cleanly
+from kmflow_orchestration.cli.conversion_options import (
+    QuietOption,
+    VerboseOption,
+    with_conversion_options,
+)
+from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
+from kmflow_orchestration.cli.report_files import ReportOption, write_report
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.operations.convert.convert_folder import (
+        FileOutcome,
+        FolderOutcome,
+        Told,
+    )
+
+_LINE_EVERY_S = 5.0
+_USAGE = 2
+
+
+class OnError(StrEnum):
+    """What a file that fails means for the others."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
+@with_conversion_options
+def batch_convert(
+    source: Annotated[Path, typer.Argument(metavar="IN_DIR", help="The folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Argument(metavar="[OUT_DIR]", help="Default: IN_DIR_converted beside it."),
+    ] = None,
+    *,
+    given: Mapping[str, Any],
+    pattern: Annotated[
+        list[str] | None, typer.Option("--pattern", help="Only files named so; repeated.")
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Folders within, too; mirrored in OUT_DIR.")
+    ] = False,
+    parallel: Annotated[
+        int, typer.Option("--parallel", min=1, max=32, help="Files side by side.")
+    ] = 4,
+    on_error: Annotated[
+        OnError, typer.Option("--on-error", help="After a file that fails.")
+    ] = OnError.CONTINUE,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume/--no-resume", help="Leave alone what was converted before."),
+    ] = True,
+    max_files: Annotated[
+        int | None, typer.Option("--max-files", min=1, help="Only the first so many by path.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds one file may take.")
+    ] = 3600,
+    max_memory: Annotated[
+        int, typer.Option("--max-memory", min=64, help="Megabytes one file may take.")
+    ] = 2048,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Exit 0 although no file matches.")
+    ] = False,
+    report: ReportOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read the files and tell what would be made.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Convert a folder's files; one that fails stops no other, and exit 1 tells of it.
+
+    What was interrupted goes on where it stopped when it is called again.
+    """
+    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
+
+    import_arrow()
+    from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+    from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+    from kmflow_orchestration.operations.convert.one_process import Limits
+    from kmflow_orchestration.operations.convert.options import conversion_options
+
+    with ending_cleanly(verbose=verbose):
+        options = conversion_options(given)
+        plan = plan_folder(
+            source,
+            output,
+            patterns=pattern or ("*",),
+            recursive=recursive,
+            max_files=max_files,
+        )
+        with _progress(len(plan.files), quiet=quiet or as_json) as told:
+            done = convert_folder(
+                plan,
+                options,
+                parallel=parallel,
+                resume=resume,
+                stop_on_error=on_error is OnError.STOP,
+                dry_run=dry_run,
+                limits=Limits(timeout, max_memory << 20),
+                on_file=told,
+            )
+        if report is not None:
+            write_report(report, done.as_dict())
+    if as_json:
+        show_json(done.as_dict())
+    else:
+        _tell(done, quiet=quiet)
+    if not done.files and not allow_empty:
+        complain(f"no file of {source} matches", hint="--allow-empty accepts that")
+        raise typer.Exit(_USAGE)
+    if not done.is_whole(allow_skip=options.allow_skip):
+        raise typer.Exit(1)
+
+
+def _tell(done: FolderOutcome, *, quiet: bool) -> None:
+    if not quiet and done.files:
+        rows = [
+            (one.path, one.status, one.rows or "", f"{one.seconds:.1f}", _what(one))
+            for one in done.files
+        ]
+        show_rows(f"{done.source} → {done.output}", ("file", "", "rows", "s", "what"), rows)
+        for path in done.clashes:
+            say(f"{path}: its results keep the suffix, as another file has the same name")
+        if len(done.files) < done.matched:
+            say(f"--max-files left out {done.matched - len(done.files)} files")
+        say(", ".join(f"{count} {status}" for status, count in done.counts.items()))
+    for one in done.files:
+        if one.code:
+            complain(f"{one.path}: {one.code}: {one.message}", hint=one.hint)
+        for missed in one.missed:
+            complain(f"{one.path}: not in the result: {missed}", hint="--allow-skip accepts that")
+
+
+def _what(one: FileOutcome) -> str:
+    if one.code:
+        return one.code
+    names = [Path(output).name for output in one.outputs]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+@contextmanager
+def _progress(files: int, *, quiet: bool) -> Iterator[Told]:
+    """A bar on a terminal, elsewhere a line every five seconds."""
+    if quiet or not sys.stderr.isatty():
+        yield _lines(quiet=quiet)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from kmflow_orchestration.cli.output import console
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=files)
+
+        def told(done: int, _: int, last: FileOutcome) -> None:
+            progress.update(task, completed=done, description=f"{last.path}: {last.status}")
+
+        yield told
+
+
+def _lines(*, quiet: bool) -> Told:
+    last_line = time.monotonic()
+
+    def told(done: int, of_files: int, last: FileOutcome) -> None:
+        nonlocal last_line
+        if not quiet and time.monotonic() - last_line >= _LINE_EVERY_S:
+            last_line = time.monotonic()
+            say(f"{done} of {of_files} files, the last {last.path}: {last.status}")
+
+    return told

@@ -1,0 +1,160 @@
+"""`kmflow info`, `validate` and `formats`: what files are, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kmflow_orchestration.cli.conversion_failures import ending_cleanly
+from kmflow_orchestration.cli.conversion_options import VerboseOption
+from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.operations.convert.inspect_file import FileFacts
+    from kmflow_orchestration.operations.convert.list_formats import FormatFacts
+
+
+class Form(StrEnum):
+    """How the facts of a file are shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def info(
+    file: Annotated[Path, typer.Argument(help="The file.")],
+    *,
+    form: Annotated[Form, typer.Option("--format", "-f", help="How to show it.")] = Form.TABLE,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say why it is read as it is, and how sure that is.")
+    ] = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Size, hash, format, tables with exact row counts, columns and types of a file."""
+    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
+
+    import_arrow()
+    from kmflow_orchestration.operations.convert.inspect_file import inspect_file
+
+    with ending_cleanly(verbose=verbose):
+        found = inspect_file(file, explain=explain)
+    if form is Form.JSON:
+        show_json(found.as_dict())
+    elif form is Form.YAML:
+        show_text(_yaml(found))
+    else:
+        _tell(found)
+
+
+def _yaml(found: FileFacts) -> str:
+    import json
+
+    import yaml
+
+    plain = json.loads(json.dumps(found.as_dict(), default=str))
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def _tell(found: FileFacts) -> None:
+    facts = {
+        "size": f"{found.size_bytes} bytes",
+        "SHA-256": found.sha256,
+        "read by": f"{found.converter} {found.converter_version}",
+        **{f"pieces: {kind}": count for kind, count in found.pieces.items()},
+        **found.properties,
+    }
+    show_rows(found.file, ("fact", "value"), facts.items(), whole="value")
+    for table in found.tables:
+        how = ", ".join(f"{name} {value!r}" for name, value in table.read_as.items())
+        title = f"{table.part or 'table'}: {table.rows} rows ({how})"
+        rows = [(one["name"], one["type"], one["nulls"]) for one in table.columns]
+        show_rows(title, ("column", "type", "NULLs"), rows)
+    for warning in found.warnings:
+        where = f" ({warning.location})" if warning.location else ""
+        say(f"{warning.code}{where}: {warning.message}")
+    for reason in found.why:
+        show_text(f"{reason}\n")
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="One or more files.")],
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read to the end, not 1000 rows of each table.")
+    ] = False,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Whether each file's own reader takes it; exit 0 only if all are sound."""
+    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
+
+    import_arrow()
+    from kmflow_orchestration.operations.convert.inspect_file import validate_file
+
+    with ending_cleanly(verbose=verbose):
+        found = [validate_file(file, deep=deep) for file in files]
+    if as_json:
+        show_json({"files": [asdict(one) for one in found]})
+    else:
+        for one in found:
+            if one.is_valid:
+                show_text(f"{one.file}: sound ({one.converter}, {one.rows} rows)\n")
+            else:
+                show_text(f"{one.file}: {one.code}: {one.message}\n")
+    if not all(one.is_valid for one in found):
+        raise typer.Exit(1)
+
+
+def formats(
+    *,
+    suffix: Annotated[str, typer.Option("--input", help="Only what reads this suffix.")] = "",
+    output: Annotated[str, typer.Option("--output", help="Only what makes this format.")] = "",
+    as_json: JsonOption = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print docs/formats.md as this code makes it.")
+    ] = False,
+) -> None:
+    """Formats that are read, what each becomes, its options, and what is missing to read it."""
+    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
+
+    import_arrow()
+    from kmflow_orchestration.operations.convert.list_formats import (
+        formats_markdown,
+        list_formats,
+    )
+
+    if markdown:
+        show_text(formats_markdown())
+        return
+    found = list_formats(suffix=suffix, output=output)
+    if as_json:
+        show_json({"formats": [one.as_dict() for one in found]})
+    else:
+        columns = ("converter", "reads", "becomes", "options", "reads with")
+        show_rows("Formats", columns, _format_rows(found))
+    if not found:
+        say("no converter does that; `kmflow formats` lists them all")
+        raise typer.Exit(1)
+
+
+def _format_rows(found: tuple[FormatFacts, ...]) -> Iterator[tuple[str, ...]]:
+    for one in found:
+        libraries = [
+            f"{library.module} {library.version}"
+            if library.is_there
+            else f"{library.module}: missing, pip install 'kmflow_orchestration[{library.extra}]'"
+            for library in one.libraries
+        ]
+        yield (
+            f"{one.converter} {one.version}",
+            " ".join(one.inputs),
+            one.makes,
+            "\n".join(one.options),
+            ", ".join(libraries),
+        )

@@ -1,0 +1,253 @@
+"""A folder of files, each converted for itself: one that fails stops no other (row D13)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from kmflow_orchestration.clock import Clock, SystemClock
+from kmflow_orchestration.errors import (
+    DatabricksConversionError,
+    KmflowError,
+    OutOfMemoryError,
+    UnsafePath,
+)
+from kmflow_orchestration.operations.convert.convert_file import convert_file
+from kmflow_orchestration.operations.convert.earlier_results import find_earlier
+from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
+from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess, ProcessDied
+from kmflow_orchestration.operations.convert.options import ConversionOptions
+
+CRASHED = "converter_crashed"
+TIMED_OUT = "timed_out"
+
+
+class Status(StrEnum):
+    """What became of a file."""
+
+    CONVERTED = "converted"
+    UNCHANGED = "unchanged"
+    """Converted before, from the same bytes, with the same options and converter."""
+    PLANNED = "planned"
+    FAILED = "failed"
+    NOT_TRIED = "not_tried"
+    """Another file failed before, and the batch was to stop then."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """One line of the report; `missed` is what of the source is not in the result."""
+
+    path: str
+    status: Status
+    outputs: tuple[str, ...] = ()
+    rows: int = 0
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderOutcome:
+    """Every planned file with what became of it, by path."""
+
+    source: str
+    output: str
+    files: tuple[FileOutcome, ...]
+    matched: int
+    clashes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(sorted(Counter(one.status.value for one in self.files).items()))
+
+    def is_whole(self, *, allow_skip: bool = False) -> bool:
+        """Whether all that was asked for was done."""
+        bad = {Status.FAILED, Status.NOT_TRIED}
+        return not any(one.status in bad or (one.missed and not allow_skip) for one in self.files)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "counts": self.counts}
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a worker needs of one file; goes to another process."""
+
+    planned: PlannedFile
+    options: ConversionOptions
+    resume: bool
+    dry_run: bool
+
+
+Told = Callable[[int, int, FileOutcome], None]
+"""Hears how many files of how many are done, and what became of the last."""
+
+
+def convert_folder(
+    plan: FolderPlan,
+    options: ConversionOptions | None = None,
+    *,
+    parallel: int = 4,
+    resume: bool = True,
+    stop_on_error: bool = False,
+    dry_run: bool = False,
+    limits: Limits | None = None,
+    on_file: Told = lambda *_: None,
+    clock: Clock | None = None,
+) -> FolderOutcome:
+    """Convert a folder's files side by side, each in a process that may die for it alone.
+
+    With `resume` a file that was converted before and is as it was is left alone, and one that
+    has changed since replaces its own result. A fault of one file is its outcome; Ctrl-C ends the
+    batch, and a later one goes on where it stopped.
+    """
+    chosen = options or ConversionOptions()
+    batch = _Batch(
+        [_Task(one, chosen, resume, dry_run) for one in plan.files],
+        limits or Limits(),
+        stop_on_error,
+        on_file,
+        clock or SystemClock(),
+    )
+    files = batch.run(parallel)
+    return FolderOutcome(
+        str(plan.source), str(plan.output), tuple(files), plan.matched, plan.clashes
+    )
+
+
+class _Batch:
+    """Files shared out among processes, each of which has a thread that waits for it."""
+
+    def __init__(
+        self,
+        tasks: Sequence[_Task],
+        limits: Limits,
+        stop_on_error: bool,
+        on_file: Told,
+        clock: Clock,
+    ) -> None:
+        self._tasks = tasks
+        self._limits = limits
+        self._stop_on_error = stop_on_error
+        self._on_file = on_file
+        self._clock = clock
+        self._outcomes: dict[int, FileOutcome] = {}
+        self._stop, self._lock = threading.Event(), threading.Lock()
+        self._waiting = iter(range(len(tasks)))
+
+    def run(self, parallel: int) -> list[FileOutcome]:
+        """Outcomes in the order of the tasks."""
+        workers = max(1, min(parallel, len(self._tasks)))
+        processes = [OneProcess(self._limits) for _ in range(workers)]
+        with ThreadPoolExecutor(workers) as threads:
+            try:
+                # Consumed, so that a fault of ours is raised here.
+                list(threads.map(self._work, processes))
+            except BaseException:
+                self._stop.set()
+                for process in processes:
+                    process.interrupt()
+                raise
+        return [
+            self._outcomes.get(at) or FileOutcome(task.planned.path, Status.NOT_TRIED)
+            for at, task in enumerate(self._tasks)
+        ]
+
+    def _work(self, process: OneProcess) -> None:
+        with process:
+            while (at := self._next()) is not None:
+                outcome = self._outcome(process, self._tasks[at])
+                if self._stop_on_error and outcome.status is Status.FAILED:
+                    self._stop.set()
+                with self._lock:
+                    self._outcomes[at] = outcome
+                    self._on_file(len(self._outcomes), len(self._tasks), outcome)
+
+    def _next(self) -> int | None:
+        with self._lock:
+            return None if self._stop.is_set() else next(self._waiting, None)
+
+    def _outcome(self, process: OneProcess, task: _Task) -> FileOutcome:
+        planned = task.planned
+        if planned.problem:
+            text = f"{planned.path} is {planned.problem}"
+            return _failed(planned.path, UnsafePath.code, text)
+        begun = self._clock.monotonic()
+        try:
+            outcome = process.run(_convert, task)
+        except ProcessDied as death:
+            outcome = self._died(planned.path, timed_out=death.timed_out)
+        except MemoryError:
+            outcome = _out_of_memory(planned.path)
+        if outcome.code == OutOfMemoryError.code:
+            # At its limit it is of no use to the next file.
+            process.renew()
+        return replace(outcome, seconds=round(self._clock.monotonic() - begun, 3))
+
+    def _died(self, path: str, *, timed_out: bool) -> FileOutcome:
+        if timed_out:
+            text = f"{path} took more than {self._limits.timeout_s:g} seconds"
+            return _failed(path, TIMED_OUT, text, "--timeout gives it more")
+        text = f"the process that converted {path} died"
+        return _failed(path, CRASHED, text, "--max-memory may have been too little for it")
+
+
+def _failed(path: str, code: str, message: str, hint: str = "") -> FileOutcome:
+    return FileOutcome(path, Status.FAILED, code=code, message=message, hint=hint)
+
+
+def _out_of_memory(path: str) -> FileOutcome:
+    text = f"{path} needs more memory than it may have"
+    return _failed(path, OutOfMemoryError.code, text, "--max-memory gives it more")
+
+
+def _convert(task: _Task) -> FileOutcome:
+    """One file, in a process of its own; whatever is wrong with it is its outcome."""
+    path = task.planned.path
+    try:
+        return _converted(task)
+    except KmflowError as error:
+        return _failed(path, error.code, error.message, error.hint)
+    except MemoryError:
+        return _out_of_memory(path)
+    except OSError as error:
+        return _failed(path, DatabricksConversionError.code, f"{error.filename}: {error.strerror}")
+    # A fault of ours must not end the others' conversion either.
+    except Exception as error:  # noqa: BLE001
+        text = f"a fault of kmflow itself: {type(error).__name__}: {error}"
+        return _failed(path, KmflowError.code, text)
+
+
+def _converted(task: _Task) -> FileOutcome:
+    planned, options = task.planned, task.options
+    earlier = find_earlier(planned, options) if task.resume else None
+    if earlier is not None and earlier.is_current(planned.source, options):
+        return FileOutcome(planned.path, Status.UNCHANGED, earlier.outputs, earlier.rows)
+    done = convert_file(
+        planned.source,
+        # With its end it is a folder, whatever it is called.
+        f"{planned.folder}/",
+        replace(options, force=True) if earlier is not None else options,
+        dry_run=task.dry_run,
+        stem=planned.stem,
+        keep_equal=task.resume,
+    )
+    if earlier is not None and not task.dry_run:
+        earlier.remove_unless(done)
+    return FileOutcome(
+        planned.path,
+        Status.PLANNED if task.dry_run else Status.CONVERTED,
+        tuple(map(str, done.outputs)),
+        done.rows,
+        warnings=tuple(one.message for one in done.manifest.warnings),
+        missed=done.missed,
+    )

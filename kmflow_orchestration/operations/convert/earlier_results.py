@@ -1,0 +1,90 @@
+"""What an earlier conversion of the same file left, and whether it still holds (row D13)."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kmflow_orchestration.converters.registry import default_converters
+from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.operations.convert.convert_file import Conversion
+from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
+from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, manifest_name
+from kmflow_orchestration.operations.convert.manifest import Manifest
+from kmflow_orchestration.operations.convert.options import AUTO, FORMATS, ConversionOptions
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierResult:
+    """A manifest that says it is of this very source, and in this format."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        return tuple(str(self.path.parent / one.file) for one in self.manifest.outputs)
+
+    @property
+    def rows(self) -> int:
+        return sum(one.rows for one in self.manifest.outputs if not one.is_document)
+
+    def is_current(self, source: Path, options: ConversionOptions) -> bool:
+        """Same bytes, options and converter, and every file of it still there."""
+        manifest = self.manifest
+        converter = default_converters().named(manifest.converter)
+        return (
+            manifest.options == options.recorded
+            and converter is not None
+            and converter.version == manifest.converter_version
+            and source.stat().st_size == manifest.source_size_bytes
+            and all(self._is_there(one.file, one.size_bytes) for one in manifest.outputs)
+            and _sha256(source) == manifest.source_sha256
+        )
+
+    def _is_there(self, file: str, size_bytes: int) -> bool:
+        path = self.path.parent / file
+        return path.is_file() and path.stat().st_size == size_bytes
+
+    def remove_unless(self, done: Conversion) -> None:
+        """Take it away if the new result lies elsewhere: with a second sheet a file is a folder."""
+        if self.path == done.manifest_path:
+            return
+        if self.path.name == FOLDER_MANIFEST:
+            shutil.rmtree(self.path.parent)
+            return
+        for output in map(Path, self.outputs):
+            if output not in done.outputs:
+                output.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+def find_earlier(planned: PlannedFile, options: ConversionOptions) -> EarlierResult | None:
+    """The result of this file that is there already; None without one."""
+    for path in _candidates(planned, options.format_type):
+        if not path.is_file():
+            continue
+        try:
+            manifest = Manifest.read(path)
+        except CorruptInput:
+            continue
+        source = (path.parent / manifest.source_path).resolve()
+        if source == planned.source.resolve() and (
+            manifest.options.get("format_type") == options.format_type
+        ):
+            return EarlierResult(path, manifest)
+    return None
+
+
+def _candidates(planned: PlannedFile, format_type: str) -> Iterator[Path]:
+    for one in FORMATS if format_type == AUTO else (format_type,):
+        yield planned.folder / manifest_name(f"{planned.stem}.{one}")
+        yield planned.folder / f"{planned.stem}_{one}" / FOLDER_MANIFEST
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

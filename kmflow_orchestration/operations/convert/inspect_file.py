@@ -1,0 +1,193 @@
+"""What a file is and holds, found out by reading it as a conversion would (row D14)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kmflow_orchestration.converters.content_look import HEAD_BYTES
+from kmflow_orchestration.converters.interface import ConversionWarning, Source
+from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
+from kmflow_orchestration.errors import CorruptInput, DataLossError, KmflowError
+from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.output_tables import output_table
+from kmflow_orchestration.operations.convert.source_reading import (
+    GuardedRows,
+    OpenSource,
+    checked_source,
+    find_converter,
+    naming_faults,
+    open_source,
+)
+
+MISMATCH = "type_mismatch"
+_LOOKED_AT_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """One table: `rows` is exact; `read_as` tells how it was read, such as its delimiter."""
+
+    part: str
+    rows: int
+    columns: tuple[Mapping[str, Any], ...]
+    read_as: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """All that is known of a file; `pieces` counts a document's text by kind."""
+
+    file: str
+    size_bytes: int
+    sha256: str
+    converter: str
+    converter_version: str
+    tables: tuple[TableFacts, ...]
+    pieces: Mapping[str, int]
+    properties: Mapping[str, str]
+    warnings: tuple[ConversionWarning, ...]
+    why: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Whether a file can be read; `code` and `message` say why not."""
+
+    file: str
+    is_valid: bool
+    converter: str = ""
+    rows: int = 0
+    code: str = ""
+    message: str = ""
+    hint: str = field(default="", compare=False)
+
+
+def inspect_file(
+    path: Path, *, explain: bool = False, registry: ConverterRegistry | None = None
+) -> FileFacts:
+    """Read a file to its end. With `explain` it is said how the reader was found, and how sure.
+
+    Raises:
+        DatabricksConversionError: as a conversion would.
+    """
+    known = registry or default_converters()
+    source = checked_source(path)
+    converter, warnings = find_converter(source, known)
+    opened = open_source(source, converter, ConversionOptions(), warnings)
+    kinds = Counter(block.kind.value for block in opened.blocks or ())
+    return FileFacts(
+        str(path),
+        opened.size_bytes,
+        opened.sha256,
+        converter.name,
+        converter.version,
+        tuple(_tables(opened)),
+        dict(sorted(kinds.items())),
+        _properties(source, opened),
+        tuple(_warnings(opened)),
+        tuple(_reasons(source, opened, known)) if explain else (),
+    )
+
+
+def _tables(opened: OpenSource) -> Iterator[TableFacts]:
+    for table in opened.tables:
+        schema = output_table(table, ConversionOptions()).schema
+        columns = [
+            {
+                "name": column.name,
+                "type": str(column.type),
+                "nulls": fact.null_count,
+                "source_name": fact.source_name,
+            }
+            for column, fact in zip(schema, table.facts, strict=False)
+        ]
+        receipt = table.receipt
+        yield TableFacts(table.part, receipt.rows_written, tuple(columns), dict(receipt.options))
+
+
+def _warnings(opened: OpenSource) -> Iterator[ConversionWarning]:
+    yield from opened.warnings
+    for table in opened.tables:
+        yield from table.warnings
+
+
+def _properties(source: Source, opened: OpenSource) -> Mapping[str, str]:
+    """What a document says of itself, where its converter can tell."""
+    tell = getattr(opened.converter, "properties", None)
+    if tell is None:
+        return {}
+    with naming_faults(source):
+        return dict(tell(source))
+
+
+def _reasons(source: Source, opened: OpenSource, registry: ConverterRegistry) -> Iterator[str]:
+    with source.path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    chosen = opened.converter.name
+    sure = {one.name: one.detect(source, head) for one in registry}
+    yield f"content: {chosen} is {sure[chosen]:.0%} sure that it is its own"
+    for name, share in sorted(sure.items(), key=lambda pair: -pair[1]):
+        if share and name != chosen:
+            yield f"content: {name} would be {share:.0%} sure"
+    by_suffix = registry.for_suffix(source.suffix)
+    if by_suffix is None:
+        yield f"name: no converter claims {source.suffix or 'a name without a suffix'}"
+    else:
+        agrees = "agrees" if by_suffix.name == chosen else "does not agree"
+        yield f"name: {source.suffix} belongs to {by_suffix.name}, which {agrees}"
+    decide = getattr(opened.converter, "decide", None)
+    if decide is not None:
+        with naming_faults(source):
+            decision = decide(source)
+        yield f"reading: {decision.certainty} ({decision.confidence:.0%})"
+        yield from (f"reading: {reason}" for reason in decision.reasons)
+    for table in opened.tables:
+        where = f"{table.part}: " if table.part else ""
+        for name, value in table.receipt.options.items():
+            yield f"{where}read with {name} {value!r}"
+        for warning in table.warnings:
+            yield f"{where}{warning.message}"
+
+
+def validate_file(
+    path: Path, *, deep: bool = False, registry: ConverterRegistry | None = None
+) -> Validity:
+    """Whether the file's own reader takes it: its structure and 1000 rows, or with `deep` all.
+
+    A name that promises another format than the content is, is a fault, too. Raises OSError.
+    """
+    try:
+        source = checked_source(path)
+        converter, warnings = find_converter(source, registry or default_converters())
+        mismatch = next((one for one in warnings if one.code == MISMATCH), None)
+        if mismatch is not None:
+            raise CorruptInput(mismatch.message, reason=MISMATCH, hint="rename the file")
+        opened = open_source(source, converter, ConversionOptions(), warnings)
+        rows = _read(opened, deep=deep)
+    except KmflowError as error:
+        return Validity(str(path), False, code=error.code, message=error.message, hint=error.hint)
+    return Validity(str(path), True, converter.name, rows)
+
+
+def _read(opened: OpenSource, *, deep: bool) -> int:
+    """Rows the tables hold, read to the end or to the first thousand."""
+    total = 0
+    for table in opened.tables:
+        seen = 0
+        rows = GuardedRows(opened.source, output_table(table, ConversionOptions()))
+        for _, batch in rows.batches():
+            seen += batch.num_rows
+            if not deep and seen >= _LOOKED_AT_ROWS:
+                break
+        receipt = table.receipt
+        if not receipt.adds_up or (deep and seen != receipt.rows_written):
+            raise DataLossError(f"{receipt.rows_read} rows were counted and {seen} came")
+        total += receipt.rows_written
+    return total

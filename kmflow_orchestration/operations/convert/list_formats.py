@@ -1,0 +1,163 @@
+"""Which formats are read, what each becomes, and what it can be told: from the registry (D14)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kmflow_orchestration.converters.interface import Converter, OutputKind
+from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
+from kmflow_orchestration.extras import extra_of
+from kmflow_orchestration.operations.convert.options import (
+    FORMATS,
+    OPTIONS,
+    ConversionOption,
+    flags_of,
+)
+
+_COMMAND = "kmflow formats --markdown > docs/formats.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A package a converter reads with; no `version`: it is missing, and `extra` brings it."""
+
+    module: str
+    version: str
+    extra: str
+
+    @property
+    def is_there(self) -> bool:
+        return bool(self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class FormatFacts:
+    """One converter. `options` are the flags that mean something to it."""
+
+    converter: str
+    version: str
+    about: str
+    inputs: tuple[str, ...]
+    media_types: tuple[str, ...]
+    makes: str
+    outputs: tuple[str, ...]
+    options: tuple[str, ...]
+    libraries: tuple[Library, ...]
+
+    @property
+    def is_available(self) -> bool:
+        return all(library.is_there for library in self.libraries)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "converter": self.converter,
+            "version": self.version,
+            "about": self.about,
+            "inputs": list(self.inputs),
+            "media_types": list(self.media_types),
+            "makes": self.makes,
+            "outputs": list(self.outputs),
+            "options": list(self.options),
+            "libraries": {one.module: one.version or None for one in self.libraries},
+            "available": self.is_available,
+            "missing_extras": sorted({one.extra for one in self.libraries if not one.is_there}),
+        }
+
+
+def list_formats(
+    *, suffix: str = "", output: str = "", registry: ConverterRegistry | None = None
+) -> tuple[FormatFacts, ...]:
+    """Every converter by name, or those that read a suffix and make a format."""
+    wanted = f".{suffix.lower().removeprefix('.')}" if suffix else ""
+    made = output.lower().removeprefix(".")
+    facts = [_facts(one) for one in registry or default_converters()]
+    return tuple(
+        one
+        for one in sorted(facts, key=lambda one: one.converter)
+        if (not wanted or wanted in one.inputs) and (not made or made in one.outputs)
+    )
+
+
+def _facts(converter: Converter) -> FormatFacts:
+    # Not every converter reads with a package of somebody else's.
+    modules: Sequence[str] = getattr(converter, "libraries", ())
+    makes = {
+        OutputKind.TABLES: "tables",
+        OutputKind.TEXT: "text and its pieces",
+    }.get(converter.output, "tables, text and its pieces")
+    about = (type(converter).__doc__ or "").strip().splitlines()
+    return FormatFacts(
+        converter.name,
+        converter.version,
+        about[0] if about else "",
+        tuple(converter.suffixes),
+        tuple(converter.media_types),
+        makes,
+        FORMATS,
+        flags_of(converter.options()),
+        tuple(_library(module) for module in modules),
+    )
+
+
+def _library(module: str) -> Library:
+    if importlib.util.find_spec(module) is None:
+        return Library(module, "", extra_of(module))
+    names = importlib.metadata.packages_distributions().get(module, [module])
+    return Library(module, importlib.metadata.version(names[0]), extra_of(module))
+
+
+def formats_markdown(registry: ConverterRegistry | None = None) -> str:
+    """`docs/formats.md`: the same wherever it is made, so without versions of packages."""
+    return "\n".join(_pages(list_formats(registry=registry))) + "\n"
+
+
+def _pages(formats: Sequence[FormatFacts]) -> Iterator[str]:
+    yield "# Formats"
+    yield ""
+    yield f"Made from the code by `{_COMMAND}`; a test compares the two. `kmflow formats` tells"
+    yield "the same of what is installed, with versions. What a file is, its content decides; its"
+    yield "name only where the content says nothing."
+    yield ""
+    yield "## What is read"
+    yield ""
+    yield "| converter | version | suffixes | becomes | own options | reads with |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for one in formats:
+        cells = (
+            one.converter,
+            one.version,
+            " ".join(f"`{suffix}`" for suffix in one.inputs),
+            one.makes,
+            " ".join(f"`{name}`" for name in one.options),
+            " ".join(f"`{library.module}`" for library in one.libraries),
+        )
+        yield "| " + " | ".join(cells) + " |"
+    yield ""
+    for one in formats:
+        yield f"- **{one.converter}**: {one.about}"
+    yield ""
+    yield "Tables can be written as Parquet, CSV, JSON lines or tab-separated text (`txt`); text as"
+    yield "`txt`, and its pieces as any of the others."
+    yield ""
+    yield "## Options"
+    yield ""
+    yield "The same in a shell (`kmflow convert`, `kmflow batch-convert`) and as keywords of"
+    yield "`kmflow_orchestration.notebook`. Those of single formats are refused (exit 2) by others."
+    yield ""
+    yield "| flag | in Python | values | without it | meaning |"
+    yield "| --- | --- | --- | --- | --- |"
+    for option in OPTIONS:
+        yield "| " + " | ".join(_option_cells(option)) + " |"
+
+
+def _option_cells(option: ConversionOption) -> tuple[str, ...]:
+    kinds = {bool: "", int: "number", str: "word", tuple: "words"}
+    values = ", ".join(option.choices) or kinds[type(option.default)]
+    default = "" if option.is_readers or option.default in (False, ()) else str(option.default)
+    meaning = f"{option.help} Single formats." if option.is_readers else option.help
+    flags = " ".join(f"`{flag}`" for flag in option.flags)
+    return flags, f"`{option.name}`", values, default, meaning

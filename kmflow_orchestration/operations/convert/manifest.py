@@ -1,0 +1,110 @@
+"""What a conversion leaves beside its result: source, options, receipts, fingerprints (row H4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from kmflow_orchestration.converters.interface import ConversionWarning
+from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.operations.convert.layout import (
+    FOLDER_MANIFEST,
+    is_manifest_name,
+    manifest_name,
+)
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRecord:
+    """One column of an output; `type` is Arrow's, `fingerprint` of the values in their order."""
+
+    name: str
+    source_name: str
+    type: str
+    nulls: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputRecord:
+    """One file of a result. `receipt` has the counts of the reader, for tables."""
+
+    file: str
+    file_format: str
+    part: str
+    rows: int
+    size_bytes: int
+    sha256: str
+    columns: tuple[ColumnRecord, ...] = ()
+    receipt: Mapping[str, Any] = field(default_factory=dict)
+    is_document: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that is known of one conversion; only `converted_at` differs when it is repeated.
+
+    `source_path` leads from the manifest's folder to the source. `left_out` are parts that were
+    not asked for.
+    """
+
+    source_name: str
+    source_path: str
+    source_sha256: str
+    source_size_bytes: int
+    converter: str
+    converter_version: str
+    options: Mapping[str, Any]
+    converted_at: str
+    outputs: tuple[OutputRecord, ...]
+    left_out: tuple[str, ...] = ()
+    warnings: tuple[ConversionWarning, ...] = ()
+    verified: Mapping[str, Any] | None = None
+
+    def as_text(self) -> str:
+        value = {"manifest": _VERSION, **asdict(self)}
+        return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises OSError, and CorruptInput for a file that is no manifest of ours."""
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            _check_version(value.pop("manifest"))
+            outputs = tuple(
+                OutputRecord(
+                    **{**one, "columns": tuple(ColumnRecord(**column) for column in one["columns"])}
+                )
+                for one in value.pop("outputs")
+            )
+            warnings = tuple(ConversionWarning(**one) for one in value.pop("warnings"))
+            left_out = tuple(value.pop("left_out"))
+            return cls(**value, outputs=outputs, warnings=warnings, left_out=left_out)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptInput(f"{path} is no manifest of a conversion: {error}") from error
+
+
+def _check_version(found: object) -> None:
+    if found != _VERSION:
+        raise ValueError(f"version {found} of manifests is not known")
+
+
+def find_manifest(output: Path) -> Path | None:
+    """The manifest that speaks for a folder or a file of results, or is one; None without."""
+    if output.is_file() and is_manifest_name(output.name):
+        return output
+    if output.is_dir():
+        found = output / FOLDER_MANIFEST
+        return found if found.is_file() else None
+    for candidate in (output.parent / manifest_name(output.name), output.parent / FOLDER_MANIFEST):
+        if candidate.is_file():
+            return candidate
+    # The blocks of a document stand in the manifest of its text.
+    for candidate in sorted(output.parent.glob(manifest_name(f"{output.stem}.*"))):
+        return candidate
+    return None

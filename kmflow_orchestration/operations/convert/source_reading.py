@@ -1,0 +1,240 @@
+"""A local file opened by the converter it belongs to; what is wrong with it comes out typed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from kmflow_orchestration.converters.detection import detect
+from kmflow_orchestration.converters.interface import (
+    ConversionWarning,
+    ConvertedTable,
+    Converter,
+    OutputKind,
+    Source,
+    TextBlock,
+)
+from kmflow_orchestration.converters.registry import ConverterRegistry
+from kmflow_orchestration.errors import (
+    ConfigurationError,
+    CorruptInput,
+    DataLossError,
+    InvalidOptions,
+    KmflowError,
+    MissingDependency,
+    OutOfMemoryError,
+    PasswordRequiredError,
+    UnsupportedFormatError,
+)
+from kmflow_orchestration.extras import missing
+from kmflow_orchestration.operations.convert.options import (
+    ConversionOptions,
+    reader_options,
+)
+from kmflow_orchestration.operations.convert.output_tables import Rows
+
+FAILED = "conversion_failed"
+_ENCRYPTED = "encrypted"
+_NOT_THE_FILES_FAULT = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EACCES}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """A source read to its end once: its tables, and the blocks of its text."""
+
+    source: Source
+    converter: Converter
+    tables: tuple[ConvertedTable, ...]
+    blocks: tuple[TextBlock, ...] | None
+    left_out: tuple[str, ...]
+    warnings: tuple[ConversionWarning, ...]
+    sha256: str
+    state: tuple[int, int]
+
+    @property
+    def size_bytes(self) -> int:
+        return self.state[0]
+
+    def check_unchanged(self) -> None:
+        """Raises DataLossError when the file is not any more what was opened."""
+        if _state(self.source.path) != self.state:
+            raise DataLossError(
+                f"{self.source.file_name} changed while it was read", hint="convert it again"
+            )
+
+
+def checked_source(path: Path) -> Source:
+    """The file as a source. Raises InvalidOptions when there is none."""
+    if path.is_dir():
+        raise InvalidOptions(f"{path} is a folder", hint="kmflow batch-convert takes folders")
+    if not path.exists():
+        raise InvalidOptions(f"there is no file {path}")
+    return Source(path, path.name)
+
+
+def find_converter(
+    source: Source, registry: ConverterRegistry
+) -> tuple[Converter, tuple[ConversionWarning, ...]]:
+    """Who reads this file, by its content.
+
+    Raises:
+        UnsupportedFormatError: nobody does.
+        CorruptInput: the content is not what its name says, nor anything else that is known.
+    """
+    with naming_faults(source):
+        if not source.path.stat().st_size:
+            raise CorruptInput(f"{source.file_name} is empty", reason="empty")
+        found = detect(source, registry)
+    if found.converter is None:
+        raise UnsupportedFormatError(
+            f"no converter reads {source.file_name}", hint="`kmflow formats` lists what is read"
+        )
+    return found.converter, found.warnings
+
+
+def open_source(
+    source: Source,
+    converter: Converter,
+    options: ConversionOptions,
+    warnings: Sequence[ConversionWarning] = (),
+) -> OpenSource:
+    """Read the source once, to its end: types, counts and hash are known after.
+
+    Raises:
+        InvalidOptions: an option that the converter does not know, or a part that is not there.
+        CorruptInput: content that the reader refuses.
+    """
+    given = reader_options(options, converter.options(), converter.name)
+    before = _state(source.path)
+    tables: tuple[ConvertedTable, ...] = ()
+    blocks = None
+    with naming_faults(source):
+        with _naming_options(given):
+            if converter.output is not OutputKind.TEXT:
+                tables = tuple(converter.open_tables(source, given or None))
+            if converter.output is not OutputKind.TABLES:
+                blocks = tuple(converter.open_text(source, given or None))
+        sha256 = tables[0].receipt.content_hash if tables else _sha256(source.path)
+    chosen = _chosen(tables, options, converter)
+    opened = OpenSource(
+        source,
+        converter,
+        chosen,
+        blocks,
+        tuple(table.part for table in tables if table not in chosen),
+        tuple(warnings),
+        sha256,
+        before,
+    )
+    opened.check_unchanged()
+    return opened
+
+
+@contextmanager
+def _naming_options(given: Mapping[str, Any]) -> Iterator[None]:
+    """A converter refuses an option's value as it refuses any setting: here it was a flag."""
+    try:
+        yield
+    except MissingDependency:
+        raise
+    except ConfigurationError as error:
+        if not given:
+            raise
+        raise InvalidOptions(error.message, hint=error.hint) from error
+
+
+def _chosen(
+    tables: tuple[ConvertedTable, ...], options: ConversionOptions, converter: Converter
+) -> tuple[ConvertedTable, ...]:
+    wanted = (*options.tables, *options.sheet)
+    if not wanted:
+        return tables
+    if not any(table.part for table in tables):
+        flag = "--sheet" if options.sheet else "--tables"
+        raise InvalidOptions(f"{flag} means nothing to the {converter.name} converter: one table")
+    numbers = {str(at): table.part for at, table in enumerate(tables, start=1)}
+    parts = [table.part for table in tables]
+    patterns = [*options.tables, *(numbers.get(one, one) for one in options.sheet)]
+    for pattern in patterns:
+        if not any(_fits(part, pattern) for part in parts):
+            raise InvalidOptions(
+                f"nothing is named {pattern}", hint=f"there are {', '.join(parts)}"
+            )
+    return tuple(
+        table for table in tables if any(_fits(table.part, pattern) for pattern in patterns)
+    )
+
+
+def _fits(part: str, pattern: str) -> bool:
+    # A sheet may be named like a pattern: its very name counts first.
+    return part == pattern or fnmatchcase(part.casefold(), pattern.casefold())
+
+
+@contextmanager
+def naming_faults(source: Source) -> Iterator[None]:
+    """Whatever a reader raises on bad content comes out as an error of ours.
+
+    Raises:
+        OSError: the disk is full, or the file may not be read: not the content's fault.
+        MissingDependency: the reader is not installed.
+        OutOfMemoryError: nor is there memory enough.
+    """
+    try:
+        yield
+    except CorruptInput as error:
+        if error.reason == _ENCRYPTED and not isinstance(error, PasswordRequiredError):
+            raise PasswordRequiredError(error.message, hint=error.hint) from error
+        raise
+    except (KmflowError, FileNotFoundError):
+        raise
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+    except MemoryError as error:
+        raise OutOfMemoryError(f"{source.file_name} needs more memory than there is") from error
+    except OSError as error:
+        if error.errno in _NOT_THE_FILES_FAULT:
+            raise
+        raise _failed(source, error) from error
+    # A reader may fail in any way on hostile bytes.
+    except Exception as error:
+        raise _failed(source, error) from error
+
+
+def _failed(source: Source, error: Exception) -> CorruptInput:
+    text = f"{source.file_name} cannot be read: {type(error).__name__}: {error}"
+    return CorruptInput(text, reason=FAILED, hint="-v shows where the reader failed")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedRows:
+    """Rows of a source whose reader may still fail while they come."""
+
+    source: Source
+    rows: Rows
+
+    @property
+    def schema(self) -> Any:
+        return self.rows.schema
+
+    def batches(self) -> Iterator[tuple[Any, Any]]:
+        """See Rows; raises as `naming_faults` does."""
+        with naming_faults(self.source):
+            yield from self.rows.batches()

@@ -1,0 +1,310 @@
+"""`kmflow convert` as a person calls it: what it prints, how it ends, what it leaves (row D12)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import typer
+import yaml
+
+from kmflow_orchestration.cli.command_tree import command_tree
+from kmflow_orchestration.cli.conversion_failures import ending_cleanly
+from kmflow_orchestration.cli.main import main
+from kmflow_orchestration.extras import MODULES
+from kmflow_orchestration.operations.convert.options import OPTIONS
+from kmflow_orchestration_tests.cli.conftest import Kmflow
+
+COMMAND = "from kmflow_orchestration.cli.main import run; run()"
+WITH_THE_EXTRA_ALONE = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if any(name == one or name.startswith(one + ".") for one in {blocked!r}):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+from kmflow_orchestration.cli.conversion_failures import ending_cleanly
+from kmflow_orchestration.cli.main import main
+lines = ["convert loans.csv", "info loans.csv -f yaml", "validate loans.csv", "formats"]
+codes = [main(line.split()) for line in [*lines, "verify output loans.parquet"]]
+print(codes, [name for name in ("pandas", "numpy") if name in sys.modules])
+"""
+
+
+@pytest.fixture
+def loans(tmp_path: Path) -> Path:
+    path = tmp_path / "loans.csv"
+    path.write_text("id;amount\n1;10.50\n2;\n")
+    return path
+
+
+def test_a_file_is_converted_without_a_group_or_a_home(
+    kmflow: Kmflow, home: Path, loans: Path
+) -> None:
+    outcome = kmflow("convert", str(loans))
+
+    assert outcome.code == 0, outcome.err
+    assert outcome.out == f"{loans.with_suffix('.parquet')}: 2 rows, 2 columns\n"
+    assert pq.read_table(loans.with_suffix(".parquet")).num_rows == 2
+    assert not home.exists()
+
+
+def test_the_flags_are_those_of_the_one_table() -> None:
+    command: Any = command_tree("convert").commands["convert"]
+    flags = {one.name: set(one.opts) for one in command.params}
+
+    for option in OPTIONS:
+        assert flags.pop(option.name) == set(option.flags)
+    assert set(flags) == {"source", "output", "dry_run", "as_json", "quiet", "verbose"}
+
+
+def test_json_is_one_object_with_the_manifest(kmflow: Kmflow, loans: Path) -> None:
+    told = kmflow("convert", str(loans), "--json").json
+
+    assert (told["rows"], told["missed"], told["dry_run"]) == (2, [], False)
+    assert told["manifest"]["outputs"][0]["file"] == "loans.parquet"
+
+
+def test_every_flag_arrives(kmflow: Kmflow, loans: Path, tmp_path: Path) -> None:
+    words = ("-f", "parquet", "-c", "gzip", "--types", "string", "--column-names", "safe")
+    outcome = kmflow("convert", str(loans), "out", *words, "--row-group-rows", "1", "--quiet")
+
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    file = pq.ParquetFile(tmp_path / "out" / "loans.parquet")
+    assert file.metadata.num_row_groups == 2
+    assert file.metadata.row_group(0).column(0).compression == "GZIP"
+    assert {str(kind) for kind in file.schema_arrow.types} == {"string"}
+
+
+def test_a_dry_run_leaves_nothing(kmflow: Kmflow, loans: Path) -> None:
+    outcome = kmflow("convert", str(loans), "--dry-run")
+
+    assert outcome.code == 0
+    assert "would be made" in outcome.err
+    assert not loans.with_suffix(".parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["{loans}", "--encoding", "cp1252"], 2, "--encoding means nothing to"),
+        (["{loans}", "--sheet", "x"], 2, "--sheet means nothing to the delimited converter"),
+        (["{loans}", "-c", "brotli"], 2, "--compression"),
+        (["{loans}", "--row-group-rows", "0"], 2, "--row-group-rows"),
+        (["{loans}", "--no-such-flag"], 2, "--no-such-flag"),
+        (["nowhere.csv"], 2, "there is no file nowhere.csv"),
+        (["."], 2, "kmflow batch-convert takes folders"),
+        (["{loans}", "{loans}"], 6, "is the source itself"),
+        (["unknown.bin"], 2, "no converter reads unknown.bin"),
+        (["empty.csv"], 1, "empty.csv is empty"),
+        (["broken.xlsx"], 1, "KM-INTAKE-002"),
+    ],
+    ids=str,
+)
+def test_each_refusal_has_its_code_and_says_why(
+    kmflow: Kmflow, loans: Path, arguments: list[str], code: int, told: str
+) -> None:
+    tmp_path = loans.parent
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "unknown.bin").write_bytes(bytes(range(256)))
+    (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+    before = set(tmp_path.iterdir())
+
+    outcome = kmflow("convert", *(one.format(loans=loans) for one in arguments))
+
+    assert outcome.code == code, outcome.err
+    assert told in outcome.err
+    assert outcome.out == ""
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_what_is_there_is_refused_until_force(kmflow: Kmflow, loans: Path) -> None:
+    kmflow("convert", str(loans))
+
+    refused = kmflow("convert", str(loans))
+    assert (refused.code, "--force" in refused.err) == (6, True)
+    assert kmflow("convert", str(loans), "--force").code == 0
+
+
+def test_a_table_without_rows_is_exit_1_unless_allowed(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "head.csv").write_text("a,b\n")
+
+    refused = kmflow("convert", "head.csv")
+    assert refused.code == 1
+    assert "not in the result: head.csv: there is a header and no row" in refused.err
+    assert kmflow("convert", "head.csv", "--force", "--allow-skip").code == 0
+
+
+def test_verbose_shows_where_and_quiet_only_what_failed(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kmflow: Kmflow
+) -> None:
+    (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+
+    assert main(["convert", "broken.xlsx", "-v"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert kmflow("convert", "broken.xlsx", "--quiet").err.startswith("KM-INTAKE-002")
+
+
+def test_only_the_packages_of_the_extra_are_needed(loans: Path) -> None:
+    brought = {"typer", "rich", "yaml", "pyarrow", "puremagic", "python_calamine"}
+    brought |= {"pydantic"}  # Typer brings it
+    others = {one for names in MODULES.values() for one in names} - brought
+    child = subprocess.run(
+        [sys.executable, "-c", WITH_THE_EXTRA_ALONE.format(blocked=others)],
+        cwd=loans.parent,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.splitlines()[-1] == "[0, 0, 0, 0, 0] []"
+
+
+def test_info_shows_a_file_in_three_forms(kmflow: Kmflow, loans: Path) -> None:
+    shown = kmflow("info", str(loans), "--explain")
+    told = kmflow("info", str(loans), "-f", "json").json
+    plain = yaml.safe_load(kmflow("info", str(loans), "-f", "yaml").out)
+
+    assert told == plain
+    assert told["tables"][0]["rows"] == 2
+    assert told["sha256"] in shown.out
+    assert "sure that it is its own" in shown.out
+
+
+def test_info_of_what_cannot_be_read_is_exit_1(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+
+    assert kmflow("info", "broken.xlsx").code == 1
+
+
+def test_validate_is_0_only_if_all_are_sound(kmflow: Kmflow, loans: Path) -> None:
+    (loans.parent / "named.xlsx").write_text("a,b\n1,2\n3,4\n")
+
+    assert kmflow("validate", str(loans), "--deep").code == 0
+    outcome = kmflow("validate", str(loans), "named.xlsx", "--json")
+    assert outcome.code == 1
+    assert [one["is_valid"] for one in outcome.json["files"]] == [True, False]
+    assert "the content is delimited" in kmflow("validate", "named.xlsx").out
+
+
+def test_formats_are_listed_filtered_and_printed(kmflow: Kmflow) -> None:
+    [only] = kmflow("formats", "--input", "xlsx", "--json").json["formats"]
+
+    assert (only["converter"], only["available"]) == ("spreadsheet", True)
+    assert "delimited" in kmflow("formats").out
+    assert kmflow("formats", "--markdown").out.startswith("# Formats\n")
+    assert kmflow("formats", "--input", "nothing").code == 1
+
+
+def test_a_batch_tells_of_every_file_and_ends_by_its_failures(kmflow: Kmflow, loans: Path) -> None:
+    folder = loans.parent / "in"
+    folder.mkdir()
+    loans.rename(folder / "loans.csv")
+    once = ("batch-convert", "in", "--parallel", "1")
+
+    good = kmflow(*once, "--report", "report.json")
+    assert good.code == 0, good.err
+    assert json.loads((folder.parent / "report.json").read_text())["counts"] == {"converted": 1}
+    assert "loans.parquet" in good.out
+
+    (folder / "bad.xlsx").write_bytes(b"PK\x03\x04" + bytes(90))
+    bad = kmflow(*once, "--json")
+    assert (bad.code, bad.json["counts"]) == (1, {"failed": 1, "unchanged": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["in"], 2, "no file of in matches"),
+        (["in", "--allow-empty"], 0, ""),
+        (["in", "in/out"], 6, "lies in"),
+        (["nowhere"], 2, "is no folder"),
+        (["in", "--parallel", "33"], 2, "--parallel"),
+        (["in", "--compression", "brotli"], 2, "--compression"),
+    ],
+    ids=str,
+)
+def test_a_batch_of_nothing_and_a_wrong_place_are_refused(
+    kmflow: Kmflow, tmp_path: Path, arguments: list[str], code: int, told: str
+) -> None:
+    (tmp_path / "in").mkdir()
+
+    outcome = kmflow("batch-convert", *arguments)
+
+    assert outcome.code == code
+    assert told in outcome.err
+
+
+def test_verify_names_the_cell_that_was_changed(kmflow: Kmflow, loans: Path) -> None:
+    kmflow("convert", str(loans), "out.csv")
+
+    equal = kmflow("verify", "output", "out.csv")
+    assert (equal.code, equal.out) == (0, "1 file(s), 2 rows, 2 columns: equal\n")
+
+    out = loans.parent / "out.csv"
+    out.write_text(out.read_text().replace("10.50", "10.51"))
+    changed = kmflow("verify", "output", "out.csv")
+    assert changed.code == 1
+    assert "out.csv: row 1, column amount: '10.51' instead of '10.50'" in changed.err
+    told = kmflow("verify", "output", "out.csv", "--source", str(loans), "--json").json
+    assert told["is_equal"] is False
+    assert {"row": 1, "column": "amount"}.items() <= told["differences"][1].items()
+    assert kmflow("verify", "output", "nothing").code == 2
+
+
+def test_a_word_to_end_ends_a_block_as_ctrl_c_would() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), ending_cleanly(verbose=False):
+        signal.raise_signal(signal.SIGTERM)
+
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_fault_of_ours_is_one_line_and_exit_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, ending_cleanly(verbose=False):
+        raise LookupError("nobody foresaw this")
+
+    assert ended.value.exit_code == 1
+    told = capsys.readouterr().err
+    assert told.startswith("a fault of kmflow itself: LookupError: nobody foresaw this\n")
+    assert "Traceback" not in told
+
+
+def test_a_batch_that_is_told_to_end_cleans_up_and_goes_on_later(
+    kmflow: Kmflow, tmp_path: Path
+) -> None:
+    out = tmp_path / "in_converted"
+    (tmp_path / "in").mkdir()
+    for number in range(6):
+        rows = "".join(f"{row},some text {row}\n" for row in range(40_000))
+        (tmp_path / "in" / f"{number}.csv").write_text(f"id,text\n{rows}")
+    words = ["in", "--parallel", "1", "--quiet"]
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "batch-convert", *words],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        until = time.monotonic() + 60
+        while not list(out.glob(".kmflow-convert-*")) and time.monotonic() < until:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGTERM)
+        _, err = child.communicate(timeout=60)
+
+    assert (child.returncode, err) == (130, "")
+    assert not list(out.glob(".kmflow-convert-*"))
+    assert kmflow("batch-convert", *words).code == 0
+    assert len(list(out.glob("*.parquet"))) == 6
