@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from datetime import date
+from email.message import EmailMessage
+
+from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
+from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
+from kmflow_orchestration_tests.converters.documents.page_samples import HTML, RTF, odt, pdf
+from kmflow_orchestration_tests.converters.mail.test_mail import MSG
+from kmflow_orchestration_tests.converters.process_models.samples import (
+    BPMN,
+    DMN,
+    DRAWIO,
+    visio,
+)
 
 
 def _csv() -> bytes:
@@ -39,6 +52,30 @@ def _text() -> bytes:
     return f"Heading\n=======\n\nA caf\u00e9.\n\n- one\n- two\n\n{table}".encode()
 
 
+def _parquet() -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = io.BytesIO()
+    pq.write_table(pa.table({"id": [1, 2], "tags": [["a"], None]}), found)
+    return found.getvalue()
+
+
+def _mail() -> bytes:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@x.example", "b@x.example", "Numbers"
+    message["Date"] = "Fri, 20 Nov 2026 10:00:00 +0100"
+    message.set_content("see the table")
+    message.add_attachment(_csv(), maintype="text", subtype="csv", filename="t.csv")
+    return bytes(message)
+
+
+_JSON_LINES = b'{"id": 9007199254740993, "at": "2026-11-20", "n": [1]}\n{"id": 2, "more": null}\n'
+_XML = b"""<?xml version="1.0"?><all xmlns:x="urn:x">
+<row id="1"><name>A &amp; B</name><x:n>1.50</x:n></row><row id="2"><name/><n>2</n></row></all>"""
+
+_RECORDS = (b"    1Ann   20261120", b"*   2Ben           ", b"   -3      19990102")
+
 SEEDS: dict[str, bytes] = {
     "table.csv": _csv(),
     "export.txt": _semicolons(),
@@ -46,4 +83,24 @@ SEEDS: dict[str, bytes] = {
     "book.xlsx": _workbook(),
     "notes.md": _text(),
     "notes.txt": _text(),
+    "lines.jsonl": _JSON_LINES,
+    "packed.json.gz": gzip.compress(
+        b'{"items": [' + _JSON_LINES.replace(b"\n", b",")[:-1] + b"]}", mtime=0
+    ),
+    "records.xml": _XML,
+    "table.dbf": dbf_bytes((("ID", "N", 4), ("NAME", "C", 6), ("DUE", "D", 8)), _RECORDS),
+    "table.parquet": _parquet(),
+    "process.bpmn": BPMN.encode(),
+    "rules.dmn": DMN.encode(),
+    "drawing.drawio": DRAWIO.encode(),
+    "drawing.vsdx": visio(),
+    "policy.docx": word(),
+    "kickoff.pptx": slides(),
+    "tariff.pdf": pdf(),
+    "returns.html": HTML.encode(),
+    "handover.rtf": RTF.encode(),
+    "access.odt": odt(),
+    "request.eml": _mail(),
+    "archive.mbox": b"From a@x.example Fri Nov 20 10:00:00 2026\n" + _mail() + b"\n",
+    "numbers.msg": MSG,
 }

@@ -43,6 +43,7 @@ class HtmlConverter:
     media_types: ClassVar[tuple[str, ...]] = ("text/html",)
     suffixes: ClassVar[tuple[str, ...]] = (".html", ".htm", ".xhtml")
     output: ClassVar[OutputKind] = OutputKind.TEXT
+    libraries: ClassVar[tuple[str, ...]] = ("selectolax",)
     # XHTML is XML, and more of a page.
     priority: ClassVar[int] = 1
 

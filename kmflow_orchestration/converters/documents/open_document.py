@@ -44,6 +44,7 @@ class OpenDocumentConverter:
     media_types: ClassVar[tuple[str, ...]] = ("application/vnd.oasis.opendocument.text",)
     suffixes: ClassVar[tuple[str, ...]] = (".odt",)
     output: ClassVar[OutputKind] = OutputKind.TEXT
+    libraries: ClassVar[tuple[str, ...]] = ("lxml",)
     priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:

@@ -42,6 +42,7 @@ class PdfConverter:
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
     suffixes: ClassVar[tuple[str, ...]] = (".pdf",)
     output: ClassVar[OutputKind] = OutputKind.TEXT
+    libraries: ClassVar[tuple[str, ...]] = ("pypdfium2",)
     priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:

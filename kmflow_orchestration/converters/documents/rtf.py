@@ -32,6 +32,7 @@ class RtfConverter:
     media_types: ClassVar[tuple[str, ...]] = ("application/rtf",)
     suffixes: ClassVar[tuple[str, ...]] = (".rtf",)
     output: ClassVar[OutputKind] = OutputKind.TEXT
+    libraries: ClassVar[tuple[str, ...]] = ("striprtf",)
     priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:

@@ -46,6 +46,7 @@ class SlidesConverter:
     media_types: ClassVar[tuple[str, ...]] = (PPTX,)
     suffixes: ClassVar[tuple[str, ...]] = (".pptx", ".pptm", ".ppsx")
     output: ClassVar[OutputKind] = OutputKind.TEXT
+    libraries: ClassVar[tuple[str, ...]] = ("lxml",)
     priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:

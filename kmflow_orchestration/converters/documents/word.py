@@ -50,6 +50,7 @@ class WordConverter:
     media_types: ClassVar[tuple[str, ...]] = (DOCX,)
     suffixes: ClassVar[tuple[str, ...]] = (".docx", ".docm")
     output: ClassVar[OutputKind] = OutputKind.TEXT
+    libraries: ClassVar[tuple[str, ...]] = ("lxml",)
     priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:

@@ -44,6 +44,7 @@ class MailConverter:
     )
     suffixes: ClassVar[tuple[str, ...]] = (".eml", ".mbox", ".msg")
     output: ClassVar[OutputKind] = OutputKind.TEXT
+    libraries: ClassVar[tuple[str, ...]] = ("oxmsg", "selectolax")
     priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:

@@ -40,6 +40,7 @@ class ProcessModelConverter:
     )
     suffixes: ClassVar[tuple[str, ...]] = (".bpmn", ".bpmn2", ".dmn", ".drawio", ".dio", ".vsdx")
     output: ClassVar[OutputKind] = OutputKind.BOTH
+    libraries: ClassVar[tuple[str, ...]] = ("lxml",)
     # Of XML in general, ours is what is ours by its vocabulary.
     priority: ClassVar[int] = 1
 
