@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.json_stream import JsonScanner, Line
 from kmflow_orchestration.converters.json_text import (
@@ -23,7 +24,6 @@ from kmflow_orchestration.converters.record_tables import (
     TOO_LARGE,
     Cell,
     Form,
-    GatheredTable,
     OwnColumn,
     TableDraft,
     TableDrafts,

@@ -12,9 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.compute
 
 from kmflow_orchestration.converters.column_names import column_names
+from kmflow_orchestration.converters.gathered_table import (
+    GatheredTable,
+    SetAside,
+    count_of_empty,
+    without_empty,
+)
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
     SOURCE_ROW,
@@ -23,12 +28,9 @@ from kmflow_orchestration.converters.interface import (
     Receipt,
 )
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
-from kmflow_orchestration.converters.text_values import observed_type, typed_values
+from kmflow_orchestration.converters.text_values import observed_type
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind, join
 from kmflow_orchestration.errors import CorruptInput
-
-# Its stubs know only some of the types its functions take.
-pc: Any = pyarrow.compute
 
 MAX_CELL_CHARACTERS = 100 << 20
 MAX_COLUMNS = 16_384
@@ -256,7 +258,7 @@ class TableDraft:
             values = self._as_array(column.values)
             column.type = _observed(values, column)
             column.valid += count - values.null_count
-            column.empty += _count_of_empty(values)
+            column.empty += count_of_empty(values)
             column.all_forms |= column.forms
             column.values, column.forms = [], 0
             arrays.append(values)
@@ -295,7 +297,7 @@ class TableDraft:
             for fact, column in zip(facts, self._columns.values(), strict=True)
         }
         return GatheredTable(
-            self.part, facts, receipt, found, _SetAside(self._spool, tuple(self._batches), places)
+            self.part, facts, receipt, found, SetAside(self._spool, tuple(self._batches), places)
         )
 
     def _facts(self) -> tuple[ColumnFact, ...]:
@@ -340,68 +342,10 @@ def _observed(values: pa.StringArray, column: _Column) -> ColumnType:
     if column.type.kind is Kind.STRING:
         return STRING
     if column.forms == Form.UNSAID:
-        return observed_type(_without_empty(values), column.type)
+        return observed_type(without_empty(values), column.type)
     if column.forms in (Form.NUMBER, Form.BOOLEAN):
         return observed_type(values, column.type)
     if column.forms != Form.TEXT:
         return STRING
     found = observed_type(values)
     return join(column.type, found) if found.kind in _MOMENTS else STRING
-
-
-@dataclass(frozen=True, slots=True)
-class _SetAside:
-    """Where a table's rows lie; `places` are the names its columns have there."""
-
-    spool: RowSpool
-    batches: tuple[SpooledBatch, ...]
-    places: Mapping[str, str]
-
-
-def _count_of_empty(values: Any) -> int:
-    return int(pc.sum(pc.equal(values, "")).as_py() or 0)
-
-
-def _without_empty(values: Any) -> pa.StringArray:
-    """Empty texts as NULL: what the source tells no type of may be a number left out."""
-    found: pa.StringArray = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
-    return found
-
-
-def _typed(values: Any, kind: ColumnType) -> Any:
-    if kind.kind not in (Kind.STRING, Kind.EMPTY):
-        values = _without_empty(values)
-    return typed_values(values, kind)
-
-
-class GatheredTable:
-    """A table set aside row by row; see ConvertedTable."""
-
-    def __init__(
-        self,
-        part: str,
-        facts: tuple[ColumnFact, ...],
-        receipt: Receipt,
-        warnings: tuple[ConversionWarning, ...],
-        rows: _SetAside,
-    ) -> None:
-        self.part = part
-        self.facts = facts
-        self.receipt = receipt
-        self.warnings = warnings
-        self._rows = rows
-
-    def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
-        """See ConvertedTable."""
-        wanted = {fact.name: (types or {}).get(fact.name, fact.type) for fact in self.facts}
-        names = [SOURCE_ROW, *wanted, RESCUED_DATA]
-        for place in self._rows.batches:
-            batch = self._rows.spool.read(place)
-            found: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
-            nothing: Any = pa.nulls(batch.num_rows, pa.string())
-            columns = [
-                _typed(found.get(self._rows.places[name], nothing), kind)
-                for name, kind in wanted.items()
-            ]
-            rescued = found.get(RESCUED_DATA, nothing)
-            yield pa.RecordBatch.from_arrays([found[SOURCE_ROW], *columns, rescued], names=names)

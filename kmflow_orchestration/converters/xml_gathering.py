@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.record_tables import (
     PARENT_ID,
     ROW_ID,
     Cell,
     Form,
-    GatheredTable,
     OwnColumn,
     TableDraft,
     TableDrafts,

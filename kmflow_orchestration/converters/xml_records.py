@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
+from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import (
     ConversionWarning,
     OutputKind,
@@ -26,7 +27,6 @@ from kmflow_orchestration.converters.packed_source import (
     plain_file,
     unpacked_head,
 )
-from kmflow_orchestration.converters.record_tables import GatheredTable
 from kmflow_orchestration.converters.xml_gathering import XmlGathering
 from kmflow_orchestration.converters.xml_parsing import UnboundPrefixError, parse, readable
 from kmflow_orchestration.converters.xml_shape import Namespaces, Shape

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.json_records import JsonConverter
-from kmflow_orchestration.converters.record_tables import GatheredTable
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
