@@ -143,4 +143,4 @@ def test_a_converter_enters_once() -> None:
 
 
 def test_the_version_of_all_names_every_converter() -> None:
-    assert default_converters().version == "delimited:1,plain_text:1,spreadsheet:1"
+    assert default_converters().version == "delimited:2,plain_text:1,spreadsheet:1"
