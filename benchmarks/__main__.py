@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import command_start, definitions_load, intake, large_files, migration, outputs
+from benchmarks import (
+    command_start,
+    csv_detection,
+    definitions_load,
+    intake,
+    large_files,
+    migration,
+    outputs,
+)
 from benchmarks.report import Section, write
 
 BENCHMARKS = {
@@ -13,6 +21,7 @@ BENCHMARKS = {
     "large_files": large_files.run,
     "outputs": outputs.run,
     "migration": migration.run,
+    "csv_detection": csv_detection.run,
     "definitions": definitions_load.run,
     "commands": command_start.run,
 }
