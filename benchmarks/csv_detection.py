@@ -93,7 +93,7 @@ def _section(scores: dict[str, _Score]) -> Section:
         "seven delimiters, two quotes and seven encodings. Exact: every name and cell is right. "
         "Cells: mean F1 of cells. Expressible: files of one table with one header row and no "
         "footers. The files are ours, so are the heuristics: read it beside the real files.",
-        "make bench csv_detection",
+        "make bench ARGS=csv_detection",
         ("reader", "loads", "exact", "exact, expressible", "cells", "ms a file"),
         tuple(_row(name, score) for name, score in scores.items()),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,23 @@ def ours(path: Path, _: DelimitedFile) -> Tables:
     return found
 
 
-def duckdb_auto(path: Path, _: DelimitedFile) -> Tables:
+@cache
+def _duckdb() -> Any:
+    """One connection: opening it is no part of reading."""
     import duckdb
 
-    with duckdb.connect() as connection:
-        found = connection.execute("SELECT * FROM read_csv(?, all_varchar = true)", [str(path)])
-        header = [column[0] for column in found.description or []]
-        rows = found.fetchall()
+    return duckdb.connect()
+
+
+def duckdb_auto(path: Path, _: DelimitedFile) -> Tables:
+    found = _duckdb().execute("SELECT * FROM read_csv(?, all_varchar = true)", [str(path)])
+    header = [column[0] for column in found.description or []]
+    rows = found.fetchall()
     return [(_plain_names(header), _with_value(rows))]
 
 
 def duckdb_told(path: Path, file: DelimitedFile) -> Tables:
     """DuckDB with all it can be told, columns and their names too, on the text as UTF-8."""
-    import duckdb
-
     recoded = path.with_suffix(".utf8")
     text = file.content.decode(file.encoding).removeprefix("\ufeff")
     recoded.write_text(text, encoding="utf-8", newline="")
@@ -62,13 +66,9 @@ def duckdb_told(path: Path, file: DelimitedFile) -> Tables:
         "auto_detect": False,
         "columns": {f"c{at}": "VARCHAR" for at in range(width)},
     }
-    with duckdb.connect() as connection:
-        names = "".join(f", {name} = ${name}" for name in told)
-        found = connection.execute(
-            f"SELECT * FROM read_csv($path{names})",
-            {"path": str(recoded), **told},
-        )
-        rows = found.fetchall()
+    names = "".join(f", {name} = ${name}" for name in told)
+    statement = f"SELECT * FROM read_csv($path{names})"
+    rows = _duckdb().execute(statement, {"path": str(recoded), **told}).fetchall()
     recoded.unlink()
     return [(truth.header or [""] * width, _with_value(rows))]
 

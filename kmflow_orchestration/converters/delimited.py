@@ -38,7 +38,16 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.text_encoding import UTF8, TextScan
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
-from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType
+from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind
+from kmflow_orchestration.converters.written_numbers import NumberForm
+from kmflow_orchestration.converters.written_values import (
+    POINT_OR_COMMA,
+    ColumnReading,
+    WrittenColumn,
+    forms_for,
+    may_be_thousands,
+    read_columns,
+)
 
 
 class DelimitedConverter:
@@ -116,13 +125,68 @@ class DelimitedTable:
         counts = Counts()
         width = self._reading.width
         types, nulls = [EMPTY] * width, [0] * width
+        samples: list[pa.StringArray | None] = [None] * width
         for block in self._blocks(counts):
             for position, values in enumerate(block.columns):
                 types[position] = observed_type(values, types[position])
                 nulls[position] += values.null_count
+                if samples[position] is None and values.null_count < len(values):
+                    samples[position] = values
         self._counts = counts
+        self._readings = self._written(types, samples)
         headers = [header or "" for header in self._reading.names]
-        self._facts = tuple(map(ColumnFact, self._names, headers, types, nulls))
+        self._facts = tuple(
+            self._fact(*fact, at)
+            for at, fact in enumerate(zip(self._names, headers, types, nulls, strict=True))
+        )
+
+    def _written(
+        self, types: Sequence[ColumnType], samples: Sequence[pa.StringArray | None]
+    ) -> dict[int, ColumnReading]:
+        """Readings of columns that are text to programs, after another look at all rows."""
+        marks = {"decimal": self._reading.decimal, "thousands": self._reading.thousands}
+        columns = {}
+        for at, (kind, sample) in enumerate(zip(types, samples, strict=True)):
+            if sample is not None and (kind.kind is Kind.STRING or self._is_asked(kind)):
+                forms = forms_for(sample, **marks)
+                if forms or self._is_asked(kind):
+                    columns[at] = WrittenColumn(forms)
+        readings = self._read(columns)
+        doubtful = self._doubtful(types, readings)
+        doubts = self._read({at: WrittenColumn(list(POINT_OR_COMMA)) for at in doubtful})
+        return readings | {at: found for at, found in doubts.items() if found.possible}
+
+    def _read(self, columns: Mapping[int, WrittenColumn]) -> dict[int, ColumnReading]:
+        if not columns:
+            return {}
+        blocks = ((block.rows, block.columns) for block in self._blocks(Counts()))
+        return read_columns(blocks, columns)
+
+    def _doubtful(
+        self, types: Sequence[ColumnType], readings: Mapping[int, ColumnReading]
+    ) -> list[int]:
+        """Columns whose point may part thousands, as people wrote commas before decimals here."""
+        has_commas = any(
+            isinstance(found.form, NumberForm) and found.form.decimal == ","
+            for found in readings.values()
+        )
+        is_human = has_commas or self._reading.form.delimiter == ";"
+        if not is_human or self._reading.decimal or self._reading.thousands:
+            return []
+        return [at for at, kind in enumerate(types) if may_be_thousands(kind)]
+
+    def _is_asked(self, kind: ColumnType) -> bool:
+        """Whether a point that programs put before decimals was said to be something else."""
+        is_other = self._reading.decimal == "," or self._reading.thousands == "."
+        return is_other and kind.kind is Kind.NUMBER and (kind.scale > 0 or kind.approximate)
+
+    def _fact(self, name: str, header: str, kind: ColumnType, nulls: int, at: int) -> ColumnFact:
+        reading = self._readings.get(at)
+        if reading is None:
+            return ColumnFact(name, header, kind, nulls)
+        if reading.form is None:
+            return ColumnFact(name, header, STRING, nulls)
+        return ColumnFact(name, header, reading.type, nulls, reading.name)
 
     @property
     def part(self) -> str:
@@ -169,15 +233,29 @@ class DelimitedTable:
 
     @property
     def warnings(self) -> tuple[ConversionWarning, ...]:
-        return tuple(_warnings(self._reading, self._counts))
+        about = (
+            _reading_warning(fact, self._readings.get(at), self._counts)
+            for at, fact in enumerate(self._facts)
+        )
+        return (*_warnings(self._reading, self._counts), *filter(None, about))
 
     def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
         """See ConvertedTable."""
         wanted = [(types or {}).get(fact.name, fact.type) for fact in self._facts]
         names = [SOURCE_ROW, *(fact.name for fact in self._facts), RESCUED_DATA]
         for block in self._blocks(Counts()):
-            values = [typed_values(*pair) for pair in zip(block.columns, wanted, strict=True)]
+            values = [
+                self._typed(at, *pair)
+                for at, pair in enumerate(zip(block.columns, wanted, strict=True))
+            ]
             yield pa.RecordBatch.from_arrays([block.rows, *values, block.rescued], names=names)
+
+    def _typed(self, at: int, values: pa.StringArray, wanted: ColumnType) -> pa.Array[Any]:
+        reading = self._readings.get(at)
+        is_text = wanted.kind in {Kind.STRING, Kind.EMPTY}
+        if reading is not None and reading.form is not None and not is_text:
+            values = reading.form.read(values)
+        return typed_values(values, wanted)
 
     def _blocks(self, counts: Counts) -> Iterator[Block]:
         read = careful_blocks if self._reading.is_careful else fast_blocks
@@ -227,3 +305,22 @@ def _encoding_warnings(scan: TextScan) -> Iterator[ConversionWarning]:
         yield ConversionWarning("encoding", text, f"byte {scan.first_bad_byte}")
     if scan.nul_count and not scan.is_wide:
         yield ConversionWarning("nul_bytes", f"{scan.nul_count} NUL characters were kept")
+
+
+def _reading_warning(
+    fact: ColumnFact, reading: ColumnReading | None, counts: Counts
+) -> ConversionWarning | None:
+    if reading is None or not (reading.name or reading.possible):
+        return None
+    name = fact.source_name or fact.name
+    if reading.form is None:
+        rows = counts.written - fact.null_count
+        ways = " and as ".join(reading.possible)
+        text = f"column {name} stays text: all its {rows} values can be read as {ways}"
+        if reading.example:
+            text += f", which differ on {reading.example[:40]}"
+        return ConversionWarning("ambiguous_values", text, f"column {name}")
+    text = f"column {name} was read as {reading.name}"
+    if reading.decided_by:
+        text += f"; row {reading.decided_by} ruled out the last other way"
+    return ConversionWarning("written_values", text, f"column {name}")

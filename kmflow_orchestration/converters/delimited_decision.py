@@ -26,6 +26,8 @@ from kmflow_orchestration.errors import CorruptInput
 MAX_COLUMNS: Final = 16_384
 # Files up to this size are laid out whole; of larger ones the start and the end are looked at.
 WHOLE_BYTES: Final = 1 << 20
+# Of up to this size the careful reader is no slower.
+CAREFUL_BYTES: Final = 64 << 10
 _TAB_SUFFIXES: Final = (".tsv", ".tab")
 _SHOWN_CANDIDATES = 5
 _LONGEST_PART = 60
@@ -164,7 +166,7 @@ class _Plan:
             null=self.options.null,
             decimal=self.options.decimal,
             thousands=self.options.thousands,
-            is_careful=self.is_whole or bool(self.form.escape),
+            is_careful=self.scan.size_bytes <= CAREFUL_BYTES or bool(self.form.escape),
         )
 
     def _byte_of(self, index: int) -> int:

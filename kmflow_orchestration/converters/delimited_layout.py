@@ -176,19 +176,18 @@ def _blocks(records: Sequence[TextRecord], rows: list[int]) -> list[list[int]]:
 def _by_shape(records: Sequence[TextRecord], block: list[int]) -> list[list[int]]:
     """A block cut where rows of one width give way to others under a header of their own."""
     widths = [len(records[at].fields) for at in block]
-    for cut in range(3, len(block) - 2):
-        width = widths[cut]
-        tail = widths[cut:]
-        is_change = width > 1 and widths[cut - 1] != width and len(set(tail)) == 1
-        if not is_change or Counter(widths[:cut]).most_common(1)[0][0] in (1, width):
-            continue
-        titles = cut
-        while titles > 1 and widths[titles - 1] == 1:
-            titles -= 1
-        head = find_header([records[at].fields for at in block[cut:]], width)
-        if head.rows and len(set(widths[titles - 3 : titles])) == 1 and titles >= 3:
-            return [block[:titles], block[titles:]]
-    return [block]
+    width, cut = widths[-1], len(block)
+    while cut > 0 and widths[cut - 1] == width:
+        cut -= 1
+    titles = cut
+    while titles > 0 and widths[titles - 1] == 1:
+        titles -= 1
+    before = set(widths[max(titles - 3, 0) : titles])
+    is_change = titles >= 3 and len(block) - cut >= 3 and width > 1 and len(before) == 1
+    if not is_change or Counter(widths[:cut]).most_common(1)[0][0] in {1, width}:
+        return [block]
+    head = find_header([records[at].fields for at in block[cut:]], width)
+    return [block[:titles], block[titles:]] if head.rows else [block]
 
 
 def _is_table(records: Sequence[TextRecord], block: list[int]) -> bool:

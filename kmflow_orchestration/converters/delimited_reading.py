@@ -63,6 +63,10 @@ class Counts:
     strays: int = 0
     first: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def written(self) -> int:
+        return self.read - self.blank - self.comments - self.headers
+
     def note(self, kind: str, row: int) -> None:
         """Keep the first row of a kind, for a message about it."""
         self.first.setdefault(kind, row)

@@ -64,6 +64,7 @@ def text_records(
     A text that is not whole ends before the first record that may go on after it.
     """
     at, length, special = start, len(text), form.special
+    pattern = _field_pattern(form)
     while at < length:
         found = _LINE_END.search(text, at)
         if found is None:
@@ -74,7 +75,7 @@ def text_records(
             return
         line = text[at:stop]
         if any(mark in line for mark in special):
-            record = _marked_record(text, at, form)
+            record = _marked_record(text, at, form, pattern)
             is_open = length - at < LONGEST_QUOTED_CHARS and _is_open(text, record, form)
             if not is_whole and (record.end >= length or is_open):
                 return
@@ -113,11 +114,11 @@ def _is_open(text: str, record: TextRecord, form: Format) -> bool:
     return line.lstrip(" ").startswith(form.quote) or opened in line
 
 
-def _marked_record(text: str, start: int, form: Format) -> TextRecord:
+def _marked_record(text: str, start: int, form: Format, pattern: re.Pattern[str]) -> TextRecord:
     """A record with quotes or escapes in its first line."""
     fields: Record = []
     strays, is_quoted, end = 0, False, start
-    for match in _field_pattern(form).finditer(text, start):
+    for match in pattern.finditer(text, start):
         quoted = match["quoted"]
         if quoted is None:
             plain = match["plain"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 
@@ -41,13 +42,15 @@ def test_delimiters_and_line_ends_are_found(source: Writes, delimiter: str, end:
 def test_decimal_commas_do_not_hide_a_semicolon(source: Writes) -> None:
     table = delimited(source("name;amount\nx;1,5\ny;2,5\n"))
 
-    assert rows(table) == [("x", "1,5"), ("y", "2,5")]
+    assert rows(table, {"amount": STRING}) == [("x", "1,5"), ("y", "2,5")]
+    assert rows(table) == [("x", Decimal("1.5")), ("y", Decimal("2.5"))]
 
 
 def test_the_sep_line_of_a_spreadsheet_names_the_delimiter(source: Writes) -> None:
     table = delimited(source("sep=;\na;b\n1;2,3\n"))
 
-    assert (rows(table), all_values(table)[0]["_source_row"]) == ([(1, "2,3")], 3)
+    found = (rows(table), all_values(table)[0]["_source_row"])
+    assert found == ([(1, Decimal("2.3"))], 3)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
