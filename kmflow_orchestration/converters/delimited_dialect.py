@@ -25,6 +25,7 @@ QUOTES: Final = ('"', "'")
 _SCORED_FIELDS = 4000
 _SEP_LINE: Final = re.compile(r'\s*"?sep=([^\w\s]|\t)"?[ \t]*(?:\r\n|\n|\r|$)', re.IGNORECASE)
 _SINGLE_COLUMN = 0.45
+_FEW_ROWS = 3
 _EVERYDAY: Final = ("\t", "|", ";", ",")
 
 
@@ -151,7 +152,11 @@ def _regularity(rows: Sequence[TextRecord]) -> float:
         return 1.0
     widths = [len(row.fields) for row in rows]
     pairs = zip([0, *widths], widths, [*widths[1:], 0], strict=False)
-    return sum(at > 1 and at in (left, right) for left, at, right in pairs) / len(rows)
+    share = sum(at > 1 and at in (left, right) for left, at, right in pairs) / len(rows)
+    if len(rows) > _FEW_ROWS or widths[0] < 2:
+        return share
+    # So few rows may all be ragged; a first one of several fields speaks for columns.
+    return max(share, 0.5 * sum(width > 1 for width in widths) / len(rows))
 
 
 def _tidiness(rows: Sequence[TextRecord]) -> float:

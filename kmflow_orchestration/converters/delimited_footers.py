@@ -64,7 +64,7 @@ def _is_footer(
     count, first = len(record.fields), record.fields[0] or ""
     if count > width or (count == width and not (_is_sparse(record) and is_rare)):
         return False
-    if count == width and record.is_quoted and not is_apart:
+    if not first or (count == width and record.is_quoted):
         return False
     misfits = look_of(first) is Look.TEXT and look not in (Look.TEXT, Look.EMPTY)
     speaks = bool(_FOOTNOTE.match(first)) or len(first.split()) > 3

@@ -74,12 +74,12 @@ def lay_out(
 
 
 def common_width(records: Sequence[TextRecord]) -> int:
-    """The number of fields most records have, more than one if any have."""
+    """The number of fields most records have, more than one if any have; of equals the first."""
+    # A Counter keeps the order in which widths were first seen.
     widths = Counter(len(record.fields) for record in records if record.filled)
     if not widths:
         return 1
-    best = max(widths.items(), key=lambda item: (item[1] * (item[0] > 1), item[1], item[0]))
-    return best[0]
+    return max(widths, key=lambda width: (widths[width] * (width > 1), widths[width]))
 
 
 def _comments(records: Sequence[TextRecord], width: int, mark: str | None) -> set[int]:

@@ -239,3 +239,10 @@ def test_public_tables_read_as_another_reader_reads_them(path: Path) -> None:
 
     assert rows(table, dict.fromkeys(types(table), STRING)) == other
     assert table.receipt.rows_read == len(other)
+
+
+def test_of_two_rows_of_different_width_the_first_is_the_header(source: Writes) -> None:
+    table = delimited(source('a,b\n1,2,3,"x,y"\n4\n'))
+
+    assert rows(table) == [(1, 2), (4, None)]
+    assert all_values(table)[0]["_rescued_data"] == '["3", "x,y"]'

@@ -43,6 +43,12 @@ def test_lines_around_a_table_are_left_out_counted_and_told(source: Writes, body
     assert table.receipt.adds_up
 
 
+def test_a_sparse_last_row_in_quotes_is_data(source: Writes) -> None:
+    table = delimited(source('a,b,c\n"1","x","y"\n,,\n"z",,\n,,""\n'))
+
+    assert rows(table)[1:] == [("z", None, None), (None, None, "")]
+
+
 @pytest.mark.parametrize("body", ["id,name\n1,a\n2,b\n", LINES], ids=["small", "large"])
 def test_comments_and_repeated_headers_are_no_rows(source: Writes, body: str) -> None:
     table = delimited(source("# export of loans\n" + body + "# checked, twice, by hand\nid,name\n"))
