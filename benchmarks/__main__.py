@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import (
     command_start,
     conversion,
+    csv_detection,
     definitions_load,
     intake,
     large_files,
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "migration": migration.run,
     "ticks": ticks.run,
     "conversion": conversion.run,
+    "csv_detection": csv_detection.run,
     "definitions": definitions_load.run,
     "commands": command_start.run,
 }

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from kmflow_orchestration.converters.delimited_dialect import sniff
-from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.converters.delimited_dialect import table_candidate
 
 HEAD_BYTES = 64 << 10
 # What the standard library raises over archives that are damaged, encrypted or from the future.
@@ -139,9 +138,5 @@ def tabular_agreement(head: bytes) -> float:
     text = head.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
     if text.lstrip()[:1] in ("{", "["):
         return 0.0
-    try:
-        dialect = sniff(text, is_whole=len(head) < HEAD_BYTES)
-    except CorruptInput:
-        return 0.0
-    is_table = dialect.width > 1 and dialect.width == len(dialect.header)
-    return dialect.agreement if is_table and dialect.records_sampled > 1 else 0.0
+    best = table_candidate(text, is_whole=len(head) < HEAD_BYTES)
+    return best.agreement if best else 0.0

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.content_look import look_at, tabular_agreement
-from kmflow_orchestration.converters.delimited_dialect import (
-    SNIFFED_CHARS,
-    Record,
-    iter_records,
-    sniff,
-)
+from kmflow_orchestration.converters.delimited_careful import careful_blocks
+from kmflow_orchestration.converters.delimited_decision import DialectDecision, decide
+from kmflow_orchestration.converters.delimited_options import DEFAULTS, DelimitedOptions
 from kmflow_orchestration.converters.delimited_reader import (
     LongRecordError,
-    OpenQuoteError,
-    RawBatch,
+    NeedsCareError,
+    fast_blocks,
+    keeps_the_rules,
+    larger_block,
+)
+from kmflow_orchestration.converters.delimited_reading import (
+    Block,
+    Counts,
     Reading,
-    read_records,
+    without_words,
 )
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
@@ -36,18 +36,25 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
-from kmflow_orchestration.converters.text_encoding import UTF8, UTF16, Utf8Stream, scan_text
+from kmflow_orchestration.converters.text_encoding import UTF8, TextScan
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
-from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType
-
-_TAB_SUFFIXES = (".tsv", ".tab")
+from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind
+from kmflow_orchestration.converters.written_numbers import NumberForm
+from kmflow_orchestration.converters.written_values import (
+    POINT_OR_COMMA,
+    ColumnReading,
+    WrittenColumn,
+    forms_for,
+    may_be_thousands,
+    read_columns,
+)
 
 
 class DelimitedConverter:
-    """Text in records and fields; the first record with a value is the header."""
+    """Text in records and fields; how it is written is found out, or said by options."""
 
     name: ClassVar[str] = "delimited"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab", ".psv")
     output: ClassVar[OutputKind] = OutputKind.TABLES
@@ -64,20 +71,24 @@ class DelimitedConverter:
         return agreement if agreement > 0.95 else 0.0
 
     def options(self) -> Mapping[str, Any]:
-        return {}
+        """See DelimitedOptions.parse."""
+        return DEFAULTS
+
+    def decide(self, source: Source, options: Mapping[str, Any] | None = None) -> DialectDecision:
+        """How the file would be read, and why. Raises what `open_tables` does."""
+        return decide(source, DelimitedOptions.parse(options))[0]
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Sequence[DelimitedTable]:
-        """One table. Raises CorruptInput for a file without a header row."""
-        reading = _prepare(source)
-        while True:
-            try:
-                return (DelimitedTable(reading),)
-            except LongRecordError:
-                reading = replace(reading, block_bytes=reading.larger_block())
-            except OpenQuoteError:
-                reading = replace(reading, quoting=False)
+        """The tables of the file, mostly one.
+
+        Raises:
+            CorruptInput: a file without a value, or not in the encoding that was asked for.
+            ConfigurationError: an option that does not exist or cannot be what it is.
+        """
+        decision, readings = decide(source, DelimitedOptions.parse(options))
+        return [DelimitedTable(_ready(reading), decision) for reading in readings]
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -85,164 +96,231 @@ class DelimitedConverter:
         return iter(())
 
 
-def _prepare(source: Source) -> Reading:
-    scan = scan_text(source.path)
-    with Utf8Stream(source.path, scan.encoding) as stream:
-        head = stream.read(SNIFFED_CHARS)
-    is_whole = scan.size_bytes < SNIFFED_CHARS // 2
-    # The cut may have gone through a character.
-    text = head.decode("utf-8", "ignore")
-    expected = "\t" if source.suffix in _TAB_SUFFIXES else ","
-    dialect = sniff(text, is_whole=is_whole, expected=expected)
-    before = "".join(text.splitlines(keepends=True)[: dialect.lines_before])
-    return Reading(source.path, scan, dialect, bytes_before=len(before.encode()))
-
-
-@dataclass(slots=True)
-class _Counts:
-    """Tallies of one pass; mutable while it runs."""
-
-    read: int = 0
-    skipped: int = 0
-    padded: int = 0
-    rescued: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """Rows in source order as text: number, columns, surplus fields as JSON."""
-
-    rows: pa.Int64Array
-    columns: list[pa.StringArray]
-    rescued: pa.StringArray
+def _ready(reading: Reading) -> Reading:
+    """The reading with the faster reader where that one reads it just alike."""
+    return (
+        reading if reading.is_careful else replace(reading, is_careful=not keeps_the_rules(reading))
+    )
 
 
 class DelimitedTable:
-    """The table of one delimited file; its types were proven on every row when it was opened."""
+    """One table of a file; its types were proven on every row when it was opened."""
 
-    part = ""
+    def __init__(self, reading: Reading, decision: DialectDecision) -> None:
+        """Reads the whole table."""
+        self._reading, self._decision = reading, decision
+        self._names = column_names(reading.names)
+        while True:
+            try:
+                self._observe()
+            except LongRecordError:
+                larger = larger_block(self._reading.block_bytes)
+                self._reading = replace(self._reading, block_bytes=larger)
+            except NeedsCareError:
+                self._reading = replace(self._reading, is_careful=True)
+            else:
+                return
 
-    def __init__(self, reading: Reading) -> None:
-        """Reads the whole file. Raises OpenQuoteError and LongRecordError."""
-        self._reading = reading
-        names = column_names(reading.dialect.header)
-        counts = _Counts()
-        types, nulls = [EMPTY] * len(names), [0] * len(names)
+    def _observe(self) -> None:
+        counts = Counts()
+        width = self._reading.width
+        types, nulls = [EMPTY] * width, [0] * width
+        samples: list[pa.StringArray | None] = [None] * width
         for block in self._blocks(counts):
             for position, values in enumerate(block.columns):
                 types[position] = observed_type(values, types[position])
                 nulls[position] += values.null_count
+                if samples[position] is None and values.null_count < len(values):
+                    samples[position] = values
         self._counts = counts
-        headers = [header or "" for header in reading.dialect.header]
-        self._facts = tuple(map(ColumnFact, names, headers, types, nulls))
+        self._readings = self._written(types, samples)
+        headers = [header or "" for header in self._reading.names]
+        self._facts = tuple(
+            self._fact(*fact, at)
+            for at, fact in enumerate(zip(self._names, headers, types, nulls, strict=True))
+        )
+
+    def _written(
+        self, types: Sequence[ColumnType], samples: Sequence[pa.StringArray | None]
+    ) -> dict[int, ColumnReading]:
+        """Readings of columns that are text to programs, after another look at all rows."""
+        marks = {"decimal": self._reading.decimal, "thousands": self._reading.thousands}
+        columns = {}
+        for at, (kind, sample) in enumerate(zip(types, samples, strict=True)):
+            if sample is not None and (kind.kind is Kind.STRING or self._is_asked(kind)):
+                forms = forms_for(sample, **marks)
+                if forms or self._is_asked(kind):
+                    columns[at] = WrittenColumn(forms)
+        readings = self._read(columns)
+        doubtful = self._doubtful(types, readings)
+        doubts = self._read({at: WrittenColumn(list(POINT_OR_COMMA)) for at in doubtful})
+        return readings | {at: found for at, found in doubts.items() if found.possible}
+
+    def _read(self, columns: Mapping[int, WrittenColumn]) -> dict[int, ColumnReading]:
+        if not columns:
+            return {}
+        blocks = ((block.rows, block.columns) for block in self._blocks(Counts()))
+        return read_columns(blocks, columns)
+
+    def _doubtful(
+        self, types: Sequence[ColumnType], readings: Mapping[int, ColumnReading]
+    ) -> list[int]:
+        """Columns whose point may part thousands, as people wrote commas before decimals here."""
+        has_commas = any(
+            isinstance(found.form, NumberForm) and found.form.decimal == ","
+            for found in readings.values()
+        )
+        is_human = has_commas or self._reading.form.delimiter == ";"
+        if not is_human or self._reading.decimal or self._reading.thousands:
+            return []
+        return [at for at, kind in enumerate(types) if may_be_thousands(kind)]
+
+    def _is_asked(self, kind: ColumnType) -> bool:
+        """Whether a point that programs put before decimals was said to be something else."""
+        is_other = self._reading.decimal == "," or self._reading.thousands == "."
+        return is_other and kind.kind is Kind.NUMBER and (kind.scale > 0 or kind.approximate)
+
+    def _fact(self, name: str, header: str, kind: ColumnType, nulls: int, at: int) -> ColumnFact:
+        reading = self._readings.get(at)
+        if reading is None:
+            return ColumnFact(name, header, kind, nulls)
+        if reading.form is None:
+            return ColumnFact(name, header, STRING, nulls)
+        return ColumnFact(name, header, reading.type, nulls, reading.name)
+
+    @property
+    def part(self) -> str:
+        return self._reading.part
 
     @property
     def facts(self) -> tuple[ColumnFact, ...]:
         return self._facts
 
     @property
+    def decision(self) -> DialectDecision:
+        """How the file is read, and why."""
+        return self._decision
+
+    @property
     def receipt(self) -> Receipt:
         counts, reading = self._counts, self._reading
+        skipped = counts.blank + counts.comments + counts.headers + reading.footer_rows
+        read = counts.read + reading.footer_rows
         return Receipt(
             DelimitedConverter.name,
             DelimitedConverter.version,
             reading.scan.content_hash,
-            rows_read=counts.read,
-            rows_written=counts.read - counts.skipped,
-            rows_skipped=counts.skipped,
+            rows_read=read,
+            rows_written=read - skipped,
+            rows_skipped=skipped,
             rows_padded=counts.padded,
             rows_rescued=counts.rescued,
-            options={
-                "delimiter": reading.dialect.delimiter,
-                "encoding": reading.scan.encoding,
-                "quoting": "yes" if reading.quoting else "no",
-            },
+            options=self._options(),
         )
+
+    def _options(self) -> dict[str, str]:
+        """What was found or asked for: with these options the file is read the same again."""
+        form, reading = self._reading.form, self._reading
+        return {
+            "encoding": reading.scan.encoding,
+            "delimiter": form.delimiter,
+            "quote": form.quote,
+            "escape": form.escape,
+            "comment": reading.comment,
+            "first_row": str(reading.first_row),
+            "null": ",".join(reading.null),
+        }
 
     @property
     def warnings(self) -> tuple[ConversionWarning, ...]:
-        return tuple(_warnings(self._reading, self._counts))
+        about = (
+            _reading_warning(fact, self._readings.get(at), self._counts)
+            for at, fact in enumerate(self._facts)
+        )
+        return (*_warnings(self._reading, self._counts), *filter(None, about))
 
     def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
         """See ConvertedTable."""
         wanted = [(types or {}).get(fact.name, fact.type) for fact in self._facts]
         names = [SOURCE_ROW, *(fact.name for fact in self._facts), RESCUED_DATA]
-        for block in self._blocks(_Counts()):
-            values = [typed_values(*pair) for pair in zip(block.columns, wanted, strict=True)]
+        for block in self._blocks(Counts()):
+            values = [
+                self._typed(at, *pair)
+                for at, pair in enumerate(zip(block.columns, wanted, strict=True))
+            ]
             yield pa.RecordBatch.from_arrays([block.rows, *values, block.rescued], names=names)
 
-    def _blocks(self, counts: _Counts) -> Iterator[_Block]:
-        for raw in read_records(self._reading):
-            counts.read += len(raw.rows) + len(raw.ragged)
-            block = _with_ragged(raw, self._reading, counts) if raw.ragged else _plain(raw)
-            if self._reading.scan.has_blank_lines:
-                block = _without_blank_rows(block, counts)
-            if len(block.rows):
-                yield block
+    def _typed(self, at: int, values: pa.StringArray, wanted: ColumnType) -> pa.Array[Any]:
+        reading = self._readings.get(at)
+        is_text = wanted.kind in {Kind.STRING, Kind.EMPTY}
+        if reading is not None and reading.form is not None and not is_text:
+            values = reading.form.read(values)
+        return typed_values(values, wanted)
+
+    def _blocks(self, counts: Counts) -> Iterator[Block]:
+        read = careful_blocks if self._reading.is_careful else fast_blocks
+        for block in read(self._reading, counts):
+            yield without_words(block, self._reading.null)
 
 
-def _plain(raw: RawBatch) -> _Block:
-    return _Block(pa.array(raw.rows, pa.int64()), raw.columns, pa.nulls(len(raw.rows), pa.string()))
-
-
-def _with_ragged(raw: RawBatch, reading: Reading, counts: _Counts) -> _Block:
-    """Ragged rows put back between the others, padded or with their surplus as JSON."""
-    width = reading.width
-    fitted, surplus = [], []
-    for row in raw.ragged:
-        record = _fields(row.text, reading)
-        extra = record[width:]
-        # A trailing delimiter leaves an empty surplus field: there is nothing to rescue.
-        is_rescued = any(value is not None for value in extra)
-        counts.rescued += is_rescued
-        counts.padded += 0 < len(record) < width
-        fitted.append(record[:width])
-        surplus.append(json.dumps(extra, ensure_ascii=False) if is_rescued else None)
-    numbers = pa.array([*raw.rows, *(row.row for row in raw.ragged)], pa.int64())
-    order = pc.sort_indices(numbers)
-    columns = [
-        pa.concat_arrays([column, pa.array(added, pa.string())]).take(order)
-        for column, added in zip(raw.columns, _columns(fitted, width), strict=True)
-    ]
-    rescued = pa.array([None] * len(raw.rows) + surplus, pa.string())
-    return _Block(numbers.take(order), columns, rescued.take(order))
-
-
-def _fields(text: str, reading: Reading) -> Record:
-    return next(iter_records(text, reading.dialect.delimiter, quoting=reading.quoting), [None])
-
-
-def _columns(records: list[Record], width: int) -> list[tuple[str | None, ...]]:
-    columns = list(zip_longest(*records)) if records else []
-    return columns + [(None,) * len(records)] * (width - len(columns))
-
-
-def _without_blank_rows(block: _Block, counts: _Counts) -> _Block:
-    """Drops rows without any value, counting them: blank lines read as such rows."""
-    has_value = pc.is_valid(block.rescued)
-    for column in block.columns:
-        has_value = pc.or_(has_value, pc.is_valid(column))
-    kept = has_value.true_count
-    if kept == len(block.rows):
-        return block
-    counts.skipped += len(block.rows) - kept
-    columns = [column.filter(has_value) for column in block.columns]
-    return _Block(block.rows.filter(has_value), columns, block.rescued.filter(has_value))
-
-
-def _warnings(reading: Reading, counts: _Counts) -> Iterator[ConversionWarning]:
-    scan = reading.scan
-    if scan.encoding not in (UTF8, UTF16):
-        text = f"not UTF-8 at byte {scan.first_bad_byte}: read as {scan.encoding}"
-        yield ConversionWarning("encoding", text, f"byte {scan.first_bad_byte}")
-    if scan.nul_count and scan.encoding != UTF16:
-        yield ConversionWarning("nul_bytes", f"{scan.nul_count} NUL characters were kept")
-    if not reading.quoting:
-        yield ConversionWarning("open_quote", "a quote is never closed: quotes were kept as text")
+def _warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:
+    yield from _encoding_warnings(reading.scan)
+    if reading.preamble_rows:
+        yield ConversionWarning(
+            "preamble", f"{reading.preamble_rows} rows above the table left out"
+        )
+    if counts.strays:
+        text = f"{counts.strays} quotes open or close nothing: kept as text"
+        yield ConversionWarning("open_quote", text)
     if counts.padded:
-        yield ConversionWarning("short_rows", f"{counts.padded} rows lack fields: filled with NULL")
+        text = f"{counts.padded} rows lack fields: filled with NULL"
+        yield ConversionWarning("short_rows", text, _at(counts, "padded"))
     if counts.rescued:
         text = f"{counts.rescued} rows have surplus fields: kept in {RESCUED_DATA}"
-        yield ConversionWarning("surplus_fields", text)
-    if counts.skipped:
-        yield ConversionWarning("blank_rows", f"{counts.skipped} rows without any value skipped")
+        yield ConversionWarning("surplus_fields", text, _at(counts, "rescued"))
+    if counts.blank:
+        yield ConversionWarning("blank_rows", f"{counts.blank} rows without any value skipped")
+    if counts.comments:
+        text = f"{counts.comments} comments beginning with {reading.comment} left out"
+        yield ConversionWarning("comments", text, _at(counts, "comments"))
+    if counts.headers:
+        text = f"{counts.headers} rows are the header once more: left out"
+        yield ConversionWarning("repeated_header", text, _at(counts, "headers"))
+    if reading.footer_rows:
+        first = reading.footer_text[:80]
+        text = f"{reading.footer_rows} rows below the table left out, the first: {first}"
+        yield ConversionWarning("footer", text)
+
+
+def _at(counts: Counts, kind: str) -> str:
+    return f"row {counts.first[kind]}" if kind in counts.first else ""
+
+
+def _encoding_warnings(scan: TextScan) -> Iterator[ConversionWarning]:
+    is_plain = scan.is_wide or scan.encoding == UTF8
+    if not is_plain and scan.first_bad_byte >= 0:
+        text = f"not UTF-8 at byte {scan.first_bad_byte}: read as {scan.encoding}"
+        if scan.other_encodings:
+            text += f"; could be {', '.join(scan.other_encodings)} too"
+        yield ConversionWarning("encoding", text, f"byte {scan.first_bad_byte}")
+    if scan.nul_count and not scan.is_wide:
+        yield ConversionWarning("nul_bytes", f"{scan.nul_count} NUL characters were kept")
+
+
+def _reading_warning(
+    fact: ColumnFact, reading: ColumnReading | None, counts: Counts
+) -> ConversionWarning | None:
+    if reading is None or not (reading.name or reading.possible):
+        return None
+    name = fact.source_name or fact.name
+    if reading.form is None:
+        rows = counts.written - fact.null_count
+        ways = " and as ".join(reading.possible)
+        text = f"column {name} stays text: all its {rows} values can be read as {ways}"
+        if reading.example:
+            text += f", which differ on {reading.example[:40]}"
+        return ConversionWarning("ambiguous_values", text, f"column {name}")
+    text = f"column {name} was read as {reading.name}"
+    if reading.decided_by:
+        text += f"; row {reading.decided_by} ruled out the last other way"
+    return ConversionWarning("written_values", text, f"column {name}")

@@ -54,13 +54,15 @@ class ColumnFact:
     """What all non-null values of one column of one source have in common.
 
     `type` is the narrowest type of the lattice that holds each of them exactly; `source_name` is
-    the header as it stood in the file, `name` its safe and unique form.
+    the header as it stood in the file, `name` its safe and unique form. `reading` says how text
+    that people wrote was read as numbers or dates, '' for values as programs write them.
     """
 
     name: str
     source_name: str
     type: ColumnType
     null_count: int = 0
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True)

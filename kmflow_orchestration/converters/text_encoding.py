@@ -5,11 +5,26 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
+
+from kmflow_orchestration.converters.encoding_guess import guess_encodings
+from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 
 _CHUNK_BYTES = 4 << 20
+_SAMPLE_BYTES = 32 << 10
 UTF8, CP1252, UTF16, DAMAGED_UTF8 = "utf-8", "cp1252", "utf-16", "utf-8 with cp1252 bytes"
+_WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, UTF16),
+    (codecs.BOM_UTF16_BE, UTF16),
+)
+# Without a mark, wide text shows by its NUL bytes: at least one in so many bytes.
+_NUL_EVERY, _FEWEST_NULS = 20, 4
 
 
 def _single_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -30,7 +45,11 @@ codecs.register_error(_SINGLE_BYTES, _single_bytes)
 
 @dataclass(frozen=True, slots=True)
 class TextScan:
-    """What a whole file is like. `first_bad_byte` is the offset that ruled out UTF-8, else -1."""
+    """What a whole file is like. `first_bad_byte` is the offset that ruled out UTF-8, else -1.
+
+    `encoding_reason` says what the encoding was chosen by, `other_encodings` which were plausible
+    too.
+    """
 
     content_hash: str
     size_bytes: int
@@ -39,30 +58,90 @@ class TextScan:
     nul_count: int
     quote_count: int
     has_blank_lines: bool
+    encoding_reason: str = ""
+    other_encodings: tuple[str, ...] = ()
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether each character takes two bytes or more."""
+        return self.encoding in _WIDE
+
+    def has_quotes(self, quote: str) -> bool:
+        """Whether the file may hold a quote; only double ones were counted."""
+        return self.quote_count > 0 or quote != '"'
 
 
-def scan_text(path: Path) -> TextScan:
+@dataclass(slots=True)
+class _Tally:
+    """What one pass over a file counts; mutable while it runs."""
+
+    size: int = 0
+    nuls: int = 0
+    even_nuls: int = 0
+    quotes: int = 0
+    has_blank_lines: bool = False
+    bad: int = -1
+    first: bytes = b""
+    last: bytes = b""
+    tail: bytes = b"\n"
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=codecs.getincrementaldecoder("utf-8")
+    )
+
+    def add(self, chunk: bytes) -> None:
+        nuls = chunk.count(b"\x00")
+        if nuls:
+            self.nuls += nuls
+            self.even_nuls += chunk[self.size % 2 :: 2].count(b"\x00")
+        self.quotes += chunk.count(b'"')
+        self.has_blank_lines = self.has_blank_lines or _has_blank_line(self.tail + chunk)
+        if self.bad < 0:
+            self.bad = _first_bad(self.decoder, chunk, self.size)
+        if not chunk.isascii():
+            self._sample(chunk)
+        self.size, self.tail = self.size + len(chunk), chunk[-3:]
+
+    def _sample(self, chunk: bytes) -> None:
+        lines = b"".join(line for line in chunk.splitlines(keepends=True) if not line.isascii())
+        self.first += lines[: _SAMPLE_BYTES - len(self.first)] if not self.last else b""
+        self.last = lines[-_SAMPLE_BYTES:] if len(self.first) >= _SAMPLE_BYTES else b""
+
+    def sample(self) -> bytes:
+        """Lines with bytes beyond ASCII, from the start of the file and its end."""
+        start = self.first[: self.first.rfind(b"\n") + 1] or self.first if self.last else self.first
+        return start + self.last[self.last.find(b"\n") + 1 :]
+
+
+def scan_text(path: Path, encoding: str = "") -> TextScan:
     """Read a file once: its hash, its encoding and what its parsing must be prepared for.
 
-    UTF-8 with or without BOM, UTF-16 with BOM, else cp1252. A file that holds more valid
-    multi-byte characters than stray bytes is damaged UTF-8: only the stray bytes are cp1252.
+    By its mark, else strict UTF-8, else by its letters, and then only what decodes every byte;
+    else cp1252. A file that holds more valid multi-byte characters than stray bytes is damaged
+    UTF-8: only the stray bytes are cp1252. An encoding that was asked for is taken or refused.
+
+    Raises:
+        ConfigurationError: no encoding of that name.
+        CorruptInput: a byte that the encoding that was asked for does not have.
     """
-    digest, size, nuls, quotes, blank = hashlib.sha256(), 0, 0, 0, False
-    decoder, bad = codecs.getincrementaldecoder("utf-8")(), -1
-    tail = b"\n"
+    digest, tally = hashlib.sha256(), _Tally()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             digest.update(chunk)
-            nuls += chunk.count(b"\x00")
-            quotes += chunk.count(b'"')
-            blank = blank or _has_blank_line(tail + chunk)
-            if bad < 0:
-                bad = _first_bad(decoder, chunk, size)
-            size, tail = size + len(chunk), chunk[-3:]
-    if bad < 0:
-        bad = _first_bad(decoder, b"", size, final=True)
-    encoding = _encoding(path, bad)
-    return TextScan(digest.hexdigest(), size, encoding, bad, nuls, quotes, blank)
+            tally.add(chunk)
+    if tally.bad < 0:
+        tally.bad = _first_bad(tally.decoder, b"", tally.size, final=True)
+    name, reason, others = _asked(path, encoding) if encoding else _encoding(path, tally)
+    return TextScan(
+        digest.hexdigest(),
+        tally.size,
+        name,
+        tally.bad,
+        tally.nuls,
+        tally.quotes,
+        tally.has_blank_lines or name in _WIDE,
+        reason,
+        others,
+    )
 
 
 def _has_blank_line(window: bytes) -> bool:
@@ -80,14 +159,75 @@ def _first_bad(
     return -1
 
 
-def _encoding(path: Path, first_bad_byte: int) -> str:
+def _asked(path: Path, encoding: str) -> tuple[str, str, tuple[str, ...]]:
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError as error:
+        raise ConfigurationError(
+            f"no encoding is named {encoding}",
+            fields=("encoding",),
+            hint="names are those of Python, such as utf-8, cp1252, cp1250, cp1251, shift_jis",
+        ) from error
+    bad = _first_undecodable(path, name)
+    if bad >= 0:
+        raise CorruptInput(
+            f"byte {bad} is no {encoding}",
+            reason="wrong_encoding",
+            hint="name another encoding, or leave it out to have it found",
+        )
+    return name, "as asked", ()
+
+
+def _first_undecodable(path: Path, encoding: str) -> int:
+    """Offset of the first byte that an encoding does not have; -1 when it has all of them."""
+    decoder, offset = codecs.getincrementaldecoder(encoding)(), 0
     with path.open("rb") as stream:
-        mark = stream.read(3)
-    if mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return UTF16
-    if first_bad_byte < 0:
-        return UTF8
-    return DAMAGED_UTF8 if mark == codecs.BOM_UTF8 or _is_mostly_utf8(path) else CP1252
+        while True:
+            chunk = stream.read(_CHUNK_BYTES)
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk, not chunk)
+            except UnicodeDecodeError as error:
+                return offset - pending + error.start
+            if not chunk:
+                return -1
+            offset += len(chunk)
+
+
+def _encoding(path: Path, tally: _Tally) -> tuple[str, str, tuple[str, ...]]:
+    with path.open("rb") as stream:
+        mark = stream.read(4)
+    marked = next((name for sign, name in _MARKS if mark.startswith(sign)), "")
+    if marked:
+        return marked, "byte order mark", ()
+    wide = _unmarked_wide(path, tally, mark)
+    if wide:
+        return wide, "every other byte is NUL", ()
+    if tally.bad < 0:
+        return UTF8, "every byte is valid UTF-8", ()
+    if mark.startswith(codecs.BOM_UTF8) or _is_mostly_utf8(path):
+        return DAMAGED_UTF8, "more valid UTF-8 characters than stray bytes", ()
+    guesses = guess_encodings(tally.sample())
+    fitting = [guess for guess in guesses if _first_undecodable(path, guess.encoding) < 0]
+    if not fitting:
+        return CP1252, "no other encoding has all its bytes", ()
+    best = fitting[0]
+    close = tuple(guess.encoding for guess in fitting[1:] if guess.score > best.score - 0.03)
+    return best.encoding, best.reason, close
+
+
+def _unmarked_wide(path: Path, tally: _Tally, start: bytes) -> str:
+    if tally.nuls < _FEWEST_NULS or tally.nuls * _NUL_EVERY < tally.size:
+        return ""
+    if tally.nuls > 0.6 * tally.size:
+        found = "utf-32-be" if start.startswith(b"\0\0\0") else "utf-32-le"
+    elif tally.even_nuls > 0.9 * tally.nuls:
+        found = "utf-16-be"
+    elif tally.even_nuls < 0.1 * tally.nuls:
+        found = "utf-16-le"
+    else:
+        return ""
+    return found if _first_undecodable(path, found) < 0 else ""
 
 
 def _is_mostly_utf8(path: Path) -> bool:
@@ -103,23 +243,23 @@ def _is_mostly_utf8(path: Path) -> bool:
 
 
 class Utf8Stream(io.RawIOBase):
-    """A file as UTF-8 without BOM, whatever its encoding, ending in a line end and `trailer`.
+    """A file as UTF-8 without BOM, whatever its encoding, ending in a line end.
 
-    The first `skipped_bytes` of that UTF-8 are left out.
+    Only the bytes of that UTF-8 from `start_byte` on and before `stop_byte` (-1: all).
     """
 
     def __init__(
-        self, path: Path, encoding: str, *, skipped_bytes: int = 0, trailer: bytes = b""
+        self, path: Path, encoding: str, *, start_byte: int = 0, stop_byte: int = -1
     ) -> None:
         super().__init__()
-        self._stream = path.open("rb")
-        self._decoder = _decoder(encoding)
-        self._trailer = trailer
+        self._stream: BinaryIO = path.open("rb")
+        self._decoder = decoder_of(encoding)
+        self._left = stop_byte - start_byte if stop_byte >= 0 else -1
         self._last = b"\n"
         self._rest = b""
         self._is_over = False
-        if skipped_bytes:
-            self.read(skipped_bytes)
+        if start_byte:
+            self._take(start_byte)
 
     def readable(self) -> bool:
         return True
@@ -128,6 +268,13 @@ class Utf8Stream(io.RawIOBase):
         """Exactly `size` bytes but at the end: Arrow takes a short read for a whole block."""
         if size < 0:
             return b"".join(iter(lambda: self.read(_CHUNK_BYTES), b""))
+        if self._left < 0:
+            return self._take(size)
+        content = self._take(min(size, self._left))
+        self._left -= len(content)
+        return content
+
+    def _take(self, size: int) -> bytes:
         pieces, length = [self._rest], len(self._rest)
         while length < size and not self._is_over:
             pieces.append(self._next(size))
@@ -142,8 +289,7 @@ class Utf8Stream(io.RawIOBase):
         text = self._decoder.decode(chunk, final=self._is_over).encode("utf-8", "surrogatepass")
         self._last = text[-1:] or self._last
         if self._is_over:
-            end = b"" if self._last in (b"\n", b"\r") else b"\n"
-            text += end + self._trailer
+            text += b"" if self._last in (b"\n", b"\r") else b"\n"
         return text
 
     def close(self) -> None:
@@ -151,12 +297,24 @@ class Utf8Stream(io.RawIOBase):
         super().close()
 
 
-def _decoder(encoding: str) -> codecs.IncrementalDecoder:
+def decoder_of(encoding: str) -> codecs.IncrementalDecoder:
+    """A decoder for what `scan_text` found; it loses no byte of such a file."""
     if encoding == UTF16:
         return codecs.getincrementaldecoder("utf-16")("replace")
     if encoding == CP1252:
         return codecs.getincrementaldecoder("cp1252")(_SINGLE_BYTES)
-    return codecs.getincrementaldecoder("utf-8-sig")(_SINGLE_BYTES)
+    if encoding in (UTF8, DAMAGED_UTF8):
+        return codecs.getincrementaldecoder("utf-8-sig")(_SINGLE_BYTES)
+    return codecs.getincrementaldecoder(encoding)()
+
+
+def text_chunks(path: Path, encoding: str, *, chars: int = _CHUNK_BYTES) -> Iterator[str]:
+    """A file's text in pieces of about so many characters, without BOM."""
+    decoder = decoder_of(encoding)
+    with path.open("rb") as stream:
+        while chunk := stream.read(chars):
+            yield decoder.decode(chunk)
+    yield decoder.decode(b"", final=True)
 
 
 def read_text(path: Path, encoding: str) -> str:

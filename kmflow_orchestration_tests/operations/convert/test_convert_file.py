@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kmflow_orchestration.converters.delimited import DelimitedConverter
 from kmflow_orchestration.errors import (
     CorruptInput,
     InvalidOptions,
@@ -89,7 +90,8 @@ def test_file_and_manifest_say_where_the_rows_come_from(loans: Path) -> None:
     assert manifest == done.manifest
     assert metadata[b"kmflow.source_name"] == b"loans.csv"
     assert metadata[b"kmflow.source_sha256"].decode() == manifest.source_sha256
-    assert metadata[b"kmflow.converter"] == b"delimited:1"
+    converter = f"delimited:{DelimitedConverter.version}"
+    assert metadata[b"kmflow.converter"].decode() == converter
     assert json.loads(metadata[b"kmflow.options"])["column_names"] == "safe"
     assert (manifest.source_path, manifest.outputs[0].receipt["rows_read"]) == ("loans.csv", 3)
 
@@ -191,6 +193,7 @@ def test_a_document_becomes_text_and_a_table_of_its_pieces(tmp_path: Path) -> No
         "text": "Two words.",
         "heading": "Risk",
         "location": "line 3",
+        "flags": "",
     }
 
 
