@@ -89,7 +89,7 @@ def _section(scores: dict[str, _Score]) -> Section:
     simple = "the same where parameters can say everything"
     return Section(
         "Delimited files without parameters",
-        f"{own.files} generated files with two to four pollutions of the literature each, over "
+        f"{own.files} generated files with up to four pollutions of the literature each, over "
         "seven delimiters, two quotes and seven encodings. Exact: every name and cell is right. "
         "Cells: mean F1 of cells. Expressible: files of one table with one header row and no "
         "footers. The files are ours, so are the heuristics: read it beside the real files.",

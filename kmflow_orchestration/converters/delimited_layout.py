@@ -137,6 +137,7 @@ def _spans(records: Sequence[TextRecord], rows: list[int]) -> list[list[int]]:
     """Rows of each table of a text: a new one begins where the shape of rows changes for good."""
     blocks = _blocks(records, rows)
     spans: list[list[int]] = []
+    lead: list[int] = []
     waiting: list[int] = []
     for block in blocks:
         if not _is_table(records, block):
@@ -145,8 +146,7 @@ def _spans(records: Sequence[TextRecord], rows: list[int]) -> list[list[int]]:
             spans.append(waiting + block)
             waiting = []
         elif len(spans) == 1 and _is_keyed(records, spans[0], block):
-            spans[0] += waiting + block
-            waiting = []
+            lead, spans, waiting = spans[0] + waiting, [block], []
         elif _is_another(records, spans[-1], block):
             spans.append(waiting + block)
             waiting = []
@@ -156,6 +156,7 @@ def _spans(records: Sequence[TextRecord], rows: list[int]) -> list[list[int]]:
     if not spans:
         return [rows]
     spans[-1] += waiting
+    spans[0] = lead + spans[0]
     return spans
 
 

@@ -98,6 +98,12 @@ def test_several_tables_in_a_file_are_several_parts(source: Writes) -> None:
     assert [row["_source_row"] for row in all_values(cities)] == [8, 9]
 
 
+def test_keys_and_values_above_a_table_are_no_table(source: Writes) -> None:
+    text = "Author,A\nVersion,7\n\nid,name,n\n1,x,5\n,,\n2,y,6\n3,z,7\n"
+
+    assert rows(delimited(source(text))) == [(1, "x", 5), (2, "y", 6), (3, "z", 7)]
+
+
 def test_a_column_the_header_leaves_out_is_a_column(source: Writes) -> None:
     table = delimited(source("a,b\n1,2,x\n3,4,y\n"))
 
