@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from kmflow_orchestration.errors import CorruptInput
 
+NAME, VERSION = "dbase", "1"
 HEADER_BYTES = 64 << 10
 _VISUAL_FOXPRO = frozenset({0x30, 0x31, 0x32})
 _DBASE_7 = frozenset({0x04, 0x8C})

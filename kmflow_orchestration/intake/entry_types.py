@@ -45,6 +45,7 @@ ALLOWED = frozenset(
         "text/yaml",
         "application/xml",
         "application/json",
+        "application/jsonl",
         "application/yaml",
         "image/png",
         "image/jpeg",

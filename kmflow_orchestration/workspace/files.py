@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from kmflow_orchestration.workspace import directories
 from kmflow_orchestration.workspace.services import Services
@@ -229,31 +230,31 @@ def sent_file(path: Path, asked: Mapping[str, str]) -> Response:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{stat.st_size}"
         if end - start <= _IN_MEMORY:
             return Response(source.read(end - start), status, headers)
-        open_files.pop_all()  # the stream closes it
-        return StreamingResponse(_Chunks(source, end - start), status, headers)
+        open_files.pop_all()  # the response closes it
+        return _OpenFile(source, end - start, status, headers)
 
 
-class _Chunks:
-    """So many bytes of an open file, which is closed with it: a client that goes may do so before
-    the first of them was asked for."""
+class _OpenFile(StreamingResponse):
+    """So many bytes of an open file, which is closed at the end: a client may go before the first
+    of them was asked for."""
 
-    def __init__(self, source: BinaryIO, length: int) -> None:
+    def __init__(
+        self, source: BinaryIO, length: int, status: int, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(_chunks(source, length), status, headers)
         self._source = source
-        self._length = length
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        chunk = self._source.read(min(_CHUNK, self._length))
-        if not chunk:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
             self._source.close()
-            raise StopIteration
-        self._length -= len(chunk)
-        return chunk
 
-    def __del__(self) -> None:
-        self._source.close()
+
+def _chunks(source: BinaryIO, length: int) -> Iterator[bytes]:
+    while length > 0 and (chunk := source.read(min(_CHUNK, length))):
+        length -= len(chunk)
+        yield chunk
 
 
 def _range(header: str | None, size: int) -> tuple[int, int]:

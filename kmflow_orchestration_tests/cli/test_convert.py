@@ -95,7 +95,7 @@ def test_a_dry_run_leaves_nothing(kmflow: Kmflow, loans: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["{loans}", "--encoding", "cp1252"], 2, "--encoding means nothing to"),
+        (["{loans}", "--merged", "fill"], 2, "--merged means nothing to"),
         (["{loans}", "--sheet", "x"], 2, "--sheet means nothing to the delimited converter"),
         (["{loans}", "-c", "brotli"], 2, "--compression"),
         (["{loans}", "--row-group-rows", "0"], 2, "--row-group-rows"),
@@ -155,6 +155,7 @@ def test_verbose_shows_where_and_quiet_only_what_failed(
 
 def test_only_the_packages_of_the_extra_are_needed(loans: Path) -> None:
     brought = {"typer", "rich", "yaml", "pyarrow", "puremagic", "python_calamine"}
+    brought |= {"charset_normalizer"}
     brought |= {"pydantic"}  # Typer brings it
     others = {one for names in MODULES.values() for one in names} - brought
     child = subprocess.run(

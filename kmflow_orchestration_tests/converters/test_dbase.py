@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kmflow_orchestration.converters.dbase import DbaseConverter, DbaseTable
+from kmflow_orchestration.converters.dbase import DbaseConverter
 from kmflow_orchestration.converters.dbase_header import is_dbase
+from kmflow_orchestration.converters.dbase_table import DbaseTable
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput

@@ -104,7 +104,11 @@ def _facts(converter: Converter) -> FormatFacts:
 
 
 def _library(module: str) -> Library:
-    if importlib.util.find_spec(module) is None:
+    try:
+        is_there = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        is_there = False
+    if not is_there:
         return Library(module, "", extra_of(module))
     names = importlib.metadata.packages_distributions().get(module, [module])
     return Library(module, importlib.metadata.version(names[0]), extra_of(module))

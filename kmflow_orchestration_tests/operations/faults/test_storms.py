@@ -25,7 +25,8 @@ def test_a_storm_that_passes_is_waited_out_as_long_as_it_asks(remote: Remote, ti
     stored = remote.take_in()
 
     assert (len(stored.stored), stored.failed) == (len(NAMES), ())
-    assert remote.place.clock.slept == [7.0] * times
+    # In short spells, so that nobody who interrupts it waits for long.
+    assert sum(remote.place.clock.slept) == pytest.approx(7.0 * times)
     assert remote.sent() == len(NAMES) + times
     assert remote.has_exactly(*NAMES)
 
@@ -55,7 +56,7 @@ def test_a_storm_that_stays_is_given_up_and_told_and_the_next_run_stores_each_fi
         assert "try again in 3600 s, as it asks" in one.message
     # Bounded in number and, whatever it asks for, in time.
     assert remote.sent() <= ATTEMPTS * len(NAMES)
-    assert max(remote.place.clock.slept) <= 60.0
+    assert sum(remote.place.clock.slept) <= 60.0 * ATTEMPTS * len(NAMES)
     remote.room.server.faults.clear()
     assert remote.has_exactly()
     assert len(remote.take_in().stored) == len(NAMES)

@@ -321,7 +321,9 @@ def test_ten_thousand_files_take_few_statements_and_one_listing_a_folder(
 
     world.parts.migrate(source, workers=8, on_progress=lambda *told: heard.append(told))
 
-    assert (len(heard), heard[-1]) == (30, (30, 50, 30))
+    # Of each file when its bytes have arrived, and when it is done.
+    assert (len(heard), heard[-1]) == (60, (30, 50, 30))
+    assert heard == sorted(heard)
     assert world.statements() == 2
     listings = world.room.server.requests("GET", f"/api/2.0/fs/directories/*/{e}/*").count()
     assert (world.sent(), listings) == (30, 2)
