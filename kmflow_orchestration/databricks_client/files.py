@@ -80,6 +80,10 @@ class VolumeFiles:
         self._large = LargeUploads(calls, parts, journals)
         self._in_parts_from = in_parts_from
 
+    def is_large(self, size_bytes: int) -> bool:
+        """Whether a file of that size is sent in parts, perhaps by several processes."""
+        return size_bytes >= self._in_parts_from
+
     def upload(
         self,
         path: VolumePath,
@@ -101,7 +105,7 @@ class VolumeFiles:
             RemoteConflict: there is a file already, and `overwrite` is false.
             RequestRejected: it is larger than one request may be, and parts are not to be had.
         """
-        if size_bytes >= self._in_parts_from:
+        if self.is_large(size_bytes):
             hears = on_sent or unheard
             file = LargeFile(path, opener, size_bytes, overwrite, content, hears)
             try:
@@ -271,18 +275,29 @@ class ResumingReader(io.RawIOBase):
         modified = str(answer.get("last-modified") or "")
         if self._position and modified != self.last_modified:
             body.close()
-            raise QuarantinedFile(
-                f"{unquote(self._endpoint.removeprefix(FILES))} changed while it was read",
-                reason="changed",
-                hint="read it again",
-            )
+            raise self._changed()
         self.last_modified = modified
         if self._position and not answer.get("content-range"):
             # The server sent everything again.
-            left = self._position
-            while left:
-                left -= len(body.read(min(left, 1 << 20)))
+            self._skip(body, self._position)
         return body
+
+    def _skip(self, body: Any, length: int) -> None:
+        """Raises QuarantinedFile where there are fewer bytes than were read before."""
+        left = length
+        while left:
+            skipped = len(body.read(min(left, 1 << 20)))
+            if not skipped:
+                body.close()
+                raise self._changed()
+            left -= skipped
+
+    def _changed(self) -> QuarantinedFile:
+        return QuarantinedFile(
+            f"{unquote(self._endpoint.removeprefix(FILES))} changed while it was read",
+            reason="changed",
+            hint="read it again",
+        )
 
     def readable(self) -> bool:
         return True

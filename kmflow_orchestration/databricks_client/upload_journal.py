@@ -77,6 +77,7 @@ class UploadJournal:
             return
         try:
             begun = Begun(**known[0])
+            datetime.fromisoformat(begun.begun_at)
             self.etags = {int(one["part"]): str(one["etag"]) for one in known[1:]}
         except (TypeError, KeyError, ValueError):
             return
@@ -103,12 +104,14 @@ class UploadJournal:
     def end(self) -> None:
         """Nothing is under way any more."""
         self.begun, self.etags = None, {}
-        self._file.unlink(missing_ok=True)
+        with _best_effort():
+            os.ftruncate(self._descriptor, 0)
 
     def close(self) -> None:
         """Let another process have it; without anything noted it goes."""
-        if self.begun is None:
-            self._file.unlink(missing_ok=True)
+        with _best_effort():
+            if self.begun is None and _is_at(self._file, self._descriptor):
+                self._file.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 

@@ -213,6 +213,7 @@ class EvidenceItemRow(Base):
         Index("ix_evidence_items_hash", "group_id", "content_hash"),
         Index("ix_evidence_items_batch", "group_id", "batch_id"),
         Index("ix_evidence_items_state", "group_id", "state"),
+        Index("ix_evidence_items_place", "group_id", "backend", "file_path"),
         *(
             CheckConstraint(f"{name} IS NULL OR ({name} >= 0 AND {name} <= 1)", name=name)
             for name in _SCORES

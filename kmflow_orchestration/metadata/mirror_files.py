@@ -17,6 +17,9 @@ from kmflow_orchestration.names import GroupId
 Row = MirrorFileRow
 _SAME_ITEM = and_(EvidenceItemRow.id == Row.item_id, EvidenceItemRow.group_id == Row.group_id)
 
+# Nothing is owed of an item that was deleted, though its line may stay for the sake of a double.
+_IS_OWED = (Row.delivered_at.is_(None), EvidenceItemRow.state.not_in(sorted(GONE)))
+
 
 @dataclass(frozen=True, slots=True)
 class MirrorUse:
@@ -60,7 +63,8 @@ class MirrorFiles:
         """Ids of items that a backend has still to get, those first that were tried least."""
         query = (
             select(Row.item_id)
-            .where(Row.group_id == group, Row.backend == backend, Row.delivered_at.is_(None))
+            .join(EvidenceItemRow, _SAME_ITEM)
+            .where(Row.group_id == group, Row.backend == backend, *_IS_OWED)
             .order_by(Row.attempts, Row.owed_at, Row.item_id)
             .limit(limit)
         )
@@ -122,9 +126,10 @@ class MirrorFiles:
 
     def uses(self, group: GroupId) -> list[MirrorUse]:
         """The backends with copies of the group's items, by name."""
-        is_owed = Row.delivered_at.is_(None)
+        is_owed = and_(*_IS_OWED)
         query = (
             select(Row.backend, func.count().filter(is_owed), func.count(Row.delivered_at))
+            .join(EvidenceItemRow, _SAME_ITEM)
             .where(Row.group_id == group)
             .group_by(Row.backend)
             .order_by(Row.backend)
@@ -156,7 +161,8 @@ class MirrorFiles:
     def _problem(self, group: GroupId, backend: str) -> str:
         query = (
             select(Row.problem)
-            .where(Row.group_id == group, Row.backend == backend, Row.delivered_at.is_(None))
+            .join(EvidenceItemRow, _SAME_ITEM)
+            .where(Row.group_id == group, Row.backend == backend, *_IS_OWED)
             .order_by(Row.attempts.desc(), Row.item_id)
             .limit(1)
         )

@@ -110,15 +110,20 @@ class _Mirroring:
         except KmflowError as error:
             self._fail(owed[:1], error)
             return 0, _told(error)
-        for item in self.register.mirrors.delivered(self.group, self.backend, paths):
-            self._take_back(store, item, paths[item.item_id])
+        # Of an item that somebody deleted while it was on its way, nothing may stay behind.
+        overtaken = self.register.mirrors.delivered(self.group, self.backend, paths)
+        problem = self._remove_copies(overtaken)
         for item in owed:
             if item.item_id in refused:
                 self._fail([item], refused[item.item_id])
-        return len(paths), "".join(_told(error) for error in [*refused.values()][:1])
+        return len(paths), "".join([_told(error) for error in refused.values()][:1]) or problem
 
     def remove_gone(self) -> str:
-        """Rows of deleted items go from the mirror's tables; why they could not, '' if they did."""
+        """Rows and copies of deleted items go from the mirror; why they could not, '' if they did.
+
+        Whoever deleted an item while the mirror was away, or a copy was on its way to it, could
+        not remove that copy.
+        """
         gone = self.register.mirrors.of_gone(self.group, self.backend)
         if not gone:
             return ""
@@ -127,9 +132,20 @@ class _Mirroring:
                 drop_rows(gone, lakehouse=self.lakehouse(), config=self.config)
         except KmflowError as error:
             return _told(error)
-        # Where the file is another item's, too, this says that there is a copy of it to remove.
-        free = [one.item_id for one in gone if not self.register.holds_bytes(self.group, one)]
-        self.register.mirrors.forget(self.group, self.backend, free)
+        return self._remove_copies(gone)
+
+    def _remove_copies(self, gone: Sequence[Item]) -> str:
+        # Where the file is another item's, too, its line says that there is a copy to remove.
+        free = [one for one in gone if not self.register.holds_bytes(self.group, one)]
+        if not free:
+            return ""
+        try:
+            store = self.stores.of(self.backend)
+            for one in free:
+                store.delete(store.path_of(mirrored_file(one)))
+        except (KmflowError, OSError) as error:
+            return _told(error)
+        self.register.mirrors.forget(self.group, self.backend, [one.item_id for one in free])
         return ""
 
     def _copying(
@@ -169,11 +185,6 @@ class _Mirroring:
         lakehouse.ensure_table(table, EVIDENCE_METADATA)
         rows = [EvidenceRow.of_item(item, path) for item, path in brought]
         merge_rows(self.group, rows, lakehouse=lakehouse, config=self.config)
-
-    def _take_back(self, store: StorageBackend, item: Item, path: str) -> None:
-        """Somebody deleted the item while it was on its way."""
-        if not self.register.holds_bytes(self.group, item):
-            store.delete(path)
 
     def _fail(self, items: Sequence[Item], error: Exception) -> None:
         ids = [item.item_id for item in items]

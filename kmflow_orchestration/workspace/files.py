@@ -250,6 +250,10 @@ class _OpenFile(StreamingResponse):
         finally:
             self._source.close()
 
+    def __del__(self) -> None:
+        # Nobody sent it.
+        self._source.close()
+
 
 def _chunks(source: BinaryIO, length: int) -> Iterator[bytes]:
     while length > 0 and (chunk := source.read(min(_CHUNK, length))):

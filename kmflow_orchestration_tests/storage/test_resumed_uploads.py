@@ -24,7 +24,7 @@ from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.parted_upload import PartSizes
 from kmflow_orchestration.databricks_client.upload_journal import UploadJournals
-from kmflow_orchestration.errors import StorageUnavailable
+from kmflow_orchestration.errors import AccessRefused, StorageUnavailable
 from kmflow_orchestration.redaction import redact
 from kmflow_orchestration.storage.interfaces import EvidenceFile
 from kmflow_orchestration.storage.volume_store import VolumeStore, content_of
@@ -247,10 +247,16 @@ def test_killed_before_the_last_answer_the_file_is_found_and_read_back(
     assert (requests(room)[0], place.noted()) == (0, [])
 
 
-def test_other_bytes_than_the_files_are_not_kept(
-    place: Place, store: VolumeStore, file: EvidenceFile, tmp_path: Path
+@pytest.mark.parametrize("is_looked_at_late", [False, True])
+def test_other_bytes_than_the_files_are_not_kept(  # noqa: PLR0917
+    room: Room,
+    place: Place,
+    store: VolumeStore,
+    file: EvidenceFile,
+    tmp_path: Path,
+    is_looked_at_late: bool,
 ) -> None:
-    """Whatever the notes say: what two processes sent is read back."""
+    """Whatever the notes say: what two processes sent is read back, by the next if need be."""
     killed_after(10, place, file)
     [note] = place.noted()
     begun, *parts = note.read_text().splitlines()[1:]
@@ -262,9 +268,16 @@ def test_other_bytes_than_the_files_are_not_kept(
     # As if the store had given it the same place.
     other = replace(other, item_id=file.item_id, file_name=file.file_name)
 
-    with pytest.raises(StorageUnavailable, match="other bytes arrived"):
-        store.write_from(other)
-    assert store.exists(store.path_of(other)) is False
+    if is_looked_at_late:
+        refused = Fault("fail_times", "GET", "/api/2.0/fs/files/*", status=403, times=1000)
+        fault = room.server.faults.add(replace(refused, error_code="PERMISSION_DENIED"))
+        with pytest.raises(AccessRefused):
+            store.write_from(other)
+        room.server.faults.remove(fault)
+    else:
+        with pytest.raises(StorageUnavailable, match="other bytes arrived"):
+            store.write_from(other)
+        assert store.exists(store.path_of(other)) is False
 
     assert store.read(store.write_from(other).path) == content("b")
 

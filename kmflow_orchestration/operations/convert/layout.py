@@ -98,10 +98,16 @@ def format_of(format_type: str, target: Target) -> str:
     """The format asked for, or what the suffix of a named file says; `auto` if neither does.
 
     Raises:
-        InvalidOptions: the two contradict each other.
+        InvalidOptions: the two contradict each other, or the suffix is of a format that nobody
+            writes.
     """
     suffix = target.path.suffix.lower().removeprefix(".") if target.path is not None else ""
     said = suffix if suffix in FORMATS else ""
+    if suffix and not said and format_type == AUTO:
+        raise InvalidOptions(
+            f"{target.path}: no file of that kind is written",
+            hint=f"name it .{', .'.join(FORMATS)}, or say what it shall hold with --format",
+        )
     if said and format_type not in {AUTO, said}:
         raise InvalidOptions(
             f"{target.path} is not named as {format_type}", hint="leave out --format, or rename it"

@@ -273,6 +273,9 @@ def test_a_named_file_says_the_format_and_must_not_contradict_it(loans: Path) ->
         convert_file(
             loans, loans.parent / "out.csv", conversion_options({"format_type": "parquet"})
         )
+    with pytest.raises(InvalidOptions, match="no file of that kind is written"):
+        convert_file(loans, loans.parent / "out.json")
+    assert not (loans.parent / "out.json").exists()
 
 
 def test_several_tables_do_not_fit_in_a_file(workbook: Path) -> None:

@@ -25,7 +25,12 @@ def upgrade() -> None:
     op.create_index(
         "ix_mirror_files_owed", "mirror_files", ["group_id", "backend", "delivered_at", "owed_at"]
     )
+    # Whose copy is that? It is asked for each file that is read from the mirror.
+    op.create_index(
+        "ix_evidence_items_place", "evidence_items", ["group_id", "backend", "file_path"]
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_evidence_items_place", table_name="evidence_items")
     op.drop_table("mirror_files")
