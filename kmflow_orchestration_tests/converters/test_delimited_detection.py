@@ -58,6 +58,28 @@ def test_comments_and_repeated_headers_are_no_rows(source: Writes, body: str) ->
     assert codes(table) == {"comments", "repeated_header"}
 
 
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("#3,c,x\n", {"comments"}),
+        ("#3,c,x\n\n", {"comments", "blank_rows"}),
+        ("\n#3,c,x\n", {"comments", "blank_rows"}),
+        ("#3,c,x\nSource: the ledger\n", {"footer"}),
+        ("Source: the ledger\n#3,c,x\n", {"footer"}),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"header": 1}], ids=["found", "asked"])
+def test_comments_at_the_end_are_counted_and_told(
+    source: Writes, end: str, told: set[str], options: dict[str, Any]
+) -> None:
+    table = opened(source("id,name\n1,a\n2,b\n" + end), **options)
+
+    assert rows(table) == [(1, "a"), (2, "b")]
+    assert codes(table) == told
+    assert table.receipt.rows_skipped == len(end.splitlines())
+    assert table.receipt.adds_up
+
+
 def test_a_hash_within_quotes_or_in_most_rows_is_data(source: Writes) -> None:
     text = '# note\nid,tag\n1,#a\n"#2",#b\n3,#c\n'
 
