@@ -49,6 +49,24 @@ def test_a_sparse_last_row_in_quotes_is_data(source: Writes) -> None:
     assert rows(table)[1:] == [("z", None, None), (None, None, "")]
 
 
+@pytest.mark.parametrize(
+    "last", ["Notebook,,", "Football,,", "Note,,", "John Ronald Reuel Tolkien,,", "Source: me,,"]
+)
+def test_a_last_row_with_a_name_alone_is_data(source: Writes, last: str) -> None:
+    table = delimited(source(f"name,qty,price\nPen,1,2\nPencil,3,4\n{last}\n"))
+
+    assert rows(table)[2:] == [(last.strip(","), None, None)]
+    assert codes(table) == set()
+
+
+@pytest.mark.parametrize("last", ["Record", "Notebook", "Sourdough", "Footstool"])
+def test_a_last_row_of_one_word_is_data(source: Writes, last: str) -> None:
+    table = delimited(source(f"name,qty\nPen,1\nPencil,3\n{last}\n"))
+
+    assert rows(table)[2:] == [(last, None)]
+    assert codes(table) == {"short_rows"}
+
+
 @pytest.mark.parametrize("body", ["id,name\n1,a\n2,b\n", LINES], ids=["small", "large"])
 def test_comments_and_repeated_headers_are_no_rows(source: Writes, body: str) -> None:
     table = delimited(source("# export of loans\n" + body + "# checked, twice, by hand\nid,name\n"))
