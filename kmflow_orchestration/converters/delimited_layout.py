@@ -298,19 +298,16 @@ def _is_above(record: TextRecord, below: Sequence[TextRecord], width: int) -> bo
     if count == width:
         # `Title,,,,` has as many fields as the table and one value.
         return record.filled == 1 and record.fields[0] is not None and _is_title(below, width)
-    if count > width:
-        return False
-    is_narrow_header = (
-        count == width - 1
-        and count > 1
-        and record.filled >= count - 1
-        and 2 * sum(look_of(cell or "") is Look.TEXT for cell in record.fields) >= count
-        and len(below[0].fields) == width
-        and all(len(row.fields) == width for row in below[:5])
-        and (len(below) < 2 or find_header([record.fields, *_fields(below)], width).rows > 0)
-        and not find_header(_fields(below), width).rows
-    )
-    return not is_narrow_header and any(len(row.fields) == width for row in below)
+    # A shorter row of several fields is data, or the header, unless a header follows.
+    is_title = count == 1 or (count < width and _has_header(below, width))
+    return is_title and any(len(row.fields) == width for row in below)
+
+
+def _has_header(below: Sequence[TextRecord], width: int) -> bool:
+    """Whether the first row of the table's width names its columns."""
+    first = next((at for at, row in enumerate(below) if len(row.fields) == width), len(below))
+    fields = _fields(below[first:])
+    return bool(fields) and find_header(fields, width).rows > 0
 
 
 def _is_title(below: Sequence[TextRecord], width: int) -> bool:

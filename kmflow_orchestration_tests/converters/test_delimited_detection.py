@@ -113,6 +113,21 @@ def test_a_file_without_a_header_keeps_its_first_row(source: Writes) -> None:
     assert table.decision.tables[0].header_rows == 0
 
 
+def test_short_first_rows_above_no_header_are_data(source: Writes) -> None:
+    table = delimited(source("1,a\n2,b\n3,c,x\n4,d,y\n5,e,z\n"))
+
+    assert rows(table)[:3] == [(1, "a", None), (2, "b", None), (3, "c", "x")]
+    assert (table.receipt.rows_read, codes(table)) == (5, {"short_rows"})
+
+
+def test_lines_left_out_above_a_table_are_quoted(source: Writes) -> None:
+    (warning,) = delimited(source('Loans,"May,\nJune"\n\nid,name,n\n1,a,2\n2,b,3\n')).warnings
+    assert warning.message == '1 rows above the table left out: Loans,"May, June"'
+
+    (warning,) = delimited(source("x" * 300 + "\nid,name\n1,a\n2,b\n")).warnings
+    assert warning.message == "1 rows above the table left out: " + "x" * 200
+
+
 def test_years_may_be_names(source: Writes) -> None:
     assert names(delimited(source("2019,2020\n5,6\n7,8\n"))) == ["2019", "2020"]
 
