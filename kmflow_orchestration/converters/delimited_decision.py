@@ -180,7 +180,9 @@ class _Plan:
         """Offset of a record in the file as UTF-8."""
         if index >= len(self.records):
             end = self.records[-1].end if self.records else 0
-            return len(self.text[:end].encode("utf-8", "surrogatepass"))
+            # The readers end the last line where the file does not: that is no further row.
+            is_open = not self.text[:end].endswith(("\n", "\r"))
+            return len(self.text[:end].encode("utf-8", "surrogatepass")) + is_open
         return len(self.text[: self.records[index].start].encode("utf-8", "surrogatepass"))
 
     def _end(self, layout: TableLayout) -> tuple[int, list[str]]:
