@@ -266,9 +266,8 @@ class DelimitedTable:
 def _warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:
     yield from _encoding_warnings(reading.scan)
     if reading.preamble_rows:
-        yield ConversionWarning(
-            "preamble", f"{reading.preamble_rows} rows above the table left out"
-        )
+        text = f"{reading.preamble_rows} rows above the table left out: {reading.preamble_text}"
+        yield ConversionWarning("preamble", text)
     if counts.strays:
         text = f"{counts.strays} quotes open or close nothing: kept as text"
         yield ConversionWarning("open_quote", text)

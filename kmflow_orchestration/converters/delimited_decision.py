@@ -31,6 +31,7 @@ CAREFUL_BYTES: Final = 64 << 10
 _TAB_SUFFIXES: Final = (".tsv", ".tab")
 _SHOWN_CANDIDATES = 5
 _LONGEST_PART = 60
+_SHOWN_CHARS = 200
 _SURE, _LIKELY = 0.25, 0.08
 
 
@@ -148,7 +149,7 @@ class _Plan:
         header: tuple[str | None, ...] = ()
         if layout.header.rows == 1 and layout.width > 1 and self.options.header != "none":
             header = tuple(self.records[layout.top].fields)
-        kinds = list(layout.asides.values())
+        preamble = sorted(at for at, kind in layout.asides.items() if kind is Aside.PREAMBLE)
         return Reading(
             self.source.path,
             self.scan,
@@ -162,18 +163,26 @@ class _Plan:
             header_fields=header,
             footer_rows=len(footers),
             footer_text=footers[0] if footers else "",
-            preamble_rows=kinds.count(Aside.PREAMBLE),
+            preamble_rows=len(preamble),
+            preamble_text=" | ".join(map(self._line, preamble))[:_SHOWN_CHARS],
             null=self.options.null,
             decimal=self.options.decimal,
             thousands=self.options.thousands,
             is_careful=self.scan.size_bytes <= CAREFUL_BYTES or bool(self.form.escape),
         )
 
+    def _line(self, index: int) -> str:
+        """A record as it is written, on one line."""
+        record = self.records[index]
+        return " ".join(self.text[record.start : record.end].split())
+
     def _byte_of(self, index: int) -> int:
         """Offset of a record in the file as UTF-8."""
         if index >= len(self.records):
             end = self.records[-1].end if self.records else 0
-            return len(self.text[:end].encode("utf-8", "surrogatepass"))
+            # The readers end the last line where the file does not: that is no further row.
+            is_open = not self.text[:end].endswith(("\n", "\r"))
+            return len(self.text[:end].encode("utf-8", "surrogatepass")) + is_open
         return len(self.text[: self.records[index].start].encode("utf-8", "surrogatepass"))
 
     def _end(self, layout: TableLayout) -> tuple[int, list[str]]:

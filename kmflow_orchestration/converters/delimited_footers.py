@@ -11,9 +11,10 @@ from kmflow_orchestration.converters.delimited_header import column_looks
 from kmflow_orchestration.converters.delimited_records import TextRecord
 
 _MAX_FOOTER_ROWS = 20
+# A word alone may be a value (`Record`): a note goes on behind it.
 _FOOTNOTE: Final = re.compile(
-    r"\W*(?:source|note|footnote|foot|quelle|hinweis|generated|created|exported|copyright|\(c\)|©"
-    r"|end of|rows?\b|total rows|records?\b|disclaimer|stand\b|\*+|†|\(?\d\))",
+    r"\W*(?:(?:sources?|notes?|footnotes?|foot|quelle|hinweis|generated|created|exported|copyright"
+    r"|end of|(?:total )?rows?|records?|disclaimer|stand)\b\s*\S|\(c\)|©|\*+|†|\(?\d\))",
     re.IGNORECASE,
 )
 
@@ -68,8 +69,10 @@ def _is_footer(
         return False
     misfits = look_of(first) is Look.TEXT and look not in (Look.TEXT, Look.EMPTY)
     speaks = bool(_FOOTNOTE.match(first)) or len(first.split()) > 3
-    if count in {1, width}:
+    if count == 1:
         return is_apart or misfits or speaks
+    if count == width:
+        return speaks and (is_apart or misfits)
     return is_apart and (misfits or speaks)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import takewhile
 from typing import Final
 
 from kmflow_orchestration.converters.cell_kinds import Look, look_of
@@ -126,7 +127,7 @@ def _table_at(
     around = asides | {at: Aside.PREAMBLE for at in rows if at < top}
     stop = len(records)
     if is_whole:
-        stop, footers = footer_start(records, below, width)
+        stop, footers = _end(records, below, width, asides)
         around |= dict.fromkeys(footers, Aside.FOOTER)
     return TableLayout(
         Header(1, tuple(fields), "as asked"), width, top, top + 1, stop, asides=around
@@ -242,7 +243,7 @@ def _table(
     stop: int = span[-1] + 1
     footers: list[int] = []
     if has_end:
-        stop, footers = footer_start(records, rows, width)
+        stop, footers = _end(records, rows, width, around)
     around |= dict.fromkeys(footers, Aside.FOOTER)
     body = [at for at in rows if at < stop]
     fields = [records[at].fields for at in body[:400]]
@@ -258,6 +259,27 @@ def _table(
         around |= dict.fromkeys(repeats, Aside.REPEATED_HEADER)
     title = next((records[at].fields[0] or "" for at in span[:top] if records[at].filled), "")
     return TableLayout(found, width, body[0], first, stop, title.strip(), around)
+
+
+def _end(
+    records: Sequence[TextRecord], rows: list[int], width: int, asides: Mapping[int, Aside]
+) -> tuple[int, list[int]]:
+    """`footer_start` with the comments below the rows, so that none of them goes uncounted.
+
+    They are read with the table, or are footers too when it has some.
+    """
+    stop, footers = footer_start(records, rows, width)
+    comments = {at for at, kind in asides.items() if kind is Aside.COMMENT and at >= stop}
+    below = list(
+        takewhile(
+            lambda at: not records[at].filled or at in comments or at in footers,
+            range(stop, len(records)),
+        )
+    )
+    told = comments.intersection(below)
+    if footers:
+        return stop, sorted(told.union(footers))
+    return below[-1] + 1 if told else stop, []
 
 
 def _top(records: Sequence[TextRecord], span: list[int], width: int) -> int:
@@ -276,19 +298,16 @@ def _is_above(record: TextRecord, below: Sequence[TextRecord], width: int) -> bo
     if count == width:
         # `Title,,,,` has as many fields as the table and one value.
         return record.filled == 1 and record.fields[0] is not None and _is_title(below, width)
-    if count > width:
-        return False
-    is_narrow_header = (
-        count == width - 1
-        and count > 1
-        and record.filled >= count - 1
-        and 2 * sum(look_of(cell or "") is Look.TEXT for cell in record.fields) >= count
-        and len(below[0].fields) == width
-        and all(len(row.fields) == width for row in below[:5])
-        and (len(below) < 2 or find_header([record.fields, *_fields(below)], width).rows > 0)
-        and not find_header(_fields(below), width).rows
-    )
-    return not is_narrow_header and any(len(row.fields) == width for row in below)
+    # A shorter row of several fields is data, or the header, unless a header follows.
+    is_title = count == 1 or (count < width and _has_header(below, width))
+    return is_title and any(len(row.fields) == width for row in below)
+
+
+def _has_header(below: Sequence[TextRecord], width: int) -> bool:
+    """Whether the first row of the table's width names its columns."""
+    first = next((at for at, row in enumerate(below) if len(row.fields) == width), len(below))
+    fields = _fields(below[first:])
+    return bool(fields) and find_header(fields, width).rows > 0
 
 
 def _is_title(below: Sequence[TextRecord], width: int) -> bool:

@@ -97,6 +97,9 @@ def fast_blocks(reading: Reading, counts: Counts) -> Iterator[Block]:
                 if len(block.rows):
                     yield block
         except pa.ArrowInvalid as error:
+            # No record is longer than its file: another fault, such as no byte to read at all.
+            if reading.scan.size_bytes <= reading.block_bytes:
+                raise NeedsCareError from error
             raise LongRecordError(str(error)) from error
     if misfits.waiting:
         block = block_of(misfits.waiting, reading, counts)

@@ -39,6 +39,7 @@ class Reading:
     footer_rows: int = 0
     footer_text: str = ""
     preamble_rows: int = 0
+    preamble_text: str = ""
     null: tuple[str, ...] = ()
     decimal: str = ""
     thousands: str = ""

@@ -109,6 +109,22 @@ def test_a_header_alone_is_a_table_without_rows(source: Writes, text: str) -> No
     table = delimited(source(text))
 
     assert (types(table), rows(table)) == ({"a": "STRING", "b": "STRING"}, [])
+    assert (table.receipt.rows_read, table.warnings) == (0, ())
+
+
+@pytest.mark.parametrize("count", [8_000, 16_000])
+@pytest.mark.parametrize(
+    ("below", "skipped"), [("", 0), ("\n", 0), ("\n\n", 1), ("\n# a\n# b,c\n", 2)]
+)
+def test_a_long_header_alone_is_a_table_without_rows(
+    source: Writes, count: int, below: str, skipped: int
+) -> None:
+    header = [f"a_long_name_of_column_{n}" for n in range(count)]
+    table = delimited(source(",".join(header) + below))
+
+    assert [fact.source_name for fact in table.facts] == header
+    assert rows(table) == []
+    assert (table.receipt.rows_read, table.receipt.rows_skipped) == (skipped, skipped)
 
 
 @pytest.mark.parametrize("text", ["\n\n\n", '""\n'])

@@ -49,6 +49,24 @@ def test_a_sparse_last_row_in_quotes_is_data(source: Writes) -> None:
     assert rows(table)[1:] == [("z", None, None), (None, None, "")]
 
 
+@pytest.mark.parametrize(
+    "last", ["Notebook,,", "Football,,", "Note,,", "John Ronald Reuel Tolkien,,", "Source: me,,"]
+)
+def test_a_last_row_with_a_name_alone_is_data(source: Writes, last: str) -> None:
+    table = delimited(source(f"name,qty,price\nPen,1,2\nPencil,3,4\n{last}\n"))
+
+    assert rows(table)[2:] == [(last.strip(","), None, None)]
+    assert codes(table) == set()
+
+
+@pytest.mark.parametrize("last", ["Record", "Notebook", "Sourdough", "Footstool"])
+def test_a_last_row_of_one_word_is_data(source: Writes, last: str) -> None:
+    table = delimited(source(f"name,qty\nPen,1\nPencil,3\n{last}\n"))
+
+    assert rows(table)[2:] == [(last, None)]
+    assert codes(table) == {"short_rows"}
+
+
 @pytest.mark.parametrize("body", ["id,name\n1,a\n2,b\n", LINES], ids=["small", "large"])
 def test_comments_and_repeated_headers_are_no_rows(source: Writes, body: str) -> None:
     table = delimited(source("# export of loans\n" + body + "# checked, twice, by hand\nid,name\n"))
@@ -56,6 +74,28 @@ def test_comments_and_repeated_headers_are_no_rows(source: Writes, body: str) ->
     assert table.receipt.rows_written == body.count("\n") - 1
     assert types(table)["id"] == "BIGINT"
     assert codes(table) == {"comments", "repeated_header"}
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("#3,c,x\n", {"comments"}),
+        ("#3,c,x\n\n", {"comments", "blank_rows"}),
+        ("\n#3,c,x\n", {"comments", "blank_rows"}),
+        ("#3,c,x\nSource: the ledger\n", {"footer"}),
+        ("Source: the ledger\n#3,c,x\n", {"footer"}),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"header": 1}], ids=["found", "asked"])
+def test_comments_at_the_end_are_counted_and_told(
+    source: Writes, end: str, told: set[str], options: dict[str, Any]
+) -> None:
+    table = opened(source("id,name\n1,a\n2,b\n" + end), **options)
+
+    assert rows(table) == [(1, "a"), (2, "b")]
+    assert codes(table) == told
+    assert table.receipt.rows_skipped == len(end.splitlines())
+    assert table.receipt.adds_up
 
 
 def test_a_hash_within_quotes_or_in_most_rows_is_data(source: Writes) -> None:
@@ -71,6 +111,21 @@ def test_a_file_without_a_header_keeps_its_first_row(source: Writes) -> None:
     assert list(types(table)) == ["column_1", "column_2", "column_3"]
     assert [row["_source_row"] for row in all_values(table)] == [1, 2, 3]
     assert table.decision.tables[0].header_rows == 0
+
+
+def test_short_first_rows_above_no_header_are_data(source: Writes) -> None:
+    table = delimited(source("1,a\n2,b\n3,c,x\n4,d,y\n5,e,z\n"))
+
+    assert rows(table)[:3] == [(1, "a", None), (2, "b", None), (3, "c", "x")]
+    assert (table.receipt.rows_read, codes(table)) == (5, {"short_rows"})
+
+
+def test_lines_left_out_above_a_table_are_quoted(source: Writes) -> None:
+    (warning,) = delimited(source('Loans,"May,\nJune"\n\nid,name,n\n1,a,2\n2,b,3\n')).warnings
+    assert warning.message == '1 rows above the table left out: Loans,"May, June"'
+
+    (warning,) = delimited(source("x" * 300 + "\nid,name\n1,a\n2,b\n")).warnings
+    assert warning.message == "1 rows above the table left out: " + "x" * 200
 
 
 def test_years_may_be_names(source: Writes) -> None:
