@@ -294,6 +294,14 @@ def test_numbers_across_what_is_read_at_once_come_whole(opened: Opens) -> None:
     assert [value for (value,) in rows(table)] == list(range(100_000, 300_000))
 
 
+@pytest.mark.parametrize("number", ["1.5", "1e5", "1E+5", "-1.25e-7"])
+def test_a_number_is_whole_wherever_what_is_read_at_once_ends(opened: Opens, number: str) -> None:
+    for cut in range(len(number) + 1):
+        (table,) = opened("[" + " " * ((1 << 20) - 1 - cut) + number + "]")
+
+        assert [float(value) for (value,) in rows(table)] == [float(number)]
+
+
 names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=4)
 leaves = (
     st.none()
