@@ -91,12 +91,16 @@ Cell = tuple[Hashable, int, str | None]
 
 
 def header_of(key: Hashable) -> str:
-    """The name of a column as its source has it; the parts of a path are joined by dots."""
+    """The name of a column as its source has it; the parts of a path are joined by dots.
+
+    Half a character of UTF-16 is its escape.
+    """
     if isinstance(key, OwnColumn):
         return key.name
     if isinstance(key, NamedColumn):
         return key.header
-    return ".".join(key) if isinstance(key, tuple) else str(key)
+    name = ".".join(key) if isinstance(key, tuple) else str(key)
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(slots=True)

@@ -258,6 +258,21 @@ def test_half_a_character_is_kept_as_its_escape(opened: Opens) -> None:
     assert (rows(table), codes(table)) == ([("x\\ud800",)], ["half_characters"])
 
 
+@pytest.mark.parametrize("flatten", [False, True])
+def test_half_a_character_in_a_key_is_its_escape(opened: Opens, flatten: bool) -> None:
+    (table,) = opened('[{"x\\ud800": 1}, {"x\\ud800": 2, "x\\ud800": 3}]', flatten=flatten)
+
+    assert [fact.source_name for fact in table.facts] == ["x\\ud800"]
+    assert rows(table) == [(1,), (3,)]
+    assert all_values(table)[1]["_rescued_data"] == json.dumps({"x\\ud800": ["2"]})
+
+
+def test_half_a_character_in_the_key_of_a_table_is_its_escape(opened: Opens) -> None:
+    (table,) = opened('{"x\\ud800": [{"a": 1}]}')
+
+    assert (table.part, rows(table)) == ("x\\ud800", [(1,)])
+
+
 def test_stray_bytes_are_told(opened: Opens) -> None:
     (table,) = opened('[{"a": "café"}]'.encode("cp1252"))
 
