@@ -231,6 +231,7 @@ class Gathering:
         told = [*warnings, *self._warnings()]
         tables = []
         for _, draft in self._drafts:
+            draft.skip_rows_without_columns()
             receipt = Receipt(
                 NAME,
                 VERSION,

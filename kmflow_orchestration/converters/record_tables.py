@@ -291,6 +291,12 @@ class TableDraft:
         """Leave a column out of what the table becomes."""
         self._columns.pop(key, None)
 
+    def skip_rows_without_columns(self) -> None:
+        """Where no row has a value nor the table a column, there is nothing to keep of them."""
+        if not self._columns and not self.rescued:
+            self.skipped, self.rows = self.skipped + self.rows, 0
+            self._numbers, self._batches = [], []
+
     def finished(self, receipt: Receipt, warnings: Sequence[ConversionWarning]) -> GatheredTable:
         """The table as it is now; nothing may be added after."""
         self.set_aside()

@@ -141,6 +141,26 @@ def test_blank_lines_and_null_records_are_skipped_and_counted(opened: Opens) -> 
     assert (receipt.rows_read, receipt.rows_skipped, receipt.adds_up) == (6, 3, True)
 
 
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [("{}\n{}\n", "k.jsonl"), ("[{},{}]", "k.json"), ('{"a": [{}, {}]}', "k.json")],
+)
+def test_records_that_all_have_no_key_are_skipped_and_counted(
+    opened: Opens, content: str, name: str
+) -> None:
+    (table,) = opened(content, name)
+    receipt = table.receipt
+
+    assert (table.facts, all_values(table), codes(table)) == ((), [], ["blank_rows"])
+    assert (receipt.rows_read, receipt.rows_skipped, receipt.adds_up) == (2, 2, True)
+
+
+def test_a_record_without_keys_beside_a_rescued_line_is_a_row(opened: Opens) -> None:
+    (table,) = opened("{}\n{oops\n", "k.jsonl", bad_lines="rescue")
+
+    assert [row["_rescued_data"] for row in all_values(table)] == [None, "{oops"]
+
+
 def test_records_that_are_no_objects_have_one_column(opened: Opens) -> None:
     (table,) = opened('[1, 2.5, [3], {"value": "x"}]')
 
@@ -360,7 +380,8 @@ def test_any_records_come_back_with_their_values(
     keys = list(dict.fromkeys(key for record in content for key in record))
     assert [fact.source_name for fact in table.facts] == keys
     found = rows(table)
-    for row, record in zip(found, content, strict=True):
+    assert table.receipt.rows_read == len(content)
+    for row, record in zip(found, content if keys else [], strict=True):
         for key, cell in zip(keys, row, strict=True):
             value = record.get(key)
             assert read_back(value, cell) == value
