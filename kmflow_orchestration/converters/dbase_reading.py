@@ -17,7 +17,14 @@ import pyarrow.compute
 from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.dbase_header import Field, Header
 from kmflow_orchestration.converters.dbase_memo import MemoFile
-from kmflow_orchestration.converters.dbase_values import UTF8, Bytes, Decoder, Texts, as_texts
+from kmflow_orchestration.converters.dbase_values import (
+    UTF8,
+    Bytes,
+    Decoder,
+    Texts,
+    arrow_of,
+    as_texts,
+)
 from kmflow_orchestration.errors import CorruptInput
 
 pc: Any = pyarrow.compute
@@ -94,7 +101,9 @@ def read_blocks(reading: DbaseReading, tally: Tally) -> Iterator[Block]:
                 is_deleted = is_deleted[~is_deleted]
             if len(records):
                 yield Block(
-                    pa.array(numbers, pa.int64()), pa.array(is_deleted), columns.of(records)
+                    arrow_of(numbers, pa.int64()),
+                    arrow_of(is_deleted, pa.bool_()),
+                    columns.of(records),
                 )
     tally.problems = dict(+decoder.problems)
 
@@ -142,7 +151,7 @@ class _Columns:
         # Where the table knows NULL, blank is an empty text.
         if one.type in "CVM":
             values = pc.fill_null(values, "")
-        is_null = pa.array(self._flag(records, bit))
+        is_null = arrow_of(self._flag(records, bit), pa.bool_())
         return pc.if_else(is_null, pa.scalar(None, pa.string()), values)  # type: ignore[no-any-return]
 
     def _flag(self, records: Bytes, bit: int) -> Any:

@@ -135,8 +135,13 @@ def _or_null(values: Texts, is_null: Any) -> Texts:
     return found
 
 
+def arrow_of(values: Any, kind: Any) -> Any:
+    """As an Arrow array, by way of a list: Arrow imported lean knows no NumPy."""
+    return pa.array(values.tolist(), kind)
+
+
 def _mask(is_null: Any) -> Any:
-    return pa.array(np.asarray(is_null, dtype=bool))
+    return arrow_of(is_null, pa.bool_())
 
 
 def as_texts(raw: Bytes, field: Field, decoder: Decoder, *, is_dbase_7: bool) -> Texts:
@@ -185,7 +190,7 @@ def _logical(raw: Bytes, decoder: Decoder) -> Texts:
 
 
 def _integer(raw: Bytes, _: Decoder) -> Texts:
-    values: Texts = pc.cast(pa.array(_view(raw, "<i4")), pa.string())
+    values: Texts = pc.cast(arrow_of(_view(raw, "<i4"), pa.int32()), pa.string())
     return values
 
 
@@ -193,11 +198,11 @@ def _turned_integers(raw: Bytes) -> Texts:
     """dBASE 7 turns the sign's bit, so that bytes sort as numbers do; all zero is blank."""
     bits = _view(raw, ">u4")
     numbers = (bits.astype(np.int64)) - (1 << 31)
-    return _or_null(pc.cast(pa.array(numbers), pa.string()), _mask(bits == 0))
+    return _or_null(pc.cast(arrow_of(numbers, pa.int64()), pa.string()), _mask(bits == 0))
 
 
 def _double(raw: Bytes, _: Decoder) -> Texts:
-    values: Texts = pc.cast(pa.array(_view(raw, "<f8")), pa.string())
+    values: Texts = pc.cast(arrow_of(_view(raw, "<f8"), pa.float64()), pa.string())
     return values
 
 
@@ -205,7 +210,7 @@ def _turned_double(raw: Bytes, _: Decoder) -> Texts:
     bits = _view(raw, ">u8").astype(np.uint64)
     sign = np.uint64(1 << 63)
     numbers = np.where(bits & sign, bits ^ sign, ~bits).view(np.float64)
-    return _or_null(pc.cast(pa.array(numbers), pa.string()), _mask(bits == 0))
+    return _or_null(pc.cast(arrow_of(numbers, pa.float64()), pa.string()), _mask(bits == 0))
 
 
 def _currency(raw: Bytes, _: Decoder) -> Texts:
@@ -226,7 +231,7 @@ def _moment(raw: Bytes, decoder: Decoder) -> Texts:
     decoder.problems["no_moment"] += int(is_beyond.sum())
     moments = np.where(is_blank | is_beyond, 0, (days - _UNIX_DAY) * _DAY_MS + clock)
     iso = np.datetime_as_string(moments.astype("datetime64[ms]"), unit="ms")
-    return _or_null(pa.array(iso.tolist(), pa.string()), _mask(is_blank | is_beyond))
+    return _or_null(arrow_of(iso, pa.string()), _mask(is_blank | is_beyond))
 
 
 def _view(raw: Bytes, kind: str, count: int = 1) -> Any:

@@ -27,6 +27,7 @@ from kmflow_orchestration.converters.record_tables import (
     OwnColumn,
     TableDraft,
     TableDrafts,
+    header_of,
 )
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 
@@ -216,7 +217,7 @@ class Gathering:
                 self._add(child, number, element, row_id)
 
     def _draft(self, path: Path) -> TableDraft:
-        return self._drafts.find(path) or self._drafts.at(path, ".".join(path))
+        return self._drafts.find(path) or self._drafts.at(path, header_of(path))
 
     def tables(
         self,
@@ -230,6 +231,7 @@ class Gathering:
         told = [*warnings, *self._warnings()]
         tables = []
         for _, draft in self._drafts:
+            draft.skip_rows_without_columns()
             receipt = Receipt(
                 NAME,
                 VERSION,

@@ -64,8 +64,8 @@ class JsonScanner:
         self.peek()
         while True:
             found, end, problem = self._tried()
-            # A number may go on behind what was read.
-            if problem is None and (end < len(self._text) or self._is_over):
+            # A number may go on behind what was read, also where its point or its `e` is the end.
+            if problem is None and (len(self._text) - end > _NEAR_END or self._is_over):
                 self._at = end
                 return found
             size = len(self._text) - self._at

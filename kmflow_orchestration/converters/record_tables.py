@@ -91,12 +91,16 @@ Cell = tuple[Hashable, int, str | None]
 
 
 def header_of(key: Hashable) -> str:
-    """The name of a column as its source has it; the parts of a path are joined by dots."""
+    """The name of a column as its source has it; the parts of a path are joined by dots.
+
+    Half a character of UTF-16 is its escape.
+    """
     if isinstance(key, OwnColumn):
         return key.name
     if isinstance(key, NamedColumn):
         return key.header
-    return ".".join(key) if isinstance(key, tuple) else str(key)
+    name = ".".join(key) if isinstance(key, tuple) else str(key)
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(slots=True)
@@ -286,6 +290,12 @@ class TableDraft:
     def drop(self, key: Hashable) -> None:
         """Leave a column out of what the table becomes."""
         self._columns.pop(key, None)
+
+    def skip_rows_without_columns(self) -> None:
+        """Where no row has a value nor the table a column, there is nothing to keep of them."""
+        if not self._columns and not self.rescued:
+            self.skipped, self.rows = self.skipped + self.rows, 0
+            self._numbers, self._batches = [], []
 
     def finished(self, receipt: Receipt, warnings: Sequence[ConversionWarning]) -> GatheredTable:
         """The table as it is now; nothing may be added after."""

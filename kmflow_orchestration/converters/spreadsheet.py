@@ -32,7 +32,7 @@ from kmflow_orchestration.converters.spreadsheet_layout import (
 )
 from kmflow_orchestration.converters.spreadsheet_values import as_text, is_empty
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind, join
-from kmflow_orchestration.converters.workbook_archive import check_archive, error_cells
+from kmflow_orchestration.converters.workbook_archive import CellCounts, cell_counts, check_archive
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 
 MERGED = ("top-left", "fill")
@@ -81,8 +81,8 @@ class SpreadsheetConverter:
         check_archive(source.path)
         with source.path.open("rb") as stream:
             content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
-        errors = error_cells(source.path)
-        sheets = _read_sheets(source, chosen, content_hash, errors)
+        counts = cell_counts(source.path)
+        sheets = _read_sheets(source, chosen, content_hash, counts)
         skipped = tuple(
             ConversionWarning("sheet_skipped", chosen.why_no_table, f"sheet {name}")
             for name, found in sheets
@@ -146,14 +146,14 @@ class SheetOptions:
 
 
 def _read_sheets(
-    source: Source, options: SheetOptions, content_hash: str, errors: Mapping[str, int]
+    source: Source, options: SheetOptions, content_hash: str, counts: Mapping[str, CellCounts]
 ) -> list[tuple[str, list[SheetTable]]]:
     import python_calamine as calamine
 
     try:
         workbook = calamine.CalamineWorkbook.from_path(str(source.path))
         return [
-            (sheet.name, _tables(workbook, sheet, options, content_hash, errors))
+            (sheet.name, _tables(workbook, sheet, options, content_hash, counts))
             for sheet in workbook.sheets_metadata
         ]
     except calamine.PasswordError as error:
@@ -167,7 +167,7 @@ def _tables(
     sheet: Any,
     options: SheetOptions,
     content_hash: str,
-    errors: Mapping[str, int],
+    counts: Mapping[str, CellCounts],
 ) -> list[SheetTable]:
     import python_calamine as calamine
 
@@ -186,7 +186,8 @@ def _tables(
         tables.append(SheetTable(_Sheet(part, block, content_hash), rows))
     if tables:
         is_hidden = sheet.visible is not calamine.SheetVisibleEnum.Visible
-        facts = _SheetFacts(errors.get(sheet.name, 0), len(merged), filled, is_hidden)
+        counted = counts.get(sheet.name, CellCounts())
+        facts = _SheetFacts(counted, len(merged), filled, is_hidden)
         tables[0].add_warnings(tuple(facts.warnings(f"sheet {sheet.name}")))
     return tables
 
@@ -195,15 +196,18 @@ def _tables(
 class _SheetFacts:
     """What is to be told of a whole sheet."""
 
-    error_count: int
+    counts: CellCounts
     merged_count: int
     filled_count: int
     is_hidden: bool
 
     def warnings(self, location: str) -> Iterator[ConversionWarning]:
-        if self.error_count:
-            text = f"{self.error_count} cells with an error value became NULL"
+        if self.counts.errors:
+            text = f"{self.counts.errors} cells with an error value became NULL"
             yield ConversionWarning("error_cells", text, location)
+        if self.counts.uncalculated:
+            text = f"{self.counts.uncalculated} formulas have no stored result: NULL"
+            yield ConversionWarning("uncalculated_formulas", text, location)
         if self.filled_count:
             text = f"{self.filled_count} cells got the value of their merged range"
             yield ConversionWarning("merged_cells", text, location)

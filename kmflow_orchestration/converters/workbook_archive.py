@@ -1,4 +1,4 @@
-"""The zip archive of a workbook: is it safe to unpack, and how many cells hold an error."""
+"""The zip archive of a workbook: is it safe to unpack, and which cells show as empty."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from kmflow_orchestration.converters.content_look import ZIP_DAMAGE
 from kmflow_orchestration.errors import CorruptInput
@@ -17,6 +18,10 @@ _MAX_RATIO, _RATIO_FROM_BYTES = 100, 256 << 20
 _CHUNK_BYTES = 1 << 20
 _ERROR_MARK = b't="e"'
 _ERROR_CELL = re.compile(rb'<c\s[^>]*\bt="e"')
+_NO_RESULT = rb"<f\b[^>]*?(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v>\s*</v>|</c>)"
+_UNCALCULATED = re.compile(_NO_RESULT)
+# A text without characters is a result.
+_UNCALCULATED_CELL = re.compile(rb'<c(?:\s(?![^>]*\bt="(?:str|e)")[^>]*)?>\s*' + _NO_RESULT)
 _SHEET = re.compile(r"<(?:\w+:)?sheet\s([^>]*)>")
 _RELATION = re.compile(r"<(?:\w+:)?Relationship\s([^>]*)>")
 _ATTRIBUTE = re.compile(r'([\w:]+)="([^"]*)"')
@@ -46,8 +51,15 @@ def check_archive(path: Path) -> None:
         )
 
 
-def error_cells(path: Path) -> Mapping[str, int]:
-    """Number of cells with an error value by sheet name; the reader shows them as empty.
+class CellCounts(NamedTuple):
+    """Cells the reader shows as empty: error values, and formulas without a stored result."""
+
+    errors: int = 0
+    uncalculated: int = 0
+
+
+def cell_counts(path: Path) -> Mapping[str, CellCounts]:
+    """By sheet name, what the reader shows as empty and is not.
 
     Only for Office Open XML: other workbooks give no counts.
     """
@@ -85,15 +97,24 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _count(archive: zipfile.ZipFile, member: str) -> int:
-    found, tail = 0, b""
+def _count(archive: zipfile.ZipFile, member: str) -> CellCounts:
+    errors, uncalculated, tail = 0, 0, b""
     with archive.open(member) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
+        while True:
+            chunk = stream.read(_CHUNK_BYTES)
             window = tail + chunk
-            # A tag may lie across two chunks: what follows the last `>` waits for the next.
-            cut = window.rfind(b">") + 1
-            # Most sheets have none, and looking for three letters takes no time.
+            cut = _end_of_cells(window) if chunk else len(window)
+            # Most sheets have none, and looking for a rare beginning takes no time.
             if _ERROR_MARK in window:
-                found += len(_ERROR_CELL.findall(window, 0, cut))
+                errors += len(_ERROR_CELL.findall(window, 0, cut))
+            if _UNCALCULATED.search(window, 0, cut):
+                uncalculated += len(_UNCALCULATED_CELL.findall(window, 0, cut))
+            if not chunk:
+                return CellCounts(errors, uncalculated)
             tail = window[cut:]
-    return found
+
+
+def _end_of_cells(window: bytes) -> int:
+    """A cell may lie across two chunks: the last one that begins waits for the next, once."""
+    last = window.rfind(b"<c")
+    return last if last > 0 else window.rfind(b">") + 1

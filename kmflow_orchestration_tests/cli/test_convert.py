@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from kmflow_orchestration.cli.main import main
 from kmflow_orchestration.extras import MODULES
 from kmflow_orchestration.operations.convert.options import OPTIONS
 from kmflow_orchestration_tests.cli.conftest import Kmflow
+from kmflow_orchestration_tests.converters.dbase_files import FieldSpec, dbf_bytes
 
 COMMAND = "from kmflow_orchestration.cli.main import run; run()"
 WITH_THE_EXTRA_ALONE = """
@@ -170,6 +174,46 @@ def test_only_the_packages_of_the_extra_are_needed(loans: Path) -> None:
 
     assert child.returncode == 0, child.stderr
     assert child.stdout.splitlines()[-1] == "[0, 0, 0, 0, 0] []"
+
+
+MOMENT = datetime.fromisoformat("1970-01-01T00:00:01")
+FOXPRO_FIELDS = [
+    *[("N", "N", 2), ("L", "L", 1), ("I", "I", 4), ("B", "B", 8), ("Y", "Y", 8)],
+    *[("T", "T", 8), ("V", "V", 3), ("_NullFlags", "0", 1)],
+]
+FOXPRO_RECORD = b" 7T" + struct.pack("<idqII", -5, 0.5, 12_500, 2_440_588, 1000) + b"ab\2\x40"
+DBASE_7_FIELDS = [("AUTO", "+", 4), ("SHARE", "O", 8)]
+DBASE_7_RECORD = bytes([0x80, 0, 0, 7, 0xBF, 0xE0]) + bytes(6)
+
+
+@pytest.mark.parametrize(
+    ("version", "fields", "record", "values"),
+    [
+        (0x32, FOXPRO_FIELDS, FOXPRO_RECORD, (7, True, -5, 0.5, Decimal("1.25"), MOMENT, "ab")),
+        (0x04, DBASE_7_FIELDS, DBASE_7_RECORD, (7, 0.5)),
+    ],
+    ids=["FoxPro", "dBASE 7"],
+)
+def test_a_process_of_its_own_converts_every_kind_of_dbf_field(
+    tmp_path: Path, version: int, fields: list[FieldSpec], record: bytes, values: tuple[object, ...]
+) -> None:
+    records = [b" " + record, b"*" + record, b" " + record]
+    flags = [0x02] * 7 if version == 0x32 else []
+    content = dbf_bytes(fields, records, version=version, flags=flags)
+    (tmp_path / "k.dbf").write_bytes(content)
+    child = subprocess.run(
+        [sys.executable, "-c", COMMAND, "convert", "k.dbf"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert child.returncode == 0, child.stderr
+    found = pq.read_table(tmp_path / "k.parquet").to_pylist()
+    assert [tuple(row.values()) for row in found] == [values, values]
 
 
 def test_info_shows_a_file_in_three_forms(kmflow: Kmflow, loans: Path) -> None:

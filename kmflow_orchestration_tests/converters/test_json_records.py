@@ -141,6 +141,26 @@ def test_blank_lines_and_null_records_are_skipped_and_counted(opened: Opens) -> 
     assert (receipt.rows_read, receipt.rows_skipped, receipt.adds_up) == (6, 3, True)
 
 
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [("{}\n{}\n", "k.jsonl"), ("[{},{}]", "k.json"), ('{"a": [{}, {}]}', "k.json")],
+)
+def test_records_that_all_have_no_key_are_skipped_and_counted(
+    opened: Opens, content: str, name: str
+) -> None:
+    (table,) = opened(content, name)
+    receipt = table.receipt
+
+    assert (table.facts, all_values(table), codes(table)) == ((), [], ["blank_rows"])
+    assert (receipt.rows_read, receipt.rows_skipped, receipt.adds_up) == (2, 2, True)
+
+
+def test_a_record_without_keys_beside_a_rescued_line_is_a_row(opened: Opens) -> None:
+    (table,) = opened("{}\n{oops\n", "k.jsonl", bad_lines="rescue")
+
+    assert [row["_rescued_data"] for row in all_values(table)] == [None, "{oops"]
+
+
 def test_records_that_are_no_objects_have_one_column(opened: Opens) -> None:
     (table,) = opened('[1, 2.5, [3], {"value": "x"}]')
 
@@ -258,6 +278,21 @@ def test_half_a_character_is_kept_as_its_escape(opened: Opens) -> None:
     assert (rows(table), codes(table)) == ([("x\\ud800",)], ["half_characters"])
 
 
+@pytest.mark.parametrize("flatten", [False, True])
+def test_half_a_character_in_a_key_is_its_escape(opened: Opens, flatten: bool) -> None:
+    (table,) = opened('[{"x\\ud800": 1}, {"x\\ud800": 2, "x\\ud800": 3}]', flatten=flatten)
+
+    assert [fact.source_name for fact in table.facts] == ["x\\ud800"]
+    assert rows(table) == [(1,), (3,)]
+    assert all_values(table)[1]["_rescued_data"] == json.dumps({"x\\ud800": ["2"]})
+
+
+def test_half_a_character_in_the_key_of_a_table_is_its_escape(opened: Opens) -> None:
+    (table,) = opened('{"x\\ud800": [{"a": 1}]}')
+
+    assert (table.part, rows(table)) == ("x\\ud800", [(1,)])
+
+
 def test_stray_bytes_are_told(opened: Opens) -> None:
     (table,) = opened('[{"a": "café"}]'.encode("cp1252"))
 
@@ -292,6 +327,14 @@ def test_numbers_across_what_is_read_at_once_come_whole(opened: Opens) -> None:
     (table,) = opened(json.dumps(list(range(100_000, 300_000)), separators=(",", ":")))
 
     assert [value for (value,) in rows(table)] == list(range(100_000, 300_000))
+
+
+@pytest.mark.parametrize("number", ["1.5", "1e5", "1E+5", "-1.25e-7"])
+def test_a_number_is_whole_wherever_what_is_read_at_once_ends(opened: Opens, number: str) -> None:
+    for cut in range(len(number) + 1):
+        (table,) = opened("[" + " " * ((1 << 20) - 1 - cut) + number + "]")
+
+        assert [float(value) for (value,) in rows(table)] == [float(number)]
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=4)
@@ -337,7 +380,8 @@ def test_any_records_come_back_with_their_values(
     keys = list(dict.fromkeys(key for record in content for key in record))
     assert [fact.source_name for fact in table.facts] == keys
     found = rows(table)
-    for row, record in zip(found, content, strict=True):
+    assert table.receipt.rows_read == len(content)
+    for row, record in zip(found, content if keys else [], strict=True):
         for key, cell in zip(keys, row, strict=True):
             value = record.get(key)
             assert read_back(value, cell) == value

@@ -94,6 +94,46 @@ def test_error_cells_are_null_and_counted(tables: Opens) -> None:
     assert [warning.message[:2] for warning in table.warnings] == ["2 "]
 
 
+def test_formulas_without_a_stored_result_are_null_and_counted(tables: Opens) -> None:
+    count = 40_000
+    formulas: list[Row] = [[at, f"=A{at}+B{at}"] for at in range(2, count + 2)]
+    first, second = tables(S=[["a", "b"], *formulas], T=[["a"], [1]])
+
+    assert set(rows(first)) == {(at, None) for at in range(2, count + 2)}
+    assert [(one.code, one.message, one.location) for one in first.warnings] == [
+        ("uncalculated_formulas", f"{count} formulas have no stored result: NULL", "sheet S")
+    ]
+    assert second.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("cell", "count"),
+    [
+        (b'<c r="A2"><f>1+1</f></c>', 1),
+        (b'<c r="A2" s="1"><f>1+1</f><v/></c>', 1),
+        (b'<c r="A2"><f t="shared" si="0"/><v></v></c>', 1),
+        (b'<c r="A2"><f>1+1</f><v>2</v></c>', 0),
+        (b'<c r="A2"><f t="shared" si="0"/><v>2</v></c>', 0),
+        (b'<c r="A2" t="str"><f>B1&amp;""</f><v></v></c>', 0),
+        (b'<c r="A2"><v></v></c>', 0),
+    ],
+)
+def test_a_formula_has_a_result_or_is_counted(source: Writes, cell: bytes, count: int) -> None:
+    (table,) = SpreadsheetConverter().open_tables(source(_with_last_cell(cell), "book.xlsx"))
+
+    messages = [one.message for one in table.warnings if one.code == "uncalculated_formulas"]
+    assert messages == [f"{count} formulas have no stored result: NULL"] * count
+
+
+def _with_last_cell(cell: bytes) -> bytes:
+    """A workbook whose A2, the last cell of its sheet, is written so."""
+    plain, changed = io.BytesIO(workbook(S=[["a"], [7]])), io.BytesIO()
+    with zipfile.ZipFile(plain) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'<c r="A2" t="n"><v>7</v></c>', cell))
+    return changed.getvalue()
+
+
 def test_empty_sheets_are_skipped_with_a_reason(tables: Opens) -> None:
     (table,) = tables(Cover=[], S=[["a"], [1]])
 
