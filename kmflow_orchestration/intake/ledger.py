@@ -289,10 +289,12 @@ class Ledger:
         with changing(self._sessions, group) as tables:
             tables.items.mark_converted(group, marks, self._clock.now())
 
-    def count_fragments(self, group: GroupId, batch: str, counts: Mapping[str, int]) -> None:
-        """A batch's text is written: fragments of each item that has any, by id."""
+    def count_fragments(
+        self, group: GroupId, batch: str, counts: Mapping[str, int], replaced: Sequence[str] = ()
+    ) -> None:
+        """A batch's text is written, in the place of `replaced` items: fragments by item id."""
         with changing(self._sessions, group) as tables:
-            tables.fragments.record(group, batch, counts)
+            tables.fragments.record(group, batch, counts, replaced)
 
     def quarantine_item(self, group: GroupId, item_id: str, code: str, message: str) -> None:
         """A stored item cannot be converted: its bytes and bronze row stay, it has no other rows.

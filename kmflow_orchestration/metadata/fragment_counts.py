@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from sqlalchemy import Table, bindparam, update
 from sqlalchemy.orm import Session
 
+from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow
 from kmflow_orchestration.names import GroupId
 
@@ -27,10 +28,19 @@ class FragmentCounts:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def record(self, group: GroupId, batch_id: str, counts: Mapping[str, int]) -> None:
-        """Note how many fragments each item of a batch has; those without a count have none."""
+    def record(
+        self, group: GroupId, batch_id: str, counts: Mapping[str, int], item_ids: Sequence[str]
+    ) -> None:
+        """Note how many fragments each item of a batch has; those without a count have none.
+
+        Nor have the items the batch replaces, `item_ids`, whose rows went with it: whenever they
+        had been counted, or had not.
+        """
         of_batch = (_C.group_id == group, _C.batch_id == batch_id)
         self._session.execute(update(_ITEMS).where(*of_batch).values(fragment_count=0))
+        for some in slices(item_ids):
+            replaced = (_C.group_id == group, _C.id.in_(some))
+            self._session.execute(update(_ITEMS).where(*replaced).values(fragment_count=0))
         rows = [{"g": group, "b": batch_id, "i": key, "n": n} for key, n in counts.items() if n]
         if rows:
             self._session.execute(_COUNTED, rows)

@@ -90,7 +90,8 @@ def publish_fragments(
             away += tally.away
             stage.failed(tally.away)
             if not tally.away:
-                ledger.count_fragments(group, batch.batch_id, tally.of_items)
+                replaced = list(batch.replaced_item_ids)
+                ledger.count_fragments(group, batch.batch_id, tally.of_items, replaced)
                 ledger.finish_step(group, batch.batch_id, Step.FRAGMENTS)
             stage.output_count = tally.fragments
     raise_first(away)

@@ -196,7 +196,9 @@ LEDGER: dict[str, Callable[[Ledger, Ids], Any]] = {
     "finish_step": lambda ledger, i: ledger.finish_step(ACME, i.batch, Step.BRONZE),
     "mark_converted": lambda ledger, i: ledger.mark_converted(ACME, i.item, "v1"),
     "mark_all_converted": lambda ledger, i: ledger.mark_all_converted(ACME, {i.item: ("v", True)}),
-    "count_fragments": lambda ledger, i: ledger.count_fragments(ACME, i.batch, {i.item: 7}),
+    "count_fragments": lambda ledger, i: ledger.count_fragments(
+        ACME, i.batch, {i.item: 7}, [i.item]
+    ),
     "quarantine_item": lambda ledger, i: ledger.quarantine_item(ACME, i.item, "x", "x"),
     "publish": lambda ledger, i: ledger.publish(ACME, i.batch, {i.item: SCORES}),
 }

@@ -113,6 +113,20 @@ def test_each_item_knows_how_many_fragments_it_has(world: DatasetWorld) -> None:
     assert [world.place.item(name).fragment_count for name in names] == [2, 0]
 
 
+def test_what_was_replaced_has_no_fragments_any_more(world: DatasetWorld) -> None:
+    world.drop("notes.md", NOTES)
+    world.take_in()
+    world.publish_fragments()
+    first = world.place.item("notes.md")
+    world.drop("notes.md", "# Other\n\nWords.\n")
+    world.take_in()
+    world.publish_fragments()
+
+    counts = {one.item_id: one.fragment_count for one in world.place.items()}
+    assert counts.pop(first.item_id) == 0
+    assert list(counts.values()) == [1]
+
+
 @pytest.mark.parametrize("name", ["payments.bpmn", "payments.xml"])
 def test_a_process_model_becomes_fragments_and_tables(world: DatasetWorld, name: str) -> None:
     world.drop(name, PROCESS)

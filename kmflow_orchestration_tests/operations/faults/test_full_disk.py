@@ -56,7 +56,8 @@ def test_a_file_that_does_not_fit_fails_alone_and_is_stored_once_there_is_room(
     with small_disk(tmp_path / "disk") as disk:
         store = open_store(disk.folder, acme.clock)
 
-        stored = acme.store_day(store=store)
+        # One after the other: beside the large one there would be no room for the last.
+        stored = acme.store_day(store=store, workers=1)
 
         assert [one.file_name for one in stored.stored] == ["a.csv", "z.csv"]
         (failed,) = stored.failed
