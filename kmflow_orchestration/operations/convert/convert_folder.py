@@ -17,6 +17,7 @@ from kmflow_orchestration.errors import (
     OutOfMemoryError,
     UnsafePath,
 )
+from kmflow_orchestration.extras import missing
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
@@ -217,7 +218,11 @@ def _convert(task: _Task) -> FileOutcome:
         return _converted(task)
     except KmflowError as error:
         return _failed(path, error.code, error.message, error.hint)
-    except MemoryError:
+    except ModuleNotFoundError as error:
+        gone = missing(error)
+        return _failed(path, gone.code, gone.message, gone.hint)
+    # At its limit a process cannot even load what is installed.
+    except (MemoryError, ImportError):
         return _out_of_memory(path)
     except OSError as error:
         return _failed(path, DatabricksConversionError.code, f"{error.filename}: {error.strerror}")

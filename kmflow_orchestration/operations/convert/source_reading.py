@@ -198,8 +198,8 @@ def naming_faults(source: Source) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise missing(error) from error
     except ImportError as error:
-        raise MissingDependency(
-            f"{error.name or 'a package'} cannot be loaded: {error}",
+        raise OutOfMemoryError(
+            f"{source.file_name}: {error.name or 'a package'} cannot be loaded: {error}",
             hint="give the conversion more memory, or install the package anew",
         ) from error
     except MemoryError as error:
