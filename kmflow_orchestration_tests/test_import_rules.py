@@ -22,6 +22,7 @@ FLOOR = {
     "extras",
     "clock",
     "names",
+    "file_hash",
     "identity",
     "tables",
     "redaction",

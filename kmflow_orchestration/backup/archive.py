@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from kmflow_orchestration.errors import BackupError
+from kmflow_orchestration.file_hash import sha256_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -63,7 +64,7 @@ def write_archive(
         BackupError: there is a file of that name already.
     """
     members = tuple(
-        Member(path.relative_to(folder).as_posix(), path.stat().st_size, _sha256(path))
+        Member(path.relative_to(folder).as_posix(), path.stat().st_size, sha256_of(path))
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     )
@@ -196,8 +197,3 @@ def _unpack_one(
         os.fsync(out.fileno())
     if digest.hexdigest() != member.sha256:
         raise BackupError(f"{entry.name} is not what was backed up", hint="take another backup")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

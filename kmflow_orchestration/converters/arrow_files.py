@@ -15,22 +15,21 @@ from kmflow_orchestration.converters.interface import (
     SOURCE_ROW,
     ColumnFact,
     ConversionWarning,
-    OutputKind,
     Receipt,
     Source,
-    TextBlock,
 )
-from kmflow_orchestration.converters.packed_source import hash_of
+from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.record_tables import MAX_COLUMNS, TOO_LARGE
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, join
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
+from kmflow_orchestration.file_hash import sha256_of
 
 _BATCH_ROWS = 16_384
 _PARQUET, _ENCRYPTED, _ARROW, _FEATHER_1, _ORC = b"PAR1", b"PARE", b"ARROW1", b"FEA1", b"ORC"
 Batches = Iterator[pa.RecordBatch]
 
 
-class ArrowFileConverter:
+class ArrowFileConverter(TableConverter):
     """Columns keep their types as far as the lattice has them; what is nested becomes JSON."""
 
     name: ClassVar[str] = "arrow"
@@ -41,17 +40,12 @@ class ArrowFileConverter:
         "application/vnd.apache.orc",
     )
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".feather", ".arrow", ".orc")
-    output: ClassVar[OutputKind] = OutputKind.TABLES
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """By its first bytes."""
         if kind_of(head):
             return 1.0
         return 0.4 if source.suffix in self.suffixes else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -74,11 +68,6 @@ class ArrowFileConverter:
         if kind == "encrypted" or is_encrypted:
             raise CorruptInput("the file is encrypted", reason="encrypted")
         return (ArrowTable(source, kind),)
-
-    def open_text(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Iterator[TextBlock]:
-        return iter(())
 
 
 def kind_of(head: bytes) -> str:
@@ -149,7 +138,7 @@ class ArrowTable:
     def __init__(self, source: Source, kind: str) -> None:
         """Reads the whole file. Raises CorruptInput."""
         self._path, self._kind = str(source.path), kind
-        self._hash = hash_of(source.path)
+        self._hash = sha256_of(source.path)
         batches = self._batches()
         schema = next(batches).schema
         if len(schema) > MAX_COLUMNS:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.dbase_header import NAME, VERSION, is_dbase
 from kmflow_orchestration.converters.dbase_options import DbaseOptions
 from kmflow_orchestration.converters.interface import (
     ConvertedTable,
-    OutputKind,
     Source,
-    TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TableConverter
 
 
-class DbaseConverter:
+class DbaseConverter(TableConverter):
     """Records of fixed width; numbers are read from their digits."""
 
     name: ClassVar[str] = NAME
     version: ClassVar[str] = VERSION
     media_types: ClassVar[tuple[str, ...]] = ("application/x-dbf",)
     suffixes: ClassVar[tuple[str, ...]] = (".dbf",)
-    output: ClassVar[OutputKind] = OutputKind.TABLES
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """By a header whose fields make up its records."""
@@ -48,8 +45,3 @@ class DbaseConverter:
         from kmflow_orchestration.converters.dbase_table import open_table
 
         return (open_table(source, options or {}),)
-
-    def open_text(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Iterator[TextBlock]:
-        return iter(())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
 
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 
 
 @dataclass(frozen=True, slots=True)
-class DbaseOptions:
+class DbaseOptions(ReaderOptions):
     """`encoding`: a code page for all texts, instead of the one the file names.
 
     `ignore_missing_memo`: memos whose file is not there are NULL, and counted.
@@ -21,22 +19,9 @@ class DbaseOptions:
     ignore_missing_memo: bool = False
     include_deleted: bool = False
 
-    @classmethod
-    def defaults(cls) -> Mapping[str, Any]:
-        return {option.name: option.default for option in fields(cls)}
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> Self:
-        """Raises ConfigurationError for an unknown name or encoding."""
-        known = cls.defaults()
-        unknown = sorted(given.keys() - known.keys())
-        if unknown:
-            raise ConfigurationError(
-                f"unknown option {unknown[0]!r}", hint=f"there are {', '.join(known)}"
-            )
-        found = cls(**given)
+    def check(self) -> None:
+        """See ReaderOptions."""
         from kmflow_orchestration.converters.dbase_reading import known_encoding
 
-        if found.encoding and not known_encoding(found.encoding):
-            raise ConfigurationError(f"{found.encoding!r} is no encoding", hint="such as cp850")
-        return found
+        if self.encoding and not known_encoding(self.encoding):
+            raise refused("encoding", f"is {self.encoding!r}, no encoding", "such as cp850")

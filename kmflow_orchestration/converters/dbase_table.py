@@ -35,7 +35,6 @@ from kmflow_orchestration.converters.interface import (
     Receipt,
     Source,
 )
-from kmflow_orchestration.converters.packed_source import hash_of
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import (
     BOOLEAN,
@@ -46,6 +45,7 @@ from kmflow_orchestration.converters.type_lattice import (
     Kind,
 )
 from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.file_hash import sha256_of
 
 _DELETED = "_deleted"
 _PROBLEMS = {
@@ -67,7 +67,7 @@ def open_table(source: Source, options: Mapping[str, Any]) -> DbaseTable:
     reading = DbaseReading(
         source.path,
         header,
-        hash_of(source.path),
+        sha256_of(source.path),
         encoding,
         find_beside(source.path, source.file_name, MEMO_SUFFIXES),
         wanted.ignore_missing_memo,

@@ -12,7 +12,7 @@ from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.content_look import look_at, tabular_agreement
 from kmflow_orchestration.converters.delimited_careful import careful_blocks
 from kmflow_orchestration.converters.delimited_decision import DialectDecision, decide
-from kmflow_orchestration.converters.delimited_options import DEFAULTS, DelimitedOptions
+from kmflow_orchestration.converters.delimited_options import DelimitedOptions
 from kmflow_orchestration.converters.delimited_reader import (
     LongRecordError,
     NeedsCareError,
@@ -31,11 +31,10 @@ from kmflow_orchestration.converters.interface import (
     SOURCE_ROW,
     ColumnFact,
     ConversionWarning,
-    OutputKind,
     Receipt,
     Source,
-    TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.text_encoding import UTF8, TextScan
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind
@@ -50,15 +49,13 @@ from kmflow_orchestration.converters.written_values import (
 )
 
 
-class DelimitedConverter:
+class DelimitedConverter(TableConverter):
     """Text in records and fields; how it is written is found out, or said by options."""
 
     name: ClassVar[str] = "delimited"
     version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab", ".psv")
-    output: ClassVar[OutputKind] = OutputKind.TABLES
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """By fields that line up; a suffix of ours alone counts little."""
@@ -72,7 +69,7 @@ class DelimitedConverter:
 
     def options(self) -> Mapping[str, Any]:
         """See DelimitedOptions.parse."""
-        return DEFAULTS
+        return DelimitedOptions.defaults()
 
     def decide(self, source: Source, options: Mapping[str, Any] | None = None) -> DialectDecision:
         """How the file would be read, and why. Raises what `open_tables` does."""
@@ -89,11 +86,6 @@ class DelimitedConverter:
         """
         decision, readings = decide(source, DelimitedOptions.parse(options))
         return [DelimitedTable(_ready(reading), decision) for reading in readings]
-
-    def open_text(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Iterator[TextBlock]:
-        return iter(())
 
 
 def _ready(reading: Reading) -> Reading:

@@ -6,20 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.converters.reader_options import ReaderOptions, check_names, refused
 
-DEFAULTS: Final[Mapping[str, Any]] = {
-    "encoding": "",
-    "delimiter": "",
-    "quote": None,
-    "escape": None,
-    "header": "auto",
-    "comment": None,
-    "null": (),
-    "skip_lines": 0,
-    "decimal": "",
-    "thousands": "",
-}
 _WORDS: Final = {
     "tab": "\t",
     "\\t": "\t",
@@ -34,7 +22,7 @@ _GROUPS: Final = (".", ",", " ", "'", "’", "\u00a0", "\u202f")
 
 
 @dataclass(frozen=True, slots=True)
-class DelimitedOptions:
+class DelimitedOptions(ReaderOptions):
     """Options of one file: '' and None mean to find out; a mark that is '' is not used at all."""
 
     encoding: str = ""
@@ -60,33 +48,27 @@ class DelimitedOptions:
             ConfigurationError: an unknown option, or a value it cannot have; nothing was read.
         """
         values = dict(given or {})
-        unknown = sorted(set(values) - set(DEFAULTS))
-        if unknown:
-            raise _wrong(unknown[0], "is no option here", f"options: {', '.join(DEFAULTS)}")
+        check_names(values, cls.defaults())
         found = cls(**{name: _READERS[name](name, value) for name, value in values.items()})
         if found.delimiter and found.delimiter in (found.quote, found.escape):
-            raise _wrong("delimiter", "is the quote or the escape too", "name two characters")
+            raise refused("delimiter", "is the quote or the escape too", "name two characters")
         if found.decimal and found.decimal == found.thousands:
-            raise _wrong("thousands", "is the decimal mark too", "name two characters")
+            raise refused("thousands", "is the decimal mark too", "name two characters")
         return found
-
-
-def _wrong(name: str, problem: str, hint: str) -> ConfigurationError:
-    return ConfigurationError(f"option {name} {problem}", fields=(name,), hint=hint)
 
 
 def _text(name: str, value: Any) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _wrong(name, f"is {value!r}", "give a text")
+        raise refused(name, f"is {value!r}", "give a text")
     return value
 
 
 def _delimiter(name: str, value: Any) -> str:
     mark = _WORDS.get(_text(name, value).lower(), _text(name, value))
     if len(mark) > 1 or mark in ("\n", "\r", '"'):
-        raise _wrong(name, f"is {value!r}", "give one character, or tab, space, comma, pipe")
+        raise refused(name, f"is {value!r}", "give one character, or tab, space, comma, pipe")
     return mark
 
 
@@ -98,7 +80,7 @@ def _mark(name: str, value: Any) -> str | None:
     if mark.lower() == _NONE:
         return ""
     if len(mark) > 1 or mark in ("\n", "\r"):
-        raise _wrong(name, f"is {value!r}", "give one character, or none")
+        raise refused(name, f"is {value!r}", "give one character, or none")
     return mark
 
 
@@ -111,7 +93,7 @@ def _header(name: str, value: Any) -> str:
     text = str(value).strip().lower()
     if text in ("auto", _NONE) or (text.isascii() and text.isdigit() and int(text) > 0):
         return text
-    raise _wrong(name, f"is {value!r}", "give auto, none, or the number of a row, from 1")
+    raise refused(name, f"is {value!r}", "give auto, none, or the number of a row, from 1")
 
 
 def _words(name: str, value: Any) -> tuple[str, ...]:
@@ -121,13 +103,13 @@ def _words(name: str, value: Any) -> tuple[str, ...]:
         return tuple(word for word in value.split(",") if word)
     if isinstance(value, Sequence) and all(isinstance(word, str) for word in value):
         return tuple(value)
-    raise _wrong(name, f"is {value!r}", "give a list of words, such as N/A,-")
+    raise refused(name, f"is {value!r}", "give a list of words, such as N/A,-")
 
 
 def _count(name: str, value: Any) -> int:
     text = str(value)
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()):
-        raise _wrong(name, f"is {value!r}", "give a number of lines, 0 or more")
+        raise refused(name, f"is {value!r}", "give a number of lines, 0 or more")
     return int(text)
 
 
@@ -142,7 +124,7 @@ def _thousands(name: str, value: Any) -> str:
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     mark = _WORDS.get(_text(name, value), _text(name, value))
     if mark and mark not in allowed:
-        raise _wrong(name, f"is {value!r}", f"give one of {' '.join(map(repr, allowed))}")
+        raise refused(name, f"is {value!r}", f"give one of {' '.join(map(repr, allowed))}")
     return mark
 
 

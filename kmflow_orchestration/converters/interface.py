@@ -171,7 +171,8 @@ class Converter(Protocol):
     """A family of formats. Stateless; found through the registry.
 
     `priority` decides between converters that claim a suffix; `version` changes whenever the same
-    bytes may come out otherwise, which is what re-processing goes by.
+    bytes may come out otherwise, which is what re-processing goes by; `libraries` are the packages
+    it reads with, by the names they are imported by.
     Every method raises CorruptInput when the content is not what its format promises.
     """
 
@@ -181,6 +182,7 @@ class Converter(Protocol):
     suffixes: ClassVar[tuple[str, ...]]
     output: ClassVar[OutputKind]
     priority: ClassVar[int]
+    libraries: ClassVar[tuple[str, ...]]
 
     def detect(self, source: Source, head: bytes) -> float:
         """How sure, from 0 to 1, that this content is ours; `head` is the file's first bytes.

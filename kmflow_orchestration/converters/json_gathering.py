@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
@@ -18,6 +18,7 @@ from kmflow_orchestration.converters.json_text import (
     form_and_text,
     is_object,
 )
+from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.record_tables import (
     PARENT_ID,
     ROW_ID,
@@ -29,7 +30,7 @@ from kmflow_orchestration.converters.record_tables import (
     TableDrafts,
     header_of,
 )
-from kmflow_orchestration.errors import ConfigurationError, CorruptInput
+from kmflow_orchestration.errors import CorruptInput
 
 NAME, VERSION = "json", "1"
 Path = tuple[str, ...]
@@ -41,7 +42,7 @@ _VALUE = OwnColumn("value")
 
 
 @dataclass(frozen=True, slots=True)
-class JsonOptions:
+class JsonOptions(ReaderOptions):
     """`record_path`: where the records lie in a document, such as `data.items[*]`.
 
     `flatten`: members of objects become columns `a.b`, arrays of objects tables of their own.
@@ -53,26 +54,11 @@ class JsonOptions:
     flatten: bool = False
     bad_lines: str = _FAIL
 
-    @classmethod
-    def defaults(cls) -> Mapping[str, Any]:
-        return {option.name: option.default for option in fields(cls)}
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> Self:
-        """Raises ConfigurationError for an unknown name or value."""
-        known = cls.defaults()
-        unknown = sorted(given.keys() - known.keys())
-        if unknown:
-            raise ConfigurationError(
-                f"unknown option {unknown[0]!r}", hint=f"there are {', '.join(known)}"
-            )
-        found = cls(**given)
-        if found.bad_lines not in (_FAIL, _RESCUE, _REJECT):
-            raise ConfigurationError(
-                f"bad_lines is {found.bad_lines!r}", hint="use fail, rescue or reject"
-            )
-        _steps(found.record_path)
-        return found
+    def check(self) -> None:
+        """See ReaderOptions."""
+        if self.bad_lines not in (_FAIL, _RESCUE, _REJECT):
+            raise refused("bad_lines", f"is {self.bad_lines!r}", "use fail, rescue or reject")
+        _steps(self.record_path)
 
 
 def _steps(path: str) -> tuple[str, ...]:
@@ -81,9 +67,7 @@ def _steps(path: str) -> tuple[str, ...]:
     for part in path.split(".") if path else ():
         match = _STEP.fullmatch(part)
         if match is None or not part:
-            raise ConfigurationError(
-                f"record_path {path!r} is no path", hint="write it as data.items[*]"
-            )
+            raise refused("record_path", f"is {path!r}, no path", "write it as data.items[*]")
         steps += [match["name"]] if match["name"] else []
         steps += [_EACH] * (len(match["each"]) // len(_EACH))
     while steps and steps[-1] == _EACH:

@@ -13,15 +13,13 @@ from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import (
     ConversionWarning,
-    OutputKind,
     Source,
-    TextBlock,
 )
 from kmflow_orchestration.converters.json_gathering import NAME, VERSION, Gathering, JsonOptions
 from kmflow_orchestration.converters.json_stream import JsonScanner, json_lines
 from kmflow_orchestration.converters.json_text import DECODER
+from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.packed_source import (
-    hash_of,
     is_packed,
     packed_suffixes,
     plain_file,
@@ -34,6 +32,7 @@ from kmflow_orchestration.converters.text_encoding import (
     Utf8Stream,
     scan_text,
 )
+from kmflow_orchestration.file_hash import sha256_of
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".geojson")
 _LINES_SUFFIXES = packed_suffixes((".jsonl", ".ndjson"))
@@ -41,15 +40,13 @@ _LAYOUT_BYTES = 1 << 20
 _BLANK = " \t\r"
 
 
-class JsonConverter:
+class JsonConverter(TableConverter):
     """Every object is a row, every key a column; see JsonOptions."""
 
     name: ClassVar[str] = NAME
     version: ClassVar[str] = VERSION
     media_types: ClassVar[tuple[str, ...]] = ("application/json", "application/jsonl")
     suffixes: ClassVar[tuple[str, ...]] = packed_suffixes(_SUFFIXES)
-    output: ClassVar[OutputKind] = OutputKind.TABLES
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """By a first value that is JSON; of packed files only those named as ours are opened."""
@@ -81,7 +78,7 @@ class JsonConverter:
         wanted = JsonOptions.parse(options or {})
         with plain_file(source.path) as path:
             scan = scan_text(path)
-            content_hash = scan.content_hash if path == source.path else hash_of(source.path)
+            content_hash = scan.content_hash if path == source.path else sha256_of(source.path)
             gathering = Gathering(wanted)
             is_lines = not wanted.record_path and _is_lines(path, scan, source)
             with Utf8Stream(path, scan.encoding) as stream:
@@ -91,11 +88,6 @@ class JsonConverter:
                     gathering.take_document(JsonScanner(stream))
         facts = {"layout": "lines" if is_lines else "document", "encoding": scan.encoding}
         return gathering.tables(content_hash, facts, tuple(_encoding_warnings(scan)))
-
-    def open_text(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Iterator[TextBlock]:
-        return iter(())
 
 
 def _begins_as_json(head: bytes, *, is_whole: bool) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import hashlib
 import lzma
 import tempfile
 import zlib
@@ -45,12 +44,6 @@ def unpacked_head(path: Path, head: bytes, size_bytes: int) -> bytes:
             return stream.read(size_bytes)
     except _FAULTS:
         return b""
-
-
-def hash_of(path: Path) -> str:
-    """SHA-256 of a file as it lies there, in hex."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager

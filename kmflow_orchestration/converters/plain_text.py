@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import look_at
 from kmflow_orchestration.converters.interface import (
     BlockKind,
-    ConvertedTable,
-    OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.text_encoding import read_text, scan_text
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
@@ -25,15 +24,13 @@ _TABLE_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$")
 _MARKDOWN = (".md", ".markdown")
 
 
-class PlainTextConverter:
+class PlainTextConverter(TextConverter):
     """Paragraphs between blank lines; in Markdown also headings, lists, tables and code."""
 
     name: ClassVar[str] = "plain_text"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = ("text/plain", "text/markdown")
     suffixes: ClassVar[tuple[str, ...]] = (".txt", ".md", ".markdown")
-    output: ClassVar[OutputKind] = OutputKind.TEXT
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """Prose has no signature: the suffix decides, and readable characters confirm it."""
@@ -42,14 +39,6 @@ class PlainTextConverter:
             return 0.0
         # A Markdown table lines up like a delimited file, and is none.
         return 1.0 if source.suffix in _MARKDOWN else 0.5
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def open_tables(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[ConvertedTable]:
-        return ()
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None

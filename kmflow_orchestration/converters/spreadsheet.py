@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import compress, zip_longest
 from typing import Any, ClassVar
 
@@ -17,11 +16,11 @@ from kmflow_orchestration.converters.interface import (
     SOURCE_ROW,
     ColumnFact,
     ConversionWarning,
-    OutputKind,
     Receipt,
     Source,
-    TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.spreadsheet_columns import observed_column, typed_column
 from kmflow_orchestration.converters.spreadsheet_layout import (
     Block,
@@ -33,14 +32,15 @@ from kmflow_orchestration.converters.spreadsheet_layout import (
 from kmflow_orchestration.converters.spreadsheet_values import as_text, is_empty
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind, join
 from kmflow_orchestration.converters.workbook_archive import CellCounts, cell_counts, check_archive
-from kmflow_orchestration.errors import ConfigurationError, CorruptInput
+from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.file_hash import sha256_of
 
 MERGED = ("top-left", "fill")
 _BATCH_ROWS = 8192
 _WORKBOOKS = (Container.XLSX, Container.XLS, Container.ODS)
 
 
-class SpreadsheetConverter:
+class SpreadsheetConverter(TableConverter):
     """Each sheet's header is found below its title; formulas give their stored results."""
 
     name: ClassVar[str] = "spreadsheet"
@@ -52,8 +52,6 @@ class SpreadsheetConverter:
         "application/vnd.oasis.opendocument.spreadsheet",
     )
     suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xls", ".ods")
-    output: ClassVar[OutputKind] = OutputKind.TABLES
-    priority: ClassVar[int] = 0
     libraries: ClassVar[tuple[str, ...]] = ("python_calamine",)
 
     def detect(self, source: Source, head: bytes) -> float:
@@ -65,7 +63,7 @@ class SpreadsheetConverter:
 
     def options(self) -> Mapping[str, Any]:
         """See SheetOptions."""
-        return asdict(SheetOptions())
+        return SheetOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -77,10 +75,9 @@ class SpreadsheetConverter:
                 archive that unpacks beyond all measure.
             ConfigurationError: an option that `options` does not have, or a value it cannot have.
         """
-        chosen = SheetOptions.parse(options or {})
+        chosen = SheetOptions.parse(options)
         check_archive(source.path)
-        with source.path.open("rb") as stream:
-            content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+        content_hash = sha256_of(source.path)
         counts = cell_counts(source.path)
         sheets = _read_sheets(source, chosen, content_hash, counts)
         skipped = tuple(
@@ -94,14 +91,9 @@ class SpreadsheetConverter:
         tables[0].add_warnings(skipped)
         return tables
 
-    def open_text(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Iterator[TextBlock]:
-        return iter(())
-
 
 @dataclass(frozen=True, slots=True)
-class SheetOptions:
+class SheetOptions(ReaderOptions):
     """How the sheets of a workbook are read.
 
     `header_row` counts from 1, 0 finds it; with `no_header` all is data. `merged` is `top-left`,
@@ -114,23 +106,12 @@ class SheetOptions:
     merged: str = "top-left"
     split_tables: bool = False
 
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> SheetOptions:
-        """Raises ConfigurationError for an unknown option or a value it cannot have."""
-        defaults = asdict(cls())
-        for name, value in given.items():
-            if name not in defaults:
-                hint = f"options of workbooks: {', '.join(defaults)}"
-                raise ConfigurationError(f"option {name} is no option of workbooks", hint=hint)
-            if type(value) is not type(defaults[name]):
-                raise ConfigurationError(f"option {name} cannot be {value!r}", fields=(name,))
-        found = cls(**given)
-        if found.header_row < 0 or found.merged not in MERGED:
-            raise ConfigurationError(
-                f"header_row {found.header_row}, merged {found.merged!r}",
-                hint=f"header_row counts from 1; merged is one of {', '.join(MERGED)}",
-            )
-        return found
+    def check(self) -> None:
+        """See ReaderOptions."""
+        if self.header_row < 0:
+            raise refused("header_row", f"is {self.header_row}", "rows count from 1")
+        if self.merged not in MERGED:
+            raise refused("merged", f"is {self.merged!r}", f"use {' or '.join(MERGED)}")
 
     @property
     def why_no_table(self) -> str:

@@ -6,73 +6,55 @@ What becomes what is in docs/decisions/0031.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import (
     ConversionWarning,
-    OutputKind,
     Receipt,
     Source,
-    TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.packed_source import (
-    hash_of,
     is_packed,
     packed_suffixes,
     plain_file,
     unpacked_head,
 )
+from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.xml_gathering import XmlGathering
 from kmflow_orchestration.converters.xml_parsing import UnboundPrefixError, parse, readable
 from kmflow_orchestration.converters.xml_shape import Namespaces, Shape
-from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.file_hash import sha256_of
 
 # Names that say nothing; others may belong to a kind of XML that has a converter of its own.
 _PLAIN_SUFFIXES = ("", ".txt", ".dat", ".csv", ".tsv", ".json")
 
 
 @dataclass(frozen=True, slots=True)
-class XmlOptions:
+class XmlOptions(ReaderOptions):
     """`namespace_handling`: `strip` to `name`, `prefix` to `p_name`, `preserve` as `{uri}name`."""
 
     namespace_handling: str = Namespaces.STRIP.value
 
-    @classmethod
-    def defaults(cls) -> Mapping[str, Any]:
-        return {option.name: option.default for option in fields(cls)}
-
-    @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> Self:
-        """Raises ConfigurationError for an unknown name or value."""
-        known = cls.defaults()
-        unknown = sorted(given.keys() - known.keys())
-        if unknown:
-            raise ConfigurationError(
-                f"unknown option {unknown[0]!r}", hint=f"there are {', '.join(known)}"
-            )
-        found = cls(**given)
-        if found.namespace_handling not in set(Namespaces):
-            raise ConfigurationError(
-                f"namespace_handling is {found.namespace_handling!r}",
-                hint=f"use {', '.join(Namespaces)}",
-            )
-        return found
+    def check(self) -> None:
+        """See ReaderOptions."""
+        name, value = "namespace_handling", self.namespace_handling
+        if value not in set(Namespaces):
+            raise refused(name, f"is {value!r}", f"use {', '.join(Namespaces)}")
 
 
-class XmlConverter:
+class XmlConverter(TableConverter):
     """Elements that repeat are rows, single ones below them and attributes are columns."""
 
     name: ClassVar[str] = "xml"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = ("application/xml", "text/xml")
     suffixes: ClassVar[tuple[str, ...]] = packed_suffixes((".xml",))
-    output: ClassVar[OutputKind] = OutputKind.TABLES
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """By its first tag; never for names of other kinds of XML (.bpmn, .svg, …)."""
@@ -109,14 +91,9 @@ class XmlConverter:
             except UnboundPrefixError:
                 found = _gathered(path, naming, namespaces=False)
         return found.tables(
-            Receipt(self.name, self.version, hash_of(source.path), 0, 0),
+            Receipt(self.name, self.version, sha256_of(source.path), 0, 0),
             {"namespace_handling": naming.value},
         )
-
-    def open_text(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Iterator[TextBlock]:
-        return iter(())
 
 
 def _gathered(path: Path, naming: Namespaces, *, namespaces: bool) -> XmlGathering:

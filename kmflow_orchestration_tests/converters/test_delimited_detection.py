@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kmflow_orchestration.converters.delimited import DelimitedConverter, DelimitedTable
-from kmflow_orchestration.converters.delimited_options import DEFAULTS
+from kmflow_orchestration.converters.delimited_options import DelimitedOptions
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
@@ -291,4 +291,7 @@ def test_a_header_row_beyond_the_file_is_refused(source: Writes) -> None:
 
 
 def test_the_options_are_those_that_are_understood(source: Writes) -> None:
-    assert opened(source("a,b\n1,2\n"), **DEFAULTS).facts == opened(source("a,b\n1,2\n")).facts
+    assert (
+        opened(source("a,b\n1,2\n"), **DelimitedOptions.defaults()).facts
+        == opened(source("a,b\n1,2\n")).facts
+    )

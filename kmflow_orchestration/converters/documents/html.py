@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,11 +12,10 @@ from kmflow_orchestration.converters.content_look import look_at
 from kmflow_orchestration.converters.documents.html_text import html_blocks
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
-    ConvertedTable,
-    OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.safe_xml import root_name
 from kmflow_orchestration.converters.text_encoding import UTF8, UTF16, read_text, scan_text
 from kmflow_orchestration.errors import CorruptInput
@@ -35,14 +34,13 @@ _META = {
 }
 
 
-class HtmlConverter:
+class HtmlConverter(TextConverter):
     """Text of the page; a link keeps its target, a picture its description."""
 
     name: ClassVar[str] = "html"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = ("text/html",)
     suffixes: ClassVar[tuple[str, ...]] = (".html", ".htm", ".xhtml")
-    output: ClassVar[OutputKind] = OutputKind.TEXT
     libraries: ClassVar[tuple[str, ...]] = ("selectolax",)
     # XHTML is XML, and more of a page.
     priority: ClassVar[int] = 1
@@ -58,14 +56,6 @@ class HtmlConverter:
             return 0.0
         # Lines of markup may line up like those of a table: ours win by priority.
         return 1.0 if _TAG.search(head) else 0.5
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def open_tables(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[ConvertedTable]:
-        return ()
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None

@@ -12,11 +12,10 @@ from kmflow_orchestration.converters.documents.office_package import sureness
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     BlockKind,
-    ConvertedTable,
-    OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.safe_xml import child, children, local_name, text_of
 from kmflow_orchestration.converters.text_tables import as_text
 from kmflow_orchestration.errors import CorruptInput
@@ -36,28 +35,18 @@ _TOLD = {
 _COUNTS = {"page-count": "pages", "word-count": "words"}
 
 
-class OpenDocumentConverter:
+class OpenDocumentConverter(TextConverter):
     """Text as it reads; what tracked changes took out stands first, flagged."""
 
     name: ClassVar[str] = "open_document"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = ("application/vnd.oasis.opendocument.text",)
     suffixes: ClassVar[tuple[str, ...]] = (".odt",)
-    output: ClassVar[OutputKind] = OutputKind.TEXT
     libraries: ClassVar[tuple[str, ...]] = ("lxml",)
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """Sure of the kind that the archive names."""
         return sureness(source, head, own=Container.ODT, suffixes=self.suffixes)
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def open_tables(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[ConvertedTable]:
-        return ()
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None

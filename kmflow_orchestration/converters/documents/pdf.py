@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     BlockKind,
-    ConvertedTable,
-    OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.errors import CorruptInput
 
 # PDFium keeps state of its own and must not be entered twice at a time.
@@ -34,34 +34,24 @@ _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([+-])(\d\d)
 _HYPHEN = "\ufffe"
 
 
-class PdfConverter:
+class PdfConverter(TextConverter):
     """A page without a text layer is kept, and flagged `needs_ocr`."""
 
     name: ClassVar[str] = "pdf"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
     suffixes: ClassVar[tuple[str, ...]] = (".pdf",)
-    output: ClassVar[OutputKind] = OutputKind.TEXT
     libraries: ClassVar[tuple[str, ...]] = ("pypdfium2",)
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """By its signature, which may stand a little behind the beginning."""
         return 1.0 if b"%PDF-" in head[:1024] else 0.0
 
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def open_tables(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[ConvertedTable]:
-        return ()
-
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Iterator[TextBlock]:
         """A block a page, under the outline's last title before it."""
-        with refusals_of("PDF"), _Opened(source) as document:
+        with refusals_of("PDF"), _opened(source) as document:
             found = [*_pages(document), *_attachments(document)]
         unreadable = sum("unreadable" in block.flags for block in found)
         if unreadable and unreadable == len(found):
@@ -70,7 +60,7 @@ class PdfConverter:
 
     def properties(self, source: Source) -> Mapping[str, str]:
         """See DescribesDocuments."""
-        with refusals_of("PDF"), _Opened(source) as document:
+        with refusals_of("PDF"), _opened(source) as document:
             found = {told: document.get_metadata_value(name).strip() for name, told in _TOLD}
             found["created"] = iso_date(document.get_metadata_value("CreationDate"))
             found["modified"] = iso_date(document.get_metadata_value("ModDate"))
@@ -78,25 +68,19 @@ class PdfConverter:
         return {name: value for name, value in found.items() if value}
 
 
-class _Opened:
+@contextmanager
+def _opened(source: Source) -> Iterator[Any]:
     """A document for as long as it is read, by one thread.
 
     Raises:
         CorruptInput: damaged, or behind a password (`encrypted`).
     """
+    import pypdfium2
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._document: Any = None
-
-    def __enter__(self) -> Any:
-        import pypdfium2
-
-        _ONE_AT_A_TIME.acquire()
+    with _ONE_AT_A_TIME:
         try:
-            self._document = pypdfium2.PdfDocument(self._source.path)
+            document = pypdfium2.PdfDocument(source.path)
         except pypdfium2.PdfiumError as error:
-            _ONE_AT_A_TIME.release()
             if error.err_code in _PASSWORD_ERRORS:
                 raise CorruptInput(
                     "the PDF needs a password",
@@ -104,16 +88,8 @@ class _Opened:
                     hint="save it without one and drop it again",
                 ) from error
             raise CorruptInput(f"the PDF cannot be read: {error}") from error
-        except BaseException:
-            _ONE_AT_A_TIME.release()
-            raise
-        return self._document
-
-    def __exit__(self, *_error: object) -> None:
-        try:
-            self._document.close()
-        finally:
-            _ONE_AT_A_TIME.release()
+        with closing(document):
+            yield document
 
 
 def _pages(document: Any) -> Iterator[TextBlock]:

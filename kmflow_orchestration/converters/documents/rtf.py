@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,11 +11,10 @@ from kmflow_orchestration.converters.content_look import look_at
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     BlockKind,
-    ConvertedTable,
-    OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.text_tables import as_text
 from kmflow_orchestration.errors import CorruptInput
 
@@ -24,28 +23,18 @@ _ABOUT = re.compile(r"\{\\(title|author|subject|keywords|operator) ([^{}]{1,500}
 _TOLD = {"operator": "last_editor"}
 
 
-class RtfConverter:
+class RtfConverter(TextConverter):
     """Paragraphs and tables; pictures and objects are left out."""
 
     name: ClassVar[str] = "rtf"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = ("application/rtf",)
     suffixes: ClassVar[tuple[str, ...]] = (".rtf",)
-    output: ClassVar[OutputKind] = OutputKind.TEXT
     libraries: ClassVar[tuple[str, ...]] = ("striprtf",)
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """By its signature."""
         return 1.0 if look_at(head).announced == "rtf" else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def open_tables(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[ConvertedTable]:
-        return ()
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None

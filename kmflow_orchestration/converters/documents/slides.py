@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,11 +19,10 @@ from kmflow_orchestration.converters.documents.office_package import (
 )
 from kmflow_orchestration.converters.interface import (
     BlockKind,
-    ConvertedTable,
-    OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.media_types import PPTX
 from kmflow_orchestration.converters.office_properties import office_properties
 from kmflow_orchestration.converters.safe_xml import child, children, local_name, text_of
@@ -38,28 +37,18 @@ _MARGINS: Mapping[str, BlockKind] = {
 }
 
 
-class SlidesConverter:
+class SlidesConverter(TextConverter):
     """One heading a slide: its title, or its number."""
 
     name: ClassVar[str] = "slides"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = (PPTX,)
     suffixes: ClassVar[tuple[str, ...]] = (".pptx", ".pptm", ".ppsx")
-    output: ClassVar[OutputKind] = OutputKind.TEXT
     libraries: ClassVar[tuple[str, ...]] = ("lxml",)
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """Sure of PowerPoint's own members."""
         return sureness(source, head, own=Container.PPTX, suffixes=self.suffixes)
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def open_tables(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[ConvertedTable]:
-        return ()
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.chunking import MAX_HEADING
@@ -28,11 +28,10 @@ from kmflow_orchestration.converters.documents.word_text import (
 )
 from kmflow_orchestration.converters.interface import (
     BlockKind,
-    ConvertedTable,
-    OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.media_types import DOCX
 from kmflow_orchestration.converters.office_properties import office_properties
 from kmflow_orchestration.converters.safe_xml import child, local_name
@@ -42,28 +41,18 @@ _WRAPPERS = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "smart
 _BODY = Style(0, is_list=False)
 
 
-class WordConverter:
+class WordConverter(TextConverter):
     """Text as it reads with all changes accepted; what they take out follows, flagged."""
 
     name: ClassVar[str] = "word"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = (DOCX,)
     suffixes: ClassVar[tuple[str, ...]] = (".docx", ".docm")
-    output: ClassVar[OutputKind] = OutputKind.TEXT
     libraries: ClassVar[tuple[str, ...]] = ("lxml",)
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """Sure of Word's own members."""
         return sureness(source, head, own=Container.DOCX, suffixes=self.suffixes)
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def open_tables(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[ConvertedTable]:
-        return ()
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import Container, container_of, look_at
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
-    ConvertedTable,
-    OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.mail.internet_message import read_message
 from kmflow_orchestration.converters.mail.mailbox import MAX_MESSAGE_BYTES, messages_in
 from kmflow_orchestration.converters.mail.message import MailMessage, message_blocks
@@ -32,7 +31,7 @@ _TRAVELLED = frozenset({b"message-id", b"received", b"mime-version", b"return-pa
 _HEAD_LINES = 60
 
 
-class MailConverter:
+class MailConverter(TextConverter):
     """Attachments are listed with type, size and hash, and are not opened."""
 
     name: ClassVar[str] = "mail"
@@ -43,9 +42,7 @@ class MailConverter:
         "application/vnd.ms-outlook",
     )
     suffixes: ClassVar[tuple[str, ...]] = (".eml", ".mbox", ".msg")
-    output: ClassVar[OutputKind] = OutputKind.TEXT
     libraries: ClassVar[tuple[str, ...]] = ("oxmsg", "selectolax")
-    priority: ClassVar[int] = 0
 
     def detect(self, source: Source, head: bytes) -> float:
         """By the headers that begin a message, a mailbox's first line, or Outlook's streams."""
@@ -59,14 +56,6 @@ class MailConverter:
             is_text = look_at(head).is_text
             return 1.0 if is_usual else 0.5 if names or is_text else 0.0
         return 0.95 if is_usual and names & _TRAVELLED and names & {b"from", b"received"} else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
-    def open_tables(
-        self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[ConvertedTable]:
-        return ()
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None

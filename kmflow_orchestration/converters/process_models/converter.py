@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from kmflow_orchestration.converters.process_models.model_text import model_bloc
 from kmflow_orchestration.converters.process_models.visio import read_visio
 from kmflow_orchestration.converters.safe_xml import parse_xml, root_name
 from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.file_hash import sha256_of
 
 # A drawing of a whole company is some megabytes; a tree of more would fill the memory.
 _MAX_XML_BYTES = 256 << 20
@@ -60,8 +60,7 @@ class ProcessModelConverter:
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Sequence[ConvertedTable]:
         """`nodes`, `edges`, and for DMN `decisions` and the rules of each."""
-        with source.path.open("rb") as stream:
-            content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+        content_hash = sha256_of(source.path)
         return model_tables(_read(source.path), Origin(self.name, self.version, content_hash))
 
     def open_text(

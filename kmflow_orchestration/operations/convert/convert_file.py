@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import OutputExistsError
+from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import (
     Layout,
     format_of,
@@ -226,13 +226,8 @@ def _check_equal(layout: Layout, manifest: Manifest) -> None:
     """What lies in the way must be what a killed conversion of the same file left."""
     layout.check_kinds()
     for file, record in zip(layout.files, manifest.outputs, strict=True):
-        if file.exists() and _sha256(file) != record.sha256:
+        if file.exists() and sha256_of(file) != record.sha256:
             raise OutputExistsError(
                 f"{file} is there already, and not from this source",
                 hint="--force replaces it; or name another OUTPUT",
             )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

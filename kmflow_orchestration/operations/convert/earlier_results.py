@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion
 from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
 from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, manifest_name
@@ -42,7 +42,7 @@ class EarlierResult:
             and converter.version == manifest.converter_version
             and source.stat().st_size == manifest.source_size_bytes
             and all(self._is_there(one.file, one.size_bytes) for one in manifest.outputs)
-            and _sha256(source) == manifest.source_sha256
+            and sha256_of(source) == manifest.source_sha256
         )
 
     def _is_there(self, file: str, size_bytes: int) -> bool:
@@ -83,8 +83,3 @@ def _candidates(planned: PlannedFile, format_type: str) -> Iterator[Path]:
     for one in FORMATS if format_type == AUTO else (format_type,):
         yield planned.folder / manifest_name(f"{planned.stem}.{one}")
         yield planned.folder / f"{planned.stem}_{one}" / FOLDER_MANIFEST
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

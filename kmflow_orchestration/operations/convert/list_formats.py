@@ -83,8 +83,6 @@ def list_formats(
 
 
 def _facts(converter: Converter) -> FormatFacts:
-    # Not every converter reads with a package of somebody else's.
-    modules: Sequence[str] = getattr(converter, "libraries", ())
     makes = {
         OutputKind.TABLES: "tables",
         OutputKind.TEXT: "text and its pieces",
@@ -99,7 +97,7 @@ def _facts(converter: Converter) -> FormatFacts:
         makes,
         FORMATS,
         flags_of(converter.options()),
-        tuple(_library(module) for module in modules),
+        tuple(_library(module) for module in converter.libraries),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kmflow_orchestration.converters.interface import Receipt
 from kmflow_orchestration.errors import DataLossError, UnsupportedFormatError
+from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import Wanted
 from kmflow_orchestration.operations.convert.manifest import ColumnRecord, OutputRecord
 from kmflow_orchestration.operations.convert.options import AUTO, ConversionOptions
@@ -110,8 +110,7 @@ def write_part(
             for one in part.rows.schema
         )
         _check_counts(part, rows, path)
-    with path.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    sha256 = sha256_of(path)
     receipt = asdict(part.receipt) if part.receipt is not None else {}
     size = path.stat().st_size
     return OutputRecord(

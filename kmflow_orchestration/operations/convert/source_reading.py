@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from kmflow_orchestration.errors import (
     UnsupportedFormatError,
 )
 from kmflow_orchestration.extras import missing
+from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.options import (
     ConversionOptions,
     reader_options,
@@ -122,7 +122,7 @@ def open_source(
                 tables = tuple(converter.open_tables(source, given or None))
             if converter.output is not OutputKind.TABLES:
                 blocks = tuple(converter.open_text(source, given or None))
-        sha256 = tables[0].receipt.content_hash if tables else _sha256(source.path)
+        sha256 = tables[0].receipt.content_hash if tables else sha256_of(source.path)
     chosen = _chosen(tables, options, converter)
     opened = OpenSource(
         source,
@@ -216,11 +216,6 @@ def naming_faults(source: Source) -> Iterator[None]:
 def _failed(source: Source, error: Exception) -> CorruptInput:
     text = f"{source.file_name} cannot be read: {type(error).__name__}: {error}"
     return CorruptInput(text, reason=FAILED, hint="-v shows where the reader failed")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _state(path: Path) -> tuple[int, int]:

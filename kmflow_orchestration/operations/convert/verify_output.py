@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ import pyarrow as pa
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import InvalidOptions, UnsupportedFormatError
+from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.cell_differences import (
     Difference,
     parquet_differences,
@@ -94,7 +94,7 @@ def verify_output(
         raise InvalidOptions(f"the source {origin} is not there", hint="name it with --source")
     notes: list[str] = []
     found = list(_of_outputs(manifest, path.parent))
-    if _sha256(origin) != manifest.source_sha256:
+    if sha256_of(origin) != manifest.source_sha256:
         what = "these are not the bytes that were converted"
         found.append(Difference(origin.name, what))
     else:
@@ -120,7 +120,7 @@ def _of_outputs(manifest: Manifest, folder: Path) -> Iterator[Difference]:
         path = folder / record.file
         if not path.is_file():
             yield Difference(record.file, "the file is not there")
-        elif _sha256(path) != record.sha256:
+        elif sha256_of(path) != record.sha256:
             yield Difference(record.file, "its bytes are not those that were written")
             if record.file_format == "parquet":
                 yield from _of_prints(record, path)
@@ -233,8 +233,3 @@ def _note(
         if error.errno not in _READ_ONLY:
             raise
         notes.append(f"the manifest cannot be written: {error.strerror}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,44 @@
+"""Options of a converter as a frozen record: its fields are their names and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from kmflow_orchestration.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOptions:
+    """To be derived from; `check` says what a value of the right type may still not be."""
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, Any]:
+        return {option.name: option.default for option in fields(cls)}
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any] | None) -> Self:
+        """Raises ConfigurationError for an unknown option, or a value it cannot have."""
+        values = dict(given or {})
+        check_names(values, cls.defaults())
+        for name, value in values.items():
+            if type(value) is not type(cls.defaults()[name]):
+                raise refused(name, f"cannot be {value!r}")
+        found = cls(**values)
+        found.check()
+        return found
+
+    def check(self) -> None:
+        """Raises ConfigurationError for a value that an option cannot have."""
+
+
+def check_names(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Raises ConfigurationError for an option that nobody knows."""
+    for name in sorted(given.keys() - known.keys()):
+        raise refused(name, "is no option here", f"options: {', '.join(known)}")
+
+
+def refused(name: str, problem: str, hint: str = "") -> ConfigurationError:
+    """The error about one option."""
+    return ConfigurationError(f"option {name} {problem}", fields=(name,), hint=hint)
