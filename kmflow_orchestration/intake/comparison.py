@@ -17,6 +17,7 @@ from kmflow_orchestration.metadata.intake_records import (
     Changes,
     FileChange,
     FolderLook,
+    FolderState,
     KnownFile,
     Observation,
     Seen,
@@ -40,6 +41,23 @@ class Comparison:
     changes: Changes
     observation: Observation
     settled: frozenset[str] = frozenset()
+
+    def folder_news(
+        self, looks: Iterable[FolderLook], known: Mapping[str, FolderState]
+    ) -> dict[str, FolderState | None]:
+        """Folders whose remembered look changes; None for one that is gone."""
+        news: dict[str, FolderState | None] = {}
+        for look in looks:
+            if look.is_gone:
+                if look.folder in known:
+                    news[look.folder] = None
+                continue
+            seen = FolderState(
+                look.mtime_ns, look.fingerprint if look.folder in self.settled else 0
+            )
+            if known.get(look.folder) != seen:
+                news[look.folder] = seen
+        return news
 
 
 def compare(

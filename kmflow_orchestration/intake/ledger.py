@@ -71,14 +71,14 @@ class Ledger:
         with reading(self._sessions) as tables:
             found = self._compared(tables, group, looks, jumped_at=jumped_at)
             known_folders = tables.files.folders(group, [look.folder for look in looks])
-            news = _folder_news(looks, known_folders, found.settled)
+            news = found.folder_news(looks, known_folders)
             known = {one.engagement_id for one in tables.engagements.all(group)}
         engagements = {look.engagement_id for look in looks if look.engagement_id} - known
         if not found.changes and not news and not engagements:
             return found.observation
         with changing(self._sessions, group) as tables:
             found = self._compared(tables, group, looks, jumped_at=jumped_at)
-            news = _folder_news(looks, known_folders, found.settled)
+            news = found.folder_news(looks, known_folders)
             now = self._clock.now()
             tables.engagements.register(group, engagements, now)
             tables.files.apply(group, found.changes, now)
@@ -383,22 +383,6 @@ def _opened(
     )
     tables.files.claim(group, day, batch.batch_id, now=now, max_files=max_files)
     return batch
-
-
-def _folder_news(
-    looks: Iterable[FolderLook], known: Mapping[str, FolderState], settled: frozenset[str]
-) -> dict[str, FolderState | None]:
-    """Folders whose remembered look changes; None for one that is gone."""
-    news: dict[str, FolderState | None] = {}
-    for look in looks:
-        if look.is_gone:
-            if look.folder in known:
-                news[look.folder] = None
-            continue
-        seen = FolderState(look.mtime_ns, look.fingerprint if look.folder in settled else 0)
-        if known.get(look.folder) != seen:
-            news[look.folder] = seen
-    return news
 
 
 def _total(counts: Mapping[tuple[str, State], int], wanted: State) -> int:
