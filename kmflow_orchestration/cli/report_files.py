@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 
 from kmflow_orchestration.redaction import redact, redacted
+from kmflow_orchestration.storage.whole_files import replacing
 
 SourceOption = Annotated[
     Path, typer.Option("--source-dir", help="Folder that holds a folder per engagement.")
@@ -30,12 +30,8 @@ def checked_source(source_dir: Path) -> Path:
 def write_text(file: Path, text: str) -> None:
     """Write a report. Raises OSError."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.parent / f".{uuid4().hex}.part"
-    try:
+    with replacing(file) as temporary:
         temporary.write_text(redact(text), encoding="utf-8")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_report(file: Path, value: Mapping[str, Any]) -> None:

@@ -114,12 +114,18 @@ class GroupContext(GroupParts):
         """Arguments of `write_inventory`: of the landing folder, or of the store on this machine.
 
         Raises:
-            ConfigurationError: the store is none on this machine.
+            ConfigurationError: what is asked for is not on this machine.
         """
         from kmflow_orchestration.storage.choose import evidence_folder
 
         settings, name = self._process.settings, "landing"
         folder = self.landing_root
+        if not of_store and self.config.landing_volume is not None:
+            raise ConfigurationError(
+                "the landing place is a Volume, which has no folder on this machine",
+                fields=("landing_path",),
+                hint="kmflow files why PATH tells of each of its files",
+            )
         if of_store:
             if settings.storage_backend == "databricks":
                 raise ConfigurationError(

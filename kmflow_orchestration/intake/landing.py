@@ -37,7 +37,6 @@ __all__ = [
     "lister",
     "mtime_ns_of",
     "real_path",
-    "scan",
     "shown",
     "sorted_folders",
     "walk",
@@ -67,31 +66,23 @@ class Listing:
 Lister = Callable[[str], Listing]
 
 
-def scan(
-    root: Path,
-    *,
-    now_ns: int,
-    after: str | None = None,
-    known: Mapping[str, int] | None = None,
-) -> Iterator[FolderLook]:
-    """Look at every folder below a root, the root first, in a fixed order, streaming.
-
-    `after` resumes behind the folder of that name. `now_ns` is the present time in nanoseconds
-    since 1970. Files of a folder with the fingerprint it has in `known` are only counted.
-
-    Raises:
-        StorageUnavailable: the root itself cannot be read.
-    """
-    return walk(lister(root, now_ns=now_ns, known=known), after)
-
-
 def lister(root: Path, *, now_ns: int, known: Mapping[str, int] | None = None) -> Lister:
-    """What lists the folders below a root. Raises StorageUnavailable when called, as `scan`."""
+    """What lists the folders below a root. Raises StorageUnavailable when called.
+
+    `now_ns` is the present time in nanoseconds since 1970. Files of a folder with the fingerprint
+    it has in `known` are only counted.
+    """
     return _Place(root, now_ns, known or {}).list
 
 
 def walk(list_folder: Lister, after: str | None = None) -> Iterator[FolderLook]:
-    """Look at every folder that a lister reaches from its root, as `scan`."""
+    """Look at every folder a lister reaches from its root, in a fixed order, streaming.
+
+    `after` resumes behind the folder of that name.
+
+    Raises:
+        StorageUnavailable: the root itself cannot be read.
+    """
     resume = None if after is None else _parts(after)
     pending = [""]
     while pending:

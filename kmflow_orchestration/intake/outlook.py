@@ -56,6 +56,11 @@ class Landing:
     quiet_period_s: float
     max_size_bytes: int
 
+    @property
+    def place(self) -> str:
+        """Where it is, as messages name it."""
+        return str(self.root if isinstance(self.root, Path) else self.root.directory)
+
 
 def outlook(
     path: str,

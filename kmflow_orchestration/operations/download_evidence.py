@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-from uuid import uuid4
 
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
@@ -23,8 +22,10 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.metadata.config_audit import AuditAction, ConfigAudit, Deed
+from kmflow_orchestration.storage.disk_faults import disk_fault
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores, unreachable
 from kmflow_orchestration.storage.verified_reading import CHUNK_BYTES
+from kmflow_orchestration.storage.whole_files import replacing
 
 # What hears of progress: the bytes that are done with.
 OnBytes = Callable[[int], None]
@@ -89,7 +90,8 @@ def open_download(
         raise EvidenceGone(f"{item.file_name} of {item.engagement_id} was deleted")
 
     def note(error_code: str) -> None:
-        audit.note(own, _deed(item, caller, error_code))
+        read_from, _ = stores.place_of(item.backend, item.stored_path)
+        audit.note(own, _deed(item, caller, error_code, read_from))
 
     content = _verified(item, stores)
     try:
@@ -114,23 +116,16 @@ def save_download(
         StorageUnavailable: the file cannot be written.
         EvidenceNotIntact, BackendUnreachable: as `EvidenceDownload.chunks`.
     """
-    temporary, done = target.parent / f".{uuid4().hex}.part", 0
+    done = 0
     try:
-        with temporary.open("xb") as file:
+        with replacing(target) as temporary, temporary.open("xb") as file:
             for chunk in download.chunks():
                 file.write(chunk)
                 done += len(chunk)
                 if on_bytes is not None:
                     on_bytes(done)
-        temporary.replace(target)
     except OSError as error:
-        raise StorageUnavailable(
-            f"{target}: {error.strerror or type(error).__name__}",
-            hint="check disk space and permissions",
-        ) from error
-    finally:
-        if temporary.parent.is_dir():
-            temporary.unlink(missing_ok=True)
+        raise disk_fault(target, error) from error
 
 
 def _verified(item: Item, stores: EvidenceStores) -> Generator[bytes]:
@@ -156,19 +151,20 @@ def _verified(item: Item, stores: EvidenceStores) -> Generator[bytes]:
 @contextmanager
 def _stream(item: Item, stores: EvidenceStores) -> Iterator[BinaryIO]:
     """The stored file; what is wrong with its place is said in one way, in every backend."""
+    backend, path = stores.place_of(item.backend, item.stored_path)
     try:
-        with stores.of(item.backend).open_read(item.stored_path) as stream:
+        with stores.of(backend).open_read(path) as stream:
             yield stream
     except FileNotFoundError as error:
         raise EvidenceNotIntact(
-            f"{item.file_name} of {item.engagement_id} is not in backend {item.backend} any more",
+            f"{item.file_name} of {item.engagement_id} is not in backend {backend} any more",
             hint=_MEND,
         ) from error
     except (ConfigurationError, AccessRefused, RemoteFault) as error:
-        raise unreachable(item.backend, error) from error
+        raise unreachable(backend, error) from error
     except OSError as error:
         fault = StorageUnavailable(error.strerror or type(error).__name__)
-        raise unreachable(item.backend, fault) from error
+        raise unreachable(backend, fault) from error
 
 
 def _note_failure(error: KmflowError, note: Note) -> None:
@@ -178,7 +174,7 @@ def _note_failure(error: KmflowError, note: Note) -> None:
         error.add_note(f"it is not in the audit trail: {unrecorded}")
 
 
-def _deed(item: Item, caller: Caller, error_code: str) -> Deed:
+def _deed(item: Item, caller: Caller, error_code: str, read_from: str) -> Deed:
     return Deed(
         action=AuditAction.DOWNLOAD_EVIDENCE,
         actor_email=caller.group_email,
@@ -188,7 +184,7 @@ def _deed(item: Item, caller: Caller, error_code: str) -> Deed:
             "file_name": item.file_name,
             "sha256": item.content_hash,
             "size_bytes": item.size_bytes,
-            "backend": item.backend,
+            "backend": read_from,
         },
         error_code=error_code,
     )

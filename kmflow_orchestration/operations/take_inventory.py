@@ -50,6 +50,12 @@ class Totals:
         listed = list(sizes)
         return cls(len(listed), sum(listed))
 
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(self.files + other.files, self.size_bytes + other.size_bytes)
+
+
+NOTHING = Totals(0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
@@ -155,10 +161,8 @@ def _cells(file: InventoryFile) -> tuple[str, str, int, str]:
 
 def totals_fields(by_engagement: Mapping[str, Totals], folders: int) -> dict[str, Any]:
     """The totals as reports tell them."""
-    every = by_engagement.values()
-    whole = Totals(sum(one.files for one in every), sum(one.size_bytes for one in every))
     return {
-        **_told(whole),
+        **_told(sum(by_engagement.values(), NOTHING)),
         "engagement_folders": folders,
         "engagements": {name: _told(by_engagement[name]) for name in sorted(by_engagement)},
     }

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
-from uuid import uuid4
 
-from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.intake.source_tree import SourceProblem, TreeWalk
 from kmflow_orchestration.operations.take_inventory import (
+    NOTHING,
     InventoryFile,
     Totals,
     file_fields,
@@ -21,6 +20,8 @@ from kmflow_orchestration.operations.take_inventory import (
     totals_fields,
 )
 from kmflow_orchestration.redaction import redacted
+from kmflow_orchestration.storage.disk_faults import disk_fault
+from kmflow_orchestration.storage.whole_files import replacing
 
 # Problems are told in full in the file, and so many of them at hand.
 SHOWN_PROBLEMS = 50
@@ -35,12 +36,10 @@ class WrittenInventory:
     by_engagement: Mapping[str, Totals]
     problems: int
     shown: tuple[SourceProblem, ...]
-    folders: int
 
     @property
     def totals(self) -> Totals:
-        every = self.by_engagement.values()
-        return Totals(sum(one.files for one in every), sum(one.size_bytes for one in every))
+        return sum(self.by_engagement.values(), NOTHING)
 
 
 def write_inventory(source_dir: Path, file: Path, *, workers: int = 4) -> WrittenInventory:
@@ -56,17 +55,8 @@ def write_inventory(source_dir: Path, file: Path, *, workers: int = 4) -> Writte
     try:
         counted = _write_whole(file, looking, workers)
     except OSError as error:
-        raise StorageUnavailable(
-            f"{file}: {error.strerror or type(error).__name__}",
-            hint="check disk space and permissions",
-        ) from error
-    return WrittenInventory(
-        file,
-        counted.by_engagement,
-        counted.problems,
-        tuple(counted.shown),
-        looking.engagement_folders,
-    )
+        raise disk_fault(file, error) from error
+    return WrittenInventory(file, counted.by_engagement, counted.problems, tuple(counted.shown))
 
 
 @dataclass(slots=True)
@@ -78,10 +68,8 @@ class _Counted:
     shown: list[SourceProblem] = field(default_factory=list)
 
     def file(self, one: InventoryFile) -> None:
-        before = self.by_engagement.get(one.engagement, Totals(0, 0))
-        self.by_engagement[one.engagement] = Totals(
-            before.files + 1, before.size_bytes + one.size_bytes
-        )
+        before = self.by_engagement.get(one.engagement, NOTHING)
+        self.by_engagement[one.engagement] = before + Totals(1, one.size_bytes)
 
     def problem(self, one: SourceProblem) -> None:
         self.problems += 1
@@ -91,14 +79,8 @@ class _Counted:
 
 def _write_whole(file: Path, looking: TreeWalk, workers: int) -> _Counted:
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.parent / f".{uuid4().hex}.part"
-    try:
-        with temporary.open("x", encoding="utf-8") as stream:
-            counted = _write(stream, looking, workers)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return counted
+    with replacing(file) as temporary, temporary.open("x", encoding="utf-8") as stream:
+        return _write(stream, looking, workers)
 
 
 def _write(stream: IO[str], looking: TreeWalk, workers: int) -> _Counted:

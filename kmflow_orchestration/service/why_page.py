@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.explain_file import Explanation, FileStep, FileStory
@@ -40,11 +39,11 @@ def form(asked: str) -> Markup:
     )
 
 
-def story_parts(found: Explanation, *, landing: Path) -> list[Markup]:
-    """The answer; the landing folder's place on this machine is not told."""
+def story_parts(found: Explanation, *, landing: str) -> list[Markup]:
+    """The answer; where the landing place is, `landing`, is not told."""
     if not found.stories:
         return [tag("p", f"No file of {found.group} ever had this content.")]
-    parts = [part for story in found.stories for part in _story(story, str(landing))]
+    parts = [part for story in found.stories for part in _story(story, landing)]
     if found.left_out:
         parts.append(tag("p", f"{found.left_out} more path(s) have this content."))
     return parts

@@ -77,6 +77,11 @@ class EvidenceStores:
             return None
         return self._copy_of(self.active_name, (backend, path))
 
+    def place_of(self, backend: str, path: str) -> tuple[str, str]:
+        """Backend and path a file is read from: a copy in the active store before another's."""
+        copy = self.copy_here(backend, path)
+        return (backend, path) if copy is None else (self.active_name, copy)
+
     def _store(self, backend: str) -> StorageBackend:
         with self._lock:
             if backend not in self._opened:
@@ -98,12 +103,10 @@ class StoredFiles:
             BackendUnreachable: it is not the active one, and the file cannot be got at.
             FileNotFoundError, AccessRefused, RemoteFault: of the active one.
         """
-        if backend == self._stores.active_name:
-            return self._stores.active.open_read(path)
-        copy = self._stores.copy_here(backend, path)
-        if copy is not None:
-            return self._stores.active.open_read(copy)
-        return self._of_another(backend, path)
+        found, place = self._stores.place_of(backend, path)
+        if found == self._stores.active_name:
+            return self._stores.active.open_read(place)
+        return self._of_another(found, place)
 
     def check(self, backend: str, path: str) -> None:
         """Whether a file of another backend than the active one can be read.
@@ -111,8 +114,9 @@ class StoredFiles:
         Raises:
             BackendUnreachable: it cannot.
         """
-        if backend != self._stores.active_name and self._stores.copy_here(backend, path) is None:
-            with self._of_another(backend, path) as stream:
+        found, place = self._stores.place_of(backend, path)
+        if found != self._stores.active_name:
+            with self._of_another(found, place) as stream:
                 stream.read(1)
 
     @contextmanager

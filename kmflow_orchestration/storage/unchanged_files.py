@@ -13,6 +13,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 # Times of files move in steps of some milliseconds: within one, a second write leaves no trace.
 _SETTLED_NS = 2_000_000_000
@@ -28,13 +29,14 @@ class FileState:
     mtime_ns: int
     ctime_ns: int
 
+    @classmethod
+    def of(cls, found: os.stat_result) -> Self:
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
 
 def state_of(descriptor: int) -> FileState:
     """The state of an open file now."""
-    found = os.fstat(descriptor)
-    return FileState(
-        found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-    )
+    return FileState.of(os.fstat(descriptor))
 
 
 def settled_state(descriptor: int, now: datetime) -> FileState | None:

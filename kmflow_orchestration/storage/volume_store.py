@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,6 +32,7 @@ from kmflow_orchestration.storage.evidence_paths import (
 )
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata, StoredObject
 from kmflow_orchestration.storage.new_evidence import NewEvidence
+from kmflow_orchestration.storage.unchanged_files import FileState
 from kmflow_orchestration.storage.verified_reading import hash_of, opener
 
 # `/Volumes/catalog/schema/volume` before the first `/` of what lies in it.
@@ -234,10 +236,10 @@ def content_of(file: EvidenceFile) -> UploadedContent | None:
     if not isinstance(file.source, Path):
         return None
     try:
-        found = file.source.stat()
+        state = FileState.of(file.source.stat())
     except OSError:
         return None  # whoever opens it tells why
-    identity = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    identity = astuple(state)
     return UploadedContent(f"{file.content_hash} {identity}", str(file.source.absolute()))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -23,6 +24,20 @@ def below(root: Path, parts: tuple[str, ...]) -> Path:
     if not Path(os.path.realpath(place.parent)).is_relative_to(os.path.realpath(root)):
         raise UnsafePath(f"{place} leads out of {root}")
     return place
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `target` when the block ends well.
+
+    Otherwise nothing of it is left. Raises OSError.
+    """
+    temporary = target.parent / f".{uuid4().hex}.part"
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def put_whole(

@@ -18,7 +18,7 @@ from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context
 from kmflow_orchestration.databricks_client.files import VolumeFiles
-from kmflow_orchestration.errors import QuarantinedFile, UnsafePath
+from kmflow_orchestration.errors import ConfigurationError, QuarantinedFile, UnsafePath
 from kmflow_orchestration.intake.arrivals import SweepCursor, look
 from kmflow_orchestration.intake.landing import walk
 from kmflow_orchestration.intake.ledger import Ledger
@@ -31,6 +31,7 @@ from kmflow_orchestration.operations.explain_file import FileStory, explain_file
 from kmflow_orchestration.operations.store_evidence import store_batch
 from kmflow_orchestration.partitions.keys import day_key
 from kmflow_orchestration.resources.asset_keys import EVIDENCE_FILES
+from kmflow_orchestration.service.why_page import story_parts
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration.workspace.volume_paths import READ, volume_place
 from kmflow_orchestration_tests.control_databases import NewDatabase, engine_of
@@ -230,6 +231,22 @@ def test_new_content_supersedes_and_a_removed_file_changes_nothing(opened: Volum
         *("seen", "new", "changed", "superseded", "new"),
     ]
     assert opened.why("e1/b.csv").outlook.verdict == "missing"
+
+
+def test_the_page_does_not_tell_where_the_landing_place_is(opened: VolumeWorld) -> None:
+    arguments = opened.group.explaining()
+    found = explain_file("acme", "e1/never.csv", caller=VIEWER, **arguments)
+    assert LANDING in found.stories[0].outlook.reason
+
+    shown = "".join(map(str, story_parts(found, landing=arguments["landing"].place)))
+
+    assert "e1/never.csv" in shown
+    assert "/Volumes" not in shown
+
+
+def test_a_volume_has_no_inventory_of_a_folder(opened: VolumeWorld) -> None:
+    with pytest.raises(ConfigurationError, match="the landing place is a Volume"):
+        opened.group.taking_inventory()
 
 
 def test_a_file_that_goes_or_changes_before_it_is_read_is_told_and_neighbours_come_in(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.intake.arrivals import Look, SweepCursor, look
-from kmflow_orchestration.intake.landing import scan
+from kmflow_orchestration.intake.landing import lister, walk
 from kmflow_orchestration.intake.ledger import Observation
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
@@ -182,7 +182,7 @@ def test_files_that_are_done_with_are_counted_and_not_looked_at(later: LandingPl
     assert tick(later).observation.unchanged == 2
 
     known = later.ledger.fingerprints(later.group)
-    looks = list(scan(later.root, now_ns=ahead(later), known=known))
+    looks = list(walk(lister(later.root, now_ns=ahead(later), known=known)))
 
     assert set(known) == {"e1"}
     assert [(look.folder, look.files, look.unchanged) for look in looks] == [

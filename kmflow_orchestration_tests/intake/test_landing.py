@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kmflow_orchestration.errors import QuarantinedFile, StorageUnavailable
 from kmflow_orchestration.intake.entry_rules import check_entry, engagement_of, is_ignored
-from kmflow_orchestration.intake.landing import scan
+from kmflow_orchestration.intake.landing import lister, walk
 from kmflow_orchestration.metadata.intake_records import FolderLook, Seen
 
 LONG_AGO = 1_700_000_000
@@ -32,7 +32,7 @@ def drop(root: Path, path: str, content: str = "x") -> Path:
 
 
 def looks(root: Path, after: str | None = None) -> list[FolderLook]:
-    return list(scan(root, now_ns=LONG_AGO * 10**9, after=after))
+    return list(walk(lister(root, now_ns=LONG_AGO * 10**9), after))
 
 
 def seen(root: Path) -> dict[str, Seen]:
@@ -151,8 +151,8 @@ def test_a_scan_goes_on_behind_a_folder_whose_name_is_no_text(root: Path) -> Non
 def test_a_folder_that_just_changed_asks_for_another_look(root: Path) -> None:
     drop(root, "e1/f.csv")
     changed = (root / "e1").stat().st_mtime_ns
-    soon = {look.folder: look for look in scan(root, now_ns=changed + 10**9)}
-    later = {look.folder: look for look in scan(root, now_ns=changed + 10**10)}
+    soon = {look.folder: look for look in walk(lister(root, now_ns=changed + 10**9))}
+    later = {look.folder: look for look in walk(lister(root, now_ns=changed + 10**10))}
     assert (soon["e1"].mtime_ns, later["e1"].mtime_ns) == (0, changed)
 
 

@@ -19,6 +19,7 @@ from kmflow_orchestration.errors import BackendUnreachable, ConfigurationError
 from kmflow_orchestration.intake.ledger import Item, State
 from kmflow_orchestration.metadata.mirror_files import MirrorUse
 from kmflow_orchestration.operations.delete_evidence import delete_evidence
+from kmflow_orchestration.operations.download_evidence import open_download
 from kmflow_orchestration.operations.mirror_outbox import MirrorDelivery, deliver_mirror
 from kmflow_orchestration.operations.mirrored_files import mirrored_file
 from kmflow_orchestration.operations.provision import provision
@@ -289,8 +290,20 @@ def test_after_a_switch_to_the_mirror_nothing_of_the_window_needs_the_old_place(
         table = switched.group.config.namespace.bronze(f"{world.engagement}__loans")
         found = switched.group.lakehouse.query(f"SELECT amount FROM {table.sql}")
         assert [float(one) for one in found["amount"].to_pylist()] == [10.0]
+        for name, item in world.items().items():
+            arguments = switched.group.downloading()
+            download = open_download(ACME, item.item_id, caller=ANN, **arguments)
+            assert b"".join(download.chunks()).decode() == FILES[name]
+            assert read_from(switched) == mirror
     assert [item.backend for item in world.items().values()] == [backend] * 2
     assert world.rows(mirror) == sorted(FILES)
+
+
+def read_from(day: DayOfWork) -> object:
+    """The backend of the newest download, as the audit trail names it."""
+    (newest,) = day.context.config_audit.entries(ACME, limit=1)
+    assert newest.deed.after is not None
+    return newest.deed.after["backend"]
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def why_this_file(
         found = explain_file(group, asked, caller=who.caller, **arguments)
     except KmflowError as error:
         return _failed(error, group, content or path)
-    parts = story_parts(found, landing=arguments["landing"].root)
+    parts = story_parts(found, landing=arguments["landing"].place)
     status = 200 if found.stories else 404
     return page(f"{asked}: {TITLE}", top(group), form(asked), parts, status=status)
 
