@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from kmflow_orchestration.converters.arrow_values import as_type, column_type, plain
-from kmflow_orchestration.converters.column_names import column_names
+from kmflow_orchestration.converters.column_names import check_width, column_names
 from kmflow_orchestration.converters.content_look import look_at
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
@@ -19,7 +19,6 @@ from kmflow_orchestration.converters.interface import (
     Source,
 )
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.converters.record_tables import MAX_COLUMNS, TOO_LARGE
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, join
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
@@ -141,8 +140,7 @@ class ArrowTable:
         self._hash = sha256_of(source.path)
         batches = self._batches()
         schema = next(batches).schema
-        if len(schema) > MAX_COLUMNS:
-            raise CorruptInput(f"more than {MAX_COLUMNS} columns", reason=TOO_LARGE)
+        check_width(len(schema))
         types, nulls, self._rows = [EMPTY] * len(schema), [0] * len(schema), 0
         for batch in batches:
             self._rows += batch.num_rows

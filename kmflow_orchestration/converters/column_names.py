@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kmflow_orchestration.converters.failures import TOO_LARGE
+from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.names import safe_column, short_hash
 
 # Names that provenance takes in every dataset table; a source column of that name is numbered.
 RESERVED = frozenset({"group_id", "engagement_id"})
+_MAX_COLUMNS = 16_384
 _MAX_LENGTH = 120
 
 
@@ -23,6 +26,13 @@ def column_names(headers: Sequence[str | None]) -> tuple[str, ...]:
         taken.add(name)
         names.append(name)
     return tuple(names)
+
+
+def check_width(columns: int) -> None:
+    """Raises CorruptInput when that many columns are more than a table may have."""
+    if columns > _MAX_COLUMNS:
+        text = f"{columns} columns, at most {_MAX_COLUMNS} are taken"
+        raise CorruptInput(text, reason=TOO_LARGE)
 
 
 def _shortened(name: str) -> str:

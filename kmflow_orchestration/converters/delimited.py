@@ -35,7 +35,7 @@ from kmflow_orchestration.converters.interface import (
     Source,
 )
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.converters.text_encoding import UTF8, TextScan
+from kmflow_orchestration.converters.text_encoding import encoding_warnings
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind
 from kmflow_orchestration.converters.written_numbers import NumberForm
@@ -196,8 +196,8 @@ class DelimitedTable:
     @property
     def receipt(self) -> Receipt:
         counts, reading = self._counts, self._reading
-        skipped = counts.blank + counts.comments + counts.headers + reading.footer_rows
-        read = counts.read + reading.footer_rows
+        skipped = counts.blank + counts.comments + counts.headers + reading.rows_around
+        read = counts.read + reading.rows_around
         return Receipt(
             DelimitedConverter.name,
             DelimitedConverter.version,
@@ -256,7 +256,7 @@ class DelimitedTable:
 
 
 def _warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:
-    yield from _encoding_warnings(reading.scan)
+    yield from encoding_warnings(reading.scan)
     if reading.preamble_rows:
         text = f"{reading.preamble_rows} rows above the table left out: {reading.preamble_text}"
         yield ConversionWarning("preamble", text)
@@ -271,8 +271,9 @@ def _warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:
         yield ConversionWarning("surplus_fields", text, _at(counts, "rescued"))
     if counts.blank:
         yield ConversionWarning("blank_rows", f"{counts.blank} rows without any value skipped")
-    if counts.comments:
-        text = f"{counts.comments} comments beginning with {reading.comment} left out"
+    comments = counts.comments + reading.comments_above
+    if comments:
+        text = f"{comments} comments beginning with {reading.comment} left out"
         yield ConversionWarning("comments", text, _at(counts, "comments"))
     if counts.headers:
         text = f"{counts.headers} rows are the header once more: left out"
@@ -285,17 +286,6 @@ def _warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:
 
 def _at(counts: Counts, kind: str) -> str:
     return f"row {counts.first[kind]}" if kind in counts.first else ""
-
-
-def _encoding_warnings(scan: TextScan) -> Iterator[ConversionWarning]:
-    is_plain = scan.is_wide or scan.encoding == UTF8
-    if not is_plain and scan.first_bad_byte >= 0:
-        text = f"not UTF-8 at byte {scan.first_bad_byte}: read as {scan.encoding}"
-        if scan.other_encodings:
-            text += f"; could be {', '.join(scan.other_encodings)} too"
-        yield ConversionWarning("encoding", text, f"byte {scan.first_bad_byte}")
-    if scan.nul_count and not scan.is_wide:
-        yield ConversionWarning("nul_bytes", f"{scan.nul_count} NUL characters were kept")
 
 
 def _reading_warning(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from kmflow_orchestration.converters.column_names import check_width
 from kmflow_orchestration.converters.delimited_dialect import (
     SNIFFED_CHARS,
     Candidate,
@@ -23,7 +24,6 @@ from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.text_encoding import TextScan, scan_text, text_chunks
 from kmflow_orchestration.errors import CorruptInput
 
-MAX_COLUMNS: Final = 16_384
 # Files up to this size are laid out whole; of larger ones the start and the end are looked at.
 WHOLE_BYTES: Final = 1 << 20
 # Of up to this size the careful reader is no slower.
@@ -60,6 +60,7 @@ class DialectDecision:
     encoding_reason: str
     other_encodings: tuple[str, ...]
     delimiter: str
+    is_asked: bool
     quote: str
     escape: str
     record_separator: str
@@ -68,7 +69,11 @@ class DialectDecision:
     certainty: str
     tables: tuple[TableDecision, ...]
     candidates: tuple[Candidate, ...]
-    reasons: tuple[str, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What spoke for each of them, in words."""
+        return tuple(_reasons(self))
 
 
 def decide(source: Source, options: DelimitedOptions) -> tuple[DialectDecision, list[Reading]]:
@@ -91,8 +96,7 @@ def decide(source: Source, options: DelimitedOptions) -> tuple[DialectDecision, 
     layouts = lay_out(records, header=options.header, comment=options.comment, is_whole=is_whole)
     if not layouts:
         raise CorruptInput("no header row: the file holds no value", reason="no_header")
-    if max(layout.width for layout in layouts) > MAX_COLUMNS:
-        raise CorruptInput(f"{layouts[0].width} columns, at most {MAX_COLUMNS} are taken")
+    check_width(max(layout.width for layout in layouts))
     before = text.count("\n", 0, first) + text.count("\r", 0, first) - text.count("\r\n", 0, first)
     plan = _Plan(source, scan, text, form, records, before, options, is_whole)
     readings = plan.readings(layouts)
@@ -140,14 +144,19 @@ class _Plan:
     is_whole: bool
 
     def readings(self, layouts: Sequence[TableLayout]) -> list[Reading]:
-        parts = _parts(layouts)
-        return [self._reading(layout, part) for layout, part in zip(layouts, parts, strict=True)]
+        found, begin = [], 0
+        for layout, part in zip(layouts, _parts(layouts), strict=True):
+            found.append(self._reading(layout, part, begin))
+            footers = (at for at, kind in layout.asides.items() if kind is Aside.FOOTER)
+            begin = max(layout.stop, *(at + 1 for at in footers), 0)
+        return found
 
-    def _reading(self, layout: TableLayout, part: str) -> Reading:
+    def _reading(self, layout: TableLayout, part: str, begin: int) -> Reading:
+        """`begin` is the first record that no table before has to do with."""
         start_byte = self._byte_of(layout.first)
         stop_byte, footers = self._end(layout)
         header: tuple[str | None, ...] = ()
-        if layout.header.rows == 1 and layout.width > 1 and self.options.header != "none":
+        if layout.header.rows == 1 and layout.width > 1:
             header = tuple(self.records[layout.top].fields)
         preamble = sorted(at for at, kind in layout.asides.items() if kind is Aside.PREAMBLE)
         return Reading(
@@ -164,6 +173,10 @@ class _Plan:
             footer_rows=len(footers),
             footer_text=footers[0] if footers else "",
             preamble_rows=len(preamble),
+            comments_above=sum(
+                kind is Aside.COMMENT and begin <= at < layout.first
+                for at, kind in layout.asides.items()
+            ),
             preamble_text=" | ".join(map(self._line, preamble))[:_SHOWN_CHARS],
             null=self.options.null,
             decimal=self.options.decimal,
@@ -245,6 +258,7 @@ def _decision(
         plan.scan.encoding_reason,
         plan.scan.other_encodings,
         best.form.delimiter,
+        bool(plan.options.delimiter),
         best.form.quote,
         best.form.escape,
         _separator(plan.text),
@@ -253,18 +267,48 @@ def _decision(
         certainty,
         tables,
         tuple(found[:_SHOWN_CANDIDATES]),
-        tuple(_reasons(plan, best, others)),
     )
 
 
-def _reasons(plan: _Plan, best: Candidate, others: Sequence[Candidate]) -> Iterable[str]:
-    yield f"encoding {plan.scan.encoding}: {plan.scan.encoding_reason}"
-    name = repr(best.form.delimiter) if best.form.delimiter else "none"
-    asked = ", as asked" if plan.options.delimiter else ""
-    yield f"delimiter {name}{asked}: {best.reason} (score {best.score:.2f})"
-    if others:
-        other = repr(others[0].form.delimiter) if others[0].form.delimiter else "none"
-        yield f"next best delimiter {other}: {others[0].reason} (score {others[0].score:.2f})"
+def _reasons(found: DialectDecision) -> Iterator[str]:
+    others = f"; could be {', '.join(found.other_encodings)}" if found.other_encodings else ""
+    yield f"encoding {found.encoding}: {found.encoding_reason}{others}"
+    best, *less = found.candidates
+    yield f"delimiter {_named(best)}{', as asked' if found.is_asked else ''}: {_scored(best)}"
+    for other in less:
+        if other.form.delimiter != best.form.delimiter:
+            yield f"next best delimiter {_named(other)}: {_scored(other)}"
+            break
+    marks = {"quote": found.quote, "escape": found.escape, "comment": found.comment}
+    used = [f"{name} {mark}" for name, mark in marks.items() if mark]
+    yield f"records end in {found.record_separator!r}; {', '.join(used) or 'no quotes'}"
+    for table in found.tables:
+        yield _told(table)
+
+
+def _named(candidate: Candidate) -> str:
+    return repr(candidate.form.delimiter) if candidate.form.delimiter else "none"
+
+
+def _scored(candidate: Candidate) -> str:
+    parts = f"rows {candidate.pattern:.2f}, fields {candidate.tidiness:.2f}"
+    return f"{candidate.reason} (score {candidate.score:.2f}: {parts})"
+
+
+def _told(table: TableDecision) -> str:
+    name = f"table {table.part}" if table.part else "table"
+    header = f"header in row {table.header_row}" if table.header_rows else "no header"
+    aside = [
+        f"{count} rows {where}"
+        for count, where in ((table.preamble_rows, "above"), (table.footer_rows, "below"))
+        if count
+    ]
+    around = f"; {' and '.join(aside)} it left out" if aside else ""
+    width = len(table.columns)
+    return (
+        f"{name} of {width} columns: {header} ({table.header_reason}), "
+        f"data from row {table.first_data_row}{around}"
+    )
 
 
 def _separator(text: str) -> str:

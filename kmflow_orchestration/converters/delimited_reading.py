@@ -23,7 +23,7 @@ class Reading:
 
     `first_row` is the number of the first record in there, counted in the file from 1;
     `header_fields` a header that may come again, `footer_rows` how many rows behind the data were
-    left out.
+    left out, `comments_above` how many comments stand above the data.
     """
 
     path: Path
@@ -38,6 +38,7 @@ class Reading:
     header_fields: tuple[str | None, ...] = ()
     footer_rows: int = 0
     footer_text: str = ""
+    comments_above: int = 0
     preamble_rows: int = 0
     preamble_text: str = ""
     null: tuple[str, ...] = ()
@@ -49,6 +50,11 @@ class Reading:
     @property
     def width(self) -> int:
         return len(self.names)
+
+    @property
+    def rows_around(self) -> int:
+        """Rows outside the data that are counted as skipped."""
+        return self.footer_rows + self.comments_above
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.json_stream import JsonScanner, Line
@@ -22,7 +23,6 @@ from kmflow_orchestration.converters.reader_options import ReaderOptions, refuse
 from kmflow_orchestration.converters.record_tables import (
     PARENT_ID,
     ROW_ID,
-    TOO_LARGE,
     Cell,
     Form,
     OwnColumn,

@@ -5,14 +5,13 @@ What becomes what is in docs/decisions/0031.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import (
-    ConversionWarning,
     Source,
 )
 from kmflow_orchestration.converters.json_gathering import NAME, VERSION, Gathering, JsonOptions
@@ -26,10 +25,9 @@ from kmflow_orchestration.converters.packed_source import (
     unpacked_head,
 )
 from kmflow_orchestration.converters.text_encoding import (
-    UTF8,
-    UTF16,
     TextScan,
     Utf8Stream,
+    encoding_warnings,
     scan_text,
 )
 from kmflow_orchestration.file_hash import sha256_of
@@ -87,7 +85,7 @@ class JsonConverter(TableConverter):
                 else:
                     gathering.take_document(JsonScanner(stream))
         facts = {"layout": "lines" if is_lines else "document", "encoding": scan.encoding}
-        return gathering.tables(content_hash, facts, tuple(_encoding_warnings(scan)))
+        return gathering.tables(content_hash, facts, tuple(encoding_warnings(scan)))
 
 
 def _begins_as_json(head: bytes, *, is_whole: bool) -> bool:
@@ -121,9 +119,3 @@ def _is_lines(path: Path, scan: TextScan, source: Source) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _encoding_warnings(scan: TextScan) -> Iterator[ConversionWarning]:
-    if scan.encoding not in (UTF8, UTF16):
-        text = f"not UTF-8 at byte {scan.first_bad_byte}: read as {scan.encoding}"
-        yield ConversionWarning("encoding", text, f"byte {scan.first_bad_byte}")

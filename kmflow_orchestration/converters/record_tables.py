@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from kmflow_orchestration.converters.column_names import column_names
+from kmflow_orchestration.converters.column_names import check_width, column_names
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.gathered_table import (
     GatheredTable,
     SetAside,
@@ -33,9 +34,7 @@ from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnTy
 from kmflow_orchestration.errors import CorruptInput
 
 MAX_CELL_CHARACTERS = 100 << 20
-MAX_COLUMNS = 16_384
 MAX_TABLES = 1000
-TOO_LARGE = "too_large_inside"
 _BATCH_ROWS, _BATCH_CELLS = 8192, 1 << 21
 # What rows take in memory before they are set aside: of one table, of all tables of a source.
 _BATCH_BYTES, _ALL_BYTES = 16 << 20, 64 << 20
@@ -242,8 +241,7 @@ class TableDraft:
         self._grew(size)
 
     def _new_column(self, key: Hashable) -> _Column:
-        if len(self._columns) >= MAX_COLUMNS:
-            raise CorruptInput(f"more than {MAX_COLUMNS} columns", reason=TOO_LARGE)
+        check_width(len(self._columns) + 1)
         column = self._columns[key] = _Column(len(self._columns))
         return column
 

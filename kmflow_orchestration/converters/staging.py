@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kmflow_orchestration.converters.detection import detect
+from kmflow_orchestration.converters.failures import DISK_FAULTS, FAILED
 from kmflow_orchestration.converters.interface import (
     ColumnFact,
     ConversionWarning,
@@ -26,15 +26,6 @@ from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.extras import missing
-
-FAILED = "conversion_failed"
-# The source is a copy in a folder of ours: what the disk refuses there is no fault of its content.
-_DISK_FAULTS = frozenset(
-    {
-        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
-        *(errno.EIO, errno.EMFILE, errno.ENFILE),
-    }
-)
 
 Types = Mapping[str, Mapping[str, ColumnType]]
 """By part, by column: types a staging file must have, wider than its own facts ask for."""
@@ -104,7 +95,7 @@ def stage_item(task: StagingTask) -> ConvertedItem:
     except ModuleNotFoundError as error:
         raise missing(error) from error
     except OSError as error:
-        if error.errno in _DISK_FAULTS:
+        if error.errno in DISK_FAULTS:
             raise
         return quarantined(task.item_id, FAILED, f"{type(error).__name__}: {error}")
     # A reader may fail in any way on hostile bytes, and the other files must go on.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kmflow_orchestration.converters.encoding_guess import guess_encodings
+from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 
 _CHUNK_BYTES = 4 << 20
@@ -57,7 +58,6 @@ class TextScan:
     first_bad_byte: int
     nul_count: int
     quote_count: int
-    has_blank_lines: bool
     encoding_reason: str = ""
     other_encodings: tuple[str, ...] = ()
 
@@ -71,6 +71,18 @@ class TextScan:
         return self.quote_count > 0 or quote != '"'
 
 
+def encoding_warnings(scan: TextScan) -> Iterator[ConversionWarning]:
+    """What a reader of a text should know of its bytes."""
+    is_plain = scan.is_wide or scan.encoding == UTF8
+    if not is_plain and scan.first_bad_byte >= 0:
+        text = f"not UTF-8 at byte {scan.first_bad_byte}: read as {scan.encoding}"
+        if scan.other_encodings:
+            text += f"; could be {', '.join(scan.other_encodings)} too"
+        yield ConversionWarning("encoding", text, f"byte {scan.first_bad_byte}")
+    if scan.nul_count and not scan.is_wide:
+        yield ConversionWarning("nul_bytes", f"{scan.nul_count} NUL characters were kept")
+
+
 @dataclass(slots=True)
 class _Tally:
     """What one pass over a file counts; mutable while it runs."""
@@ -79,11 +91,9 @@ class _Tally:
     nuls: int = 0
     even_nuls: int = 0
     quotes: int = 0
-    has_blank_lines: bool = False
     bad: int = -1
     first: bytes = b""
     last: bytes = b""
-    tail: bytes = b"\n"
     decoder: codecs.IncrementalDecoder = field(
         default_factory=codecs.getincrementaldecoder("utf-8")
     )
@@ -94,12 +104,11 @@ class _Tally:
             self.nuls += nuls
             self.even_nuls += chunk[self.size % 2 :: 2].count(b"\x00")
         self.quotes += chunk.count(b'"')
-        self.has_blank_lines = self.has_blank_lines or _has_blank_line(self.tail + chunk)
         if self.bad < 0:
             self.bad = _first_bad(self.decoder, chunk, self.size)
         if not chunk.isascii():
             self._sample(chunk)
-        self.size, self.tail = self.size + len(chunk), chunk[-3:]
+        self.size += len(chunk)
 
     def _sample(self, chunk: bytes) -> None:
         lines = b"".join(line for line in chunk.splitlines(keepends=True) if not line.isascii())
@@ -138,14 +147,9 @@ def scan_text(path: Path, encoding: str = "") -> TextScan:
         tally.bad,
         tally.nuls,
         tally.quotes,
-        tally.has_blank_lines or name in _WIDE,
         reason,
         others,
     )
-
-
-def _has_blank_line(window: bytes) -> bool:
-    return b"\n\n" in window or b"\n\r" in window or b"\r\r" in window
 
 
 def _first_bad(

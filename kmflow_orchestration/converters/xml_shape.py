@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.record_tables import (
     MAX_CELL_CHARACTERS,
-    TOO_LARGE,
     NamedColumn,
 )
 from kmflow_orchestration.errors import CorruptInput

@@ -11,7 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 from kmflow_orchestration.clock import Clock, SystemClock
+from kmflow_orchestration.converters.failures import FAILED
 from kmflow_orchestration.errors import (
+    CorruptInput,
     DatabricksConversionError,
     KmflowError,
     OutOfMemoryError,
@@ -21,7 +23,12 @@ from kmflow_orchestration.extras import missing
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
-from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess, ProcessDied
+from kmflow_orchestration.operations.convert.one_process import (
+    Limits,
+    OneProcess,
+    ProcessDied,
+    is_at_memory_limit,
+)
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 
 CRASHED = "converter_crashed"
@@ -216,20 +223,33 @@ def _convert(task: _Task) -> FileOutcome:
     path = task.planned.path
     try:
         return _converted(task)
-    except KmflowError as error:
-        return _failed(path, error.code, error.message, error.hint)
-    except ModuleNotFoundError as error:
-        gone = missing(error)
-        return _failed(path, gone.code, gone.message, gone.hint)
-    # At its limit a process cannot even load what is installed.
-    except (MemoryError, ImportError):
-        return _out_of_memory(path)
-    except OSError as error:
-        return _failed(path, DatabricksConversionError.code, f"{error.filename}: {error.strerror}")
     # A fault of ours must not end the others' conversion either.
     except Exception as error:  # noqa: BLE001
-        text = f"a fault of kmflow itself: {type(error).__name__}: {error}"
-        return _failed(path, KmflowError.code, text)
+        return _out_of_memory(path) if _wants_memory(error) else _told(path, error)
+
+
+def _wants_memory(error: Exception) -> bool:
+    """At its limit a library fails in ways of its own; what we say of the content stands."""
+    if isinstance(error, KmflowError):
+        is_unforeseen = isinstance(error, CorruptInput) and error.reason == FAILED
+        return is_unforeseen and is_at_memory_limit()
+    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
+        # What is installed could not be loaded.
+        return True
+    return isinstance(error, MemoryError) or is_at_memory_limit()
+
+
+def _told(path: str, error: Exception) -> FileOutcome:
+    match error:
+        case ModuleNotFoundError():
+            told: KmflowError = missing(error)
+        case KmflowError():
+            told = error
+        case OSError():
+            told = DatabricksConversionError(f"{error.filename}: {error.strerror}")
+        case _:
+            told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
+    return _failed(path, told.code, told.message, told.hint)
 
 
 def _converted(task: _Task) -> FileOutcome:

@@ -21,6 +21,8 @@ from kmflow_orchestration.operations.converter_processes import converter_pool
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+# Less than a thread or a block of an array asks for at once.
+_HARDLY_ANY_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +119,36 @@ def _limited(call: _Call) -> Any:
             faulthandler.cancel_dump_traceback_later()
 
 
+def is_at_memory_limit() -> bool:
+    """Whether this process was given a limit of memory and has hardly any left."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if not _LIMITED or limit == resource.RLIM_INFINITY:
+        return False
+    return limit - _mapped_bytes() < _HARDLY_ANY_BYTES
+
+
 def _limit_memory(limit_bytes: int) -> None:
     """Beyond what is mapped now; allocations fail then, instead of the whole machine."""
     if _LIMITED:
         return
     _LIMITED.append(True)
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError):
+    mapped = _mapped_bytes()
+    if not mapped:
         # Only Linux tells; elsewhere the time limit stands alone.
         return
-    wanted = pages * resource.getpagesize() + limit_bytes
+    wanted = mapped + limit_bytes
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard == resource.RLIM_INFINITY or wanted < hard:
         resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+
+
+def _mapped_bytes() -> int:
+    """What the process has mapped; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError):
+        return 0
+    return pages * resource.getpagesize()
 
 
 _LIMITED: list[bool] = []

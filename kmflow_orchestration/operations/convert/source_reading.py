@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kmflow_orchestration.converters.detection import detect
+from kmflow_orchestration.converters.failures import DISK_FAULTS, FAILED
 from kmflow_orchestration.converters.interface import (
     ConversionWarning,
     ConvertedTable,
@@ -39,11 +39,7 @@ from kmflow_orchestration.operations.convert.options import (
 )
 from kmflow_orchestration.operations.convert.output_tables import Rows
 
-FAILED = "conversion_failed"
 _ENCRYPTED = "encrypted"
-_NOT_THE_FILES_FAULT = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.EACCES}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +201,7 @@ def naming_faults(source: Source) -> Iterator[None]:
     except MemoryError as error:
         raise OutOfMemoryError(f"{source.file_name} needs more memory than there is") from error
     except OSError as error:
-        if error.errno in _NOT_THE_FILES_FAULT:
+        if error.errno in DISK_FAULTS:
             raise
         raise _failed(source, error) from error
     # A reader may fail in any way on hostile bytes.

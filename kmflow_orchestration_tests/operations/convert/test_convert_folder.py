@@ -20,7 +20,12 @@ from kmflow_orchestration.operations.convert.convert_folder import (
     convert_folder,
 )
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
-from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess, ProcessDied
+from kmflow_orchestration.operations.convert.one_process import (
+    Limits,
+    OneProcess,
+    ProcessDied,
+    is_at_memory_limit,
+)
 from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration_tests.operations.convert.conftest import LOANS, names_in
 
@@ -173,6 +178,20 @@ def test_a_file_beyond_its_limits_fails_alone(
     assert [one.status for one in done.files] == [Status.FAILED, Status.FAILED]
     assert done.files[0].code in codes
     assert done.files[1].code == "KM-PATH-001"
+
+
+def tell_of_limit(_: object) -> bool:
+    return is_at_memory_limit()
+
+
+@pytest.mark.parametrize(("limit_bytes", "is_at_limit"), [(1 << 20, True), (2 << 30, False)])
+def test_a_process_knows_whether_it_is_at_its_memory_limit(
+    limit_bytes: int, is_at_limit: bool
+) -> None:
+    with OneProcess(Limits(memory_bytes=limit_bytes)) as process:
+        assert process.run(tell_of_limit, None) is is_at_limit
+
+    assert not is_at_memory_limit()
 
 
 def test_after_a_death_the_next_call_gets_a_new_process() -> None:
