@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> Section:
         _mark_stored(place)
         cases = [bare, first, *(_child(case, place) for case in ("sweep", "sweep", "quick"))]
         _drop(_landing(place))
-        cases.append(_child("quick", place))
+        cases += [_child(case, place) for case in ("quick", "why")]
     for found in cases:
         print(f"    {found}", flush=True)
     return _section(cases)
@@ -149,10 +149,33 @@ def _ticks(place: Path, cursor: str | None) -> tuple[int, list[float]]:
                 return files, seconds
 
 
+def _why(place: Path) -> tuple[int, list[float]]:
+    """What became of a stored file, of one that was just dropped, and of one that never was."""
+    from kmflow_orchestration.access.caller import caller_of
+    from kmflow_orchestration.access.roles import Role
+    from kmflow_orchestration.config.group_input import parse_group
+    from kmflow_orchestration.names import group_id
+    from kmflow_orchestration.operations.explain_file import explain_file
+
+    group = group_id(GROUP)
+    caller = caller_of("benchmark", (group,), Role.VIEWER)
+    asked = ("e3/00003/evidence_0003500.pdf", "e0/00000/new_0.pdf", "e4/never/was.pdf")
+    seconds = []
+    with _context(place) as context:
+        context.group_configs.save(group, parse_group(group, {}), "benchmark")
+        arguments = context.group(group).explaining()
+        for path in asked:
+            begun = time.perf_counter()
+            explain_file(GROUP, path, caller=caller, **arguments)
+            seconds.append(time.perf_counter() - begun)
+    return len(asked), seconds
+
+
 _CASES: dict[str, Callable[[Path], tuple[int, list[float]]]] = {
     "walk": _walk,
     "sweep": _sweep,
     "quick": _quick,
+    "why": _why,
 }
 
 
@@ -163,7 +186,7 @@ def _main(case: str, place: Path) -> None:
 
 
 def _section(cases: list[Found]) -> Section:
-    bare, first, _, again, quiet, dropped = cases
+    bare, first, _, again, quiet, dropped, why = cases
     names = (
         "`scandir` and `stat` alone",
         "first sweep (all files new)",
@@ -171,6 +194,7 @@ def _section(cases: list[Found]) -> Section:
         "every other sweep",
         "quick tick, nothing new",
         f"quick tick, {NEW_FILES} files dropped",
+        "why this file? (a stored one, a new one, one never seen)",
     )
     rows = tuple(
         (
@@ -192,15 +216,17 @@ def _section(cases: list[Found]) -> Section:
             f"{bare.files} empty files of one group in folders of {PER_FOLDER}, known to the "
             "ledger (SQLite) as stored. A tick here is the look at the landing place and asking "
             "what is due and what is late; Dagster's own part of a tick comes on top. A sweep goes "
-            "in slices of two seconds."
+            "in slices of two seconds. The last row asks what `kmflow files why` asks, in a "
+            "process that runs already."
         ),
         command="make bench ARGS='ticks'",
-        columns=("case", "files looked at", "ticks", "seconds", "longest tick s", "peak MB"),
+        columns=("case", "files looked at", "calls", "seconds", "longest call s", "peak MB"),
         rows=rows,
         verdicts=(
             verdict("quick tick < 2 s", slowest < 2, f"{slowest:.2f} s"),
             verdict("quick tick < 200 MB", memory < 200, f"{memory:.0f} MB"),
             verdict("sweep ≤ 2 times scandir and stat", ratio <= 2, f"{ratio:.1f} times"),
+            verdict("why this file? < 1 s", why.longest_s < 1, f"{why.longest_s:.2f} s"),
             f"the first sweep, which records every file, took {first.seconds:.0f} s",
         ),
     )
