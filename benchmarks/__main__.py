@@ -14,6 +14,7 @@ from benchmarks import (
     large_files,
     migration,
     outputs,
+    scale,
     ticks,
 )
 from benchmarks.report import Section, write
@@ -24,6 +25,7 @@ BENCHMARKS = {
     "outputs": outputs.run,
     "migration": migration.run,
     "ticks": ticks.run,
+    "scale": scale.run,
     "conversion": conversion.run,
     "csv_detection": csv_detection.run,
     "definitions": definitions_load.run,

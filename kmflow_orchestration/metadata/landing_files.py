@@ -68,7 +68,8 @@ class LandingFiles:
     def waiting_folders(self, group: GroupId) -> set[str]:
         """Folders in which a file is still waiting to be complete."""
         query = select(Row.folder).where(Row.group_id == group, Row.state == State.WAITING)
-        return set(self._session.scalars(query.distinct()))
+        # Not `distinct()`, for which SQLite goes through all files of the group, folder by folder.
+        return set(self._session.scalars(query))
 
     def save_folders(self, group: GroupId, folders: Mapping[str, FolderState | None]) -> None:
         """Remember looks at folders; None forgets one."""
@@ -195,7 +196,7 @@ class LandingFiles:
     ) -> dict[str, str]:
         """Item each path last became: of these paths, and of all paths of these items."""
         found: dict[str, str] = {}
-        query = select(Row.path, Row.item_id).where(Row.group_id == group, Row.item_id.is_not(None))
+        query = select(Row.path, Row.item_id).where(Row.group_id == group)
         for some in slices(paths):
             found.update(self._pairs(query.where(Row.path.in_(some))))
         for some in slices(item_ids):
@@ -284,7 +285,9 @@ class LandingFiles:
 def _due(now: datetime) -> ColumnElement[bool]:
     # Nothing is put off for so long: the clock was ahead then, and would keep it from us for ever.
     is_time = or_(Row.retry_at <= now, Row.retry_at > now + _NEVER_PUT_OFF_SO_LONG)
-    return or_(Row.state == State.PENDING, and_(Row.state == State.FAILED, is_time))
+    # That only two states can be due is said for the database: alternatives find no index.
+    may_be = Row.state.in_((State.PENDING, State.FAILED))
+    return and_(may_be, or_(Row.state == State.PENDING, is_time))
 
 
 def _look(change: FileChange, now: datetime) -> dict[str, object]:
