@@ -59,6 +59,7 @@ class ConverterRegistry:
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
     from kmflow_orchestration.converters.arrow_files import ArrowFileConverter
+    from kmflow_orchestration.converters.avro_files import AvroConverter
     from kmflow_orchestration.converters.dbase import DbaseConverter
     from kmflow_orchestration.converters.delimited import DelimitedConverter
     from kmflow_orchestration.converters.documents.html import HtmlConverter
@@ -77,6 +78,7 @@ def default_converters() -> ConverterRegistry:
     return ConverterRegistry(
         (
             ArrowFileConverter(),
+            AvroConverter(),
             DbaseConverter(),
             DelimitedConverter(),
             JsonConverter(),
