@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ class AvroColumn:
 
 def columns_of(schema: Any) -> tuple[AvroColumn, ...]:
     """The columns of a file by the schema it was written with."""
-    if isinstance(schema, Mapping) and schema.get("type") in ("record", "error"):
+    if is_record(schema):
         fields = schema.get("fields") or ()
         return tuple(
             AvroColumn(str(one["name"]), _arrow(one["type"]), str(one.get("doc") or ""))
@@ -66,11 +66,9 @@ def columns_of(schema: Any) -> tuple[AvroColumn, ...]:
     return (AvroColumn(VALUE, _arrow(schema)),)
 
 
-def value_getter(schema: Any) -> Callable[[Any, str], Any]:
-    """How to get a column's value out of what the library gives for one record."""
-    if isinstance(schema, Mapping) and schema.get("type") in ("record", "error"):
-        return lambda record, name: record[name]
-    return lambda record, name: record
+def is_record(schema: Any) -> bool:
+    """Whether each value of a file is a row with fields."""
+    return isinstance(schema, Mapping) and schema.get("type") in ("record", "error")
 
 
 def _arrow(schema: Any) -> pa.DataType | None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from kmflow_orchestration.converters.arrow_files import ArrowTable, Batches
-from kmflow_orchestration.converters.avro_columns import columns_of, value_getter
+from kmflow_orchestration.converters.avro_columns import VALUE, columns_of, is_record
 from kmflow_orchestration.converters.avro_header import MAGIC, AvroHeader, read_header
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import Source
@@ -68,13 +68,14 @@ class AvroConverter(TableConverter):
 
 def _batches(path: Path, header: AvroHeader) -> Batches:
     """A batch without rows first, for the schema."""
-    columns, get = columns_of(header.schema), value_getter(header.schema)
+    columns, is_plain = columns_of(header.schema), not is_record(header.schema)
     schema = pa.schema([one.field for one in columns])
     yield pa.RecordBatch.from_arrays([pa.array([], one.type) for one in schema], schema=schema)
     with refusals_of("Avro file"), path.open("rb") as stream:
         records: Iterator[Any] = _reader(is_recursive=header.is_recursive)(stream)
         while chunk := list(islice(records, _BATCH_ROWS)):
-            arrays = [one.array([get(record, one.name) for record in chunk]) for one in columns]
+            rows = [{VALUE: value} for value in chunk] if is_plain else chunk
+            arrays = [one.array([row[one.name] for row in rows]) for one in columns]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
