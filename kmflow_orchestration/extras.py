@@ -12,7 +12,9 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "convert": (
         *("charset_normalizer", "lxml", "numpy", "olefile", "oxmsg", "puremagic", "pypdfium2"),
         *("python_calamine", "selectolax", "striprtf"),
+        *("backports.zstd", "cramjam", "fastavro", "pyreadstat"),
     ),
+    "media": ("PIL", "pymediainfo"),
     "embedded": ("deltalake", "grpc", "pysail", "pyspark", "sqlglot", "starlette"),
     "postgres": ("dagster_postgres", "psycopg"),
     "demo": ("openpyxl", "palmerpenguins", "vega_datasets"),

@@ -19,6 +19,7 @@ from kmflow_orchestration.converters.interface import (
     Source,
 )
 from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, join
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
@@ -66,7 +67,9 @@ class ArrowFileConverter(TableConverter):
             raise CorruptInput("the content is neither Parquet, Arrow nor ORC")
         if kind == "encrypted" or is_encrypted:
             raise CorruptInput("the file is encrypted", reason="encrypted")
-        return (ArrowTable(source, kind),)
+        origin = Origin(self.name, self.version, sha256_of(source.path))
+        path = str(source.path)
+        return (ArrowTable(kind, origin, lambda: _READERS[kind](path)),)
 
 
 def kind_of(head: bytes) -> str:
@@ -134,10 +137,15 @@ class ArrowTable:
 
     part = ""
 
-    def __init__(self, source: Source, kind: str) -> None:
-        """Reads the whole file. Raises CorruptInput."""
-        self._path, self._kind = str(source.path), kind
-        self._hash = sha256_of(source.path)
+    def __init__(
+        self,
+        kind: str,
+        origin: Origin,
+        read: Callable[[], Batches],
+        notes: Mapping[str, tuple[tuple[str, str], ...]] | None = None,
+    ) -> None:
+        """Reads the whole file; `read` gives a batch without rows first. Raises CorruptInput."""
+        self._kind, self._origin, self._read = kind, origin, read
         batches = self._batches()
         schema = next(batches).schema
         check_width(len(schema))
@@ -154,7 +162,10 @@ class ArrowTable:
             if found == STRING and pa.types.is_timestamp(field.type)
         ]
         headers = [str(name) for name in schema.names]
-        self._facts = tuple(map(ColumnFact, column_names(headers), headers, types, nulls))
+        told = [(notes or {}).get(header, ()) for header in headers]
+        readings = [""] * len(headers)
+        names = column_names(headers)
+        self._facts = tuple(map(ColumnFact, names, headers, types, nulls, readings, told))
 
     @property
     def facts(self) -> tuple[ColumnFact, ...]:
@@ -162,9 +173,11 @@ class ArrowTable:
 
     @property
     def receipt(self) -> Receipt:
-        name, version = ArrowFileConverter.name, ArrowFileConverter.version
-        options = {"format": self._kind}
-        return Receipt(name, version, self._hash, self._rows, self._rows, options=options)
+        origin, options = self._origin, {"format": self._kind}
+        return Receipt(
+            *(origin.converter, origin.version, origin.content_hash, self._rows, self._rows),
+            options=options,
+        )
 
     @property
     def warnings(self) -> tuple[ConversionWarning, ...]:
@@ -193,7 +206,7 @@ class ArrowTable:
 
     def _batches(self) -> Batches:
         try:
-            for batch in _READERS[self._kind](self._path):
+            for batch in self._read():
                 # Offsets and texts as a file gives them are trusted by all that comes after.
                 batch.validate(full=True)
                 yield batch

@@ -116,7 +116,7 @@ def as_text(values: Any) -> pa.StringArray:
         return _texts(pc.strftime(moments, format=f"%Y-%m-%dT%H:%M:%S{zone}"))
     if _has_texts(kind):
         return _texts(pc.cast(values, pa.string()))
-    return pa.array([_cell(value) for value in values.to_pylist()], pa.string())
+    return pa.array([cell_text(value) for value in values.to_pylist()], pa.string())
 
 
 def _in_microseconds(values: Any) -> Any:
@@ -139,7 +139,8 @@ def _texts(values: Any) -> pa.StringArray:
     return found
 
 
-def _cell(value: Any) -> str | None:
+def cell_text(value: Any) -> str | None:
+    """One value as `as_text` has it."""
     if value is None:
         return None
     found = _json_value(value)

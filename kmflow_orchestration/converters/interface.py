@@ -55,7 +55,8 @@ class ColumnFact:
 
     `type` is the narrowest type of the lattice that holds each of them exactly; `source_name` is
     the header as it stood in the file, `name` its safe and unique form. `reading` says how text
-    that people wrote was read as numbers or dates, '' for values as programs write them.
+    that people wrote was read as numbers or dates, '' for values as programs write them. `notes`
+    are what the source says of the column, such as its `label`.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ColumnFact:
     type: ColumnType
     null_count: int = 0
     reading: str = ""
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ class ConverterRegistry:
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
     from kmflow_orchestration.converters.arrow_files import ArrowFileConverter
+    from kmflow_orchestration.converters.avro_files import AvroConverter
     from kmflow_orchestration.converters.dbase import DbaseConverter
     from kmflow_orchestration.converters.delimited import DelimitedConverter
     from kmflow_orchestration.converters.documents.html import HtmlConverter
@@ -72,15 +73,18 @@ def default_converters() -> ConverterRegistry:
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
+    from kmflow_orchestration.converters.statistics_files import StatisticsConverter
     from kmflow_orchestration.converters.xml_records import XmlConverter
 
     return ConverterRegistry(
         (
             ArrowFileConverter(),
+            AvroConverter(),
             DbaseConverter(),
             DelimitedConverter(),
             JsonConverter(),
             SpreadsheetConverter(),
+            StatisticsConverter(),
             XmlConverter(),
             PlainTextConverter(),
             ProcessModelConverter(),

@@ -105,6 +105,7 @@ def _tables(opened: OpenSource) -> Iterator[TableFacts]:
                 "type": str(column.type),
                 "nulls": fact.null_count,
                 "source_name": fact.source_name,
+                **dict(fact.notes),
             }
             for column, fact in zip(schema, table.facts, strict=False)
         ]

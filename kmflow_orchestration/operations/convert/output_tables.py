@@ -12,6 +12,7 @@ import pyarrow as pa
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
     SOURCE_ROW,
+    ColumnFact,
     ConvertedTable,
     TextBlock,
 )
@@ -67,12 +68,17 @@ def output_table(table: ConvertedTable, options: ConversionOptions) -> OutputTab
     headers = [fact.source_name for fact in table.facts]
     names = kept_columns(headers) if options.column_names == "keep" else tuple(types)
     columns = [
-        pa.field(name, _arrow(kind), metadata={_SOURCE_NAME: header.encode("utf-8", "replace")})
-        for name, kind, header in zip(names, types.values(), headers, strict=True)
+        pa.field(name, _arrow(types[fact.name]), metadata=_field_metadata(fact))
+        for name, fact in zip(names, table.facts, strict=True)
     ]
     if table.receipt.rows_rescued:
         columns.append(pa.field(distinct([*names, RESCUED_DATA])[-1], pa.string()))
     return OutputTable(table, types, pa.schema(columns))
+
+
+def _field_metadata(fact: ColumnFact) -> dict[bytes, bytes]:
+    told = {**dict(fact.notes), _SOURCE_NAME.decode(): fact.source_name}
+    return {name.encode(): text.encode("utf-8", "replace") for name, text in told.items()}
 
 
 def source_name(column: Any) -> str:

@@ -1,0 +1,90 @@
+"""Files of SPSS, Stata and SAS: codes stay codes, what they mean stands with the column (D41)."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kmflow_orchestration.converters.foreign_readers import refusals_of
+from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
+from kmflow_orchestration.converters.statistics_table import StatisticsTable, read_table
+from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.file_hash import sha256_of
+
+_SAS = bytes(12) + bytes.fromhex("c2ea8160b31411cfbd92080009c7318c181f1011")
+_SPSS = (b"$FL2", b"$FL3")
+# Releases of Stata that wrote a header of bytes; later ones write `<stata_dta>`.
+_STATA_RELEASES = frozenset({104, 105, 108, 110, 111, 112, 113, 114, 115})
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsOptions(ReaderOptions):
+    """`encoding`: of all texts, instead of the one the file names."""
+
+    encoding: str = ""
+
+    def check(self) -> None:
+        """See ReaderOptions."""
+        if not self.encoding:
+            return
+        try:
+            codecs.lookup(self.encoding)
+        except (LookupError, ValueError) as error:
+            hint = "such as cp1252"
+            raise refused("encoding", f"is {self.encoding!r}, no encoding", hint) from error
+
+
+class StatisticsConverter(TableConverter):
+    """Labels of columns and values become notes of the columns; user-missing codes are kept."""
+
+    name: ClassVar[str] = "statistics"
+    version: ClassVar[str] = "1"
+    media_types: ClassVar[tuple[str, ...]] = (
+        "application/x-spss-sav",
+        "application/x-stata-dta",
+        "application/x-sas-data",
+    )
+    suffixes: ClassVar[tuple[str, ...]] = (".sav", ".zsav", ".dta", ".sas7bdat")
+    libraries: ClassVar[tuple[str, ...]] = ("pyreadstat",)
+
+    def detect(self, source: Source, head: bytes) -> float:
+        """By its first bytes."""
+        return 1.0 if kind_of(head) else 0.0
+
+    def options(self) -> Mapping[str, Any]:
+        return StatisticsOptions.defaults()
+
+    def open_tables(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Sequence[StatisticsTable]:
+        """One table.
+
+        Raises:
+            CorruptInput: damaged, or too many columns (`too_large_inside`).
+            ConfigurationError: an option that is unknown, or a value it cannot have.
+        """
+        given = StatisticsOptions.parse(options)
+        with source.path.open("rb") as stream:
+            kind = kind_of(stream.read(64))
+        if not kind:
+            raise CorruptInput("the content is of neither SPSS, Stata nor SAS")
+        origin = Origin(self.name, self.version, sha256_of(source.path))
+        with refusals_of(f"{kind} file"):
+            return (read_table(source.path, kind, origin, given.encoding),)
+
+
+def kind_of(head: bytes) -> str:
+    """`sav`, `dta` or `sas7bdat` by a file's first bytes; '' for any other."""
+    if head.startswith(_SPSS):
+        return "sav"
+    if head.startswith(_SAS):
+        return "sas7bdat"
+    if head.startswith(b"<stata_dta>"):
+        return "dta"
+    is_old = len(head) > 3 and head[0] in _STATA_RELEASES and head[1] in (1, 2)
+    return "dta" if is_old and head[2:4] == b"\1\0" else ""
