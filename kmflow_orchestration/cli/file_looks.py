@@ -12,7 +12,14 @@ import typer
 
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import VerboseOption
-from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
+from kmflow_orchestration.cli.output import (
+    JsonOption,
+    complain,
+    say,
+    show_json,
+    show_rows,
+    show_text,
+)
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.inspect_file import FileFacts
@@ -125,6 +132,7 @@ def formats(
 
     import_arrow()
     from kmflow_orchestration.operations.convert.list_formats import (
+        broken_plugins,
         formats_markdown,
         list_formats,
     )
@@ -132,9 +140,13 @@ def formats(
     if markdown:
         show_text(formats_markdown())
         return
-    found = list_formats(suffix=suffix, output=output)
+    with ending_cleanly(verbose=False):
+        found, broken = list_formats(suffix=suffix, output=output), broken_plugins()
+    for plugin in broken:
+        complain(f"plugin {plugin.name} of {plugin.place} is not used: {plugin.reason}")
     if as_json:
-        show_json({"formats": [one.as_dict() for one in found]})
+        plugins = [asdict(one) for one in broken]
+        show_json({"formats": [one.as_dict() for one in found], "broken_plugins": plugins})
     else:
         columns = ("converter", "reads", "becomes", "options", "reads with")
         show_rows("Formats", columns, _format_rows(found))

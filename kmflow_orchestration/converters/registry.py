@@ -57,7 +57,12 @@ class ConverterRegistry:
 
 
 def default_converters() -> ConverterRegistry:
-    """A registry of every converter that ships."""
+    """A registry of every converter that ships, and of the plugins that are there.
+
+    Raises:
+        ConfigurationError: a plugin has the name of another converter, or claims a suffix of one
+            with the same priority.
+    """
     from kmflow_orchestration.converters.arrow_files import ArrowFileConverter
     from kmflow_orchestration.converters.avro_files import AvroConverter
     from kmflow_orchestration.converters.dbase import DbaseConverter
@@ -71,6 +76,7 @@ def default_converters() -> ConverterRegistry:
     from kmflow_orchestration.converters.json_records import JsonConverter
     from kmflow_orchestration.converters.mail.converter import MailConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
+    from kmflow_orchestration.converters.plugins import installed_plugins
     from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
     from kmflow_orchestration.converters.statistics_files import StatisticsConverter
@@ -95,5 +101,6 @@ def default_converters() -> ConverterRegistry:
             RtfConverter(),
             OpenDocumentConverter(),
             MailConverter(),
+            *installed_plugins().converters,
         )
     )

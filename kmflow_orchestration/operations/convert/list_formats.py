@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kmflow_orchestration.converters.interface import Converter, OutputKind
+from kmflow_orchestration.converters.plugins import BrokenPlugin, installed_plugins
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.extras import extra_of
 from kmflow_orchestration.operations.convert.options import (
@@ -110,6 +111,11 @@ def _library(module: str) -> Library:
         return Library(module, "", extra_of(module))
     names = importlib.metadata.packages_distributions().get(module, [module])
     return Library(module, importlib.metadata.version(names[0]), extra_of(module))
+
+
+def broken_plugins() -> tuple[BrokenPlugin, ...]:
+    """Plugins that are there and cannot be used."""
+    return installed_plugins().broken
 
 
 def formats_markdown(registry: ConverterRegistry | None = None) -> str:
