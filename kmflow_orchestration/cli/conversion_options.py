@@ -16,6 +16,12 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show where in the code a failure arose.")
 ]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", min=1, help="Seconds one file may take.")
+]
+MaxMemoryOption = Annotated[
+    int, typer.Option("--max-memory", min=64, help="Megabytes one file may take.")
+]
 
 
 def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -97,11 +97,13 @@ def convert_file(
     dry_run: bool = False,
     stem: str = "",
     keep_equal: bool = False,
+    work_key: str = "",
 ) -> Conversion:
     """Convert one file; without `output` the result lies beside it.
 
     A fault leaves what was there before, and nothing else. `stem` names the result otherwise than
-    the source; `keep_equal` takes an existing output that holds the very bytes as its own.
+    the source; `keep_equal` takes an existing output that holds the very bytes as its own;
+    `work_key` names the folder it works in for somebody who would clean up behind it.
 
     Raises:
         DatabricksConversionError: or one of its kinds; what was wrong and what to do.
@@ -122,7 +124,7 @@ def convert_file(
         layout.check_kinds()
     elif not keep_equal:
         layout.check_free()
-    recorded = _Recording(opened, chosen, file_format, clock or SystemClock())
+    recorded = _Recording(opened, chosen, file_format, clock or SystemClock(), work_key)
     if dry_run:
         planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
         manifest = recorded.manifest(layout, planned)
@@ -138,6 +140,7 @@ class _Recording:
     options: ConversionOptions
     file_format: str
     clock: Clock
+    work_key: str = ""
 
     @property
     def file_metadata(self) -> dict[str, str]:
@@ -192,7 +195,8 @@ def _converted(
 ) -> Conversion:
     opened = recording.opened
     beside = layout.folder.parent if layout.folder is not None else layout.manifest.parent
-    with work_folder(beside, opened.size_bytes, recording.clock.now()) as work:
+    now = recording.clock.now()
+    with work_folder(beside, opened.size_bytes, now, recording.work_key) as work:
         made = work
         if layout.folder is not None:
             made = work / layout.folder.name
