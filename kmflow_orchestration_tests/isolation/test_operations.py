@@ -82,6 +82,8 @@ WITHOUT_GROUP = {
         " output_table source_name parts_of expected_rows planned_record manifest_name"
         " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
         " serve kept_process limit_error is_at_memory_limit mapped_bytes"
+        " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
+        " rejects_name"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

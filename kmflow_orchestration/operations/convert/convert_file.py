@@ -12,7 +12,7 @@ from typing import Any
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
-from kmflow_orchestration.errors import OutputExistsError
+from kmflow_orchestration.errors import InvalidOptions, OutputExistsError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import (
     Layout,
@@ -30,6 +30,7 @@ from kmflow_orchestration.operations.convert.parts import (
     write_part,
 )
 from kmflow_orchestration.operations.convert.progress import Progress, Tell
+from kmflow_orchestration.operations.convert.rejects import rejects_name
 from kmflow_orchestration.operations.convert.source_reading import (
     OpenSource,
     checked_source,
@@ -62,6 +63,7 @@ class Conversion:
         """What of the source is not in the result, and that nobody asked to leave out (D19)."""
         found = [
             f"{one.file}: {one.receipt['rows_rejected']} rows were rejected"
+            + (f", see {one.rejects}" if one.rejects else "")
             for one in self.manifest.outputs
             if one.receipt.get("rows_rejected")
         ]
@@ -120,6 +122,10 @@ def convert_file(
     opened = open_source(found, converter, chosen, warnings)
     parts = parts_of(opened, replace(chosen, format_type=file_format))
     layout = lay_out(found.path, converter.name, target, [part.wanted for part in parts])
+    if chosen.is_quarantining:
+        tables = [file for file, part in zip(layout.files, parts, strict=True) if part.table]
+        extras = [file.with_name(rejects_name(file.name)) for file in tables]
+        layout = _with_extras(layout, extras)
     if chosen.force:
         layout.check_kinds()
     elif not keep_equal:
@@ -130,6 +136,15 @@ def convert_file(
         manifest = recorded.manifest(layout, planned)
         return Conversion(found.path, layout.files, layout.manifest, manifest, is_dry_run=True)
     return _converted(layout, parts, recorded, progress, keep_equal=keep_equal and not chosen.force)
+
+
+def _with_extras(layout: Layout, extras: Sequence[Path]) -> Layout:
+    for both in set(extras) & set(layout.files):
+        raise InvalidOptions(
+            f"{both.name} would be a table and the rows that another one rejects",
+            hint="choose one of them with --tables",
+        )
+    return replace(layout, extras=tuple(extras))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,17 +235,21 @@ def _converted(
         progress.at("verify", 1, 1, "files", opened.source.file_name)
         manifest = recording.manifest(layout, outputs)
         if keep_equal:
-            _check_equal(layout, manifest)
+            _check_equal(layout, manifest, made)
         put_in_place(work, layout, manifest.as_text())
     progress.at("clean", 1, 1, "files", opened.source.file_name)
     return Conversion(opened.source.path, layout.files, layout.manifest, manifest)
 
 
-def _check_equal(layout: Layout, manifest: Manifest) -> None:
+def _check_equal(layout: Layout, manifest: Manifest, made: Path) -> None:
     """What lies in the way must be what a killed conversion of the same file left."""
     layout.check_kinds()
-    for file, record in zip(layout.files, manifest.outputs, strict=True):
-        if file.exists() and sha256_of(file) != record.sha256:
+    wanted = {file: one.sha256 for file, one in zip(layout.files, manifest.outputs, strict=True)}
+    for file in layout.extras:
+        own = made / file.name
+        wanted[file] = sha256_of(own) if own.exists() else ""
+    for file, sha256 in wanted.items():
+        if file.exists() and sha256_of(file) != sha256:
             raise OutputExistsError(
                 f"{file} is there already, and not from this source",
                 hint="--force replaces it; or name another OUTPUT",

@@ -87,11 +87,16 @@ def put_in_place(work: Path, layout: Layout, manifest: str) -> None:
         return
     written = work / layout.manifest.name
     written.write_text(manifest, encoding="utf-8")
-    with _restored_on_fault((layout.manifest, *layout.files), work):
+    with _restored_on_fault((layout.manifest, *layout.files, *layout.extras), work):
         # An old manifest must not speak for new files.
         layout.manifest.unlink(missing_ok=True)
         for file in layout.files:
             (work / file.name).replace(file)
+        for file in layout.extras:
+            # Without one now, what an earlier conversion left does not speak for this one.
+            file.unlink(missing_ok=True)
+            if (work / file.name).exists():
+                (work / file.name).replace(file)
         written.replace(layout.manifest)
 
 
