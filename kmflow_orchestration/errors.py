@@ -42,7 +42,9 @@
     │   │   │                                QuarantinedFile
     │   │   └── PasswordRequiredError        it is encrypted
     │   ├── DataLossError                    the result would hold less than the source, or does
-    │   ├── OutOfMemoryError                 reading it needs more memory than it was given
+    │   ├── OutOfMemoryError        exit 6   reading it needs more memory than it was given
+    │   ├── TimeLimitExceeded       exit 6   nor is there more time for it
+    │   ├── ConverterCrashed                 the process that read it died
     │   ├── UnsupportedFormatError  exit 2   no converter reads this, or none writes that
     │   ├── InvalidOptions          exit 2   an option that is unknown, contradicts another or
     │   │                                    means nothing to this format
@@ -86,7 +88,7 @@ same call may succeed later without anybody changing anything.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 from kmflow_orchestration.redaction import redact
 
@@ -109,11 +111,22 @@ class KmflowError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # As it is: what its constructor must be told by name is no argument of an exception.
+        return _made_anew, (type(self), self.args, self.__dict__)
+
     def about(self, *, table_group_id: str = "", profile_run_id: str = "") -> Self:
         """The same error, which also says whose it is; what it says already stays."""
         self.table_group_id = self.table_group_id or table_group_id
         self.profile_run_id = self.profile_run_id or profile_run_id
         return self
+
+
+def _made_anew(kind: type[KmflowError], args: tuple[object, ...], held: object) -> KmflowError:
+    """An error that came from another process."""
+    error = kind.__new__(kind, *args)
+    vars(error).update(cast("Mapping[str, object]", held))
+    return error
 
 
 class ConfigurationError(KmflowError):
@@ -485,6 +498,20 @@ class OutOfMemoryError(DatabricksConversionError):
     """A reader needed more memory than it was given."""
 
     code = "KM-MEM-001"
+    exit_code = 6
+
+
+class TimeLimitExceeded(DatabricksConversionError):
+    """A file took more seconds than it may."""
+
+    code = "KM-CONVERT-008"
+    exit_code = 6
+
+
+class ConverterCrashed(DatabricksConversionError):
+    """The process that read a file died of it."""
+
+    code = "KM-CONVERT-009"
 
 
 class OutputError(KmflowError):

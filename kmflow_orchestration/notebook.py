@@ -14,16 +14,18 @@ Options are those of the command, by the names in docs/formats.md. What fails ra
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from kmflow_orchestration.errors import DataLossError
-from kmflow_orchestration.operations.convert.convert_file import Conversion
+from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
 from kmflow_orchestration.operations.convert.convert_file import convert_file as _convert
 from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, convert_folder
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import AUTO, OPTIONS, conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
 
@@ -84,22 +86,31 @@ def convert_file(
     format_type: str = AUTO,
     *,
     tell: Tell | None = None,
+    timeout: float | None = None,
+    max_memory: int | None = None,
     **options: Any,
 ) -> str:
     """Convert one file; the path of the result, which is a folder for several tables.
 
     `auto` makes Parquet of tables, and of a document its text and Parquet of its pieces, whose
-    path is given. `tell` hears (stage, done, total, unit, message).
+    path is given. `tell` hears (stage, done, total, unit, message). In a notebook the file is read
+    in a process of its own that may take `timeout` seconds and `max_memory` megabytes, by default
+    an hour and 2048; in a script, which that process imports, only if one of them is given.
 
     Raises:
         DatabricksConversionError: or one of its kinds. DataLossError when the result lacks
             something of the source, unless `allow_skip`.
     """
     chosen = conversion_options({**options, "format_type": format_type})
-    done = _convert(input_path, output_path, chosen, tell=tell)
-    if done.missed and not chosen.allow_skip:
+    limits = _limits(timeout, max_memory)
+    if limits is None:
+        done = _convert(input_path, output_path, chosen, tell=tell).as_dict()
+    else:
+        with kept_process(limits) as process:
+            done = convert_apart(process, input_path, output_path, chosen, tell=tell)
+    if done["missed"] and not chosen.allow_skip:
         raise DataLossError(
-            f"{_path_of(done)} lacks something of the source: {'; '.join(done.missed)}",
+            f"{_path_of(done)} lacks something of the source: {'; '.join(done['missed'])}",
             hint="allow_skip=True accepts that",
         )
     return _path_of(done)
@@ -137,12 +148,25 @@ convert_in_notebook = convert_file
 batch_convert_folder = batch_convert
 
 
-def _path_of(done: Conversion) -> str:
-    if len(done.outputs) == 1:
-        return str(done.outputs[0])
-    if all(one.is_document for one in done.manifest.outputs):
-        return str(done.outputs[-1])
-    return str(done.outputs[0].parent)
+def _limits(timeout: float | None, max_memory: int | None) -> Limits | None:
+    """Those of a process of its own; None to go without one."""
+    is_script = hasattr(sys.modules["__main__"], "__file__")
+    if timeout is None and max_memory is None and is_script:
+        return None
+    usual = Limits()
+    return Limits(
+        usual.timeout_s if timeout is None else timeout,
+        usual.memory_bytes if max_memory is None else max_memory << 20,
+    )
+
+
+def _path_of(done: Mapping[str, Any]) -> str:
+    outputs = done["outputs"]
+    if len(outputs) == 1:
+        return str(outputs[0])
+    if all(one["is_document"] for one in done["manifest"]["outputs"]):
+        return str(outputs[-1])
+    return str(Path(outputs[0]).parent)
 
 
 def _result(one: FileOutcome, *, allow_skip: bool) -> FileResult:

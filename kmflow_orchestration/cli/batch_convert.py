@@ -14,7 +14,9 @@ import typer
 
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
+    MaxMemoryOption,
     QuietOption,
+    TimeoutOption,
     VerboseOption,
     with_conversion_options,
 )
@@ -67,12 +69,8 @@ def batch_convert(
     max_files: Annotated[
         int | None, typer.Option("--max-files", min=1, help="Only the first so many by path.")
     ] = None,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=1, help="Seconds one file may take.")
-    ] = 3600,
-    max_memory: Annotated[
-        int, typer.Option("--max-memory", min=64, help="Megabytes one file may take.")
-    ] = 2048,
+    timeout: TimeoutOption = 3600,
+    max_memory: MaxMemoryOption = 2048,
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Exit 0 although no file matches.")
     ] = False,

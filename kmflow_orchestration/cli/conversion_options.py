@@ -16,6 +16,12 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show where in the code a failure arose.")
 ]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", min=1, help="Seconds one file may take.")
+]
+MaxMemoryOption = Annotated[
+    int, typer.Option("--max-memory", min=64, help="Megabytes one file may take.")
+]
 
 
 def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -36,9 +42,10 @@ def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]
 
 
 def _parameter(option: ConversionOption) -> inspect.Parameter:
-    shown = not (option.is_readers or option.is_list or option.default is False)
+    is_open = option.is_readers or option.is_list or option.default == ""
+    shown = not (is_open or option.default is False)
     told = typer.Option(*option.flags, help=_help(option), min=option.least, show_default=shown)
-    default = None if option.is_list or option.is_readers else option.default
+    default = None if is_open else option.default
     return inspect.Parameter(
         option.name,
         inspect.Parameter.KEYWORD_ONLY,
@@ -57,7 +64,8 @@ def _kind(option: ConversionOption) -> Any:
     kind: Any = type(option.default)
     if option.choices:
         kind = _words(option.name, {choice: choice for choice in option.choices})
-    return kind | None if option.is_readers and kind is not bool else kind
+    is_open = (option.is_readers and kind is not bool) or option.default == ""
+    return kind | None if is_open else kind
 
 
 def _help(option: ConversionOption) -> str:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
+    MaxMemoryOption,
     QuietOption,
+    TimeoutOption,
     VerboseOption,
     with_conversion_options,
 )
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_text
-
-if TYPE_CHECKING:
-    from kmflow_orchestration.operations.convert.convert_file import Conversion
 
 
 @with_conversion_options
@@ -32,6 +31,8 @@ def convert(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the file and tell what would be made.")
     ] = False,
+    timeout: TimeoutOption = 3600,
+    max_memory: MaxMemoryOption = 2048,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -40,37 +41,40 @@ def convert(
 
     Exit 1 also when something of the source is not in the result, unless --allow-skip.
     """
-    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
-
-    import_arrow()
     from kmflow_orchestration.cli.conversion_progress import conversion_progress
-    from kmflow_orchestration.operations.convert.convert_file import convert_file
+    from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
+    from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
-        with conversion_progress(quiet=quiet or as_json) as tell:
-            done = convert_file(source, output, options, tell=tell, dry_run=dry_run)
+        # The process first: it is begun in no time as long as nothing is displayed.
+        with (
+            kept_process(Limits(timeout, max_memory << 20)) as process,
+            conversion_progress(quiet=quiet or as_json) as tell,
+        ):
+            done = convert_apart(process, source, output, options, tell=tell, dry_run=dry_run)
     if as_json:
-        show_json(done.as_dict())
+        show_json(done)
     elif not quiet:
         _tell(done)
-    if done.missed and not options.allow_skip:
-        for one in done.missed:
+    if done["missed"] and not options.allow_skip:
+        for one in done["missed"]:
             complain(f"not in the result: {one}")
         complain("the result lacks something of the source", hint="--allow-skip accepts that")
         raise typer.Exit(1)
 
 
-def _tell(done: Conversion) -> None:
-    made = "would be made" if done.is_dry_run else "made"
-    for path, one in zip(done.outputs, done.manifest.outputs, strict=True):
-        what = "pieces of text" if one.is_document else "rows"
-        columns = f", {len(one.columns)} columns" if one.columns else ""
-        show_text(f"{path}: {one.rows} {what}{columns}\n")
-    for warning in done.manifest.warnings:
-        where = f" ({warning.location})" if warning.location else ""
-        say(f"{warning.code}{where}: {warning.message}")
-    for part in done.manifest.left_out:
+def _tell(done: Mapping[str, Any]) -> None:
+    manifest = done["manifest"]
+    for path, one in zip(done["outputs"], manifest["outputs"], strict=True):
+        what = "pieces of text" if one["is_document"] else "rows"
+        columns = f", {len(one['columns'])} columns" if one["columns"] else ""
+        show_text(f"{path}: {one['rows']} {what}{columns}\n")
+    for warning in manifest["warnings"]:
+        where = f" ({warning['location']})" if warning["location"] else ""
+        say(f"{warning['code']}{where}: {warning['message']}")
+    for part in manifest["left_out"]:
         say(f"left out, as it was not asked for: {part}")
-    say(f"{len(done.outputs)} file(s) {made}; {done.manifest_path} tells all about them")
+    made = "would be made" if done["dry_run"] else "made"
+    say(f"{len(done['outputs'])} file(s) {made}; {done['manifest_path']} tells all about them")

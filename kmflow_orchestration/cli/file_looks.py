@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
-from kmflow_orchestration.cli.conversion_options import VerboseOption
+from kmflow_orchestration.cli.conversion_options import (
+    MaxMemoryOption,
+    TimeoutOption,
+    VerboseOption,
+)
 from kmflow_orchestration.cli.output import (
     JsonOption,
     complain,
@@ -22,7 +25,6 @@ from kmflow_orchestration.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from kmflow_orchestration.operations.convert.inspect_file import FileFacts
     from kmflow_orchestration.operations.convert.list_formats import FormatFacts
 
 
@@ -41,51 +43,54 @@ def info(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say why it is read as it is, and how sure that is.")
     ] = False,
+    timeout: TimeoutOption = 3600,
+    max_memory: MaxMemoryOption = 2048,
     verbose: VerboseOption = False,
 ) -> None:
     """Size, hash, format, tables with exact row counts, columns and types of a file."""
-    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
+    from kmflow_orchestration.operations.convert.apart import inspect_apart, kept_process
+    from kmflow_orchestration.operations.convert.one_process import Limits
 
-    import_arrow()
-    from kmflow_orchestration.operations.convert.inspect_file import inspect_file
-
-    with ending_cleanly(verbose=verbose):
-        found = inspect_file(file, explain=explain)
+    with (
+        ending_cleanly(verbose=verbose),
+        kept_process(Limits(timeout, max_memory << 20)) as process,
+    ):
+        found = inspect_apart(process, file, explain=explain)
     if form is Form.JSON:
-        show_json(found.as_dict())
+        show_json(found)
     elif form is Form.YAML:
         show_text(_yaml(found))
     else:
         _tell(found)
 
 
-def _yaml(found: FileFacts) -> str:
+def _yaml(found: Mapping[str, Any]) -> str:
     import json
 
     import yaml
 
-    plain = json.loads(json.dumps(found.as_dict(), default=str))
+    plain = json.loads(json.dumps(found, default=str))
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
-def _tell(found: FileFacts) -> None:
+def _tell(found: Mapping[str, Any]) -> None:
     facts = {
-        "size": f"{found.size_bytes} bytes",
-        "SHA-256": found.sha256,
-        "read by": f"{found.converter} {found.converter_version}",
-        **{f"pieces: {kind}": count for kind, count in found.pieces.items()},
-        **found.properties,
+        "size": f"{found['size_bytes']} bytes",
+        "SHA-256": found["sha256"],
+        "read by": f"{found['converter']} {found['converter_version']}",
+        **{f"pieces: {kind}": count for kind, count in found["pieces"].items()},
+        **found["properties"],
     }
-    show_rows(found.file, ("fact", "value"), facts.items(), whole="value")
-    for table in found.tables:
-        how = ", ".join(f"{name} {value!r}" for name, value in table.read_as.items())
-        title = f"{table.part or 'table'}: {table.rows} rows ({how})"
-        rows = [(one["name"], one["type"], one["nulls"]) for one in table.columns]
+    show_rows(found["file"], ("fact", "value"), facts.items(), whole="value")
+    for table in found["tables"]:
+        how = ", ".join(f"{name} {value!r}" for name, value in table["read_as"].items())
+        title = f"{table['part'] or 'table'}: {table['rows']} rows ({how})"
+        rows = [(one["name"], one["type"], one["nulls"]) for one in table["columns"]]
         show_rows(title, ("column", "type", "NULLs"), rows)
-    for warning in found.warnings:
-        where = f" ({warning.location})" if warning.location else ""
-        say(f"{warning.code}{where}: {warning.message}")
-    for reason in found.why:
+    for warning in found["warnings"]:
+        where = f" ({warning['location']})" if warning["location"] else ""
+        say(f"{warning['code']}{where}: {warning['message']}")
+    for reason in found["why"]:
         show_text(f"{reason}\n")
 
 
@@ -95,26 +100,29 @@ def validate(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read to the end, not 1000 rows of each table.")
     ] = False,
+    timeout: TimeoutOption = 3600,
+    max_memory: MaxMemoryOption = 2048,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Whether each file's own reader takes it; exit 0 only if all are sound."""
-    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
+    from kmflow_orchestration.operations.convert.apart import kept_process, validate_apart
+    from kmflow_orchestration.operations.convert.one_process import Limits
 
-    import_arrow()
-    from kmflow_orchestration.operations.convert.inspect_file import validate_file
-
-    with ending_cleanly(verbose=verbose):
-        found = [validate_file(file, deep=deep) for file in files]
+    with (
+        ending_cleanly(verbose=verbose),
+        kept_process(Limits(timeout, max_memory << 20)) as process,
+    ):
+        found = [validate_apart(process, file, deep=deep) for file in files]
     if as_json:
-        show_json({"files": [asdict(one) for one in found]})
+        show_json({"files": found})
     else:
         for one in found:
-            if one.is_valid:
-                show_text(f"{one.file}: sound ({one.converter}, {one.rows} rows)\n")
-            else:
-                show_text(f"{one.file}: {one.code}: {one.message}\n")
-    if not all(one.is_valid for one in found):
+            told = f"sound ({one['converter']}, {one['rows']} rows)"
+            if not one["is_valid"]:
+                told = f"{one['code']}: {one['message']}"
+            show_text(f"{one['file']}: {told}\n")
+    if not all(one["is_valid"] for one in found):
         raise typer.Exit(1)
 
 

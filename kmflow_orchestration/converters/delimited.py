@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ from kmflow_orchestration.converters.interface import (
     ColumnFact,
     ConversionWarning,
     Receipt,
+    RejectedRow,
     Source,
 )
 from kmflow_orchestration.converters.kinds import TableConverter
@@ -203,7 +205,8 @@ class DelimitedTable:
             DelimitedConverter.version,
             reading.scan.content_hash,
             rows_read=read,
-            rows_written=read - skipped,
+            rows_written=read - skipped - counts.rejected,
+            rows_rejected=counts.rejected,
             rows_skipped=skipped,
             rows_padded=counts.padded,
             rows_rescued=counts.rescued,
@@ -242,6 +245,13 @@ class DelimitedTable:
             ]
             yield pa.RecordBatch.from_arrays([block.rows, *values, block.rescued], names=names)
 
+    def rejected_rows(self) -> Iterator[RejectedRow]:
+        """See RejectsRows."""
+        counts = Counts(rejects=[])
+        for _ in chain(self._blocks(counts), (None,)):
+            found, counts.rejects = counts.rejects, []
+            yield from found or ()
+
     def _typed(self, at: int, values: pa.StringArray, wanted: ColumnType) -> pa.Array[Any]:
         reading = self._readings.get(at)
         is_text = wanted.kind in {Kind.STRING, Kind.EMPTY}
@@ -269,6 +279,9 @@ def _warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:
     if counts.rescued:
         text = f"{counts.rescued} rows have surplus fields: kept in {RESCUED_DATA}"
         yield ConversionWarning("surplus_fields", text, _at(counts, "rescued"))
+    if counts.rejected:
+        text = f"{counts.rejected} rows have too few or too many fields: left out"
+        yield ConversionWarning("rejected_rows", text, _at(counts, "rejected"))
     if counts.blank:
         yield ConversionWarning("blank_rows", f"{counts.blank} rows without any value skipped")
     comments = counts.comments + reading.comments_above

@@ -8,6 +8,9 @@ from typing import Any, Final
 
 from kmflow_orchestration.converters.reader_options import ReaderOptions, check_names, refused
 
+RESCUE: Final = "rescue"
+REJECT: Final = "reject"
+FAIL: Final = "fail"
 _WORDS: Final = {
     "tab": "\t",
     "\\t": "\t",
@@ -35,6 +38,7 @@ class DelimitedOptions(ReaderOptions):
     skip_lines: int = 0
     decimal: str = ""
     thousands: str = ""
+    bad_lines: str = RESCUE
 
     @classmethod
     def parse(cls, given: Mapping[str, Any] | None) -> DelimitedOptions:
@@ -43,6 +47,8 @@ class DelimitedOptions(ReaderOptions):
         `delimiter`, `quote`, `escape` and `comment` are characters or words such as `tab`; of
         these all but the delimiter may be `none`. `header` is `auto`, `none` or the number of the
         header's record, from 1. `null` is a list of words, or one text with commas.
+        `bad_lines` says what becomes of a row with too few or too many fields: `rescue` pads it or
+        keeps the surplus, `reject` leaves it out and counts it, `fail` ends with the first.
 
         Raises:
             ConfigurationError: an unknown option, or a value it cannot have; nothing was read.
@@ -121,6 +127,13 @@ def _thousands(name: str, value: Any) -> str:
     return _one_of(name, value, _GROUPS)
 
 
+def _bad_lines(name: str, value: Any) -> str:
+    word = _text(name, value) or RESCUE
+    if word not in (RESCUE, REJECT, FAIL):
+        raise refused(name, f"is {value!r}", "use fail, rescue or reject")
+    return word
+
+
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     mark = _WORDS.get(_text(name, value), _text(name, value))
     if mark and mark not in allowed:
@@ -139,4 +152,5 @@ _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "skip_lines": _count,
     "decimal": _decimal,
     "thousands": _thousands,
+    "bad_lines": _bad_lines,
 }

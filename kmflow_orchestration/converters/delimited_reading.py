@@ -11,10 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kmflow_orchestration.converters.delimited_layout import is_comment
+from kmflow_orchestration.converters.delimited_options import FAIL, RESCUE
 from kmflow_orchestration.converters.delimited_records import Format, Record, TextRecord
+from kmflow_orchestration.converters.interface import RejectedRow
 from kmflow_orchestration.converters.text_encoding import TextScan
+from kmflow_orchestration.errors import CorruptInput
 
 FIRST_BLOCK_BYTES = 4 << 20
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Reading:
     null: tuple[str, ...] = ()
     decimal: str = ""
     thousands: str = ""
+    bad_lines: str = RESCUE
     is_careful: bool = True
     block_bytes: int = FIRST_BLOCK_BYTES
 
@@ -68,11 +73,14 @@ class Counts:
     comments: int = 0
     headers: int = 0
     strays: int = 0
+    rejected: int = 0
+    rejects: list[RejectedRow] | None = None
+    """Those rejected since they were last taken from here; None if nobody wants to know."""
     first: dict[str, int] = field(default_factory=dict)
 
     @property
     def written(self) -> int:
-        return self.read - self.blank - self.comments - self.headers
+        return self.read - self.blank - self.comments - self.headers - self.rejected
 
     def note(self, kind: str, row: int) -> None:
         """Keep the first row of a kind, for a message about it."""
@@ -109,6 +117,9 @@ def block_of(records: Iterable[NumberedRecord], reading: Reading, counts: Counts
         extra = fields[width:]
         # A trailing delimiter leaves an empty surplus field: there is nothing to rescue.
         is_rescued = any(value is not None for value in extra)
+        if (is_rescued or len(fields) < width) and reading.bad_lines != RESCUE:
+            _reject(each, reading, counts)
+            continue
         if is_rescued:
             counts.rescued += 1
             counts.note("rescued", each.row)
@@ -122,6 +133,24 @@ def block_of(records: Iterable[NumberedRecord], reading: Reading, counts: Counts
     return Block(
         pa.array(rows, pa.int64()), _columns(fitted, width), pa.array(rescued, pa.string())
     )
+
+
+def _reject(each: NumberedRecord, reading: Reading, counts: Counts) -> None:
+    """Leave a record out. Raises CorruptInput if the first such is to end it all."""
+    fields = each.record.fields
+    reason = f"it has {len(fields)} fields, and there are {reading.width} columns"
+    raw = json.dumps(fields, ensure_ascii=False)
+    if reading.bad_lines == FAIL:
+        where = f"table {reading.part}, " if reading.part else ""
+        raise CorruptInput(
+            f"{where}row {each.row}: {reason}: {raw[:_SHOWN]}",
+            reason="ragged_rows",
+            hint="by itself such rows are kept; --on-bad-row quarantine leaves them out",
+        )
+    counts.rejected += 1
+    counts.note("rejected", each.row)
+    if counts.rejects is not None:
+        counts.rejects.append(RejectedRow(each.row, raw, reason))
 
 
 def is_left_out(each: NumberedRecord, reading: Reading, counts: Counts) -> bool:

@@ -91,6 +91,28 @@ class Receipt:
         return self.rows_read == self.rows_written + self.rows_rejected + self.rows_skipped
 
 
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row of the source that was left out; `raw` is its text as JSON.
+
+    `column` is '' where the reason is about the whole row.
+    """
+
+    source_row: int
+    raw: str
+    reason: str
+    column: str = ""
+
+
+@runtime_checkable
+class RejectsRows(Protocol):
+    """A table whose reader can leave out rows that are not as they should be."""
+
+    def rejected_rows(self) -> Iterator[RejectedRow]:
+        """Those its receipt counts as rejected, in source order; reads the source again."""
+        ...
+
+
 class ConvertedTable(Protocol):
     """One table of a source, read to its end once before anything here is known."""
 

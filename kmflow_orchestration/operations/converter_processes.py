@@ -13,11 +13,12 @@ from kmflow_orchestration.redacted_process import install as install_redaction
 def converter_pool(workers: int) -> ProcessPoolExecutor:
     """A pool of processes; they end with the pool, or with this process should it be killed."""
     # Spawned: a forked child would inherit our threads' locks and database connections.
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
+    context = get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=begin_converter_process)
 
 
-def _begin() -> None:
-    """It holds no secret but those in its environment, which it must not show."""
+def begin_converter_process() -> None:
+    """The first thing such a process does: it shows no secret, and ends with who began it."""
     install_redaction()
     _end_with_parent()
 

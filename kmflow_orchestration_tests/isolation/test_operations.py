@@ -48,7 +48,7 @@ WITHOUT_GROUP = {
         "lots_of wanted_files converter_pool dataset_key table_names needed_types table_columns"
         " have_same_types can_widen rows_of table_name quiet_collector side_by_side plan_import"
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
-        " file_fields problem_fields totals_fields"
+        " file_fields problem_fields totals_fields begin_converter_process"
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
         " read_entries no_progress shown shown_difference side_json table_of clashes estimated_s"
@@ -73,14 +73,17 @@ WITHOUT_GROUP = {
     "files of the person at the shell, who names them: no group, no store, no database": (
         "convert_file convert_folder plan_folder verify_output inspect_file validate_file"
         " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
-        " format_of work_folder sweep put_in_place write_part write_rows column_prints"
+        " format_of work_folder sweep put_in_place write_part convert_apart inspect_apart"
+        " validate_apart nothing_left remove_left write_rows column_prints"
         " parquet_differences text_differences"
     ),
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " output_table source_name parts_of expected_rows planned_record manifest_name"
         " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
-        " lean_process_id"
+        " serve kept_process limit_error is_at_memory_limit mapped_bytes"
+        " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
+        " rejects_name"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

@@ -12,7 +12,7 @@ from typing import Any
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
-from kmflow_orchestration.errors import OutputExistsError
+from kmflow_orchestration.errors import InvalidOptions, OutputExistsError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import (
     Layout,
@@ -30,6 +30,7 @@ from kmflow_orchestration.operations.convert.parts import (
     write_part,
 )
 from kmflow_orchestration.operations.convert.progress import Progress, Tell
+from kmflow_orchestration.operations.convert.rejects import rejects_name
 from kmflow_orchestration.operations.convert.source_reading import (
     OpenSource,
     checked_source,
@@ -62,6 +63,7 @@ class Conversion:
         """What of the source is not in the result, and that nobody asked to leave out (D19)."""
         found = [
             f"{one.file}: {one.receipt['rows_rejected']} rows were rejected"
+            + (f", see {one.rejects}" if one.rejects else "")
             for one in self.manifest.outputs
             if one.receipt.get("rows_rejected")
         ]
@@ -97,11 +99,13 @@ def convert_file(
     dry_run: bool = False,
     stem: str = "",
     keep_equal: bool = False,
+    work_key: str = "",
 ) -> Conversion:
     """Convert one file; without `output` the result lies beside it.
 
     A fault leaves what was there before, and nothing else. `stem` names the result otherwise than
-    the source; `keep_equal` takes an existing output that holds the very bytes as its own.
+    the source; `keep_equal` takes an existing output that holds the very bytes as its own;
+    `work_key` names the folder it works in for somebody who would clean up behind it.
 
     Raises:
         DatabricksConversionError: or one of its kinds; what was wrong and what to do.
@@ -118,16 +122,29 @@ def convert_file(
     opened = open_source(found, converter, chosen, warnings)
     parts = parts_of(opened, replace(chosen, format_type=file_format))
     layout = lay_out(found.path, converter.name, target, [part.wanted for part in parts])
+    if chosen.is_quarantining:
+        tables = [file for file, part in zip(layout.files, parts, strict=True) if part.table]
+        extras = [file.with_name(rejects_name(file.name)) for file in tables]
+        layout = _with_extras(layout, extras)
     if chosen.force:
         layout.check_kinds()
     elif not keep_equal:
         layout.check_free()
-    recorded = _Recording(opened, chosen, file_format, clock or SystemClock())
+    recorded = _Recording(opened, chosen, file_format, clock or SystemClock(), work_key)
     if dry_run:
         planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
         manifest = recorded.manifest(layout, planned)
         return Conversion(found.path, layout.files, layout.manifest, manifest, is_dry_run=True)
     return _converted(layout, parts, recorded, progress, keep_equal=keep_equal and not chosen.force)
+
+
+def _with_extras(layout: Layout, extras: Sequence[Path]) -> Layout:
+    for both in set(extras) & set(layout.files):
+        raise InvalidOptions(
+            f"{both.name} would be a table and the rows that another one rejects",
+            hint="choose one of them with --tables",
+        )
+    return replace(layout, extras=tuple(extras))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +155,7 @@ class _Recording:
     options: ConversionOptions
     file_format: str
     clock: Clock
+    work_key: str = ""
 
     @property
     def file_metadata(self) -> dict[str, str]:
@@ -192,7 +210,8 @@ def _converted(
 ) -> Conversion:
     opened = recording.opened
     beside = layout.folder.parent if layout.folder is not None else layout.manifest.parent
-    with work_folder(beside, opened.size_bytes, recording.clock.now()) as work:
+    now = recording.clock.now()
+    with work_folder(beside, opened.size_bytes, now, recording.work_key) as work:
         made = work
         if layout.folder is not None:
             made = work / layout.folder.name
@@ -216,17 +235,21 @@ def _converted(
         progress.at("verify", 1, 1, "files", opened.source.file_name)
         manifest = recording.manifest(layout, outputs)
         if keep_equal:
-            _check_equal(layout, manifest)
+            _check_equal(layout, manifest, made)
         put_in_place(work, layout, manifest.as_text())
     progress.at("clean", 1, 1, "files", opened.source.file_name)
     return Conversion(opened.source.path, layout.files, layout.manifest, manifest)
 
 
-def _check_equal(layout: Layout, manifest: Manifest) -> None:
+def _check_equal(layout: Layout, manifest: Manifest, made: Path) -> None:
     """What lies in the way must be what a killed conversion of the same file left."""
     layout.check_kinds()
-    for file, record in zip(layout.files, manifest.outputs, strict=True):
-        if file.exists() and sha256_of(file) != record.sha256:
+    wanted = {file: one.sha256 for file, one in zip(layout.files, manifest.outputs, strict=True)}
+    for file in layout.extras:
+        own = made / file.name
+        wanted[file] = sha256_of(own) if own.exists() else ""
+    for file, sha256 in wanted.items():
+        if file.exists() and sha256_of(file) != sha256:
             raise OutputExistsError(
                 f"{file} is there already, and not from this source",
                 hint="--force replaces it; or name another OUTPUT",

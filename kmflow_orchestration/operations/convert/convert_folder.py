@@ -6,20 +6,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock, SystemClock
-from kmflow_orchestration.converters.failures import FAILED
 from kmflow_orchestration.errors import (
-    CorruptInput,
+    ConverterCrashed,
     DatabricksConversionError,
     KmflowError,
-    OutOfMemoryError,
+    TimeLimitExceeded,
     UnsafePath,
 )
 from kmflow_orchestration.extras import missing
+from kmflow_orchestration.operations.convert.apart import limit_error
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
@@ -27,9 +28,9 @@ from kmflow_orchestration.operations.convert.one_process import (
     Limits,
     OneProcess,
     ProcessDied,
-    is_at_memory_limit,
 )
 from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.work_folder import remove_left
 
 CRASHED = "converter_crashed"
 TIMED_OUT = "timed_out"
@@ -94,6 +95,7 @@ class _Task:
     options: ConversionOptions
     resume: bool
     dry_run: bool
+    work_key: str = field(default_factory=lambda: uuid4().hex)
 
 
 Told = Callable[[int, int, FileOutcome], None]
@@ -191,65 +193,38 @@ class _Batch:
             return _failed(planned.path, UnsafePath.code, text)
         begun = self._clock.monotonic()
         try:
-            outcome = process.run(_convert, task)
-        except ProcessDied as death:
-            outcome = self._died(planned.path, timed_out=death.timed_out)
-        except MemoryError:
-            outcome = _out_of_memory(planned.path)
-        if outcome.code == OutOfMemoryError.code:
-            # At its limit it is of no use to the next file.
-            process.renew()
+            outcome: FileOutcome = process.run(_converted, task)
+        # Nothing that is wrong with one file, nor a fault of ours, ends the others' conversion.
+        except Exception as error:  # noqa: BLE001
+            outcome = self._told(planned.path, error)
+        finally:
+            remove_left(planned.folder, task.work_key)
         return replace(outcome, seconds=round(self._clock.monotonic() - begun, 3))
 
-    def _died(self, path: str, *, timed_out: bool) -> FileOutcome:
-        if timed_out:
-            text = f"{path} took more than {self._limits.timeout_s:g} seconds"
-            return _failed(path, TIMED_OUT, text, "--timeout gives it more")
-        text = f"the process that converted {path} died"
-        return _failed(path, CRASHED, text, "--max-memory may have been too little for it")
+    def _told(self, path: str, error: Exception) -> FileOutcome:
+        match error:
+            case MemoryError() | ProcessDied():
+                told: KmflowError = limit_error(error, path, self._limits)
+            case ModuleNotFoundError():
+                told = missing(error)
+            case KmflowError():
+                told = error
+            case OSError():
+                told = DatabricksConversionError(f"{error.filename}: {error.strerror}")
+            case _:
+                told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
+        code = _WITHOUT_ANSWER.get(type(told), told.code)
+        return _failed(path, code, told.message, told.hint)
 
 
 def _failed(path: str, code: str, message: str, hint: str = "") -> FileOutcome:
     return FileOutcome(path, Status.FAILED, code=code, message=message, hint=hint)
 
 
-def _out_of_memory(path: str) -> FileOutcome:
-    text = f"{path} needs more memory than it may have"
-    return _failed(path, OutOfMemoryError.code, text, "--max-memory gives it more")
-
-
-def _convert(task: _Task) -> FileOutcome:
-    """One file, in a process of its own; whatever is wrong with it is its outcome."""
-    path = task.planned.path
-    try:
-        return _converted(task)
-    # A fault of ours must not end the others' conversion either.
-    except Exception as error:  # noqa: BLE001
-        return _out_of_memory(path) if _wants_memory(error) else _told(path, error)
-
-
-def _wants_memory(error: Exception) -> bool:
-    """At its limit a library fails in ways of its own; what we say of the content stands."""
-    if isinstance(error, KmflowError):
-        is_unforeseen = isinstance(error, CorruptInput) and error.reason == FAILED
-        return is_unforeseen and is_at_memory_limit()
-    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
-        # What is installed could not be loaded.
-        return True
-    return isinstance(error, MemoryError) or is_at_memory_limit()
-
-
-def _told(path: str, error: Exception) -> FileOutcome:
-    match error:
-        case ModuleNotFoundError():
-            told: KmflowError = missing(error)
-        case KmflowError():
-            told = error
-        case OSError():
-            told = DatabricksConversionError(f"{error.filename}: {error.strerror}")
-        case _:
-            told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
-    return _failed(path, told.code, told.message, told.hint)
+_WITHOUT_ANSWER: dict[type[KmflowError], str] = {
+    TimeLimitExceeded: TIMED_OUT,
+    ConverterCrashed: CRASHED,
+}
 
 
 def _converted(task: _Task) -> FileOutcome:
@@ -265,6 +240,7 @@ def _converted(task: _Task) -> FileOutcome:
         dry_run=task.dry_run,
         stem=planned.stem,
         keep_equal=task.resume,
+        work_key=task.work_key,
     )
     if earlier is not None and not task.dry_run:
         earlier.remove_unless(done)

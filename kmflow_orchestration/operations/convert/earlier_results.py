@@ -59,6 +59,8 @@ class EarlierResult:
         for output in map(Path, self.outputs):
             if output not in done.outputs:
                 output.unlink(missing_ok=True)
+        for rejects in {one.rejects for one in self.manifest.outputs} - {""}:
+            (self.path.parent / rejects).unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 

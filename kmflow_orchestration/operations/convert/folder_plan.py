@@ -125,6 +125,7 @@ def _made_from(root: Path, folder: Path, names: Sequence[str]) -> set[str]:
             continue
         if root in (folder / manifest.source_path).resolve().parents:
             found.update(one.file for one in manifest.outputs)
+            found.update(one.rejects for one in manifest.outputs)
     return found
 
 

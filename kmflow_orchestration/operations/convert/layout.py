@@ -47,10 +47,12 @@ class Layout:
     files: tuple[Path, ...]
     manifest: Path
     folder: Path | None = None
+    extras: tuple[Path, ...] = ()
+    """Files beside these that may come to be, or not."""
 
     def check_free(self) -> None:
         """Raises OutputExistsError, or UnsafePath for a file where a folder goes or the reverse."""
-        places = (self.folder,) if self.folder is not None else self.files
+        places = (self.folder,) if self.folder is not None else (*self.files, *self.extras)
         for place in places:
             self._check_kind(place)
             if place.exists() or place.is_symlink():
@@ -60,7 +62,7 @@ class Layout:
 
     def check_kinds(self) -> None:
         """What `--force` replaces is of the same kind. Raises UnsafePath."""
-        for place in (self.folder,) if self.folder is not None else self.files:
+        for place in (self.folder,) if self.folder is not None else (*self.files, *self.extras):
             self._check_kind(place)
 
     def _check_kind(self, place: Path) -> None:

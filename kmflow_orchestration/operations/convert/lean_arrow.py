@@ -5,7 +5,6 @@ Nothing in a conversion needs them, and both together take longer than a small f
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 
@@ -29,9 +28,3 @@ def import_arrow() -> None:
     finally:
         for name in _UNNEEDED:
             del sys.modules[name]
-
-
-def lean_process_id() -> int:
-    """Of this process, which has imported Arrow lean now: the first thing a new one is asked."""
-    import_arrow()
-    return os.getpid()

@@ -32,7 +32,11 @@ class ColumnRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutputRecord:
-    """One file of a result. `receipt` has the counts of the reader, for tables."""
+    """One file of a result. `receipt` has the counts of the reader, for tables.
+
+    `rejects` is the file with rows that do not fit, `misfits` how many of them do not fit the
+    schema and would otherwise be in here.
+    """
 
     file: str
     file_format: str
@@ -43,6 +47,8 @@ class OutputRecord:
     columns: tuple[ColumnRecord, ...] = ()
     receipt: Mapping[str, Any] = field(default_factory=dict)
     is_document: bool = False
+    rejects: str = ""
+    misfits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

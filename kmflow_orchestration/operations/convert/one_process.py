@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
-import resource
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import FrameType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from kmflow_orchestration.operations.convert.lean_arrow import lean_process_id
-from kmflow_orchestration.operations.converter_processes import converter_pool
+from kmflow_orchestration.errors import OutOfMemoryError
+from kmflow_orchestration.operations.convert.process_memory import StillAtLimit
+from kmflow_orchestration.operations.convert.worker import Call, Failure, Word, serve
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-# Less than a thread or a block of an array asks for at once.
-_HARDLY_ANY_BYTES = 32 << 20
+# How often it is looked whether the process still does something.
+_LOOK_EVERY_S = 1.0
+# What a process gets to clean up, or to begin at all on a busy machine.
+_GRACE_S = 10.0
+_BEGIN_S = 120.0
+
+Hear = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may take: seconds, and bytes of memory beyond those of an idle process."""
+    """What one file may take: seconds, and bytes of memory beyond those of an idle process.
+
+    At its limit of memory a process that does nothing for `patience_s` has come to its end.
+    """
 
     timeout_s: float = 3600.0
     memory_bytes: int = 2 << 30
+    patience_s: float = 10.0
 
 
 class ProcessDied(Exception):
@@ -41,13 +49,25 @@ class ProcessDied(Exception):
         self.timed_out = timed_out
 
 
+class WhereItArose(Exception):
+    """The traceback of the other process, as the cause of its error in this one."""
+
+
 class OneProcess:
     """Runs functions in a process under limits; after a death the next gets a new one."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._pool: ProcessPoolExecutor | None = None
-        self._process_id = 0
+        self.limits = limits
+        self._process: BaseProcess | None = None
+        self._line: Connection | None = None
+        self._is_busy = False
+        self._owner = os.getpid()
+        self._interrupted = threading.Event()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process began it, and not one that this is a copy of."""
+        return self._owner == os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -55,100 +75,145 @@ class OneProcess:
     def __exit__(self, *_: object) -> None:
         self.renew()
 
-    def run(self, function: Callable[[Task], Result], task: Task) -> Result:
-        """What the function gives. Raises what it raises, MemoryError and ProcessDied."""
-        begun = time.monotonic()
+    def run(self, function: Callable[..., Any], task: Any, *, hear: Hear | None = None) -> Any:
+        """What the function gives. Raises what it raises, MemoryError and ProcessDied.
+
+        With `hear` the function takes a callback as well, and what it tells arrives there, not
+        every time but each change of its first argument.
+        """
+        call = Call(function, task, self.limits.memory_bytes, str(Path.cwd()), hear is not None)
         try:
-            if self._pool is None:
-                self._pool = converter_pool(1)
-                self._process_id = self._pool.submit(_begun).result()
-                begun = time.monotonic()
-            call = _Call(function, task, self._limits)
-            answer: Result = self._pool.submit(_limited, call).result()
-        except BrokenProcessPool as error:
-            self.renew()
-            timed_out = time.monotonic() - begun >= self._limits.timeout_s
-            raise ProcessDied(timed_out=timed_out) from error
-        return answer
+            self.start()
+            return self._asked(call, hear or _deaf)
+        except (MemoryError, OutOfMemoryError, ProcessDied):
+            # At its limit it is of no use to the next file.
+            self._end(grace_s=0)
+            raise
+        except BaseException:
+            if self._is_busy:
+                self._end_gently()
+            raise
+
+    def start(self) -> None:
+        """Begin the process now, and not with the first call. Raises ProcessDied."""
+        if self._process is not None:
+            return
+        method = _start_method()
+        context: Any = get_context(method)
+        here, there = context.Pipe()
+        inherited = here if method == "fork" else None
+        self._process = context.Process(target=serve, args=(there, inherited))
+        self._line = here
+        self._process.start()
+        there.close()
+        has_begun = False
+        try:
+            has_begun = here.poll(_BEGIN_S) and self._received(here)[0] is Word.READY
+        finally:
+            if not has_begun:
+                self._end(grace_s=0)
+        if not has_begun:
+            raise ProcessDied(timed_out=False)
 
     def interrupt(self) -> None:
         """End what it does now; it cleans up behind itself. From any thread."""
-        if self._pool is not None and self._process_id:
+        self._interrupted.set()
+        process = self._process
+        if process is not None and process.pid and process.is_alive():
             with suppress(ProcessLookupError):
-                os.kill(self._process_id, signal.SIGTERM)
+                os.kill(process.pid, signal.SIGTERM)
 
     def renew(self) -> None:
         """End it; the next call gets a new one."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
-            self._process_id = 0
+        self._end(grace_s=_GRACE_S)
 
+    def _working(self) -> tuple[Connection, BaseProcess]:
+        if self._line is None or self._process is None:
+            raise ProcessDied(timed_out=False)
+        return self._line, self._process
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    function: Callable[[Any], Any]
-    task: Any
-    limits: Limits
-
-
-def _begun() -> int:
-    """Of a new process: Ctrl-C is its parent's to hear, who then ends what is under way."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    return lean_process_id()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _limited(call: _Call) -> Any:
-    # It ends the process from a thread of its own, whatever a reader is busy with.
-    with Path(os.devnull).open("w") as nowhere:
+    def _asked(self, call: Call, hear: Hear) -> Any:
+        line, process = self._working()
+        self._is_busy = True
         try:
-            faulthandler.dump_traceback_later(call.limits.timeout_s, exit=True, file=nowhere)
-        except RuntimeError as error:
-            raise MemoryError("there is no room for a thread") from error
+            line.send(call)
+        except OSError as error:
+            raise ProcessDied(timed_out=False) from error
+        ends = time.monotonic() + self.limits.timeout_s
+        watch = StillAtLimit(process.pid or 0, self.limits.patience_s)
+        look_s = min(_LOOK_EVERY_S, self.limits.patience_s / 2)
+        while (left := ends - time.monotonic()) > 0:
+            ready = wait([line, process.sentinel], min(left, look_s))
+            if line in ready:
+                watch.was_heard()
+                word, content = self._received(line)
+                if word is not Word.TOLD:
+                    self._is_busy = False
+                    return _given(word, content)
+                hear(*content)
+            elif ready:
+                raise ProcessDied(timed_out=False)
+            elif watch.look():
+                raise MemoryError("it stands still at its limit of memory")
+            if self._interrupted.is_set():
+                self._interrupted.clear()
+                ends = min(ends, time.monotonic() + _GRACE_S)
+        raise ProcessDied(timed_out=True)
+
+    @staticmethod
+    def _received(line: Connection) -> tuple[Word, Any]:
         try:
-            _limit_memory(call.limits.memory_bytes)
-            signal.signal(signal.SIGTERM, _interrupt)
-            return call.function(call.task)
-        finally:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            faulthandler.cancel_dump_traceback_later()
+            word, content = line.recv()
+        except (EOFError, OSError) as error:
+            raise ProcessDied(timed_out=False) from error
+        return word, content
+
+    def _end_gently(self) -> None:
+        """Ctrl-C in this process: what the other one has begun is undone there."""
+        self.interrupt()
+        ends = time.monotonic() + _GRACE_S
+        with suppress(ProcessDied):
+            line, process = self._working()
+            while (left := ends - time.monotonic()) > 0:
+                if line not in wait([line, process.sentinel], left):
+                    break
+                if self._received(line)[0] is not Word.TOLD:
+                    break
+        self._end(grace_s=_GRACE_S)
+
+    def _end(self, *, grace_s: float) -> None:
+        process, line = self._process, self._line
+        self._process = self._line = None
+        self._is_busy = False
+        self._interrupted.clear()
+        if line is not None:
+            # It ends when nobody is left to ask.
+            line.close()
+        if process is None or process.pid is None or not self.is_ours:
+            return
+        if grace_s:
+            process.join(grace_s)
+        if process.is_alive():
+            process.kill()
+            process.join(_GRACE_S)
 
 
-def is_at_memory_limit() -> bool:
-    """Whether this process was given a limit of memory and has hardly any left."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if not _LIMITED or limit == resource.RLIM_INFINITY:
-        return False
-    return limit - _mapped_bytes() < _HARDLY_ANY_BYTES
+def _given(word: Word, content: Any) -> Any:
+    if word is Word.MEMORY:
+        raise MemoryError("it needs more memory than it may have")
+    if isinstance(content, Failure):
+        raise content.error from WhereItArose(f"\n{content.trace}")
+    return content
 
 
-def _limit_memory(limit_bytes: int) -> None:
-    """Beyond what is mapped now; allocations fail then, instead of the whole machine."""
-    if _LIMITED:
-        return
-    _LIMITED.append(True)
-    mapped = _mapped_bytes()
-    if not mapped:
-        # Only Linux tells; elsewhere the time limit stands alone.
-        return
-    wanted = mapped + limit_bytes
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if hard == resource.RLIM_INFINITY or wanted < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+def _deaf(*_: object) -> None:
+    pass
 
 
-def _mapped_bytes() -> int:
-    """What the process has mapped; 0 where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except (OSError, ValueError):
-        return 0
-    return pages * resource.getpagesize()
+def _start_method() -> str:
+    """A copy of this process is made in no time, and is sound only if nothing runs beside us.
 
-
-_LIMITED: list[bool] = []
+    Arrow has threads that Python does not know of, and elsewhere than on Linux systems have some.
+    """
+    is_alone = threading.active_count() == 1 and "pyarrow" not in sys.modules
+    return "fork" if is_alone and sys.platform == "linux" else "spawn"

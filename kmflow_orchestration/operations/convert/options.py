@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any
 
 from kmflow_orchestration.errors import InvalidOptions
+from kmflow_orchestration.operations.convert.type_schema import nearest, read_schema
 
 AUTO = "auto"
 FORMATS = ("parquet", "csv", "jsonl", "txt")
@@ -48,7 +48,6 @@ def _reader(
     return ConversionOption(name, (flag,), default, told, choices, least, is_readers=True)
 
 
-_BAD = ("fail", "quarantine")
 OPTIONS = (
     ConversionOption(
         "format_type",
@@ -78,6 +77,20 @@ OPTIONS = (
         ("infer", "string"),
     ),
     ConversionOption(
+        "schema",
+        ("--schema",),
+        "",
+        "Types that columns must have: a YAML or JSON file, such as a manifest.",
+    ),
+    ConversionOption(
+        "on_bad_row",
+        ("--on-bad-row",),
+        "",
+        "A row that does not fit: fail, or put it into NAME.rejects.parquet and count it. By itself"
+        " short and long rows are kept, and a value against --schema fails.",
+        ("fail", "quarantine"),
+    ),
+    ConversionOption(
         "column_names",
         ("--column-names",),
         "keep",
@@ -105,7 +118,6 @@ OPTIONS = (
     _reader("no_header", False, "The first row is data, too."),
     _reader("decimal", "", "Decimal mark of numbers.", (".", ",")),
     _reader("thousands", "", "Mark between the thousands of numbers."),
-    _reader("on_bad_row", "", "A row that does not fit: fail, or leave it out and count it.", _BAD),
     _reader("merged", "", "Cells of a merged range: the first or all.", ("top-left", "fill")),
     _reader("split_tables", False, "Each stretch of rows between blank ones is a table."),
     _reader("record_path", "", "Where the records lie in a document: data.items[*]."),
@@ -117,6 +129,7 @@ OPTIONS = (
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.
 _NOT_RECORDED = frozenset({"force", "allow_skip"})
+_NEW = frozenset({"schema", "on_bad_row"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +142,17 @@ class ConversionOptions:
     tables: tuple[str, ...] = ()
     sheet: tuple[str, ...] = ()
     types: str = "infer"
+    schema: Mapping[str, Mapping[str, str]] | None = None
+    on_bad_row: str = ""
     column_names: str = "keep"
     row_group_rows: int = 1_000_000
     allow_skip: bool = False
     reader: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_quarantining(self) -> bool:
+        """Whether rows that do not fit go into a file of their own."""
+        return self.on_bad_row == "quarantine"
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -142,6 +162,10 @@ class ConversionOptions:
             for one in fields(self)
             if one.name not in _NOT_RECORDED and one.name != "reader"
         }
+        # Those who convert without them have manifests that do not know them.
+        core = {name: value for name, value in core.items() if value or name not in _NEW}
+        if self.schema is not None:
+            core["schema"] = {"tables": {table: dict(one) for table, one in self.schema.items()}}
         return {**core, **{name: _plain(value) for name, value in sorted(self.reader.items())}}
 
 
@@ -155,8 +179,10 @@ def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOpti
     for name, value in (given or {}).items():
         option = BY_NAME.get(name)
         if option is None:
-            raise InvalidOptions(f"there is no option {name}", hint=_nearest(name, BY_NAME))
-        if value is not None:
+            raise InvalidOptions(f"there is no option {name}", hint=nearest(name, BY_NAME))
+        if name == "schema":
+            chosen[name] = read_schema(value) if value else None
+        elif value is not None:
             chosen[name] = _checked(option, value)
     reader = {
         name: value
@@ -190,6 +216,8 @@ def reader_options(
         if own in found:
             raise InvalidOptions(f"{flag} excludes another option about the {own}")
         found[own] = list(given) if isinstance(given, tuple) else given
+    if options.on_bad_row and _BAD_LINES in known:
+        found[_BAD_LINES] = "reject" if options.is_quarantining else "fail"
     return found
 
 
@@ -197,8 +225,9 @@ def reader_options(
 _OTHER_NAMES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "header_row": ("header", str),
     "no_header": ("header", lambda _: "none"),
-    "on_bad_row": ("bad_lines", {"fail": "fail", "quarantine": "reject"}.__getitem__),
 }
+# What converters that can read on behind a bad row call what is to become of it.
+_BAD_LINES = "bad_lines"
 
 
 def flags_of(known: Iterable[str]) -> tuple[str, ...]:
@@ -206,6 +235,8 @@ def flags_of(known: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for own in sorted(known):
         names = [name for name, (other, _) in _OTHER_NAMES.items() if other == own]
+        if own == _BAD_LINES:
+            names.append("on_bad_row")
         if own in BY_NAME:
             names.append(own)
         for name in names:
@@ -242,11 +273,6 @@ def _listed(option: ConversionOption, value: Any) -> tuple[str, ...]:
 
 
 _KINDS = {str: "a word", bool: "True or False", int: "a whole number"}
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
 
 
 def _plain(value: Any) -> Any:

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from itertools import islice
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from kmflow_orchestration.converters.arrow_values import as_text
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
     SOURCE_ROW,
     ColumnFact,
     ConvertedTable,
+    RejectedRow,
     TextBlock,
 )
 from kmflow_orchestration.converters.type_lattice import STRING, ColumnType, Kind
+from kmflow_orchestration.errors import DataLossError
 from kmflow_orchestration.operations.convert.file_names import distinct, kept_columns
+from kmflow_orchestration.operations.convert.fitting import arrow_type, fitted
 from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.type_schema import check_names, types_of
 
 _SOURCE_NAME = b"source_name"
 _BLOCK_ROWS = 4096
+_SHOWN = 80
 _CLOCK_TIME = pa.timestamp("us")
+
+
+Reject = Callable[[Iterator[RejectedRow]], None]
+"""Hears of rows that are left out."""
 
 
 class Rows(Protocol):
@@ -31,8 +42,11 @@ class Rows(Protocol):
     @property
     def schema(self) -> pa.Schema: ...
 
-    def batches(self) -> Iterator[tuple[Any, pa.RecordBatch]]:
-        """Numbers of the rows in the source, and the rows; may be called again."""
+    def batches(self, reject: Reject | None = None) -> Iterator[tuple[Any, pa.RecordBatch]]:
+        """Numbers of the rows in the source, and the rows; may be called again.
+
+        Rows that are left out are told to `reject`.
+        """
         ...
 
 
@@ -43,19 +57,83 @@ class OutputTable:
     table: ConvertedTable
     types: dict[str, ColumnType]
     schema: pa.Schema
+    demanded: Mapping[int, pa.DataType] = field(default_factory=dict)
+    """Types of columns, by position, that values may turn out not to fit."""
+    leaves_out: bool = False
+    """Whether rows with such values are left out; else the first of them ends it."""
 
-    def batches(self) -> Iterator[tuple[Any, pa.RecordBatch]]:
-        """See Rows."""
+    def batches(self, reject: Reject | None = None) -> Iterator[tuple[Any, pa.RecordBatch]]:
+        """See Rows. Raises DataLossError."""
         for batch in self.table.batches(self.types):
             columns = [batch.column(name) for name in self.types]
             if len(self.schema) > len(columns):
                 columns.append(batch.column(RESCUED_DATA))
-            cast = [
-                values if values.type == one.type else values.cast(one.type)
-                for values, one in zip(columns, self.schema, strict=True)
-            ]
             rows = batch.column(SOURCE_ROW)
-            yield rows, pa.RecordBatch.from_arrays(cast, schema=self.schema)
+            misfits: dict[int, RejectedRow] = {}
+            cast = []
+            for at, (values, one) in enumerate(zip(columns, self.schema, strict=True)):
+                found = values if values.type == one.type else self._cast(at, values, one.type)
+                if isinstance(found, Misfitting):
+                    misfits = self._refused(found, rows, one.name, columns) | misfits
+                    found = found.values
+                cast.append(found)
+            made = pa.RecordBatch.from_arrays(cast, schema=self.schema)
+            if misfits:
+                if reject is not None:
+                    reject(misfits[at] for at in sorted(misfits))
+                kept = pa.array([at for at in range(len(rows)) if at not in misfits], pa.int64())
+                rows, made = rows.take(kept), made.take(kept)
+            yield rows, made
+
+    def _cast(self, at: int, values: Any, wanted: pa.DataType) -> Any:
+        if at not in self.demanded:
+            return values.cast(wanted)
+        kind = list(self.types.values())[at]
+        texts = _as_texts(values, kind)
+        found, misfits = fitted(texts, wanted)
+        return Misfitting(found, texts, misfits) if misfits else found
+
+    def _refused(
+        self, found: Misfitting, rows: Any, column: str, columns: Sequence[Any]
+    ) -> dict[int, RejectedRow]:
+        wanted = self.schema.field(column).type
+        where = f"table {self.table.part}, " if self.table.part else ""
+        refused = {}
+        for at in found.misfits:
+            number, text = rows[at].as_py(), found.texts[at].as_py()
+            reason = f"{_cut(text)} is no {wanted}"
+            if not self.leaves_out:
+                raise DataLossError(
+                    f"{where}column {column}, row {number}: {reason}",
+                    hint="demand another type, or --on-bad-row quarantine leaves such rows out",
+                )
+            names = [fact.source_name or fact.name for fact in self.table.facts]
+            kinds = [*self.types.values(), STRING]
+            texts = [
+                _as_texts(values.slice(at, 1), kind)[0].as_py()
+                for values, kind in zip(columns, kinds, strict=False)
+            ]
+            raw = json.dumps(dict(zip(names, texts, strict=False)), ensure_ascii=False)
+            refused[at] = RejectedRow(number, raw, reason, column)
+        return refused
+
+
+@dataclass(frozen=True, slots=True)
+class Misfitting:
+    """A column whose values do not all fit: NULL at the positions of those."""
+
+    values: Any
+    texts: Any
+    misfits: list[int]
+
+
+def _as_texts(values: Any, kind: ColumnType) -> pa.StringArray:
+    own = _arrow(kind)
+    return as_text(values if values.type == own else values.cast(own))
+
+
+def _cut(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def output_table(table: ConvertedTable, options: ConversionOptions) -> OutputTable:
@@ -63,17 +141,46 @@ def output_table(table: ConvertedTable, options: ConversionOptions) -> OutputTab
 
     A column of surplus fields comes last, and only if a row has such.
     """
-    as_text = options.types == "string"
-    types = {fact.name: STRING if as_text else fact.type for fact in table.facts}
+    wants_text = options.types == "string"
     headers = [fact.source_name for fact in table.facts]
-    names = kept_columns(headers) if options.column_names == "keep" else tuple(types)
+    safe = tuple(fact.name for fact in table.facts)
+    names = kept_columns(headers) if options.column_names == "keep" else safe
+    demanded = {
+        at: arrow_type(name)
+        for at, name in types_of(
+            options.schema or {}, table.part, list(zip(names, headers, safe, strict=True))
+        ).items()
+    }
+    types = {
+        fact.name: STRING if _is_text(demanded.get(at), by_itself=wants_text) else fact.type
+        for at, fact in enumerate(table.facts)
+    }
     columns = [
-        pa.field(name, _arrow(types[fact.name]), metadata=_field_metadata(fact))
-        for name, fact in zip(names, table.facts, strict=True)
+        pa.field(name, demanded.get(at, _arrow(types[fact.name])), metadata=_field_metadata(fact))
+        for at, (name, fact) in enumerate(zip(names, table.facts, strict=True))
     ]
     if table.receipt.rows_rescued:
         columns.append(pa.field(distinct([*names, RESCUED_DATA])[-1], pa.string()))
-    return OutputTable(table, types, pa.schema(columns))
+    return OutputTable(table, types, pa.schema(columns), demanded, options.is_quarantining)
+
+
+def _is_text(demanded: pa.DataType | None, *, by_itself: bool) -> bool:
+    return by_itself if demanded is None else demanded == pa.string()
+
+
+def check_schema(
+    tables: Sequence[ConvertedTable], left_out: Sequence[str], options: ConversionOptions
+) -> None:
+    """Raises InvalidOptions when the schema names what is not there."""
+    if options.schema is None:
+        return
+    known = {}
+    for table in tables:
+        headers = [fact.source_name for fact in table.facts]
+        names = kept_columns(headers)
+        safe = [fact.name for fact in table.facts]
+        known[table.part] = list(zip(names, headers, safe, strict=True))
+    check_names({part: one for part, one in options.schema.items() if part not in left_out}, known)
 
 
 def _field_metadata(fact: ColumnFact) -> dict[bytes, bytes]:
@@ -103,8 +210,8 @@ class OutputBlocks:
         texts: list[Any] = [pa.field(one.name, pa.string()) for one in fields(TextBlock)]
         return pa.schema([pa.field("block", pa.int64()), *texts])
 
-    def batches(self) -> Iterator[tuple[Any, pa.RecordBatch]]:
-        """See Rows."""
+    def batches(self, reject: Reject | None = None) -> Iterator[tuple[Any, pa.RecordBatch]]:
+        """See Rows; no piece of text is left out."""
         names = [one.name for one in fields(TextBlock)]
         numbered = enumerate(self.blocks, start=1)
         while chunk := list(islice(numbered, _BLOCK_ROWS)):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kmflow_orchestration.converters.interface import Receipt
+from kmflow_orchestration.converters.interface import ConvertedTable, Receipt, RejectsRows
 from kmflow_orchestration.errors import DataLossError, UnsupportedFormatError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import Wanted
@@ -15,11 +15,17 @@ from kmflow_orchestration.operations.convert.options import AUTO, ConversionOpti
 from kmflow_orchestration.operations.convert.output_tables import (
     OutputBlocks,
     Rows,
+    check_schema,
     output_table,
     source_name,
 )
 from kmflow_orchestration.operations.convert.progress import Progress
-from kmflow_orchestration.operations.convert.source_reading import GuardedRows, OpenSource
+from kmflow_orchestration.operations.convert.rejects import RejectsFile, rejects_name
+from kmflow_orchestration.operations.convert.source_reading import (
+    GuardedRows,
+    OpenSource,
+    naming_faults,
+)
 from kmflow_orchestration.operations.convert.table_files import write_rows
 
 
@@ -30,7 +36,11 @@ class Part:
     wanted: Wanted
     rows: Rows | None
     document: OutputBlocks | None = None
-    receipt: Receipt | None = None
+    table: ConvertedTable | None = None
+
+    @property
+    def receipt(self) -> Receipt | None:
+        return self.table.receipt if self.table is not None else None
 
 
 def parts_of(opened: OpenSource, options: ConversionOptions) -> tuple[Part, ...]:
@@ -38,7 +48,9 @@ def parts_of(opened: OpenSource, options: ConversionOptions) -> tuple[Part, ...]
 
     Raises:
         UnsupportedFormatError: the source holds neither a table nor text.
+        InvalidOptions: the schema names a table or a column that is not there.
     """
+    check_schema(opened.tables, opened.left_out, options)
     wanted = options.format_type
     parts: list[Part] = []
     if opened.blocks is not None:
@@ -51,7 +63,7 @@ def parts_of(opened: OpenSource, options: ConversionOptions) -> tuple[Part, ...]
     for table in opened.tables:
         rows = output_table(table, options)
         own = "parquet" if wanted == AUTO else wanted
-        parts.append(Part(Wanted(table.part, own), rows, receipt=table.receipt))
+        parts.append(Part(Wanted(table.part, own), rows, table=table))
     if not parts:
         raise UnsupportedFormatError(f"{opened.source.file_name} holds no table and no text")
     return tuple(parts)
@@ -82,6 +94,7 @@ def write_part(
     """
     wanted, document = part.wanted, part.document
     columns: tuple[ColumnRecord, ...] = ()
+    receipt, misfits, rejects = part.receipt, 0, ""
     if part.rows is None:
         if document is None:
             raise DataLossError(f"there is nothing to write in {path.name}")
@@ -90,14 +103,23 @@ def write_part(
         rows = len(document.blocks)
     else:
         guarded = GuardedRows(opened.source, part.rows)
-        told = write_rows(
-            guarded,
-            path,
-            wanted.file_format,
-            options,
-            metadata=metadata,
-            on_rows=lambda done: progress.at("write", before + done, of_rows, "rows", path.name),
-        )
+        with RejectsFile(path.with_name(rejects_name(path.name))) as left_out:
+            told = write_rows(
+                guarded,
+                path,
+                wanted.file_format,
+                options,
+                metadata=metadata,
+                on_rows=lambda done: progress.at(
+                    "write", before + done, of_rows, "rows", path.name
+                ),
+                reject=left_out.add,
+            )
+            misfits = left_out.count
+            if options.is_quarantining and isinstance(part.table, RejectsRows):
+                with naming_faults(opened.source):
+                    left_out.add(part.table.rejected_rows())
+            rejects = left_out.path.name if left_out.count else ""
         rows = told.rows
         columns = tuple(
             ColumnRecord(
@@ -109,9 +131,14 @@ def write_part(
             )
             for one in part.rows.schema
         )
-        _check_counts(part, rows, path)
+        if receipt is not None:
+            receipt = replace(
+                receipt,
+                rows_written=receipt.rows_written - misfits,
+                rows_rejected=receipt.rows_rejected + misfits,
+            )
+        _check_counts(receipt, rows, path)
     sha256 = sha256_of(path)
-    receipt = asdict(part.receipt) if part.receipt is not None else {}
     size = path.stat().st_size
     return OutputRecord(
         path.name,
@@ -121,13 +148,14 @@ def write_part(
         size,
         sha256,
         columns,
-        receipt,
+        asdict(receipt) if receipt is not None else {},
         wanted.is_document,
+        rejects,
+        misfits,
     )
 
 
-def _check_counts(part: Part, rows: int, path: Path) -> None:
-    receipt = part.receipt
+def _check_counts(receipt: Receipt | None, rows: int, path: Path) -> None:
     if receipt is None:
         return
     if not receipt.adds_up or rows != receipt.rows_written:

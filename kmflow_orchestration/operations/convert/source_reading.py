@@ -37,7 +37,7 @@ from kmflow_orchestration.operations.convert.options import (
     ConversionOptions,
     reader_options,
 )
-from kmflow_orchestration.operations.convert.output_tables import Rows
+from kmflow_orchestration.operations.convert.output_tables import Reject, Rows
 
 _ENCRYPTED = "encrypted"
 
@@ -230,7 +230,7 @@ class GuardedRows:
     def schema(self) -> Any:
         return self.rows.schema
 
-    def batches(self) -> Iterator[tuple[Any, Any]]:
+    def batches(self, reject: Reject | None = None) -> Iterator[tuple[Any, Any]]:
         """See Rows; raises as `naming_faults` does."""
         with naming_faults(self.source):
-            yield from self.rows.batches()
+            yield from self.rows.batches(reject)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from kmflow_orchestration.errors import DataLossError
 from kmflow_orchestration.operations.convert.fingerprints import ColumnHash, ColumnPrint
 from kmflow_orchestration.operations.convert.options import ConversionOptions
-from kmflow_orchestration.operations.convert.output_tables import Rows
+from kmflow_orchestration.operations.convert.output_tables import Reject, Rows
 
 # So much of a row group is held in memory, whatever number of rows was asked for.
 _GROUP_BYTES = 128 << 20
@@ -44,8 +44,11 @@ def write_rows(
     *,
     metadata: Mapping[str, str],
     on_rows: Written = lambda _: None,
+    reject: Reject | None = None,
 ) -> TableFile:
     """Write all rows; a Parquet file is opened again and its rows are counted.
+
+    `reject` hears of rows that are left out.
 
     Raises:
         DataLossError: it holds another number of rows than were written.
@@ -53,7 +56,7 @@ def write_rows(
     hashes = [ColumnHash() for _ in rows.schema]
     count = 0
     with _WRITERS[file_format](path, rows.schema, options, metadata) as writer:
-        for _, batch in rows.batches():
+        for _, batch in rows.batches(reject):
             for column, hashed in zip(batch.columns, hashes, strict=True):
                 hashed.update(column)
             writer.write(batch)

@@ -19,33 +19,48 @@ _STALE_S = 24 * 3600
 
 
 @contextmanager
-def work_folder(beside: Path, source_bytes: int, now: datetime) -> Iterator[Path]:
+def work_folder(beside: Path, source_bytes: int, now: datetime, key: str = "") -> Iterator[Path]:
     """An empty folder that only its owner sees, gone at the end, however it comes.
+
+    By its `key`, one of its own by default, another process finds it should this one be killed.
 
     Raises:
         FileTooLargeError: the disk has no room for twice the source.
         OSError: nothing can be made there.
     """
-    made = [one for one in (beside, *beside.parents) if not one.exists()]
-    beside.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(beside).free
-    if free < _ROOM * source_bytes:
-        raise FileTooLargeError(
-            f"{beside} has {free} bytes free, and {_ROOM * source_bytes} may be needed",
-            hint="make room, or name an OUTPUT on another disk",
-        )
-    sweep(beside, now)
-    folder = beside / f"{PREFIX}{uuid4().hex}"
-    folder.mkdir(mode=0o700)
-    try:
+    key = key or uuid4().hex
+    with nothing_left(beside, key):
+        beside.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(beside).free
+        if free < _ROOM * source_bytes:
+            raise FileTooLargeError(
+                f"{beside} has {free} bytes free, and {_ROOM * source_bytes} may be needed",
+                hint="make room, or name an OUTPUT on another disk",
+            )
+        sweep(beside, now)
+        folder = beside / f"{PREFIX}{key}"
+        folder.mkdir(mode=0o700)
         yield folder
+
+
+@contextmanager
+def nothing_left(beside: Path, key: str) -> Iterator[None]:
+    """At its end a work folder is gone, and so are folders it was made in that hold nothing."""
+    made = [one for one in (beside, *beside.parents) if not one.exists()]
+    try:
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_left(beside, key)
         for empty in made:
             # A fault leaves no folder that was not there before.
-            if any(empty.iterdir()):
+            if not empty.is_dir() or any(empty.iterdir()):
                 break
             empty.rmdir()
+
+
+def remove_left(beside: Path, key: str) -> None:
+    """Remove what somebody who was killed left in the work folder of that key."""
+    shutil.rmtree(beside / f"{PREFIX}{key}", ignore_errors=True)
 
 
 def sweep(beside: Path, now: datetime) -> None:
@@ -62,8 +77,8 @@ def sweep(beside: Path, now: datetime) -> None:
 def put_in_place(work: Path, layout: Layout, manifest: str) -> None:
     """Move finished files from `work` to where they belong, the manifest last.
 
-    What stands there is replaced; of a folder the new one takes the place at once. Raises OSError,
-    and then what stood there before stands again.
+    What stands there is replaced; of a folder the new one takes the place at once. Whatever
+    is raised, OSError or Ctrl-C: what stood there before stands again.
     """
     if layout.folder is not None:
         made = work / layout.folder.name
@@ -72,11 +87,16 @@ def put_in_place(work: Path, layout: Layout, manifest: str) -> None:
         return
     written = work / layout.manifest.name
     written.write_text(manifest, encoding="utf-8")
-    with _restored_on_fault((layout.manifest, *layout.files), work):
+    with _restored_on_fault((layout.manifest, *layout.files, *layout.extras), work):
         # An old manifest must not speak for new files.
         layout.manifest.unlink(missing_ok=True)
         for file in layout.files:
             (work / file.name).replace(file)
+        for file in layout.extras:
+            # Without one now, what an earlier conversion left does not speak for this one.
+            file.unlink(missing_ok=True)
+            if (work / file.name).exists():
+                (work / file.name).replace(file)
         written.replace(layout.manifest)
 
 
@@ -86,7 +106,7 @@ def _swap(made: Path, folder: Path, aside: Path) -> None:
         folder.rename(aside)
     try:
         made.rename(folder)
-    except OSError:
+    except BaseException:
         if had:
             aside.rename(folder)
         raise
@@ -102,7 +122,7 @@ def _restored_on_fault(places: tuple[Path, ...], work: Path) -> Iterator[None]:
             _link(place, old[place])
     try:
         yield
-    except OSError:
+    except BaseException:
         for place in places:
             if place in old:
                 old[place].replace(place)

@@ -24,9 +24,9 @@ from kmflow_orchestration.operations.convert.one_process import (
     Limits,
     OneProcess,
     ProcessDied,
-    is_at_memory_limit,
 )
 from kmflow_orchestration.operations.convert.options import conversion_options
+from kmflow_orchestration.operations.convert.worker import is_at_memory_limit
 from kmflow_orchestration_tests.operations.convert.conftest import LOANS, names_in
 
 

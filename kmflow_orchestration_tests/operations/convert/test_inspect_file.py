@@ -123,7 +123,7 @@ def test_a_library_that_is_missing_is_told_with_its_extra() -> None:
 
 
 def test_each_option_of_a_converter_has_a_flag() -> None:
-    flags = {option.flags[0] for option in OPTIONS if option.is_readers}
+    flags = {option.flags[0] for option in OPTIONS if option.is_readers} | {"--on-bad-row"}
 
     known = {flag for one in list_formats() for flag in one.options}
     assert known <= flags

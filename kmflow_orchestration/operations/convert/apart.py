@@ -1,0 +1,178 @@
+"""One file converted, described or checked in a process of its own, under limits (row D22).
+
+What comes back are plain values, so that this process need not load a reader.
+"""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from kmflow_orchestration.errors import (
+    ConverterCrashed,
+    DatabricksConversionError,
+    OutOfMemoryError,
+    TimeLimitExceeded,
+)
+from kmflow_orchestration.operations.convert.layout import target_of
+from kmflow_orchestration.operations.convert.one_process import (
+    Limits,
+    OneProcess,
+    ProcessDied,
+)
+from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.progress import Progress, Tell
+from kmflow_orchestration.operations.convert.work_folder import nothing_left
+
+
+def convert_apart(
+    process: OneProcess,
+    source: str | Path,
+    output: str | Path | None,
+    options: ConversionOptions,
+    *,
+    tell: Tell | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """`convert_file`, and what its result tells of itself.
+
+    Raises:
+        OutOfMemoryError, TimeLimitExceeded: the file needs more than the limits.
+        ConverterCrashed: its reader took the process down.
+        KmflowError, OSError: as `convert_file` does.
+    """
+    path = Path(source)
+    task = _Conversion(path, output, options, dry_run, uuid4().hex)
+    hear = Progress(tell).at if tell is not None else None
+    with nothing_left(target_of(path, output).beside, task.work_key):
+        return dict(_run(process, _convert, task, path, hear))
+
+
+def inspect_apart(process: OneProcess, path: Path, *, explain: bool) -> dict[str, Any]:
+    """`inspect_file`; raises as it does, and as `convert_apart` does at its limits."""
+    return dict(_run(process, _inspect, (path, explain), path))
+
+
+def validate_apart(process: OneProcess, path: Path, *, deep: bool) -> dict[str, Any]:
+    """`validate_file`; a file beyond its limits, or that kills its reader, is not valid."""
+    try:
+        return dict(_run(process, _validate, (path, deep), path))
+    except DatabricksConversionError as error:
+        return {
+            "file": str(path),
+            "is_valid": False,
+            "converter": "",
+            "rows": 0,
+            "code": error.code,
+            "message": error.message,
+            "hint": error.hint,
+        }
+
+
+@contextmanager
+def kept_process(limits: Limits) -> Iterator[OneProcess]:
+    """A process that nobody else uses meanwhile; afterwards it waits for the next file.
+
+    Raises:
+        ConverterCrashed: none can be begun.
+    """
+    with _LOCK:
+        idle = tuple(_IDLE)
+        _IDLE.clear()
+    process = next((one for one in idle if one.limits == limits and one.is_ours), None)
+    for other in idle:
+        if other is not process:
+            other.renew()
+    process = process or OneProcess(limits)
+    try:
+        process.start()
+    except ProcessDied as error:
+        raise ConverterCrashed("no process to convert in can be begun") from error
+    try:
+        yield process
+    finally:
+        with _LOCK:
+            _IDLE.append(process)
+
+
+def limit_error(
+    error: MemoryError | ProcessDied, name: object, limits: Limits
+) -> DatabricksConversionError:
+    """What became of a file whose process gave no answer."""
+    if isinstance(error, MemoryError):
+        text = f"{name} needs more memory than it may have"
+        return OutOfMemoryError(text, hint="--max-memory gives it more")
+    if error.timed_out:
+        text = f"{name} took more than {limits.timeout_s:g} seconds"
+        return TimeLimitExceeded(text, hint="--timeout gives it more")
+    text = f"the process that converted {name} died"
+    return ConverterCrashed(text, hint="--max-memory may have been too little for it")
+
+
+def _run(
+    process: OneProcess,
+    function: Callable[..., Any],
+    task: Any,
+    path: Path,
+    hear: Callable[..., None] | None = None,
+) -> Any:
+    try:
+        return process.run(function, task, hear=hear)
+    except (MemoryError, ProcessDied) as error:
+        raise limit_error(error, path, process.limits) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    """What goes to the other process of one file."""
+
+    source: Path
+    output: str | Path | None
+    options: ConversionOptions
+    dry_run: bool
+    work_key: str
+
+
+def _convert(task: _Conversion, tell: Tell | None = None) -> dict[str, Any]:
+    from kmflow_orchestration.operations.convert.convert_file import convert_file
+
+    done = convert_file(
+        task.source,
+        task.output,
+        task.options,
+        tell=tell,
+        dry_run=task.dry_run,
+        work_key=task.work_key,
+    )
+    return done.as_dict()
+
+
+def _inspect(task: tuple[Path, bool]) -> dict[str, Any]:
+    from kmflow_orchestration.operations.convert.inspect_file import inspect_file
+
+    path, explain = task
+    return inspect_file(path, explain=explain).as_dict()
+
+
+def _validate(task: tuple[Path, bool]) -> dict[str, Any]:
+    from kmflow_orchestration.operations.convert.inspect_file import validate_file
+
+    path, deep = task
+    return asdict(validate_file(path, deep=deep))
+
+
+def _end_idle() -> None:
+    for process in _IDLE:
+        process.renew()
+
+
+_IDLE: list[OneProcess] = []
+_LOCK = threading.Lock()
+# Before multiprocessing, which would wait for it.
+atexit.register(_end_idle)

@@ -1,0 +1,222 @@
+"""One file in a process of its own: limits, deaths and Ctrl-C are its outcome alone (row D22)."""
+
+from __future__ import annotations
+
+import mmap
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from kmflow_orchestration import notebook
+from kmflow_orchestration.errors import (
+    ConverterCrashed,
+    CorruptInput,
+    InvalidOptions,
+    KmflowError,
+    OutOfMemoryError,
+    OutputTooLarge,
+    QuarantinedFile,
+    TimeLimitExceeded,
+)
+from kmflow_orchestration.operations.convert.apart import (
+    convert_apart,
+    inspect_apart,
+    kept_process,
+    validate_apart,
+)
+from kmflow_orchestration.operations.convert.inspect_file import inspect_file
+from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess
+from kmflow_orchestration.operations.convert.options import conversion_options
+from kmflow_orchestration.operations.convert.work_folder import PREFIX, nothing_left
+from kmflow_orchestration_tests.operations.convert.conftest import LOANS, names_in
+
+COMMAND = "from kmflow_orchestration.cli.main import run; run()"
+USUAL = Limits(timeout_s=120)
+HASTY = Limits(timeout_s=0.0001)
+TIGHT = Limits(memory_bytes=1 << 20)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Takes a second or more to convert."""
+    path = tmp_path / "in" / "large.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("a,b\n" + "some text,1\n" * 300_000)
+    return path
+
+
+def converted(source: Path, limits: Limits = USUAL, **options: object) -> int:
+    with kept_process(limits) as process:
+        rows: int = convert_apart(process, source, None, conversion_options(options))["rows"]
+        return rows
+
+
+def own_pid(_: object) -> int:
+    return os.getpid()
+
+
+def fill_memory(seconds: float) -> None:
+    """Maps all it may, and keeps it for some time without doing anything."""
+    held = []
+    try:
+        while True:
+            held.append(mmap.mmap(-1, 1 << 20))
+    except OSError:
+        time.sleep(seconds)
+
+
+def fill_memory_and_work(seconds: float) -> str:
+    fill_memory(0)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        pass
+    return "done"
+
+
+def test_a_process_that_stands_still_at_its_memory_limit_is_ended() -> None:
+    with (
+        OneProcess(Limits(60, memory_bytes=64 << 20, patience_s=0.4)) as process,
+        pytest.raises(MemoryError),
+    ):
+        process.run(fill_memory, 120)
+
+
+def test_one_that_works_at_its_limit_or_sleeps_far_from_it_goes_on() -> None:
+    with OneProcess(Limits(memory_bytes=64 << 20, patience_s=0.2)) as process:
+        assert process.run(fill_memory_and_work, 1.0) == "done"
+    with OneProcess(Limits(patience_s=0.2)) as process:
+        assert process.run(time.sleep, 1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "errors", "exit_codes"),
+    [
+        (HASTY, (TimeLimitExceeded,), {6}),
+        (TIGHT, (OutOfMemoryError, ConverterCrashed), {6, 1}),
+    ],
+    ids=["time", "memory"],
+)
+def test_beyond_its_limits_a_file_fails_and_leaves_nothing(
+    large: Path, limits: Limits, errors: tuple[type[KmflowError], ...], exit_codes: set[int]
+) -> None:
+    with pytest.raises(errors, match="large") as failed:
+        converted(large, limits)
+
+    assert failed.value.exit_code in exit_codes
+    assert "--" in failed.value.hint
+    assert names_in(large.parent) == {"large.csv"}
+
+
+def test_a_reader_that_dies_fails_its_file_and_what_was_there_stays(loans: Path) -> None:
+    converted(loans)
+    before = {name: (loans.parent / name).read_bytes() for name in names_in(loans.parent)}
+
+    def kill(*_: object) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    loans.write_text(LOANS + LOANS.partition("\n")[2] * 100_000)
+    before["loans.csv"] = loans.read_bytes()
+    force = conversion_options({"force": True})
+    with kept_process(USUAL) as process, pytest.raises(ConverterCrashed, match="died"):
+        convert_apart(process, loans, None, force, tell=kill)
+
+    after = {name: (loans.parent / name).read_bytes() for name in names_in(loans.parent)}
+    assert after == before
+    assert converted(loans, force=True) == 300_003
+
+
+def test_what_a_killed_process_left_is_removed_with_the_folders_it_made(tmp_path: Path) -> None:
+    beside = tmp_path / "deep" / "er"
+    with nothing_left(beside, "key"):
+        (beside / f"{PREFIX}key").mkdir(parents=True)
+        (beside / f"{PREFIX}key" / "half.parquet").write_bytes(b"PAR1")
+
+    assert names_in(tmp_path) == set()
+
+
+def test_ctrl_c_ends_the_other_process_and_leaves_nothing(large: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "convert", str(large), "out/", "--quiet"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as child:
+        until = time.monotonic() + 60
+        while not list(out.glob(".kmflow-convert-*")) and time.monotonic() < until:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+
+    assert (child.returncode, err) == (130, "")
+    assert not out.exists()
+
+
+def test_progress_comes_from_the_other_process_in_its_order(loans: Path) -> None:
+    told: list[str] = []
+    with kept_process(USUAL) as process:
+        options = conversion_options()
+        convert_apart(process, loans, None, options, tell=lambda stage, *_: told.append(stage))
+
+    assert told == ["detect", "read", "write", "verify", "clean"]
+
+
+def test_a_process_is_kept_for_the_next_file_of_the_same_limits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with kept_process(USUAL) as process:
+        first = process.run(own_pid, None)
+        with kept_process(USUAL) as another:
+            assert another.run(own_pid, None) != first
+    with kept_process(USUAL) as process:
+        kept = process.run(own_pid, None)
+        monkeypatch.chdir(tmp_path)
+        assert process.run(os.path.abspath, "x") == str(tmp_path / "x")
+    with kept_process(Limits(timeout_s=60)) as process:
+        assert process.run(own_pid, None) != kept
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        QuarantinedFile("bad", reason="archive_bomb", hint="unpack it"),
+        OutputTooLarge("large", actual_bytes=2, limit_bytes=1),
+        InvalidOptions("wrong", hint="right"),
+        CorruptInput("broken"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_is_the_same_in_another_process(error: KmflowError) -> None:
+    arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 (made here)
+
+    assert type(arrived) is type(error)
+    assert (str(arrived), vars(arrived)) == (str(error), vars(error))
+
+
+def test_info_and_validate_have_limits_too(loans: Path, large: Path) -> None:
+    with kept_process(USUAL) as process:
+        assert inspect_apart(process, loans, explain=False) == inspect_file(loans).as_dict()
+    with kept_process(HASTY) as process:
+        with pytest.raises(TimeLimitExceeded):
+            inspect_apart(process, large, explain=False)
+        found = validate_apart(process, large, deep=True)
+
+    assert (found["is_valid"], found["code"]) == (False, TimeLimitExceeded.code)
+
+
+def test_a_notebook_may_give_limits(large: Path) -> None:
+    with pytest.raises(TimeLimitExceeded):
+        notebook.convert_file(large, timeout=0.0001)
+
+    made = notebook.convert_file(large, timeout=120, max_memory=1024)
+    assert pq.read_metadata(made).num_rows == 300_000
