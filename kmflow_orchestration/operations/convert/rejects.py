@@ -18,14 +18,8 @@ from kmflow_orchestration.converters.interface import RejectedRow
 
 _BATCH_ROWS = 8192
 REJECTS_END = ".rejects.parquet"
-_SCHEMA = pa.schema(
-    [
-        pa.field("source_row", pa.int64()),
-        pa.field("raw", pa.string()),
-        pa.field("column", pa.string()),
-        pa.field("reason", pa.string()),
-    ]
-)
+_TEXTS: list[Any] = [pa.field(name, pa.string()) for name in ("raw", "column", "reason")]
+_SCHEMA = pa.schema([pa.field("source_row", pa.int64()), *_TEXTS])
 
 
 class RejectsFile:
