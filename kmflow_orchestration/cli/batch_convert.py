@@ -15,9 +15,12 @@ import typer
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
     MaxMemoryOption,
+    OutputDirOption,
     QuietOption,
+    TempDirOption,
     TimeoutOption,
     VerboseOption,
+    temporary_files_in,
     with_conversion_options,
 )
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
@@ -69,6 +72,8 @@ def batch_convert(
     max_files: Annotated[
         int | None, typer.Option("--max-files", min=1, help="Only the first so many by path.")
     ] = None,
+    output_dir: OutputDirOption = None,
+    temp_dir: TempDirOption = None,
     timeout: TimeoutOption = 3600,
     max_memory: MaxMemoryOption = 2048,
     allow_empty: Annotated[
@@ -98,12 +103,15 @@ def batch_convert(
         options = conversion_options(given)
         plan = plan_folder(
             source,
-            output,
+            output if output is not None else output_dir,
             patterns=pattern or ("*",),
             recursive=recursive,
             max_files=max_files,
         )
-        with _progress(len(plan.files), quiet=quiet or as_json) as told:
+        with (
+            temporary_files_in(temp_dir),
+            _progress(len(plan.files), quiet=quiet or as_json) as told,
+        ):
             done = convert_folder(
                 plan,
                 options,

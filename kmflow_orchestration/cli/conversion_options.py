@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum, StrEnum
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,12 +19,58 @@ QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show where in the code a failure arose.")
 ]
+_PREFIXES = ("KMFLOW_", "PYFORGE_")
+
+
+def _variables(name: str) -> list[str]:
+    """Names under which the environment may hold an option; a flag wins over them."""
+    return [f"{prefix}{name}" for prefix in _PREFIXES] if name else []
+
+
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds one file may take.")
 ]
 MaxMemoryOption = Annotated[
-    int, typer.Option("--max-memory", min=64, help="Megabytes one file may take.")
+    int,
+    typer.Option(
+        "--max-memory",
+        min=64,
+        envvar=_variables("MAX_MEMORY"),
+        help="Megabytes one file may take.",
+    ),
 ]
+OutputDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        envvar=_variables("OUTPUT_DIR"),
+        file_okay=False,
+        help="Folder of the results where no other place is named.",
+    ),
+]
+TempDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--temp-dir",
+        envvar=_variables("TEMP_DIR"),
+        exists=True,
+        file_okay=False,
+        writable=True,
+        help="Folder of what is set aside meanwhile. Default: the system's.",
+    ),
+]
+
+
+@contextmanager
+def temporary_files_in(folder: Path | None) -> Iterator[None]:
+    """Temporary files, also those of the processes that convert, lie there in the block."""
+    before = tempfile.tempdir
+    if folder is not None:
+        tempfile.tempdir = str(folder.resolve())
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,7 +93,13 @@ def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]
 def _parameter(option: ConversionOption) -> inspect.Parameter:
     is_open = option.is_readers or option.is_list or option.default == ""
     shown = not (is_open or option.default is False)
-    told = typer.Option(*option.flags, help=_help(option), min=option.least, show_default=shown)
+    told = typer.Option(
+        *option.flags,
+        help=_help(option),
+        min=option.least,
+        show_default=shown,
+        envvar=_variables(option.variable) or None,
+    )
     default = None if is_open else option.default
     return inspect.Parameter(
         option.name,

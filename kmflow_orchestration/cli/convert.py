@@ -11,9 +11,12 @@ import typer
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
     MaxMemoryOption,
+    OutputDirOption,
     QuietOption,
+    TempDirOption,
     TimeoutOption,
     VerboseOption,
+    temporary_files_in,
     with_conversion_options,
 )
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_text
@@ -31,6 +34,8 @@ def convert(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the file and tell what would be made.")
     ] = False,
+    output_dir: OutputDirOption = None,
+    temp_dir: TempDirOption = None,
     timeout: TimeoutOption = 3600,
     max_memory: MaxMemoryOption = 2048,
     as_json: JsonOption = False,
@@ -48,8 +53,12 @@ def convert(
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
+        if output is None and output_dir is not None:
+            # With its end it is a folder, whatever it is called.
+            output = f"{output_dir}/"
         # The process first: it is begun in no time as long as nothing is displayed.
         with (
+            temporary_files_in(temp_dir),
             kept_process(Limits(timeout, max_memory << 20)) as process,
             conversion_progress(quiet=quiet or as_json) as tell,
         ):

@@ -68,7 +68,8 @@ def test_the_flags_are_those_of_the_one_table() -> None:
     for option in OPTIONS:
         assert flags.pop(option.name) == set(option.flags)
     assert set(flags) == {
-        *("source", "output", "dry_run", "timeout", "max_memory", "as_json", "quiet", "verbose"),
+        *("source", "output", "dry_run", "output_dir", "temp_dir"),
+        *("timeout", "max_memory", "as_json", "quiet", "verbose"),
     }
 
 
@@ -130,6 +131,46 @@ def test_each_refusal_has_its_code_and_says_why(
     assert told in outcome.err
     assert outcome.out == ""
     assert set(tmp_path.iterdir()) == before
+
+
+def test_the_environment_may_say_what_no_flag_says(
+    kmflow: Kmflow, loans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("OUTPUT_DIR", "made.d"), ("COMPRESSION", "gzip"), ("TEMP_DIR", "nowhere")):
+        monkeypatch.setenv(f"KMFLOW_{name}", value)
+    assert "nowhere" in kmflow("convert", str(loans)).err
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("KMFLOW_TEMP_DIR", "tmp")
+
+    assert kmflow("convert", str(loans)).code == 0
+    written = pq.ParquetFile(tmp_path / "made.d" / "loans.parquet").metadata
+    assert written.row_group(0).column(0).compression == "GZIP"
+    assert kmflow("convert", str(loans), "flag/", "-c", "zstd").code == 0
+    written = pq.ParquetFile(tmp_path / "flag" / "loans.parquet").metadata
+    assert written.row_group(0).column(0).compression == "ZSTD"
+    monkeypatch.setenv("KMFLOW_MAX_MEMORY", "1")
+    refused = kmflow("convert", str(loans), "--force")
+    assert (refused.code, "--max-memory" in refused.err) == (2, True)
+
+
+def test_errors_may_be_skipped_and_are_told_all_the_same(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3,4\n5\n6,7\n")
+
+    outcome = kmflow("convert", "ragged.csv", "--skip-errors", "--json")
+    assert (outcome.code, outcome.json["rows"]) == (0, 3)
+    assert outcome.json["missed"] == [
+        "ragged.parquet: 1 rows were rejected, see ragged.rejects.parquet",
+    ]
+    assert kmflow("convert", "ragged.csv", "--skip-errors", "--on-bad-row", "fail").code == 2
+
+
+def test_a_schema_is_a_flag(kmflow: Kmflow, loans: Path) -> None:
+    (loans.parent / "types.yaml").write_text("columns: {id: date}\n")
+
+    refused = kmflow("convert", str(loans), "--schema", "types.yaml")
+
+    assert refused.code == 1
+    assert "KM-CONVERT-003: column id, row 2: '1' is no date32[day]" in refused.err
 
 
 def test_what_is_there_is_refused_until_force(kmflow: Kmflow, loans: Path) -> None:

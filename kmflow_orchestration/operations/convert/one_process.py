@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -81,7 +82,14 @@ class OneProcess:
         With `hear` the function takes a callback as well, and what it tells arrives there, not
         every time but each change of its first argument.
         """
-        call = Call(function, task, self.limits.memory_bytes, str(Path.cwd()), hear is not None)
+        call = Call(
+            function,
+            task,
+            self.limits.memory_bytes,
+            str(Path.cwd()),
+            tempfile.gettempdir(),
+            hear is not None,
+        )
         try:
             self.start()
             return self._asked(call, hear or _deaf)

@@ -29,6 +29,8 @@ class ConversionOption:
     choices: tuple[str, ...] = ()
     least: int | None = None
     is_readers: bool = False
+    variable: str = ""
+    """Where a shell's environment may say it: `KMFLOW_` and this."""
 
     @property
     def is_list(self) -> bool:
@@ -57,7 +59,12 @@ OPTIONS = (
         (AUTO, *FORMATS),
     ),
     ConversionOption(
-        "compression", ("--compression", "-c"), "zstd", "Compression of Parquet.", COMPRESSIONS
+        "compression",
+        ("--compression", "-c"),
+        "zstd",
+        "Compression of Parquet.",
+        COMPRESSIONS,
+        variable="COMPRESSION",
     ),
     ConversionOption("force", ("--force",), False, "Replace what lies where the result goes."),
     ConversionOption(
@@ -106,6 +113,12 @@ OPTIONS = (
     ),
     ConversionOption(
         "allow_skip", ("--allow-skip",), False, "Exit 0 although something was left out."
+    ),
+    ConversionOption(
+        "skip_errors",
+        ("--skip-errors",),
+        False,
+        "The same as --allow-skip and --on-bad-row quarantine.",
     ),
     _reader("header_row", 0, "Row that holds the header, from 1.", least=1),
     _reader("encoding", "", "Encoding of the text, such as cp1252."),
@@ -184,6 +197,10 @@ def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOpti
             chosen[name] = read_schema(value) if value else None
         elif value is not None:
             chosen[name] = _checked(option, value)
+    if chosen.pop("skip_errors", False):
+        if chosen.get("on_bad_row") == "fail":
+            raise InvalidOptions("--skip-errors and --on-bad-row fail exclude each other")
+        chosen |= {"allow_skip": True, "on_bad_row": "quarantine"}
     reader = {
         name: value
         for name, value in chosen.items()

@@ -18,13 +18,8 @@ from kmflow_orchestration.converters.interface import RejectedRow
 
 _BATCH_ROWS = 8192
 REJECTS_END = ".rejects.parquet"
-_FIELDS: list[tuple[str, pa.DataType]] = [
-    ("source_row", pa.int64()),
-    ("raw", pa.string()),
-    ("column", pa.string()),
-    ("reason", pa.string()),
-]
-_SCHEMA = pa.schema(_FIELDS)
+_TEXTS: list[Any] = [pa.field(name, pa.string()) for name in ("raw", "column", "reason")]
+_SCHEMA = pa.schema([pa.field("source_row", pa.int64()), *_TEXTS])
 
 
 class RejectsFile:

@@ -6,6 +6,7 @@ import os
 import pickle
 import resource
 import signal
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -39,12 +40,16 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function to call; one that `tells` takes a callback for its progress as well."""
+    """A function to call; one that `tells` takes a callback for its progress as well.
+
+    `folder` and `temporary` are where the caller is, and where it has its temporary files.
+    """
 
     function: Callable[..., Any]
     task: Any
     memory_bytes: int
     folder: str
+    temporary: str
     tells: bool = False
 
 
@@ -101,7 +106,9 @@ def _failure(error: BaseException) -> bytes:
 
 
 def _called(call: Call, line: Connection) -> Any:
+    # As it is with the caller now.
     os.chdir(call.folder)
+    tempfile.tempdir = call.temporary
     _limit_memory(call.memory_bytes)
     try:
         signal.signal(signal.SIGTERM, _interrupt)
