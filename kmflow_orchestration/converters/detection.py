@@ -30,7 +30,6 @@ _TEXT_SUFFIXES = frozenset(
         ".ini",
         ".sql",
         ".log",
-        ".svg",
         ".vtt",
         ".srt",
         ".tex",

@@ -70,6 +70,7 @@ def default_converters() -> ConverterRegistry:
     from kmflow_orchestration.converters.documents.word import WordConverter
     from kmflow_orchestration.converters.json_records import JsonConverter
     from kmflow_orchestration.converters.mail.converter import MailConverter
+    from kmflow_orchestration.converters.pictures.converter import PictureConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
@@ -95,5 +96,6 @@ def default_converters() -> ConverterRegistry:
             RtfConverter(),
             OpenDocumentConverter(),
             MailConverter(),
+            PictureConverter(),
         )
     )
