@@ -87,6 +87,8 @@ _SIGNED_SUFFIXES = frozenset(
         ".mov",
         ".m4a",
         ".wav",
+        *(".flac", ".ogg", ".oga", ".m4v", ".mkv", ".webm", ".avi", ".bmp", ".heic", ".heif"),
+        *(".avro", ".sav", ".zsav", ".dta", ".sas7bdat"),
     }
 )
 # Signatures puremagic knows that random bytes meet as well are shorter than this.

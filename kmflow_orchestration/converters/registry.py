@@ -73,6 +73,7 @@ def default_converters() -> ConverterRegistry:
     from kmflow_orchestration.converters.pictures.converter import PictureConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
+    from kmflow_orchestration.converters.recordings.converter import RecordingConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
     from kmflow_orchestration.converters.statistics_files import StatisticsConverter
     from kmflow_orchestration.converters.xml_records import XmlConverter
@@ -97,5 +98,6 @@ def default_converters() -> ConverterRegistry:
             OpenDocumentConverter(),
             MailConverter(),
             PictureConverter(),
+            RecordingConverter(),
         )
     )

@@ -54,6 +54,7 @@ class PictureConverter(TableConverter):
         *(".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp"),
         *(".heic", ".heif", ".svg"),
     )
+    shares_tables: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = ("PIL", "pillow_heif", "lxml")
     # An SVG is XML, and more than that.
     priority: ClassVar[int] = 1

@@ -78,7 +78,7 @@ def _read_place(tags: Mapping[int, Any], facts: PictureFacts) -> None:
 
 
 def _degrees(parts: Any, side: str, negative: str, most: int) -> str:
-    """Degrees, minutes and seconds as decimal degrees of at most seven places (a centimetre)."""
+    """Degrees, minutes and seconds as decimal degrees of seven places (a centimetre)."""
     if not isinstance(parts, tuple) or len(parts) != 3:
         return ""
     numbers = [as_number(part) for part in parts]
@@ -88,5 +88,5 @@ def _degrees(parts: Any, side: str, negative: str, most: int) -> str:
     found = degrees + minutes / 60 + seconds / 3600
     if found > most:
         return ""
-    text = f"{found:.7f}".rstrip("0").rstrip(".")
+    text = f"{found:.7f}"
     return f"-{text}" if side.upper() == negative and found else text
