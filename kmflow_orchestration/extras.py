@@ -14,7 +14,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         *("python_calamine", "selectolax", "striprtf"),
         *("backports.zstd", "cramjam", "fastavro", "pyreadstat"),
     ),
-    "media": ("PIL", "pymediainfo"),
+    "media": ("PIL", "pillow_heif", "pymediainfo"),
     "embedded": ("deltalake", "grpc", "pysail", "pyspark", "sqlglot", "starlette"),
     "postgres": ("dagster_postgres", "psycopg"),
     "demo": ("openpyxl", "palmerpenguins", "vega_datasets"),

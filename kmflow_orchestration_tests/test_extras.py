@@ -39,13 +39,24 @@ with Context(load_settings(home=sys.argv[1])) as context:
     told(lambda: context.group("acme").lakehouse)
     told(lambda: context.group("acme").store.list_files("loans-1"))
 """
-CONVERTING = """
+CONVERTING_START = """
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.staging import StagingTask, stage_item
 def converted(name, content):
     path = Path(sys.argv[1]) / name
     path.write_bytes(content)
     return stage_item(StagingTask("item", Source(path, name), path.parent, {})).outcome
+"""
+CONVERTING_MEDIA = (
+    CONVERTING_START
+    + r"""
+told(lambda: converted("a.png", b"\x89PNG\r\n\x1a\n" + bytes(60)))
+told(lambda: converted("a.flac", b"fLaC" + bytes(60)))
+"""
+)
+CONVERTING = (
+    CONVERTING_START
+    + """
 import io, zipfile
 book = io.BytesIO()
 with zipfile.ZipFile(book, "w") as archive:
@@ -55,6 +66,7 @@ told(lambda: converted("loans.csv", b"id,amount\\n1,2\\n2,3\\n"))
 told(lambda: converted("loans.xlsx", book.getvalue()))
 told(lambda: converted("picture.bin", bytes(range(256))))
 """
+)
 STEP = """
 import dagster as dg
 from kmflow_orchestration.resources.failures import failing_as_dagster
@@ -102,6 +114,16 @@ def test_a_file_whose_reader_is_missing_is_no_bad_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_picture_without_its_reader_names_its_own_extra(tmp_path: Path) -> None:
+    told = run(MODULES["media"], CONVERTING_MEDIA, str(tmp_path))
+
+    assert len(told) == 2
+    for one in told:
+        assert one.startswith("3 KM-CONFIG-005 ")
+        assert "(pip install 'kmflow_orchestration[media]')" in one
+
+
+@pytest.mark.slow
 def test_a_step_that_lacks_a_package_fails_with_the_line_that_installs_it() -> None:
     [told] = run(("pysail",), STEP)
 
@@ -137,7 +159,8 @@ def test_each_package_is_said_to_come_with_an_extra_that_brings_it() -> None:
         if of and extra_of(module) not in set().union(*(brought[one] for one in of)):
             wrong.append(module)
     assert wrong == []
-    unlisted = set(brought) - listed - {"databricks-sdk"}
+    # `backports` is shared, too, and Python has its own later on.
+    unlisted = set(brought) - listed - {"databricks-sdk", "backports-zstd"}
     assert unlisted == {"databricks-sql-connector", "databricks-sqlalchemy"}
     assert extra_of("databricks.sdk.core") == "orchestrator"
     assert extra_of("databricks.sql.client") == "databricks-sql"

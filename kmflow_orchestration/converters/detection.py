@@ -30,7 +30,6 @@ _TEXT_SUFFIXES = frozenset(
         ".ini",
         ".sql",
         ".log",
-        ".svg",
         ".vtt",
         ".srt",
         ".tex",
@@ -88,6 +87,8 @@ _SIGNED_SUFFIXES = frozenset(
         ".mov",
         ".m4a",
         ".wav",
+        *(".flac", ".ogg", ".oga", ".m4v", ".mkv", ".webm", ".avi", ".bmp", ".heic", ".heif"),
+        *(".avro", ".sav", ".zsav", ".dta", ".sas7bdat"),
     }
 )
 # Signatures puremagic knows that random bytes meet as well are shorter than this.

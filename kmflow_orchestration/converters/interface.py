@@ -234,6 +234,16 @@ class Converter(Protocol):
 
 
 @runtime_checkable
+class SharesTables(Protocol):
+    """A converter whose tables say a row or so of each file: all files of an engagement share them.
+
+    A table for each picture would be a table for each row.
+    """
+
+    shares_tables: ClassVar[bool]
+
+
+@runtime_checkable
 class DescribesDocuments(Protocol):
     """A converter that also reads what a document says of itself."""
 

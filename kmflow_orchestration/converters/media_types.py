@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.dbase_header import is_dbase
+from kmflow_orchestration.converters.statistics_signature import kind_of
 
 OCTET_STREAM = "application/octet-stream"
 PLAIN_TEXT = "text/plain"
@@ -21,6 +22,10 @@ DBF = "application/x-dbf"
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.file"
 ORC = "application/vnd.apache.orc"
+AVRO = "application/avro"
+SPSS = "application/x-spss-sav"
+STATA = "application/x-stata-dta"
+SAS = "application/x-sas-data"
 
 # Bytes of a file: how many, and from where.
 ReadAt = Callable[[int, int], bytes]
@@ -50,7 +55,11 @@ _SIGNATURES = (
     (b"\xca\xfe\xba\xbe", "application/x-mach-binary"),
     (b"\x00asm", "application/wasm"),
     (b"ARROW1\0\0", ARROW),
+    (b"Obj\x01", AVRO),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
 )
+_STATISTICS = {"sav": SPSS, "dta": STATA, "sas7bdat": SAS}
 _RIFF = {b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo", b"WEBP": "image/webp"}
 # What an `ftyp` box may name besides films.
 _BRANDS = {
@@ -109,13 +118,17 @@ def _by_structure(head: bytes) -> str:
     """Formats whose first bytes alone are too few to tell them."""
     if head.startswith(b"RIFF"):
         return _RIFF.get(head[8:12], "")
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return "video/webm" if b"webm" in head[:64] else "video/x-matroska"
+    if kind := _STATISTICS.get(kind_of(head), ""):
+        return kind
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
     if head.startswith(b"MZ"):
         return _portable_executable(head)
     if head.startswith(b"BM") and head[6:10] == bytes(4):
         return "image/bmp" if int.from_bytes(head[14:18], "little") in _BMP_HEADERS else ""
-    if _is_mpeg_audio(head):
+    if is_mpeg_audio(head):
         return "audio/mpeg"
     if head.startswith(b"ORC") and not look_at(head).is_text:
         return ORC
@@ -129,7 +142,7 @@ def _portable_executable(head: bytes) -> str:
     return "" if look_at(head).is_text else "application/x-dosexec"
 
 
-def _is_mpeg_audio(head: bytes) -> bool:
+def is_mpeg_audio(head: bytes) -> bool:
     """An ID3 tag, or a first frame of a known version, layer, bit rate and sample rate."""
     if len(head) < 4:
         return False

@@ -41,8 +41,11 @@ class MemoryTable:
         rows: Sequence[Sequence[str | None]],
         origin: Origin,
         warnings: tuple[ConversionWarning, ...] = (),
+        *,
+        options: Mapping[str, str] | None = None,
     ) -> None:
         self._part = part
+        self._options = options or {}
         self._rows = [[cell or None for cell in row] for row in rows]
         self._origin = origin
         self._warnings = warnings
@@ -71,7 +74,7 @@ class MemoryTable:
             origin.content_hash,
             rows_read=count,
             rows_written=count,
-            options={"part": self._part},
+            options={"part": self._part, **self._options},
         )
 
     @property

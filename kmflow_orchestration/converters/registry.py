@@ -75,9 +75,11 @@ def default_converters() -> ConverterRegistry:
     from kmflow_orchestration.converters.documents.word import WordConverter
     from kmflow_orchestration.converters.json_records import JsonConverter
     from kmflow_orchestration.converters.mail.converter import MailConverter
+    from kmflow_orchestration.converters.pictures.converter import PictureConverter
     from kmflow_orchestration.converters.plain_text import PlainTextConverter
     from kmflow_orchestration.converters.plugins import installed_plugins
     from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
+    from kmflow_orchestration.converters.recordings.converter import RecordingConverter
     from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
     from kmflow_orchestration.converters.statistics_files import StatisticsConverter
     from kmflow_orchestration.converters.xml_records import XmlConverter
@@ -101,6 +103,8 @@ def default_converters() -> ConverterRegistry:
             RtfConverter(),
             OpenDocumentConverter(),
             MailConverter(),
+            PictureConverter(),
+            RecordingConverter(),
             *installed_plugins().converters,
         )
     )

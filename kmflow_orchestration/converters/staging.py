@@ -19,6 +19,7 @@ from kmflow_orchestration.converters.interface import (
     ConvertedTable,
     OutputKind,
     Receipt,
+    SharesTables,
     Source,
     TextBlock,
 )
@@ -53,7 +54,10 @@ class StagingTask:
 
 @dataclass(frozen=True, slots=True)
 class StagedTable:
-    """One converted table in a Parquet file, with `_source_row` and `_rescued_data`."""
+    """One converted table in a Parquet file, with `_source_row` and `_rescued_data`.
+
+    `is_shared`: files of any name have rows in the dataset it belongs to; see SharesTables.
+    """
 
     part: str
     path: Path
@@ -61,6 +65,7 @@ class StagedTable:
     types: Mapping[str, ColumnType]
     receipt: Receipt
     warnings: tuple[ConversionWarning, ...]
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def _staged(task: StagingTask) -> ConvertedItem:
         return ConvertedItem(task.item_id, Outcome.NO_CONVERTER, warnings=found.warnings)
     converter = found.converter
     tables = tuple(
-        _staged_table(table, task, position)
+        _staged_table(table, task, position, is_shared=isinstance(converter, SharesTables))
         for position, table in enumerate(converter.open_tables(task.source))
     )
     warnings = found.warnings
@@ -146,7 +151,9 @@ def _flagged(blocks: Iterable[TextBlock]) -> tuple[ConversionWarning, ...]:
     )
 
 
-def _staged_table(table: ConvertedTable, task: StagingTask, position: int) -> StagedTable:
+def _staged_table(
+    table: ConvertedTable, task: StagingTask, position: int, *, is_shared: bool
+) -> StagedTable:
     wanted = task.types.get(table.part, {})
     types = {fact.name: wanted.get(fact.name, fact.type) for fact in table.facts}
     path = task.folder / f"{position}.parquet"
@@ -156,7 +163,7 @@ def _staged_table(table: ConvertedTable, task: StagingTask, position: int) -> St
         raise CorruptInput(
             f"{receipt.rows_read} rows were read and {written} written", reason="rows_lost"
         )
-    return StagedTable(table.part, path, table.facts, types, receipt, table.warnings)
+    return StagedTable(table.part, path, table.facts, types, receipt, table.warnings, is_shared)
 
 
 def _write(table: ConvertedTable, types: Mapping[str, ColumnType], path: Path) -> int:

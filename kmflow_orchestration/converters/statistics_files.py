@@ -12,14 +12,10 @@ from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
+from kmflow_orchestration.converters.statistics_signature import kind_of
 from kmflow_orchestration.converters.statistics_table import StatisticsTable, read_table
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
-
-_SAS = bytes(12) + bytes.fromhex("c2ea8160b31411cfbd92080009c7318c181f1011")
-_SPSS = (b"$FL2", b"$FL3")
-# Releases of Stata that wrote a header of bytes; later ones write `<stata_dta>`.
-_STATA_RELEASES = frozenset({104, 105, 108, 110, 111, 112, 113, 114, 115})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +72,3 @@ class StatisticsConverter(TableConverter):
         origin = Origin(self.name, self.version, sha256_of(source.path))
         with refusals_of(f"{kind} file"):
             return (read_table(source.path, kind, origin, given.encoding),)
-
-
-def kind_of(head: bytes) -> str:
-    """`sav`, `dta` or `sas7bdat` by a file's first bytes; '' for any other."""
-    if head.startswith(_SPSS):
-        return "sav"
-    if head.startswith(_SAS):
-        return "sas7bdat"
-    if head.startswith(b"<stata_dta>"):
-        return "dta"
-    is_old = len(head) > 3 and head[0] in _STATA_RELEASES and head[1] in (1, 2)
-    return "dta" if is_old and head[2:4] == b"\1\0" else ""

@@ -29,6 +29,7 @@ _EDGES = " \t._-+,()[]{}#&"
 _SEPARATORS = re.compile(r"[ \t._-]{2,}")
 _MAX_LENGTH = 120
 EMPTY_STEM = "data"
+_SHARED = "\x1e"
 
 
 def dataset_key(file_name: str, part: str = "") -> str:
@@ -41,6 +42,11 @@ def dataset_key(file_name: str, part: str = "") -> str:
         path = path.with_suffix("")
     stem = _plain_stem(path.stem)
     return f"{stem}\x1f{part.strip().casefold()}" if part else stem
+
+
+def shared_key(part: str) -> str:
+    """The dataset that all files of a kind share in an engagement; no file's own has such a key."""
+    return f"{_SHARED}{part}"
 
 
 def _plain_stem(stem: str) -> str:

@@ -18,7 +18,7 @@ from kmflow_orchestration.intake.ledger import Batch, Item, Ledger
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables, PartColumn
 from kmflow_orchestration.names import EngagementId, GroupId, TableName
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
-from kmflow_orchestration.operations.dataset_names import dataset_key, table_names
+from kmflow_orchestration.operations.dataset_names import dataset_key, shared_key, table_names
 from kmflow_orchestration.operations.dataset_rows import (
     PartRows,
     can_widen,
@@ -129,7 +129,7 @@ class DatasetWriter:
 
     def _part(self, item: Item, table: StagedTable) -> DatasetPart:
         engagement = EngagementId(item.engagement_id)
-        key = dataset_key(item.file_name, table.part)
+        key = shared_key(table.part) if table.is_shared else dataset_key(item.file_name, table.part)
         names = table_names(engagement, key)
         return DatasetPart(
             group_id=self.group,

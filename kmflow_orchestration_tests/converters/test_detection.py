@@ -14,6 +14,7 @@ from kmflow_orchestration.converters.registry import ConverterRegistry, default_
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
+from kmflow_orchestration_tests.converters.recording_samples import matroska, mp3, mp4, wav
 
 CSV = b"a,b\n1,2\n3,4\n"
 JSON = b'{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n'
@@ -42,6 +43,7 @@ def archive(member: str) -> bytes:
 
 
 XLSX = workbook()
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><title>Loan</title></svg>"
 
 
 def found(detection: Detection) -> str:
@@ -61,7 +63,17 @@ def found(detection: Detection) -> str:
         (PROSE, "a.md", "plain_text"),
         (CSV, "a.md", "plain_text"),
         (PDF, "a.pdf", "pdf"),
-        (PNG, "a.png", ""),
+        (PNG, "a.png", "image"),
+        (SVG, "a.svg", "image"),
+        (SVG, "a.xml", "image"),
+        (wav(), "a.wav", "media"),
+        (mp3(), "a.mp3", "media"),
+        (mp4(), "a.mp4", "media"),
+        (matroska(), "a.mkv", "media"),
+        (b"\xff\xfb\x90\x64" + bytes(413), "a.mp3", "media"),
+        (b"Obj\1" + bytes(40), "a.avro", "avro"),
+        (b"$FL2@(#) SPSS" + bytes(40), "a.sav", "statistics"),
+        (b"<stata_dta><header>" + bytes(40), "a.dta", "statistics"),
         (JSON, "a.json", "json"),
         (JSON, "a.ndjson", "json"),
         (JSON[:-5], "a.json", "json"),
@@ -112,6 +124,8 @@ def test_content_that_fits_its_name_is_taken_without_a_warning(
         (XML, "a", "xml"),
         (CSV, "a.xml", "delimited"),
         (PARQUET, "a.csv", "arrow"),
+        (PNG, "a.csv", "image"),
+        (mp4(), "a.jpg", "media"),
         (DBF, "a.txt", "dbase"),
         (DBF, "a", "dbase"),
     ],
@@ -142,10 +156,6 @@ def test_content_of_another_known_type_is_taken_with_a_warning(
 def test_content_of_no_known_type_is_corrupt(source: Writes, content: bytes, name: str) -> None:
     with pytest.raises(CorruptInput):
         detect(source(content, name), default_converters())
-
-
-def test_a_picture_named_csv_waits_for_its_converter(source: Writes) -> None:
-    assert detect(source(PNG, "a.csv"), default_converters()).converter is None
 
 
 class Rival(DelimitedConverter):

@@ -12,8 +12,10 @@ import pytest
 from kmflow_orchestration.converters.media_types import DOCX, PPTX, XLSX, media_type_of_content
 from kmflow_orchestration.demo.documents import page_document, picture
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
+from kmflow_orchestration_tests.converters.recording_samples import matroska
 from kmflow_orchestration_tests.evidence_samples import executable, ole
 
+SAS = bytes(12) + bytes.fromhex("c2ea8160b31411cfbd92080009c7318c181f1011")
 NOISE = bytes(range(256)) * 20
 
 
@@ -65,6 +67,17 @@ def open_document(kind: str) -> bytes:
         (b"MZ" + NOISE, "application/x-dosexec"),
         (b"\xca\xfe\xba\xbe" + bytes(50), "application/x-mach-binary"),
         (b"fLaC" + bytes(50), "audio/flac"),
+        (b"OggS" + bytes(50), "audio/ogg"),
+        (matroska(), "video/x-matroska"),
+        (matroska(b"webm"), "video/webm"),
+        (b"RIFF\x24\0\0\0WEBPVP8 " + bytes(50), "image/webp"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "image/heic"),
+        (b"Obj\x01" + bytes(50), "application/avro"),
+        (b"$FL2@(#) SPSS" + bytes(50), "application/x-spss-sav"),
+        (b"$FL3@(#) SPSS" + bytes(50), "application/x-spss-sav"),
+        (b"<stata_dta><header>" + bytes(50), "application/x-stata-dta"),
+        (b"\x72\x01\x01\0" + bytes(50), "application/x-stata-dta"),
+        (SAS + bytes(50), "application/x-sas-data"),
         (b"PAR1" + bytes(50) + b"PAR1", "application/vnd.apache.parquet"),
         (b"ARROW1\0\0" + bytes(50), "application/vnd.apache.arrow.file"),
         (b"ORC\n\0\0\1" + bytes(50), "application/vnd.apache.orc"),

@@ -12,7 +12,8 @@ import pytest
 
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.statistics_columns import Clock, clock_of
-from kmflow_orchestration.converters.statistics_files import StatisticsConverter, kind_of
+from kmflow_orchestration.converters.statistics_files import StatisticsConverter
+from kmflow_orchestration.converters.statistics_signature import kind_of
 from kmflow_orchestration.converters.statistics_table import StatisticsTable
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput

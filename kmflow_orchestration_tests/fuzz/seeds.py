@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import tempfile
 from datetime import date
 from email.message import EmailMessage
+from pathlib import Path
 
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
@@ -17,6 +19,7 @@ from kmflow_orchestration_tests.converters.process_models.samples import (
     DRAWIO,
     visio,
 )
+from kmflow_orchestration_tests.converters.recording_samples import flac, matroska, mp3, mp4, wav
 
 
 def _csv() -> bytes:
@@ -61,6 +64,43 @@ def _parquet() -> bytes:
     return found.getvalue()
 
 
+def _avro() -> bytes:
+    import fastavro
+
+    fields = [
+        {"name": "id", "type": "long"},
+        {"name": "tags", "type": ["null", {"type": "array", "items": "string"}]},
+    ]
+    found = io.BytesIO()
+    schema = {"type": "record", "name": "Loan", "fields": fields}
+    fastavro.writer(found, schema, [{"id": 1, "tags": ["a"]}, {"id": 2, "tags": None}])
+    return found.getvalue()
+
+
+def _survey(suffix: str) -> bytes:
+    """The library writes files only, never streams."""
+    import pandas as pd
+    import pyreadstat
+
+    frame = pd.DataFrame({"id": [1.0, 2.5], "name": ["Ann", "Ben"]})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{suffix}"
+        writer = pyreadstat.write_dta if suffix == ".dta" else pyreadstat.write_sav
+        writer(frame, str(path), variable_value_labels={"id": {1: "one"}})
+        return path.read_bytes()
+
+
+def _picture(kind: str) -> bytes:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x010F] = "Kamera"
+    exif.get_ifd(0x8825)[2] = (52.0, 30.0, 0.0)
+    found = io.BytesIO()
+    Image.linear_gradient("L").resize((48, 32)).save(found, format=kind, exif=exif)
+    return found.getvalue()
+
+
 def _mail() -> bytes:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "a@x.example", "b@x.example", "Numbers"
@@ -78,6 +118,18 @@ _RECORDS = (b"    1Ann   20261120", b"*   2Ben           ", b"   -3      1999010
 
 SEEDS: dict[str, bytes] = {
     "table.csv": _csv(),
+    "loans.avro": _avro(),
+    "survey.sav": _survey(".sav"),
+    "survey.dta": _survey(".dta"),
+    "scan.png": _picture("PNG"),
+    "photo.jpg": _picture("JPEG"),
+    "fax.tif": _picture("TIFF"),
+    "icon.webp": _picture("WEBP"),
+    "call.wav": wav(),
+    "call.mp3": mp3(),
+    "call.flac": flac(),
+    "film.mp4": mp4(),
+    "film.mkv": matroska(),
     "export.txt": _semicolons(),
     "tabs.tsv": _csv().replace(b",", b"\t"),
     "book.xlsx": _workbook(),

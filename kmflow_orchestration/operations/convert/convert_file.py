@@ -40,6 +40,8 @@ from kmflow_orchestration.operations.convert.source_reading import (
 from kmflow_orchestration.operations.convert.work_folder import put_in_place, work_folder
 
 NO_ROWS = "no_rows"
+# Of a picture or recording that breaks off, there is what came before.
+_MISSING_PARTS = frozenset({NO_ROWS, "truncated"})
 # What these leave out holds no value.
 _EMPTY_SKIPS = frozenset({"sheet_skipped", "blank_rows"})
 
@@ -70,7 +72,7 @@ class Conversion:
         found += [
             f"{warning.location or self.source.name}: {warning.message}"
             for warning in self.manifest.warnings
-            if warning.code == NO_ROWS
+            if warning.code in _MISSING_PARTS
             or (warning.code.endswith("_skipped") and warning.code not in _EMPTY_SKIPS)
         ]
         return tuple(found)

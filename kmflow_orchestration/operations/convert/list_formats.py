@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from kmflow_orchestration.operations.convert.options import (
     flags_of,
 )
 
+Distributions = Mapping[str, Sequence[str]]
 _COMMAND = "kmflow formats --markdown > docs/formats.md"
 
 
@@ -75,7 +76,9 @@ def list_formats(
     """Every converter by name, or those that read a suffix and make a format."""
     wanted = f".{suffix.lower().removeprefix('.')}" if suffix else ""
     made = output.lower().removeprefix(".")
-    facts = [_facts(one) for one in registry or default_converters()]
+    # Asked once: every package's record is read for it.
+    distributions = importlib.metadata.packages_distributions()
+    facts = [_facts(one, distributions) for one in registry or default_converters()]
     return tuple(
         one
         for one in sorted(facts, key=lambda one: one.converter)
@@ -83,7 +86,7 @@ def list_formats(
     )
 
 
-def _facts(converter: Converter) -> FormatFacts:
+def _facts(converter: Converter, distributions: Distributions) -> FormatFacts:
     makes = {
         OutputKind.TABLES: "tables",
         OutputKind.TEXT: "text and its pieces",
@@ -98,18 +101,18 @@ def _facts(converter: Converter) -> FormatFacts:
         makes,
         FORMATS,
         flags_of(converter.options()),
-        tuple(_library(module) for module in converter.libraries),
+        tuple(_library(module, distributions) for module in converter.libraries),
     )
 
 
-def _library(module: str) -> Library:
+def _library(module: str, distributions: Distributions) -> Library:
     try:
         is_there = importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
         is_there = False
     if not is_there:
         return Library(module, "", extra_of(module))
-    names = importlib.metadata.packages_distributions().get(module, [module])
+    names = distributions.get(module, [module])
     return Library(module, importlib.metadata.version(names[0]), extra_of(module))
 
 

@@ -138,6 +138,7 @@ OPTIONS = (
     _reader("namespace_handling", "", "Names with a namespace.", ("strip", "prefix", "preserve")),
     _reader("ignore_missing_memo", False, "Memos whose file is not there are NULL."),
     _reader("include_deleted", False, "Deleted records are rows, too."),
+    _reader("strip_gps", False, "Nothing of where a picture was taken."),
 )
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.

@@ -7,9 +7,12 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyreadstat
 import pytest
+from PIL import Image
 
 from kmflow_orchestration.converters.delimited import DelimitedConverter
 from kmflow_orchestration.errors import (
@@ -19,6 +22,7 @@ from kmflow_orchestration.errors import (
     UnsupportedFormatError,
 )
 from kmflow_orchestration.operations.convert.convert_file import convert_file
+from kmflow_orchestration.operations.convert.inspect_file import inspect_file
 from kmflow_orchestration.operations.convert.manifest import Manifest
 from kmflow_orchestration.operations.convert.options import (
     COMPRESSIONS,
@@ -361,3 +365,52 @@ def test_an_option_given_as_its_default_is_one_not_given() -> None:
     defaults = {option.name: option.default for option in OPTIONS}
 
     assert conversion_options(defaults) == conversion_options({})
+
+
+def test_what_a_survey_says_of_a_column_is_in_its_field(tmp_path: Path) -> None:
+    source = tmp_path / "survey.sav"
+    pyreadstat.write_sav(
+        pd.DataFrame({"agree": [1.0, 99.0]}),
+        str(source),
+        column_labels={"agree": "Do you agree?"},
+        variable_value_labels={"agree": {1: "yes", 99: "refused"}},
+    )
+
+    done = convert_file(source)
+
+    field = pq.read_schema(source.with_suffix(".parquet")).field("agree")
+    assert (str(field.type), field.metadata[b"label"]) == ("int64", b"Do you agree?")
+    assert json.loads(field.metadata[b"value_labels"]) == {"1": "yes", "99": "refused"}
+    assert (field.metadata[b"source_name"], done.missed) == (b"agree", ())
+    column = inspect_file(source).tables[0].columns[0]
+    assert (column["label"], column["type"]) == ("Do you agree?", "int64")
+
+
+def test_a_picture_that_breaks_off_lacks_something_of_the_source(tmp_path: Path) -> None:
+    source = tmp_path / "scan.png"
+    Image.effect_noise((64, 48), 50).save(source)
+    whole = convert_file(source, tmp_path / "whole.parquet")
+    source.write_bytes(source.read_bytes()[:-40])
+
+    done = convert_file(source, tmp_path / "broken.parquet")
+
+    assert whole.missed == ()
+    assert [text.startswith("scan.png: the picture is cut off") for text in done.missed] == [True]
+    [row] = pq.read_table(tmp_path / "broken.parquet").to_pylist()
+    assert (row["width"], row["truncated"]) == (64, True)
+
+
+def test_places_of_a_picture_are_left_out_when_asked(tmp_path: Path) -> None:
+    source, exif = tmp_path / "photo.jpg", Image.Exif()
+    places = exif.get_ifd(0x8825)
+    places[1], places[2], places[3], places[4] = "N", (52.0, 30.0, 0.0), "E", (13.0, 24.0, 0.0)
+    Image.new("L", (8, 8)).save(source, exif=exif)
+
+    convert_file(source)
+    convert_file(source, tmp_path / "bare.parquet", conversion_options({"strip_gps": True}))
+
+    told, bare = (
+        pq.read_table(tmp_path / name).column("gps_latitude").to_pylist()[0]
+        for name in ("photo.parquet", "bare.parquet")
+    )
+    assert (float(told), bare) == (52.5, None)

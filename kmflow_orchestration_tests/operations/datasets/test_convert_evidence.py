@@ -40,7 +40,7 @@ def test_files_convert_in_other_processes_each_with_its_own_outcome(
     sources = [
         stored(store, "a.csv", b"id,x\n1,1.50\n"),
         stored(store, "b.xlsx", b"PK\x03\x04 no workbook"),
-        stored(store, "c.png", b"\x89PNG\r\n\x1a\n" + bytes(100)),
+        stored(store, "c.yaml", b"steps: [open, pay]\n"),
         stored(store, "d.txt", b"Some words.\n"),
         replace(stored(store, "e.csv", b"id\n1\n"), backend="elsewhere"),
     ]
@@ -50,7 +50,7 @@ def test_files_convert_in_other_processes_each_with_its_own_outcome(
     assert {name: item.outcome for name, item in found.items()} == {
         "a.csv": Outcome.CONVERTED,
         "b.xlsx": Outcome.QUARANTINED,
-        "c.png": Outcome.NO_CONVERTER,
+        "c.yaml": Outcome.NO_CONVERTER,
         "d.txt": Outcome.CONVERTED,
         "e.csv": Outcome.UNREACHABLE,
     }

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kmflow_orchestration.names import EngagementId
-from kmflow_orchestration.operations.dataset_names import dataset_key, table_names
+from kmflow_orchestration.operations.dataset_names import dataset_key, shared_key, table_names
 
 E1 = EngagementId("e-1")
 
@@ -73,3 +73,14 @@ def test_any_file_has_a_table_name_that_engines_take(file_name: str, part: str) 
         assert name.startswith("e_1__")
         assert len(name) < 200
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_")
+
+
+@given(st.text(min_size=1), st.text())
+def test_what_files_share_is_no_files_own(name: str, part: str) -> None:
+    assert shared_key("images") != dataset_key(name, part)
+
+
+def test_what_files_share_is_named_after_what_it_is() -> None:
+    plain, marked = table_names(E1, shared_key("images"))
+
+    assert (plain, marked.startswith("e_1__images_")) == ("e_1__images", True)

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import io
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
+import fastavro
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyreadstat
+from PIL import Image
 
 from kmflow_orchestration.intake.ledger import State
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
+from kmflow_orchestration_tests.converters.recording_samples import mp4, wav
 from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
 
 
@@ -128,3 +135,75 @@ def test_an_entity_bomb_is_quarantined_alone(world: DatasetWorld) -> None:
 
     assert [item.code for item in published.quarantined] == ["xml_entities"]
     assert world.tables == ["b__c"]
+
+
+def test_pictures_of_any_name_share_one_table(world: DatasetWorld) -> None:
+    world.drop("front door.png", picture("PNG", (64, 48)))
+    published = world.take_in()
+    world.drop("vault 7.jpg", picture("JPEG", (32, 24)))
+    world.drop("images.csv", "id\n1\n")
+    published += world.take_in()
+
+    assert (published.quarantined, published.converted) == ((), 3)
+    assert world.rows("images", "format", "width", "truncated") == [
+        ("jpeg", 32, False),
+        ("png", 64, False),
+    ]
+    assert len(world.tables) == 2  # a table that is named like it stays another one
+
+
+def test_a_picture_that_is_replaced_has_one_row(world: DatasetWorld) -> None:
+    world.drop("a.png", picture("PNG", (64, 48)))
+    world.take_in()
+    world.drop("a.png", picture("PNG", (8, 8)))
+    world.take_in()
+
+    assert world.rows("images", "width") == [(8,)]
+
+
+def test_a_picture_that_breaks_off_is_a_row_with_a_warning(world: DatasetWorld) -> None:
+    world.drop("a.png", picture("PNG", (64, 48))[:-40])
+    published = world.take_in()
+
+    assert world.rows("images", "width", "truncated") == [(64, True)]
+    assert [one.warning.code for one in published.warnings] == ["truncated"]
+
+
+def test_recordings_share_a_table_of_them_and_one_of_their_streams(world: DatasetWorld) -> None:
+    world.drop("call with the bank.wav", wav())
+    world.drop("hold-up.mp4", mp4())
+    published = world.take_in()
+
+    assert (published.quarantined, world.tables) == ((), ["media", "streams"])
+    assert world.rows("media", "container", "has_subtitles") == [
+        ("MPEG-4", True),
+        ("Wave", False),
+    ]
+    kinds = [kind for (kind,) in world.rows("streams", "kind")]
+    assert kinds == ["audio", "audio", "subtitles", "video"]
+
+
+def test_avro_and_statistics_files_become_typed_tables(world: DatasetWorld, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    fields = [{"name": "id", "type": "long"}, {"name": "who", "type": ["null", "string"]}]
+    schema = {"type": "record", "name": "Loan", "fields": fields}
+    fastavro.writer(buffer, schema, [{"id": 7, "who": None}], codec="snappy")
+    world.drop("loans.avro", buffer.getvalue())
+    survey = tmp_path / "survey.sav"
+    answers = pd.DataFrame({"agree": [1.0, 99.0]})
+    pyreadstat.write_sav(answers, str(survey), missing_ranges={"agree": [99]})
+    world.drop("survey.sav", survey.read_bytes())
+    published = world.take_in()
+
+    assert (published.quarantined, published.converted) == ((), 2)
+    assert world.rows("loans", "id", "who") == [(7, None)]
+    assert (world.types("survey"), world.rows("survey", "agree")) == (
+        {"agree": "BIGINT"},
+        [(1,), (99,)],
+    )
+
+
+def picture(kind: str, size: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise(size, 50).save(buffer, format=kind)
+    return buffer.getvalue()

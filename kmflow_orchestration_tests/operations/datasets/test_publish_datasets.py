@@ -177,7 +177,7 @@ def test_a_broken_file_is_quarantined_and_its_neighbours_go_on(world: DatasetWor
     world.drop_workbook("book.xlsx", {"A": [["x"], [1]]})
     whole = (world.place.root / world.engagement / "book.xlsx").read_bytes()
     world.drop("book.xlsx", whole[: len(whole) // 2])
-    world.drop("call.wav", b"RIFF\x24\0\0\0WAVEfmt " + bytes(50))
+    world.drop("steps.yaml", b"steps: [open, pay]\n")
 
     published = world.arrive(loans="id\n1\n")
 
@@ -186,12 +186,12 @@ def test_a_broken_file_is_quarantined_and_its_neighbours_go_on(world: DatasetWor
     ]
     assert world.place.item("book.xlsx").state is State.QUARANTINED
     assert (published.converted, published.no_converter) == (1, 1)
-    assert world.place.item("call.wav").no_converter
+    assert world.place.item("steps.yaml").no_converter
     assert world.tables == ["loans"]
     broken = world.place.item("book.xlsx")
     assert world.logged() == {
         broken.item_id: ("failed", f"corrupt: {broken.message}"),
-        world.place.item("call.wav").item_id: ("success", None),
+        world.place.item("steps.yaml").item_id: ("success", None),
         world.place.item("loans.csv").item_id: ("success", None),
     }
 

@@ -45,7 +45,7 @@ THIRD: Files = {
     # Refused when it is converted, or when it is looked at; a type nothing reads yet.
     "e2/broken.xlsx": b"PK\x03\x04 and no more",
     "e2/empty.csv": "",
-    "e2/call.wav": b"RIFF\x24\0\0\0WAVEfmt " + bytes(50),
+    "e2/steps.yaml": b"steps: [open, pay]\n",
 }
 # Joins the third drop while that is half-way in: a new engagement, and other content for a file
 # of the very batch, by which the table's column is narrow again.
