@@ -17,6 +17,7 @@ from kmflow_orchestration.converters.interface import (
     ColumnFact,
     ConversionWarning,
     ConvertedTable,
+    CopiesItself,
     OutputKind,
     Receipt,
     Source,
@@ -53,7 +54,7 @@ class StagingTask:
 
 @dataclass(frozen=True, slots=True)
 class StagedTable:
-    """One converted table in a Parquet file, with `_source_row` and `_rescued_data`."""
+    """One converted table in a Parquet file; `staged_files.numbered_batches` reads it."""
 
     part: str
     path: Path
@@ -148,9 +149,11 @@ def _flagged(blocks: Iterable[TextBlock]) -> tuple[ConversionWarning, ...]:
 
 def _staged_table(table: ConvertedTable, task: StagingTask, position: int) -> StagedTable:
     wanted = task.types.get(table.part, {})
-    types = {fact.name: wanted.get(fact.name, fact.type) for fact in table.facts}
     path = task.folder / f"{position}.parquet"
-    written = _write(table, types, path)
+    # Before its facts are asked for: then it would be read for them alone.
+    copied = None if wanted or not isinstance(table, CopiesItself) else table.copy_to(path)
+    types = {fact.name: wanted.get(fact.name, fact.type) for fact in table.facts}
+    written = _write(table, types, path) if copied is None else copied
     receipt = table.receipt
     if not receipt.adds_up or written != receipt.rows_written:
         raise CorruptInput(
