@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
 
 import pyarrow as pa
 
 from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.content_look import look_at, tabular_agreement
 from kmflow_orchestration.converters.delimited_careful import careful_blocks
+from kmflow_orchestration.converters.delimited_copied import texts_of
+from kmflow_orchestration.converters.delimited_copy import (
+    WORTHWHILE_BYTES,
+    MisfitError,
+    rules_for,
+    typed_copy,
+)
 from kmflow_orchestration.converters.delimited_decision import DialectDecision, decide
 from kmflow_orchestration.converters.delimited_options import DelimitedOptions
 from kmflow_orchestration.converters.delimited_reader import (
@@ -27,6 +38,8 @@ from kmflow_orchestration.converters.delimited_reading import (
     Reading,
     without_words,
 )
+from kmflow_orchestration.converters.delimited_rules import Rules
+from kmflow_orchestration.converters.delimited_warnings import reading_warning, table_warnings
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
     SOURCE_ROW,
@@ -37,7 +50,7 @@ from kmflow_orchestration.converters.interface import (
     Source,
 )
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.converters.text_encoding import encoding_warnings
+from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind
 from kmflow_orchestration.converters.written_numbers import NumberForm
@@ -87,6 +100,10 @@ class DelimitedConverter(TableConverter):
             ConfigurationError: an option that does not exist or cannot be what it is.
         """
         decision, readings = decide(source, DelimitedOptions.parse(options))
+        is_large = readings[0].scan.size_bytes >= WORTHWHILE_BYTES
+        rules = rules_for(readings[0]) if is_large and len(readings) == 1 else None
+        if rules is not None:
+            return [DelimitedTable(replace(readings[0], is_careful=False), decision, rules)]
         return [DelimitedTable(_ready(reading), decision) for reading in readings]
 
 
@@ -97,25 +114,74 @@ def _ready(reading: Reading) -> Reading:
     )
 
 
-class DelimitedTable:
-    """One table of a file; its types were proven on every row when it was opened."""
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """What all rows of a table told; `readings` by the positions of their columns."""
 
-    def __init__(self, reading: Reading, decision: DialectDecision) -> None:
-        """Reads the whole table."""
-        self._reading, self._decision = reading, decision
+    counts: Counts
+    readings: Mapping[int, ColumnReading]
+    facts: tuple[ColumnFact, ...]
+
+
+class DelimitedTable:
+    """One table of a file; its types were proven on every row before anything of it is told."""
+
+    def __init__(
+        self, reading: Reading, decision: DialectDecision, rules: Rules | None = None
+    ) -> None:
+        """Reads the whole table; one that keeps `rules` only when it is first asked for."""
+        self._reading, self._decision, self._rules = reading, decision, rules
         self._names = column_names(reading.names)
+        self._spool: BinaryIO | None = None
+        self._observed = None if rules is not None else self._observe()
+
+    @property
+    def _known(self) -> _Observed:
+        """What is known of all rows, which are read for it if they were not yet."""
+        if self._observed is None:
+            with tempfile.TemporaryDirectory(prefix="kmflow-typed-") as folder:
+                path = Path(folder) / "table.parquet"
+                if self._copied(path) is not None:
+                    self._spool = path.open("rb")
+                    weakref.finalize(self, self._spool.close)
+        return self._observed or self._observe()
+
+    def copy_to(self, path: Path) -> int | None:
+        """See CopiesItself."""
+        if self._spool is not None:
+            self._spool.seek(0)
+            with path.open("wb") as stream:
+                shutil.copyfileobj(self._spool, stream)
+            return self._known.counts.written
+        return self._copied(path) if self._observed is None else None
+
+    def _copied(self, path: Path) -> int | None:
+        """Number of rows in a typed copy; None when our own readers read the table instead."""
+        if self._rules is None:
+            return None
+        try:
+            copy = typed_copy(self._reading, self._rules, self._names, path)
+            readings = texts_of(copy, self._reading)
+        except MisfitError:
+            path.unlink(missing_ok=True)
+            self._observed = self._observe()
+            return None
+        counts = Counts(read=copy.rows)
+        self._observed = _Observed(counts, readings, self._told(copy.types, copy.nulls, readings))
+        return copy.rows
+
+    def _observe(self) -> _Observed:
+        """Reads all rows by our own readers."""
         while True:
             try:
-                self._observe()
+                return self._read_through()
             except LongRecordError:
                 larger = larger_block(self._reading.block_bytes)
                 self._reading = replace(self._reading, block_bytes=larger)
             except NeedsCareError:
                 self._reading = replace(self._reading, is_careful=True)
-            else:
-                return
 
-    def _observe(self) -> None:
+    def _read_through(self) -> _Observed:
         counts = Counts()
         width = self._reading.width
         types, nulls = [EMPTY] * width, [0] * width
@@ -126,13 +192,18 @@ class DelimitedTable:
                 nulls[position] += values.null_count
                 if samples[position] is None and values.null_count < len(values):
                     samples[position] = values
-        self._counts = counts
-        self._readings = self._written(types, samples)
+        readings = self._written(types, samples)
+        return _Observed(counts, readings, self._told(types, nulls, readings))
+
+    def _told(
+        self,
+        types: Sequence[ColumnType],
+        nulls: Sequence[int],
+        readings: Mapping[int, ColumnReading],
+    ) -> tuple[ColumnFact, ...]:
         headers = [header or "" for header in self._reading.names]
-        self._facts = tuple(
-            self._fact(*fact, at)
-            for at, fact in enumerate(zip(self._names, headers, types, nulls, strict=True))
-        )
+        columns = zip(self._names, headers, types, nulls, strict=True)
+        return tuple(_fact(*column, readings.get(at)) for at, column in enumerate(columns))
 
     def _written(
         self, types: Sequence[ColumnType], samples: Sequence[pa.StringArray | None]
@@ -174,21 +245,13 @@ class DelimitedTable:
         is_other = self._reading.decimal == "," or self._reading.thousands == "."
         return is_other and kind.kind is Kind.NUMBER and (kind.scale > 0 or kind.approximate)
 
-    def _fact(self, name: str, header: str, kind: ColumnType, nulls: int, at: int) -> ColumnFact:
-        reading = self._readings.get(at)
-        if reading is None:
-            return ColumnFact(name, header, kind, nulls)
-        if reading.form is None:
-            return ColumnFact(name, header, STRING, nulls)
-        return ColumnFact(name, header, reading.type, nulls, reading.name)
-
     @property
     def part(self) -> str:
         return self._reading.part
 
     @property
     def facts(self) -> tuple[ColumnFact, ...]:
-        return self._facts
+        return self._known.facts
 
     @property
     def decision(self) -> DialectDecision:
@@ -197,7 +260,7 @@ class DelimitedTable:
 
     @property
     def receipt(self) -> Receipt:
-        counts, reading = self._counts, self._reading
+        counts, reading = self._known.counts, self._reading
         skipped = counts.blank + counts.comments + counts.headers + reading.rows_around
         read = counts.read + reading.rows_around
         return Receipt(
@@ -228,16 +291,24 @@ class DelimitedTable:
 
     @property
     def warnings(self) -> tuple[ConversionWarning, ...]:
+        known = self._known
         about = (
-            _reading_warning(fact, self._readings.get(at), self._counts)
-            for at, fact in enumerate(self._facts)
+            reading_warning(fact, known.readings.get(at), known.counts)
+            for at, fact in enumerate(known.facts)
         )
-        return (*_warnings(self._reading, self._counts), *filter(None, about))
+        return (*table_warnings(self._reading, known.counts), *filter(None, about))
 
     def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
         """See ConvertedTable."""
-        wanted = [(types or {}).get(fact.name, fact.type) for fact in self._facts]
-        names = [SOURCE_ROW, *(fact.name for fact in self._facts), RESCUED_DATA]
+        facts = self._known.facts
+        wanted = [(types or {}).get(fact.name, fact.type) for fact in facts]
+        names = [SOURCE_ROW, *(fact.name for fact in facts), RESCUED_DATA]
+        is_as_found = all(
+            kind.arrow == fact.type.arrow for kind, fact in zip(wanted, facts, strict=True)
+        )
+        if self._spool is not None and is_as_found:
+            yield from numbered_batches(self._spool)
+            return
         for block in self._blocks(Counts()):
             values = [
                 self._typed(at, *pair)
@@ -253,7 +324,7 @@ class DelimitedTable:
             yield from found or ()
 
     def _typed(self, at: int, values: pa.StringArray, wanted: ColumnType) -> pa.Array[Any]:
-        reading = self._readings.get(at)
+        reading = self._known.readings.get(at)
         is_text = wanted.kind in {Kind.STRING, Kind.EMPTY}
         if reading is not None and reading.form is not None and not is_text:
             values = reading.form.read(values)
@@ -265,56 +336,11 @@ class DelimitedTable:
             yield without_words(block, self._reading.null)
 
 
-def _warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:
-    yield from encoding_warnings(reading.scan)
-    if reading.preamble_rows:
-        text = f"{reading.preamble_rows} rows above the table left out: {reading.preamble_text}"
-        yield ConversionWarning("preamble", text)
-    if counts.strays:
-        text = f"{counts.strays} quotes open or close nothing: kept as text"
-        yield ConversionWarning("open_quote", text)
-    if counts.padded:
-        text = f"{counts.padded} rows lack fields: filled with NULL"
-        yield ConversionWarning("short_rows", text, _at(counts, "padded"))
-    if counts.rescued:
-        text = f"{counts.rescued} rows have surplus fields: kept in {RESCUED_DATA}"
-        yield ConversionWarning("surplus_fields", text, _at(counts, "rescued"))
-    if counts.rejected:
-        text = f"{counts.rejected} rows have too few or too many fields: left out"
-        yield ConversionWarning("rejected_rows", text, _at(counts, "rejected"))
-    if counts.blank:
-        yield ConversionWarning("blank_rows", f"{counts.blank} rows without any value skipped")
-    comments = counts.comments + reading.comments_above
-    if comments:
-        text = f"{comments} comments beginning with {reading.comment} left out"
-        yield ConversionWarning("comments", text, _at(counts, "comments"))
-    if counts.headers:
-        text = f"{counts.headers} rows are the header once more: left out"
-        yield ConversionWarning("repeated_header", text, _at(counts, "headers"))
-    if reading.footer_rows:
-        first = reading.footer_text[:80]
-        text = f"{reading.footer_rows} rows below the table left out, the first: {first}"
-        yield ConversionWarning("footer", text)
-
-
-def _at(counts: Counts, kind: str) -> str:
-    return f"row {counts.first[kind]}" if kind in counts.first else ""
-
-
-def _reading_warning(
-    fact: ColumnFact, reading: ColumnReading | None, counts: Counts
-) -> ConversionWarning | None:
-    if reading is None or not (reading.name or reading.possible):
-        return None
-    name = fact.source_name or fact.name
+def _fact(
+    name: str, header: str, kind: ColumnType, nulls: int, reading: ColumnReading | None
+) -> ColumnFact:
+    if reading is None:
+        return ColumnFact(name, header, kind, nulls)
     if reading.form is None:
-        rows = counts.written - fact.null_count
-        ways = " and as ".join(reading.possible)
-        text = f"column {name} stays text: all its {rows} values can be read as {ways}"
-        if reading.example:
-            text += f", which differ on {reading.example[:40]}"
-        return ConversionWarning("ambiguous_values", text, f"column {name}")
-    text = f"column {name} was read as {reading.name}"
-    if reading.decided_by:
-        text += f"; row {reading.decided_by} ruled out the last other way"
-    return ConversionWarning("written_values", text, f"column {name}")
+        return ColumnFact(name, header, STRING, nulls)
+    return ColumnFact(name, header, reading.type, nulls, reading.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -207,27 +207,34 @@ def _stream(reading: Reading) -> Utf8Stream:
 
 def _open(reading: Reading, stream: Utf8Stream, misfits: _Misfits) -> Any:
     csv: Any = pyarrow.csv
+    return csv.open_csv(stream, **csv_options(reading, reading.block_bytes, misfits))
+
+
+def csv_options(
+    reading: Reading, block_bytes: int, on_misfit: Callable[[Any], str] | None = None
+) -> dict[str, Any]:
+    """Arrow's options to read a table without its header, every column as text."""
+    csv: Any = pyarrow.csv
     names = [str(position) for position in range(reading.width)]
     form = reading.form
     has_quotes = bool(form.quote) and reading.scan.has_quotes(form.quote)
-    return csv.open_csv(
-        stream,
+    return {
         # One thread: only then does the reader know the number of a row that does not fit.
-        read_options=csv.ReadOptions(
-            use_threads=False, block_size=reading.block_bytes, column_names=names
+        "read_options": csv.ReadOptions(
+            use_threads=False, block_size=block_bytes, column_names=names
         ),
-        parse_options=csv.ParseOptions(
+        "parse_options": csv.ParseOptions(
             delimiter=form.delimiter or _NO_DELIMITER,
             quote_char=form.quote or False,
             newlines_in_values=has_quotes,
             ignore_empty_lines=False,
-            invalid_row_handler=misfits,
+            invalid_row_handler=on_misfit,
         ),
-        convert_options=csv.ConvertOptions(
+        "convert_options": csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             strings_can_be_null=True,
             null_values=[""],
             quoted_strings_can_be_null=False,
             check_utf8=False,
         ),
-    )
+    }

@@ -18,6 +18,8 @@ from kmflow_orchestration.converters.type_lattice import ColumnType
 
 SOURCE_ROW = "_source_row"
 RESCUED_DATA = "_rescued_data"
+FIRST_ROW = "kmflow.first_row"
+"""In a staged file without `_source_row`: the number of its first row; none is left out after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,19 @@ class OutputKind(StrEnum):
     @property
     def has_text(self) -> bool:
         return self is not OutputKind.TABLES
+
+
+@runtime_checkable
+class CopiesItself(Protocol):
+    """A table that may come as typed Parquet faster than by its batches."""
+
+    def copy_to(self, path: Path) -> int | None:
+        """Write all rows in the types of its facts; their number, None when nothing was written.
+
+        The file has the columns alone; no row has surplus fields, and `FIRST_ROW` is in its
+        metadata.
+        """
+        ...
 
 
 class Converter(Protocol):

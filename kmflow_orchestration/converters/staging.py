@@ -17,6 +17,7 @@ from kmflow_orchestration.converters.interface import (
     ColumnFact,
     ConversionWarning,
     ConvertedTable,
+    CopiesItself,
     OutputKind,
     Receipt,
     SharesTables,
@@ -54,7 +55,7 @@ class StagingTask:
 
 @dataclass(frozen=True, slots=True)
 class StagedTable:
-    """One converted table in a Parquet file, with `_source_row` and `_rescued_data`.
+    """One converted table in a Parquet file; `staged_files.numbered_batches` reads it.
 
     `is_shared`: files of any name have rows in the dataset it belongs to; see SharesTables.
     """
@@ -155,9 +156,11 @@ def _staged_table(
     table: ConvertedTable, task: StagingTask, position: int, *, is_shared: bool
 ) -> StagedTable:
     wanted = task.types.get(table.part, {})
-    types = {fact.name: wanted.get(fact.name, fact.type) for fact in table.facts}
     path = task.folder / f"{position}.parquet"
-    written = _write(table, types, path)
+    # Before its facts are asked for: then it would be read for them alone.
+    copied = None if wanted or not isinstance(table, CopiesItself) else table.copy_to(path)
+    types = {fact.name: wanted.get(fact.name, fact.type) for fact in table.facts}
+    written = _write(table, types, path) if copied is None else copied
     receipt = table.receipt
     if not receipt.adds_up or written != receipt.rows_written:
         raise CorruptInput(

@@ -29,7 +29,7 @@ from kmflow_orchestration.converters.written_numbers import (
 pc: Any = pyarrow.compute
 
 Form: TypeAlias = NumberForm | DateForm
-_PROBED: Final = 32
+PROBED: Final = 32
 # The two ways to take a point before three digits.
 POINT_OR_COMMA: Final = (NUMBER_FORMS[0], NUMBER_FORMS[1])
 
@@ -55,7 +55,7 @@ def forms_for(sample: pa.StringArray, *, decimal: str = "", thousands: str = "")
 
     `decimal` and `thousands` rule out the number forms with other marks.
     """
-    values = [value or "" for value in sample.drop_null().slice(0, _PROBED).to_pylist()]
+    values = [value or "" for value in sample.drop_null().slice(0, PROBED).to_pylist()]
     # What looks like a date may look like a number; the reverse is not so.
     if values and all(map(looks_like_date, values)):
         return list(DATE_FORMS)
@@ -163,7 +163,7 @@ def _common_name(forms: Sequence[Form]) -> str:
 
 
 def read_columns(
-    blocks: Iterable[tuple[pa.Int64Array, Sequence[pa.StringArray]]],
+    blocks: Iterable[tuple[pa.Int64Array, Sequence[pa.StringArray] | Mapping[int, pa.StringArray]]],
     columns: Mapping[int, WrittenColumn],
 ) -> dict[int, ColumnReading]:
     """What becomes of columns by position, after all rows went by."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.staging import StagedTable
 from kmflow_orchestration.converters.text_values import widened
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind, join
@@ -76,9 +76,8 @@ def rows_of(staged: Iterable[PartRows], columns: Sequence[Column]) -> Iterator[p
     """Rows of a table in its own columns, with provenance; bounded memory."""
     schema = pa.schema([(column.name, arrow_type(column.type)) for column in columns])
     for rows in staged:
-        with pq.ParquetFile(rows.path) as file:
-            for batch in file.iter_batches(_ROWS_AT_ONCE):
-                yield _with_provenance(batch, rows.part, schema)
+        for batch in numbered_batches(rows.path, _ROWS_AT_ONCE):
+            yield _with_provenance(batch, rows.part, schema)
 
 
 def _with_provenance(batch: pa.RecordBatch, part: DatasetPart, schema: pa.Schema) -> pa.RecordBatch:
