@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
@@ -39,23 +39,32 @@ class Namespaces(StrEnum):
 class Element:
     """An element by its path: all elements with the same names up to the root are one.
 
-    `is_table` when it is a root, or stands twice under one parent anywhere in the file.
+    `repeats` when it stands twice under one parent anywhere in the file, `is_plain` as long as no
+    one had an attribute or a child. What it becomes is the plan's to say (see xml_plan): `base` is
+    the element whose row or item it is part of, `leads` the first name of its columns, if any.
     """
 
     def __init__(self, name: str, parent: Element | None, naming: Namespaces) -> None:
+        self.name = name
         self.shown = naming.shown(name)
         self.parent = parent
-        self.is_table = parent is None
+        self.repeats = False
+        self.is_plain = True
+        self.count = 0
+        self.seen_in: object = None
         self.children: dict[str, Element] = {}
+        self.base: Element = self
+        self.leads = ""
         self._naming = naming
         self._attributes: dict[str, NamedColumn] = {}
         self._own: NamedColumn | None = None
         self._mixed: NamedColumn | None = None
+        self._array: NamedColumn | None = None
 
     def attribute(self, name: str) -> NamedColumn:
         column = self._attributes.get(name)
         if column is None:
-            header = f"{self._header()}@{self._naming.shown(name)}"
+            header = f"{self.header}@{self._naming.shown(name)}"
             column = self._attributes[name] = NamedColumn(header)
         return column
 
@@ -63,24 +72,35 @@ class Element:
     def own(self) -> NamedColumn:
         """The column of its text when it has no children."""
         if self._own is None:
-            self._own = NamedColumn(self._header() or "#text")
+            self._own = NamedColumn(self.header or "#text")
         return self._own
 
     @property
     def mixed(self) -> NamedColumn:
         """The column of the text between its children."""
         if self._mixed is None:
-            self._mixed = self.own if self.is_table else NamedColumn(f"{self._header()}#text")
+            header = self.header
+            self._mixed = NamedColumn(f"{header}#text") if header else self.own
         return self._mixed
+
+    @property
+    def array(self) -> NamedColumn:
+        """The column of all its items where they lie in one cell of what is around."""
+        if self._array is None:
+            around = self.parent.base if self.parent is not None else self
+            self._array = NamedColumn("_".join(one.shown for one in self._up(around)))
+        return self._array
 
     @property
     def part(self) -> str:
         """Names below the root, '' for a root."""
         return ".".join(one.shown for one in self._up(None))
 
-    def _header(self) -> str:
+    @property
+    def header(self) -> str:
         """Names below the row's own element."""
-        return "_".join(one.shown for one in self._up(self.table))
+        names = [one.shown for one in self._up(self.base)]
+        return "_".join([self.base.leads, *names] if self.base.leads else names)
 
     def _up(self, end: Element | None) -> list[Element]:
         found: list[Element] = []
@@ -90,25 +110,12 @@ class Element:
             one = one.parent
         return found
 
-    @property
-    def table(self) -> Element:
-        """The element whose rows it is part of."""
-        one = self
-        while not one.is_table and one.parent is not None:
-            one = one.parent
-        return one
 
-    @property
-    def parent_table(self) -> Element | None:
-        return self.table.parent.table if self.table.parent is not None else None
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Open:
-    """An element under way: the names seen in it, how much text, and how much space at a time."""
+    """An element under way: how much text it holds, and how much space at a time."""
 
     element: Element
-    seen: set[str] = field(default_factory=set)
     characters: int = 0
     blank: int = 0
 
@@ -127,12 +134,16 @@ class Shape:
         self._open: list[_Open] = []
         self._count = 0
 
-    def document(self) -> None:
-        self.documents += 1
+    def document(self, number: int) -> None:
+        self.documents = max(self.documents, number)
+
+    def forget(self) -> None:
+        self._open.clear()
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if not self._open:
             element = self._element(self.roots, name, None)
+            element.count += 1
             self._open.append(_Open(element))
             return
         if len(self._open) >= MAX_DEPTH:
@@ -140,9 +151,13 @@ class Shape:
         above = self._open[-1]
         above.blank = 0
         element = self._element(above.element.children, name, above.element)
-        if name in above.seen:
-            element.is_table = True
-        above.seen.add(name)
+        above.element.is_plain = False
+        if element.seen_in is above:
+            element.repeats = True
+        element.seen_in = above
+        element.count += 1
+        if attributes:
+            element.is_plain = False
         self._open.append(_Open(element))
 
     def _element(self, known: dict[str, Element], name: str, parent: Element | None) -> Element:
