@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,14 @@ from kmflow_orchestration.cli.conversion_options import (
     VerboseOption,
     with_conversion_options,
 )
-from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_text
+from kmflow_orchestration.cli.output import (
+    JsonOption,
+    complain,
+    say,
+    show_json,
+    show_rows,
+    show_text,
+)
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.convert_file import Conversion
@@ -32,6 +40,13 @@ def convert(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the file and tell what would be made.")
     ] = False,
+    preview_schema: Annotated[
+        bool,
+        typer.Option("--preview-schema", help="Show tables, columns and types, and make nothing."),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --preview-schema: show them and go on.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -47,19 +62,33 @@ def convert(
     from kmflow_orchestration.operations.convert.convert_file import convert_file
     from kmflow_orchestration.operations.convert.options import conversion_options
 
+    stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
+        if stops:
+            # A look takes no offence at what lies where a result would go.
+            options = replace(options, force=True)
         with conversion_progress(quiet=quiet or as_json) as tell:
-            done = convert_file(source, output, options, tell=tell, dry_run=dry_run)
+            done = convert_file(source, output, options, tell=tell, dry_run=dry_run or stops)
     if as_json:
         show_json(done.as_dict())
     elif not quiet:
+        if preview_schema:
+            _show_schema(done)
         _tell(done)
     if done.missed and not options.allow_skip:
         for one in done.missed:
             complain(f"not in the result: {one}")
         complain("the result lacks something of the source", hint="--allow-skip accepts that")
         raise typer.Exit(1)
+
+
+def _show_schema(done: Conversion) -> None:
+    for one in done.manifest.outputs:
+        if one.columns:
+            title = f"{one.part or 'table'}: {one.rows} rows"
+            rows = [(column.name, column.source_name, column.type) for column in one.columns]
+            show_rows(title, ("column", "in the source", "type"), rows)
 
 
 def _tell(done: Conversion) -> None:
