@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.gathered_table import GatheredTable
@@ -23,43 +24,24 @@ from kmflow_orchestration.converters.xml_items import (
     LESS_WIDE,
     Item,
     ItemTexts,
+    forms_and_texts,
     rows_along_path,
     rows_side_by_side,
     size_of,
 )
-from kmflow_orchestration.converters.xml_parsing import BadDocument
+from kmflow_orchestration.converters.xml_parsing import TEXT_BYTES, BadDocument
 from kmflow_orchestration.converters.xml_plan import Plan, Role
-from kmflow_orchestration.converters.xml_shape import Element, Shape
+from kmflow_orchestration.converters.xml_shape import Element, Namespaces, Shape
 from kmflow_orchestration.errors import CorruptInput
 
 _DOCUMENT_ID, _DOCUMENT_INDEX = OwnColumn("_document_id"), OwnColumn("_document_index")
 _LINE, _PROBLEM, _TEXT = OwnColumn("line"), OwnColumn("problem"), OwnColumn("text")
 REJECTED = "rejected_documents"
+# Of two pieces of a text that come one after the other, the parser's buffer could not hold both.
+_MOST_PIECES = 2 * MAX_CELL_CHARACTERS // TEXT_BYTES
 # How often, on the whole, a wide table may repeat what its source says once.
 _MOST_TIMES = 100
 _OWN = (ROW_ID, PARENT_ID, _DOCUMENT_ID, _DOCUMENT_INDEX)
-
-
-@dataclass(slots=True, eq=False)
-class _Open:
-    """An element under way: its `cells` are those of `item`, or a list in it."""
-
-    element: Element
-    role: int
-    item: Item
-    cells: list[Cell]
-    has_attributes: bool
-    has_children: bool = False
-    texts: list[str] = field(default_factory=list)
-    """What stands between its children, without what only lays them out."""
-    run: list[str] = field(default_factory=list)
-
-    def settle(self) -> None:
-        """A child comes, or the end after children: layout up to here is forgotten."""
-        text = "".join(self.run)
-        if text and not text.isspace():
-            self.texts.append(text)
-        self.run.clear()
 
 
 class XmlGathering:
@@ -68,27 +50,44 @@ class XmlGathering:
     `around` are the cells that rows of wide tables repeat, by document.
     """
 
+    wants_texts: ClassVar[bool] = True
+    # They were counted when the shape was learned.
+    wants_asides: ClassVar[bool] = False
+
     def __init__(
         self,
         shape: Shape,
         plan: Plan,
         around: Mapping[int, Sequence[Cell]] | None = None,
     ) -> None:
-        self._shape = shape
+        self._documents = shape.documents
         self._plan = plan
         self._roles = plan.roles
         self.told: list[ConversionWarning] = []
         self._around = around or {}
         self._wide = frozenset(plan.wide.values())
         self._said = _Said(sum(map(size_of, self._around.values())))
-        self._drafts = TableDrafts()
+        self._drafts = TableDrafts(forms_and_texts)
         self._numbers: dict[Element, int] = {}
         self._level_ids = {
             element: OwnColumn(f"_id_{level}") for element, level in plan.levels.items()
         }
         self._item_texts = ItemTexts()
-        self._open: list[_Open] = []
         self._nowhere = Item()
+        # The element under way, where its values go, and the texts between its children; then
+        # the same of those around it.
+        self._element = above_all = Element("", None, Namespaces.STRIP)
+        above_all.children = self._known = shape.roots
+        self._item, self._cells = self._nowhere, self._nowhere.cells
+        self._texts: list[str] | None = None
+        self._around_it: list[tuple[Element, Item, list[Cell], list[str] | None]] = []
+        # Most elements are but texts, and not entered.
+        self._leaf: Element | None = None
+        for element, role in self._roles.items():
+            element.is_leaf = role == Role.COLUMNS and element.is_plain
+        self._has_children = self._has_attributes = False
+        # Text since the last tag.
+        self._run: list[str] = []
         self._document = 0
         self._wide_rows = 0
         self.left_out = 0
@@ -100,29 +99,27 @@ class XmlGathering:
         """Bad documents are known by now, and passed over."""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if self._open:
-            above = self._open[-1]
-            above.has_children = True
-            if above.run:
-                above.settle()
-            element = above.element.children[name]
-            role = self._roles[element]
-            if role == Role.COLUMNS:
-                item, cells = above.item, above.cells
-            else:
-                item, cells = self._begun(element, role, above.item)
-        else:
-            element = self._shape.roots[name]
-            role = self._roles[element]
-            item, cells = self._begun(element, role, None)
+        if self._run:
+            self._settle()
+        element = self._known[name]
+        if element.is_leaf:
+            self._leaf = element
+            return
+        around = self._item
+        self._around_it.append((self._element, around, self._cells, self._texts))
+        role = self._roles[element]
+        if role != Role.COLUMNS:
+            self._item, self._cells = self._begun(element, role, around)
+        self._element, self._known = element, element.children
+        self._texts, self._has_children = None, False
+        self._has_attributes = bool(attributes)
         for key, value in attributes.items():
-            cells.append((element.attribute(key), Form.UNSAID, value))
-        self._open.append(_Open(element, role, item, cells, bool(attributes)))
+            self._cells.append((element.attribute(key), Form.UNSAID, value))
 
-    def _begun(self, element: Element, role: int, above: Item | None) -> tuple[Item, list[Cell]]:
+    def _begun(self, element: Element, role: int, above: Item) -> tuple[Item, list[Cell]]:
         """What an element that is more than columns begins, and where its own values go."""
-        if role == Role.ROW or above is None:
-            item = self._new_row(element, above) if role == Role.ROW else self._nowhere
+        if role == Role.ROW:
+            item = self._new_row(element, above)
         elif role == Role.JOINED:
             return above, above.joined
         elif role == Role.FURTHER:
@@ -132,16 +129,16 @@ class XmlGathering:
             item = Item() if role == Role.ITEM else self._nowhere
         return item, item.cells
 
-    def _new_row(self, element: Element, above: Item | None) -> Item:
+    def _new_row(self, element: Element, above: Item) -> Item:
         if element in self._plan.wide:
             return Item()
         # The order of tables is that of their first elements, not of their first ends.
         self._draft(element)
         item = Item(self._next_number(element))
         item.cells.append((ROW_ID, Form.NUMBER, str(item.number)))
-        if above is not None and above.number:
+        if above.number:
             item.cells.append((PARENT_ID, Form.NUMBER, str(above.number)))
-        if self._shape.documents > 1:
+        if self._documents > 1:
             item.cells.append((_DOCUMENT_ID, Form.NUMBER, str(self._document)))
             item.cells.append((_DOCUMENT_INDEX, Form.NUMBER, str(self._document - 1)))
         item.ids = len(item.cells)
@@ -165,36 +162,62 @@ class XmlGathering:
         return self._drafts.find(element) or self._drafts.at(element, element.part)
 
     def text(self, text: str) -> None:
-        self._open[-1].run.append(text)
+        run = self._run
+        run.append(text)
+        if len(run) > _MOST_PIECES:
+            raise CorruptInput(
+                f"a text of more than {MAX_CELL_CHARACTERS} characters", reason=TOO_LARGE
+            )
+
+    def _settle(self) -> None:
+        """A child comes, or the end after children: layout up to here is forgotten."""
+        text = "".join(self._run)
+        self._run.clear()
+        if not text.isspace():
+            if self._texts is None:
+                self._texts = []
+            self._texts.append(text)
+            self._item.grow(len(text))
 
     def end(self, name: str) -> None:
-        one = self._open.pop()
-        if one.has_children:
-            one.settle()
-            if one.texts:
-                one.cells.append((one.element.mixed, Form.UNSAID, "".join(one.texts)))
-        elif one.run or not one.has_attributes:
-            one.cells.append((one.element.own, Form.UNSAID, "".join(one.run)))
-        if one.role != Role.COLUMNS:
-            self._ended(one)
+        leaf, run = self._leaf, self._run
+        if leaf is not None:
+            self._cells.append((leaf.own, Form.UNSAID, "".join(run)))
+            run.clear()
+            self._leaf, self._has_children = None, True
+            return
+        element, item = self._element, self._item
+        if self._has_children:
+            if run:
+                self._settle()
+            if self._texts:
+                self._cells.append((element.mixed, Form.UNSAID, "".join(self._texts)))
+        elif run or not self._has_attributes:
+            self._cells.append((element.own, Form.UNSAID, "".join(run)))
+            run.clear()
+        self._element, self._item, self._cells, self._texts = self._around_it.pop()
+        self._known, self._has_children = self._element.children, True
+        role = self._roles[element]
+        if role != Role.COLUMNS:
+            self._ended(element, role, item, self._item)
 
-    def _ended(self, one: _Open) -> None:
-        item, above = one.item, self._open[-1].item if self._open else self._nowhere
-        if one.role == Role.ROW:
+    def _ended(self, element: Element, role: int, item: Item, above: Item) -> None:
+        if role == Role.ROW:
             item.settle()
-            self._row(one.element, item)
-        elif one.role == Role.FURTHER:
+            self._row(element, item)
+        elif role == Role.FURTHER:
             item.settle()
             above.grow(item.size + size_of(item.cells))
-        elif one.role == Role.ITEM:
-            text = self._item_texts.of(one.element, item)
-            above.arrays.setdefault(one.element, []).append(text)
+        elif role == Role.ITEM:
+            text = self._item_texts.of(element, item)
+            above.arrays.setdefault(element, []).append(text)
             above.grow(len(text))
-        elif one.role == Role.JOINED:
+        elif role == Role.JOINED:
             self._grow_joined(item)
         else:
             self.left_out += len(item.cells)
             item.cells.clear()
+            item.size = 0
 
     def _grow_joined(self, item: Item) -> None:
         item.grow(size_of(item.joined[item.counted :]))
@@ -209,19 +232,19 @@ class XmlGathering:
         elif item.below:
             draft, own = self._draft(element), item.cells[: item.ids]
             first, *others = rows_side_by_side(item)
-            draft.add(draft.rows + 1, first)
+            _add(draft, first)
             for row in others:
-                draft.add(draft.rows + 1, [*own, *row])
+                _add(draft, [*own, *row])
         else:
-            self._draft(element).add(item.number, item.cells)
+            _add(self._draft(element), item.cells)
 
     def _root_of_wide(self, root: Element, item: Item) -> None:
         """What stands around rows is a row only where there are none."""
         if not self._wide_rows and item.cells:
             element = self._plan.wide[root]
-            around, alone = item.cells, self._new_row(element, None)
+            around, alone = item.cells, self._new_row(element, self._nowhere)
             alone.cells[alone.ids :] = around
-            self._draft(element).add(self._draft(element).rows + 1, alone.cells)
+            _add(self._draft(element), alone.cells)
 
     def _wide_row(self, element: Element, item: Item) -> None:
         self._wide_rows += 1
@@ -230,10 +253,10 @@ class XmlGathering:
         self._said.read += item.size + size_of(own)
         for cells in rows_along_path(item):
             self._said.write(size_of(cells))
-            draft.add(draft.rows + 1, cells)
+            _add(draft, cells)
 
     def aside(self, *_: str) -> None:
-        """Counted when the shape was learned."""
+        """Not asked for."""
 
     def add_rejected(self, documents: Iterable[BadDocument], path: Path) -> None:
         """Documents that could not be read, in a table of their own."""
@@ -279,6 +302,13 @@ class XmlGathering:
                 self._drafts.remove(element)
             elif self._plan.row_around(element) in gone:
                 draft.drop(PARENT_ID)
+
+
+def _add(draft: TableDraft, cells: Sequence[Cell]) -> None:
+    """One row, which has no column twice."""
+    keys, _, texts = zip(*cells)  # noqa: B905 (triples, and asked for every row)
+    if not draft.add_whole(draft.rows + 1, keys, texts, sum(map(len, texts))):
+        draft.add(draft.rows + 1, cells)
 
 
 class Surroundings(XmlGathering):

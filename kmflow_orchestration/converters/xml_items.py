@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.record_tables import (
@@ -23,6 +24,19 @@ LESS_WIDE = (
 )
 # What a value takes in memory besides its characters, about.
 _VALUE_BYTES = 64
+
+
+class Listed(str):
+    """Several texts in one."""
+
+    __slots__ = ()
+
+
+def forms_and_texts(values: Sequence[Any]) -> tuple[int, Sequence[str]]:
+    """Forms of a column's texts, joined."""
+    kinds = set(map(type, values))
+    listed = Form.NESTED if Listed in kinds else 0
+    return listed | (Form.UNSAID if str in kinds else 0), values
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +61,7 @@ class Item:
         self.size += size
         if self.size > MAX_CELL_CHARACTERS:
             raise CorruptInput(
-                f"a row holds arrays of more than {MAX_CELL_CHARACTERS} characters",
+                f"a row keeps more than {MAX_CELL_CHARACTERS} characters in memory",
                 reason=TOO_LARGE,
                 hint=LESS_WIDE,
             )
@@ -59,10 +73,12 @@ class Item:
             for key, _, text in self.joined:
                 if isinstance(key, NamedColumn) and text is not None:
                     lists.setdefault(key, []).append(_escaped(text))
-            self.cells += [(key, Form.NESTED, BETWEEN.join(one)) for key, one in lists.items()]
+            self.cells += [
+                (key, Form.NESTED, Listed(BETWEEN.join(one))) for key, one in lists.items()
+            ]
             self.joined = []
         for element, texts in self.arrays.items():
-            self.cells.append((element.array, Form.NESTED, f"[{','.join(texts)}]"))
+            self.cells.append((element.array, Form.NESTED, Listed(f"[{','.join(texts)}]")))
         self.arrays = {}
 
 

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 from xml.parsers import expat
 
 from kmflow_orchestration.errors import CorruptInput
 
 ENTITIES = "xml_entities"
 _CHUNK_BYTES = 1 << 20
+TEXT_BYTES = 64 << 10
 _NAMESPACE_END = "}"
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _REFERENCE = re.compile(rb"&(?!(?:amp|lt|gt|quot|apos);|#)[^\s;<&]{1,64};")
@@ -39,6 +40,9 @@ class UnboundPrefixError(Exception):
 
 class Reader(Protocol):
     """Hears what is in a file. Names are `{uri}local` and `p:local`, see `names_of`."""
+
+    wants_texts: ClassVar[bool]
+    wants_asides: ClassVar[bool]
 
     def document(self, number: int) -> None: ...
     def forget(self) -> None:
@@ -163,13 +167,16 @@ class _Document:
         self._looks_outside = False
         parser: Any = expat.ParserCreate(namespace_separator=_NAMESPACE_END if namespaces else None)
         parser.buffer_text = True
+        parser.buffer_size = TEXT_BYTES
         if namespaces:
             parser.namespace_prefixes = True
         parser.StartElementHandler = reader.start
         parser.EndElementHandler = reader.end
-        parser.CharacterDataHandler = reader.text
-        parser.CommentHandler = reader.aside
-        parser.ProcessingInstructionHandler = reader.aside
+        if reader.wants_texts:
+            parser.CharacterDataHandler = reader.text
+        if reader.wants_asides:
+            parser.CommentHandler = reader.aside
+            parser.ProcessingInstructionHandler = reader.aside
         parser.StartDoctypeDeclHandler = self._doctype
         parser.ExternalEntityRefHandler = self._refused
         parser.SkippedEntityHandler = self._refused

@@ -89,6 +89,8 @@ def plan_of(shape: Shape, flattening: Flattening, arrays: Arrays, record_path: s
     planner = _Planner(flattening, arrays, _pattern(record_path) if record_path else None)
     for root in shape.roots.values():
         planner.settle_root(root)
+    for element in planner.plan.roles:
+        element.name_columns()
     return planner.plan
 
 

@@ -26,6 +26,7 @@ from kmflow_orchestration.converters.packed_source import (
     unpacked_head,
 )
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
+from kmflow_orchestration.converters.record_tables import Cell
 from kmflow_orchestration.converters.xml_gathering import REJECTED, Surroundings, XmlGathering
 from kmflow_orchestration.converters.xml_parsing import (
     BadDocument,
@@ -142,10 +143,12 @@ def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGatheri
         Arrays(wanted.array_handling),
         wanted.record_path,
     )
-    around = Surroundings(shape, plan)
+    around: Mapping[int, Sequence[Cell]] = {}
     if plan.wide:
-        parse(path, around, namespaces=namespaces, bad=bad)
-    gathering = XmlGathering(shape, plan, around.found)
+        surroundings = Surroundings(shape, plan)
+        parse(path, surroundings, namespaces=namespaces, bad=bad)
+        around = surroundings.found
+    gathering = XmlGathering(shape, plan, around)
     parse(path, gathering, namespaces=namespaces, bad=bad)
     if wanted.record_path and not gathering.rows:
         raise CorruptInput(f"nothing lies at record_path {wanted.record_path!r}")
