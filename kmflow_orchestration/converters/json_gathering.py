@@ -21,16 +21,15 @@ from kmflow_orchestration.converters.json_text import (
     is_object,
 )
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
-from kmflow_orchestration.converters.record_tables import (
+from kmflow_orchestration.converters.record_cells import (
     PARENT_ID,
     ROW_ID,
     Cell,
     Form,
     OwnColumn,
-    TableDraft,
-    TableDrafts,
     header_of,
 )
+from kmflow_orchestration.converters.record_tables import TableDraft, TableDrafts
 from kmflow_orchestration.errors import CorruptInput
 
 NAME, VERSION = "json", "1"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.json_text import DECODER, TOO_DEEP
-from kmflow_orchestration.converters.record_tables import MAX_CELL_CHARACTERS
+from kmflow_orchestration.converters.record_cells import MAX_CELL_CHARACTERS
 from kmflow_orchestration.converters.text_encoding import Utf8Stream
 from kmflow_orchestration.errors import CorruptInput
 

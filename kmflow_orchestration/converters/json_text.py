@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any, cast
 
-from kmflow_orchestration.converters.record_tables import Form
+from kmflow_orchestration.converters.record_cells import Form
 from kmflow_orchestration.errors import CorruptInput
 
 MAX_DEPTH = 200

@@ -7,9 +7,9 @@ it becomes at the end is a ConvertedTable that needs its source no more.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 
@@ -28,86 +28,26 @@ from kmflow_orchestration.converters.interface import (
     ConversionWarning,
     Receipt,
 )
+from kmflow_orchestration.converters.record_cells import (
+    MAX_CELL_CHARACTERS,
+    Cell,
+    Form,
+    OwnColumn,
+    TextsOf,
+    as_unsaid,
+    header_of,
+)
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.text_values import observed_type
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind, join
 from kmflow_orchestration.errors import CorruptInput
 
-MAX_CELL_CHARACTERS = 100 << 20
 MAX_TABLES = 1000
 _BATCH_ROWS, _BATCH_CELLS = 8192, 1 << 21
 # What rows take in memory before they are set aside: of one table, of all tables of a source.
 _BATCH_BYTES, _ALL_BYTES = 16 << 20, 64 << 20
 _CELL_BYTES = 64
 _MOMENTS = (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_NTZ, Kind.EMPTY)
-
-
-class Form:
-    """What a source says a value is, as bits; a column of several forms is text.
-
-    Plain integers: they are joined for every value, and enumerations take four times as long.
-    """
-
-    TEXT = 1
-    """Text, of which only dates and times are typed: the source has no other way to write them."""
-    NUMBER = 2
-    BOOLEAN = 4
-    NESTED = 8
-    UNSAID = 16
-    """The source tells no types: all the lattice knows may be read from it."""
-
-    NAMES: ClassVar[Mapping[int, str]] = {
-        TEXT: "text",
-        NUMBER: "number",
-        BOOLEAN: "boolean",
-        NESTED: "nested",
-        UNSAID: "other",
-    }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OwnColumn:
-    """Key of a column that no name of a source can equal; with a leading `_` its name is kept.
-
-    Told by identity, which is quick to look up: each is made once.
-    """
-
-    name: str
-
-
-class NamedColumn:
-    """Key of a column that is told by identity: others may have the same header."""
-
-    __slots__ = ("header",)
-
-    def __init__(self, header: str) -> None:
-        self.header = header
-
-
-ROW_ID, PARENT_ID = OwnColumn("_id"), OwnColumn("_parent_id")
-Cell = tuple[Hashable, int, str | None]
-"""Column key (a name, a path of names, or an own column), form and text."""
-
-
-TextsOf = Callable[[Sequence[Any]], tuple[int, Sequence[str | bytes | None]]]
-"""Makes forms and texts of a column's values, as their source has them."""
-
-
-def _as_unsaid(values: Sequence[Any]) -> tuple[int, Sequence[str | bytes | None]]:
-    return (0 if all(one is None for one in values) else Form.UNSAID), values
-
-
-def header_of(key: Hashable) -> str:
-    """The name of a column as its source has it; the parts of a path are joined by dots.
-
-    Half a character of UTF-16 is its escape.
-    """
-    if isinstance(key, OwnColumn):
-        return key.name
-    if isinstance(key, NamedColumn):
-        return key.header
-    name = ".".join(key) if isinstance(key, tuple) else str(key)
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(slots=True)
@@ -142,7 +82,7 @@ class TableDrafts:
     """The tables of one source while it is read, in the order they showed up in."""
 
     def __init__(self, texts_of: TextsOf | None = None) -> None:
-        self._texts_of = texts_of or _as_unsaid
+        self._texts_of = texts_of or as_unsaid
         self._spool = RowSpool()
         self._drafts: dict[Hashable, TableDraft] = {}
         self._held_bytes = 0

@@ -10,16 +10,15 @@ from typing import ClassVar
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
-from kmflow_orchestration.converters.record_tables import (
+from kmflow_orchestration.converters.record_cells import (
     MAX_CELL_CHARACTERS,
     PARENT_ID,
     ROW_ID,
     Cell,
     Form,
     OwnColumn,
-    TableDraft,
-    TableDrafts,
 )
+from kmflow_orchestration.converters.record_tables import TableDraft, TableDrafts
 from kmflow_orchestration.converters.xml_items import (
     LESS_WIDE,
     Item,

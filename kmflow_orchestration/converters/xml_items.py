@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
-from kmflow_orchestration.converters.record_tables import (
+from kmflow_orchestration.converters.record_cells import (
     MAX_CELL_CHARACTERS,
     Cell,
     Form,

@@ -26,7 +26,7 @@ from kmflow_orchestration.converters.packed_source import (
     unpacked_head,
 )
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
-from kmflow_orchestration.converters.record_tables import Cell
+from kmflow_orchestration.converters.record_cells import Cell
 from kmflow_orchestration.converters.xml_gathering import REJECTED, Surroundings, XmlGathering
 from kmflow_orchestration.converters.xml_parsing import (
     BadDocument,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
-from kmflow_orchestration.converters.record_tables import NamedColumn
+from kmflow_orchestration.converters.record_cells import NamedColumn
 from kmflow_orchestration.errors import CorruptInput
 
 MAX_DEPTH = 200

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import Source
-from kmflow_orchestration.converters.record_tables import MAX_CELL_CHARACTERS
+from kmflow_orchestration.converters.record_cells import MAX_CELL_CHARACTERS
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.converters.xml_items import Item
 from kmflow_orchestration.converters.xml_records import XmlConverter
