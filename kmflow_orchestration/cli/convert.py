@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,14 @@ from kmflow_orchestration.cli.conversion_options import (
     temporary_files_in,
     with_conversion_options,
 )
-from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_text
+from kmflow_orchestration.cli.output import (
+    JsonOption,
+    complain,
+    say,
+    show_json,
+    show_rows,
+    show_text,
+)
 
 
 @with_conversion_options
@@ -38,6 +46,13 @@ def convert(
     temp_dir: TempDirOption = None,
     timeout: TimeoutOption = 3600,
     max_memory: MaxMemoryOption = 2048,
+    preview_schema: Annotated[
+        bool,
+        typer.Option("--preview-schema", help="Show tables, columns and types, and make nothing."),
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --preview-schema: show them and go on.")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -51,27 +66,45 @@ def convert(
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
 
+    stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
         if output is None and output_dir is not None:
             # With its end it is a folder, whatever it is called.
             output = f"{output_dir}/"
+        if stops:
+            # A look takes no offence at what lies where a result would go.
+            options = replace(options, force=True)
         # The process first: it is begun in no time as long as nothing is displayed.
         with (
             temporary_files_in(temp_dir),
             kept_process(Limits(timeout, max_memory << 20)) as process,
             conversion_progress(quiet=quiet or as_json) as tell,
         ):
-            done = convert_apart(process, source, output, options, tell=tell, dry_run=dry_run)
+            done = convert_apart(
+                process, source, output, options, tell=tell, dry_run=dry_run or stops
+            )
     if as_json:
         show_json(done)
     elif not quiet:
+        if preview_schema:
+            _show_schema(done)
         _tell(done)
     if done["missed"] and not options.allow_skip:
         for one in done["missed"]:
             complain(f"not in the result: {one}")
         complain("the result lacks something of the source", hint="--allow-skip accepts that")
         raise typer.Exit(1)
+
+
+def _show_schema(done: Mapping[str, Any]) -> None:
+    for one in done["manifest"]["outputs"]:
+        if one["columns"]:
+            title = f"{one['part'] or 'table'}: {one['rows']} rows"
+            rows = [
+                (column["name"], column["source_name"], column["type"]) for column in one["columns"]
+            ]
+            show_rows(title, ("column", "in the source", "type"), rows)
 
 
 def _tell(done: Mapping[str, Any]) -> None:

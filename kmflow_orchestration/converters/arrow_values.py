@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from kmflow_orchestration.converters.json_text import Number, as_json
+from kmflow_orchestration.converters.json_text import as_json
 from kmflow_orchestration.converters.text_values import observed_type, widened
 from kmflow_orchestration.converters.type_lattice import (
     BOOLEAN,
@@ -152,7 +152,7 @@ def _json_value(value: Any) -> Any:
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int | float | Decimal):
-        return Number(repr(value) if isinstance(value, float) else value)
+        return (repr(value) if isinstance(value, float) else str(value)).encode()
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Mapping):

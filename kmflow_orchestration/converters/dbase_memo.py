@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from kmflow_orchestration.converters.dbase_header import MemoKind
 from kmflow_orchestration.converters.failures import TOO_LARGE
-from kmflow_orchestration.converters.record_tables import MAX_CELL_CHARACTERS
+from kmflow_orchestration.converters.record_cells import MAX_CELL_CHARACTERS
 from kmflow_orchestration.errors import CorruptInput
 
 SUFFIXES = (".dbt", ".fpt")

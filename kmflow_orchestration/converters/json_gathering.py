@@ -17,19 +17,19 @@ from kmflow_orchestration.converters.json_text import (
     TOO_DEEP,
     are_objects,
     form_and_text,
+    forms_and_texts,
     is_object,
 )
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
-from kmflow_orchestration.converters.record_tables import (
+from kmflow_orchestration.converters.record_cells import (
     PARENT_ID,
     ROW_ID,
     Cell,
     Form,
     OwnColumn,
-    TableDraft,
-    TableDrafts,
     header_of,
 )
+from kmflow_orchestration.converters.record_tables import TableDraft, TableDrafts
 from kmflow_orchestration.errors import CorruptInput
 
 NAME, VERSION = "json", "1"
@@ -80,9 +80,10 @@ class Gathering:
 
     def __init__(self, options: JsonOptions) -> None:
         self._options = options
-        self._drafts = TableDrafts()
+        self._drafts = TableDrafts(forms_and_texts)
         self._parents: dict[Path, Path] = {}
         self._has_ids = options.flatten
+        self._is_flat = not options.flatten
         self._bad_lines = self._left_out = 0
         self._first_problem = ""
 
@@ -95,7 +96,7 @@ class Gathering:
             elif line.value is None:
                 self._draft(()).skipped += 1
             else:
-                self._add((), line.number, line.value)
+                self._take((), line.number, line.value, len(line.text))
 
     def _bad_line(self, line: Line) -> None:
         if self._options.bad_lines == _FAIL:
@@ -136,7 +137,7 @@ class Gathering:
             if value is None:
                 draft.skipped += 1
             else:
-                self._add(path, draft.read + 1, value, parent)
+                self._take(path, draft.read + 1, value, scanner.last_size, parent)
 
     def _wrapper(self, scanner: JsonScanner) -> None:
         """One object at the top: its arrays of objects may be of any size, the rest is a row."""
@@ -171,6 +172,21 @@ class Gathering:
         else:
             scanner.value()
             self._left_out += 1
+
+    def _take(
+        self, path: Path, number: int, value: Any, size: int, parent: int | None = None
+    ) -> None:
+        """One record, the quick way where it has no key twice and lies flat as it is."""
+        if self._is_flat and type(value) is tuple and value:
+            draft = self._drafts.find(path) or self._draft(path)
+            keys, values = zip(*value)  # noqa: B905 (pairs, and asked for every record)
+            if parent is not None:
+                keys, values = (PARENT_ID, *keys), (str(parent).encode(), *values)
+            if self._has_ids:
+                keys, values = (ROW_ID, *keys), (str(draft.rows + 1).encode(), *values)
+            if draft.add_whole(number, keys, values, size):
+                return
+        self._add(path, number, value, parent)
 
     def _add(self, path: Path, number: int, value: Any, parent: int | None = None) -> None:
         draft = self._draft(path)

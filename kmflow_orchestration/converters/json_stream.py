@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.json_text import DECODER, TOO_DEEP
-from kmflow_orchestration.converters.record_tables import MAX_CELL_CHARACTERS
+from kmflow_orchestration.converters.record_cells import MAX_CELL_CHARACTERS
 from kmflow_orchestration.converters.text_encoding import Utf8Stream
 from kmflow_orchestration.errors import CorruptInput
 
@@ -29,6 +29,8 @@ class JsonScanner:
         # Where the text in memory begins in the whole.
         self._line, self._column = 1, 1
         self._is_over = False
+        self.last_size = 0
+        """Characters of the last value."""
 
     def peek(self) -> str:
         """The next character that is no space; '' at the end."""
@@ -67,7 +69,7 @@ class JsonScanner:
             found, end, problem = self._tried()
             # A number may go on behind what was read, also where its point or its `e` is the end.
             if problem is None and (len(self._text) - end > _NEAR_END or self._is_over):
-                self._at = end
+                self.last_size, self._at = end - self._at, end
                 return found
             size = len(self._text) - self._at
             if size > MAX_CELL_CHARACTERS:
@@ -203,7 +205,9 @@ def _line(number: int, text: str) -> Line:
     if not bare:
         return Line(number, "", None)
     try:
-        return Line(number, bare, DECODER.decode(bare))
+        value, end = DECODER.raw_decode(bare)
+        # What comes behind a value is told by the whole decoder.
+        return Line(number, bare, value if end == len(bare) else DECODER.decode(bare))
     except json.JSONDecodeError as error:
         return Line(number, bare, None, f"column {error.colno}: no JSON: {error.msg}")
     except RecursionError:

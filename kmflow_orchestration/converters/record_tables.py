@@ -7,9 +7,9 @@ it becomes at the end is a ConvertedTable that needs its source no more.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 
@@ -28,12 +28,20 @@ from kmflow_orchestration.converters.interface import (
     ConversionWarning,
     Receipt,
 )
+from kmflow_orchestration.converters.record_cells import (
+    MAX_CELL_CHARACTERS,
+    Cell,
+    Form,
+    OwnColumn,
+    TextsOf,
+    as_unsaid,
+    header_of,
+)
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.text_values import observed_type
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind, join
 from kmflow_orchestration.errors import CorruptInput
 
-MAX_CELL_CHARACTERS = 100 << 20
 MAX_TABLES = 1000
 _BATCH_ROWS, _BATCH_CELLS = 8192, 1 << 21
 # What rows take in memory before they are set aside: of one table, of all tables of a source.
@@ -42,72 +50,12 @@ _CELL_BYTES = 64
 _MOMENTS = (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_NTZ, Kind.EMPTY)
 
 
-class Form:
-    """What a source says a value is, as bits; a column of several forms is text.
-
-    Plain integers: they are joined for every value, and enumerations take four times as long.
-    """
-
-    TEXT = 1
-    """Text, of which only dates and times are typed: the source has no other way to write them."""
-    NUMBER = 2
-    BOOLEAN = 4
-    NESTED = 8
-    UNSAID = 16
-    """The source tells no types: all the lattice knows may be read from it."""
-
-    NAMES: ClassVar[Mapping[int, str]] = {
-        TEXT: "text",
-        NUMBER: "number",
-        BOOLEAN: "boolean",
-        NESTED: "nested",
-        UNSAID: "other",
-    }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OwnColumn:
-    """Key of a column that no name of a source can equal; with a leading `_` its name is kept.
-
-    Told by identity, which is quick to look up: each is made once.
-    """
-
-    name: str
-
-
-class NamedColumn:
-    """Key of a column that is told by identity: others may have the same header."""
-
-    __slots__ = ("header",)
-
-    def __init__(self, header: str) -> None:
-        self.header = header
-
-
-ROW_ID, PARENT_ID = OwnColumn("_id"), OwnColumn("_parent_id")
-Cell = tuple[Hashable, int, str | None]
-"""Column key (a name, a path of names, or an own column), form and text."""
-
-
-def header_of(key: Hashable) -> str:
-    """The name of a column as its source has it; the parts of a path are joined by dots.
-
-    Half a character of UTF-16 is its escape.
-    """
-    if isinstance(key, OwnColumn):
-        return key.name
-    if isinstance(key, NamedColumn):
-        return key.header
-    name = ".".join(key) if isinstance(key, tuple) else str(key)
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
 @dataclass(slots=True)
 class _Column:
     """One column while rows come in; mutable for that."""
 
     position: int
-    values: list[str | None] = field(default_factory=list)
+    values: list[str | bytes | None] = field(default_factory=list)
     forms: int = 0
     all_forms: int = 0
     type: ColumnType = EMPTY
@@ -121,10 +69,20 @@ class _Column:
         return self.valid if is_text else self.valid - self.empty
 
 
+@dataclass(slots=True, eq=False)
+class _Shape:
+    """Rows with the same keys, and their places among all rows in memory."""
+
+    keys: tuple[Hashable, ...]
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+
+
 class TableDrafts:
     """The tables of one source while it is read, in the order they showed up in."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts_of: TextsOf | None = None) -> None:
+        self._texts_of = texts_of or as_unsaid
         self._spool = RowSpool()
         self._drafts: dict[Hashable, TableDraft] = {}
         self._held_bytes = 0
@@ -145,7 +103,9 @@ class TableDrafts:
         if draft is None:
             if len(self._drafts) >= MAX_TABLES:
                 raise CorruptInput(f"more than {MAX_TABLES} tables", reason=TOO_LARGE)
-            draft = self._drafts[key] = TableDraft(self._free(part), self._spool, self._grew)
+            draft = self._drafts[key] = TableDraft(
+                self._free(part), self._spool, self._grew, self._texts_of
+            )
         return draft
 
     def find(self, key: Hashable) -> TableDraft | None:
@@ -173,17 +133,23 @@ class TableDrafts:
 class TableDraft:
     """A table under way: `part` is its name, `skipped` and `rejected` are its owner's counts."""
 
-    def __init__(self, part: str, spool: RowSpool, grew: Callable[[int], None]) -> None:
+    def __init__(
+        self, part: str, spool: RowSpool, grew: Callable[[int], None], texts_of: TextsOf
+    ) -> None:
         self.part = part
         self.rows = self.skipped = self.rejected = 0
         self.rescued = self.doubles = self.broken_characters = 0
         self._spool = spool
         self._grew = grew
+        self._texts_of = texts_of
         self._columns: dict[Hashable, _Column] = {}
         self._numbers: list[int] = []
         self._rescued: dict[int, str] = {}
         self._held_bytes = 0
         self._batches: list[SpooledBatch] = []
+        # Whole rows that wait to be put into columns together, by their keys.
+        self._shapes: dict[tuple[Hashable, ...], _Shape] = {}
+        self._shape = _Shape(())
 
     @property
     def read(self) -> int:
@@ -200,8 +166,10 @@ class TableDraft:
         Raises:
             CorruptInput: a cell or the number of columns beyond the limits (`too_large_inside`).
         """
+        if self._shapes:
+            self._settle()
         at = len(self._numbers)
-        doubles: dict[str, list[str | None]] = {}
+        doubles: dict[str, list[Any]] = {}
         columns, characters, count = self._columns, 0, 0
         for key, form, text in cells:
             column = columns.get(key) or self._new_column(key)
@@ -227,6 +195,55 @@ class TableDraft:
         self.rows += 1
         self._count_in(characters, count)
 
+    def add_whole(
+        self, number: int, keys: tuple[Hashable, ...], values: tuple[Any, ...], size: int
+    ) -> bool:
+        """One row of values that `texts_of` knows, `size` characters at most; the quick way.
+
+        False, and nothing is added, when a key is there twice or the row is near the limits.
+
+        Raises:
+            CorruptInput: more columns than may be (`too_large_inside`).
+        """
+        shape = self._shape
+        if keys != shape.keys:
+            found = self._shapes.get(keys)
+            if found is None:
+                if len(set(keys)) != len(keys):
+                    return False
+                for key in keys:
+                    if key not in self._columns:
+                        self._new_column(key)
+                found = self._shapes[keys] = _Shape(keys)
+            shape = self._shape = found
+        if size > MAX_CELL_CHARACTERS:
+            return False
+        shape.places.append(len(self._numbers))
+        shape.rows.append(values)
+        self._numbers.append(number)
+        self.rows += 1
+        self._count_in(size, len(keys))
+        return True
+
+    def _settle(self) -> None:
+        """Put the whole rows into their columns."""
+        shapes, self._shapes, self._shape = self._shapes, {}, _Shape(())
+        count = len(self._numbers)
+        for shape in shapes.values():
+            columns = zip(shape.keys, zip(*shape.rows, strict=True), strict=False)
+            is_stretch = len(shapes) == 1
+            for key, values in columns:
+                column = self._columns[key]
+                forms, texts = self._texts_of(values)
+                column.forms |= forms
+                missing = (shape.places[0] if is_stretch else count) - len(column.values)
+                column.values.extend([None] * missing)
+                if is_stretch:
+                    column.values.extend(texts)
+                else:
+                    for place, text in zip(shape.places, texts, strict=True):
+                        column.values[place] = text
+
     def _count_in(self, characters: int, cells: int) -> None:
         if characters > MAX_CELL_CHARACTERS:
             raise CorruptInput(
@@ -250,6 +267,7 @@ class TableDraft:
         count = len(self._numbers)
         if not count:
             return
+        self._settle()
         arrays: list[pa.Array[Any]] = [pa.array(self._numbers, pa.int64())]
         names = [SOURCE_ROW]
         for column in self._columns.values():
@@ -272,11 +290,12 @@ class TableDraft:
         self._grew(-self._held_bytes)
         self._numbers, self._rescued, self._held_bytes = [], {}, 0
 
-    def _as_array(self, values: list[str | None]) -> pa.StringArray:
+    def _as_array(self, values: list[Any]) -> pa.StringArray:
         try:
             return pa.array(values, pa.string())
         except UnicodeEncodeError:
             # Half a character of UTF-16, which UTF-8 has no form for: its escape is kept.
+            values = [one.decode() if isinstance(one, bytes) else one for one in values]
             whole = [
                 value and value.encode("utf-8", "backslashreplace").decode() for value in values
             ]
@@ -287,6 +306,7 @@ class TableDraft:
 
     def drop(self, key: Hashable) -> None:
         """Leave a column out of what the table becomes."""
+        self._settle()
         self._columns.pop(key, None)
 
     def skip_rows_without_columns(self) -> None:
@@ -294,6 +314,7 @@ class TableDraft:
         if not self._columns and not self.rescued:
             self.skipped, self.rows = self.skipped + self.rows, 0
             self._numbers, self._batches = [], []
+            self._shapes, self._shape = {}, _Shape(())
 
     def finished(self, receipt: Receipt, warnings: Sequence[ConversionWarning]) -> GatheredTable:
         """The table as it is now; nothing may be added after."""

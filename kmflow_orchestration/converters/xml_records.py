@@ -6,8 +6,8 @@ What becomes what is in docs/decisions/0031.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,33 +26,64 @@ from kmflow_orchestration.converters.packed_source import (
     unpacked_head,
 )
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
-from kmflow_orchestration.converters.xml_gathering import XmlGathering
-from kmflow_orchestration.converters.xml_parsing import UnboundPrefixError, parse, readable
+from kmflow_orchestration.converters.record_cells import Cell
+from kmflow_orchestration.converters.xml_gathering import REJECTED, Surroundings, XmlGathering
+from kmflow_orchestration.converters.xml_parsing import (
+    BadDocument,
+    UnboundPrefixError,
+    parse,
+    readable,
+)
+from kmflow_orchestration.converters.xml_plan import (
+    Arrays,
+    Flattening,
+    check_record_path,
+    plan_of,
+)
 from kmflow_orchestration.converters.xml_shape import Namespaces, Shape
+from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 
 # Names that say nothing; others may belong to a kind of XML that has a converter of its own.
+_QUARANTINE = "quarantine"
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "namespace_handling": tuple(Namespaces),
+    "flatten_strategy": tuple(Flattening),
+    "array_handling": tuple(Arrays),
+    "on_bad_row": ("fail", _QUARANTINE),
+}
 _PLAIN_SUFFIXES = ("", ".txt", ".dat", ".csv", ".tsv", ".json")
 
 
 @dataclass(frozen=True, slots=True)
 class XmlOptions(ReaderOptions):
-    """`namespace_handling`: `strip` to `name`, `prefix` to `p_name`, `preserve` as `{uri}name`."""
+    """`namespace_handling`: `strip` to `name`, `prefix` to `p_name`, `preserve` as `{uri}name`.
+
+    `flatten_strategy` and `array_handling` are told in docs/decisions/0042, `record_path` names the
+    elements that are rows. `on_bad_row`: one bad document of several is set apart in a table of
+    its own (`quarantine`), or fails the file (`fail`).
+    """
 
     namespace_handling: str = Namespaces.STRIP.value
+    flatten_strategy: str = Flattening.CONSERVATIVE.value
+    array_handling: str = Arrays.EXPAND.value
+    record_path: str = ""
+    on_bad_row: str = _QUARANTINE
 
     def check(self) -> None:
         """See ReaderOptions."""
-        name, value = "namespace_handling", self.namespace_handling
-        if value not in set(Namespaces):
-            raise refused(name, f"is {value!r}", f"use {', '.join(Namespaces)}")
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise refused(name, f"is {value!r}", f"use {', '.join(allowed)}")
+        check_record_path(self.record_path)
 
 
 class XmlConverter(TableConverter):
     """Elements that repeat are rows, single ones below them and attributes are columns."""
 
     name: ClassVar[str] = "xml"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = ("application/xml", "text/xml")
     suffixes: ClassVar[tuple[str, ...]] = packed_suffixes((".xml",))
 
@@ -77,39 +108,74 @@ class XmlConverter(TableConverter):
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Sequence[GatheredTable]:
-        """A table of every element that repeats, and of each root that holds a value.
+        """The tables that the options ask for; by themselves one of every element that repeats.
 
         Raises:
             CorruptInput: not well-formed (line and column are told), entities from outside or
-                beyond measure (`xml_entities`), or beyond the limits (`too_large_inside`).
+                beyond measure (`xml_entities`), beyond the limits (`too_large_inside`), or nothing
+                at `record_path`.
             ConfigurationError: an unknown option or value.
         """
-        naming = Namespaces(XmlOptions.parse(options or {}).namespace_handling)
+        wanted = XmlOptions.parse(options or {})
         with plain_file(source.path) as plain, readable(plain) as path:
             try:
-                found = _gathered(path, naming, namespaces=True)
+                found = _gathered(path, wanted, namespaces=True)
             except UnboundPrefixError:
-                found = _gathered(path, naming, namespaces=False)
-        return found.tables(
-            Receipt(self.name, self.version, sha256_of(source.path), 0, 0),
-            {"namespace_handling": naming.value},
-        )
+                found = _gathered(path, wanted, namespaces=False)
+        given = {name: value for name, value in asdict(wanted).items() if value}
+        return found.tables(Receipt(self.name, self.version, sha256_of(source.path), 0, 0), given)
 
 
-def _gathered(path: Path, naming: Namespaces, *, namespaces: bool) -> XmlGathering:
+def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGathering:
     """Read twice: whether an element repeats is known at the end alone."""
+    naming = Namespaces(wanted.namespace_handling)
     shape = Shape(naming)
-    parse(path, shape, namespaces=namespaces)
-    told = []
+    bad = parse(path, shape, namespaces=namespaces)
+    if bad and wanted.on_bad_row != _QUARANTINE:
+        raise CorruptInput(bad[0].problem)
+    if bad:
+        shape = Shape(naming)
+        parse(path, shape, namespaces=namespaces, bad=bad)
+        shape.documents = max(shape.documents, bad[-1].number)
+    plan = plan_of(
+        shape,
+        Flattening(wanted.flatten_strategy),
+        Arrays(wanted.array_handling),
+        wanted.record_path,
+    )
+    around: Mapping[int, Sequence[Cell]] = {}
+    if plan.wide:
+        surroundings = Surroundings(shape, plan)
+        parse(path, surroundings, namespaces=namespaces, bad=bad)
+        around = surroundings.found
+    gathering = XmlGathering(shape, plan, around)
+    parse(path, gathering, namespaces=namespaces, bad=bad)
+    if wanted.record_path and not gathering.rows:
+        raise CorruptInput(f"nothing lies at record_path {wanted.record_path!r}")
+    if bad:
+        gathering.add_rejected(bad, path)
+    gathering.told += _told(shape, gathering, bad, namespaces=namespaces)
+    return gathering
+
+
+def _told(
+    shape: Shape, gathering: XmlGathering, bad: Sequence[BadDocument], *, namespaces: bool
+) -> Iterator[ConversionWarning]:
     if shape.asides:
         text = f"{shape.asides} comments and processing instructions left out"
-        told.append(ConversionWarning("asides", text))
+        yield ConversionWarning("asides", text)
     if not namespaces:
         text = "a prefix has no namespace: names were read as they stand"
-        told.append(ConversionWarning("unbound_prefix", text))
-    gathering = XmlGathering(shape, told)
-    parse(path, gathering, namespaces=namespaces)
-    return gathering
+        yield ConversionWarning("unbound_prefix", text)
+    if gathering.left_out:
+        text = f"{gathering.left_out} values lie beside record_path: left out"
+        yield ConversionWarning("outside_record_path", text)
+    if bad:
+        text = (
+            f"{len(bad)} of {shape.documents} documents are not well-formed: kept as text in the "
+            f"table {REJECTED}; {bad[0].problem}"
+        )
+        yield ConversionWarning("documents_skipped", text, f"document {bad[0].number}")
 
 
 def _first_tag(head: bytes) -> tuple[bool, bool]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import ClassVar
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
-from kmflow_orchestration.converters.record_tables import (
-    MAX_CELL_CHARACTERS,
-    NamedColumn,
-)
+from kmflow_orchestration.converters.record_cells import NamedColumn
 from kmflow_orchestration.errors import CorruptInput
 
 MAX_DEPTH = 200
@@ -39,38 +36,62 @@ class Namespaces(StrEnum):
 class Element:
     """An element by its path: all elements with the same names up to the root are one.
 
-    `is_table` when it is a root, or stands twice under one parent anywhere in the file.
+    `repeats` when it stands twice under one parent anywhere in the file. What it becomes is the
+    plan's to say (see xml_plan): `base` is the element whose row or item it is part of, `leads` the
+    first name of its columns, if any.
     """
 
+    __slots__ = (
+        *("array", "base", "children", "count", "depth", "has_attributes", "is_leaf"),
+        *("leads", "name", "own", "parent", "repeats", "seen_in", "shown"),
+        *("_attributes", "_mixed", "_naming"),
+    )
+
     def __init__(self, name: str, parent: Element | None, naming: Namespaces) -> None:
+        self.name = name
         self.shown = naming.shown(name)
         self.parent = parent
-        self.is_table = parent is None
+        self.depth: int = 1 if parent is None else parent.depth + 1
+        self.repeats = self.has_attributes = self.is_leaf = False
+        self.count = 0
+        self.seen_in = 0
+        """Which of the elements above, by its count, the last one stood in."""
         self.children: dict[str, Element] = {}
+        self.base: Element = self
+        self.leads = ""
         self._naming = naming
         self._attributes: dict[str, NamedColumn] = {}
-        self._own: NamedColumn | None = None
         self._mixed: NamedColumn | None = None
+        self.name_columns()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether none had an attribute or a child."""
+        return not self.children and not self.has_attributes
+
+    def name_columns(self) -> None:
+        """Names what is asked for all the time, after `base` and `leads` were decided.
+
+        `own` is the column of its text when it has no children, `array` that of all its items
+        where they lie in one cell of what is around.
+        """
+        self.own = NamedColumn(self.header or "#text")
+        around = self.parent.base if self.parent is not None else self
+        self.array = NamedColumn("_".join(one.shown for one in self._up(around)))
 
     def attribute(self, name: str) -> NamedColumn:
         column = self._attributes.get(name)
         if column is None:
-            header = f"{self._header()}@{self._naming.shown(name)}"
+            header = f"{self.header}@{self._naming.shown(name)}"
             column = self._attributes[name] = NamedColumn(header)
         return column
-
-    @property
-    def own(self) -> NamedColumn:
-        """The column of its text when it has no children."""
-        if self._own is None:
-            self._own = NamedColumn(self._header() or "#text")
-        return self._own
 
     @property
     def mixed(self) -> NamedColumn:
         """The column of the text between its children."""
         if self._mixed is None:
-            self._mixed = self.own if self.is_table else NamedColumn(f"{self._header()}#text")
+            header = self.header
+            self._mixed = NamedColumn(f"{header}#text") if header else self.own
         return self._mixed
 
     @property
@@ -78,9 +99,11 @@ class Element:
         """Names below the root, '' for a root."""
         return ".".join(one.shown for one in self._up(None))
 
-    def _header(self) -> str:
+    @property
+    def header(self) -> str:
         """Names below the row's own element."""
-        return "_".join(one.shown for one in self._up(self.table))
+        names = [one.shown for one in self._up(self.base)]
+        return "_".join([self.base.leads, *names] if self.base.leads else names)
 
     def _up(self, end: Element | None) -> list[Element]:
         found: list[Element] = []
@@ -90,92 +113,58 @@ class Element:
             one = one.parent
         return found
 
-    @property
-    def table(self) -> Element:
-        """The element whose rows it is part of."""
-        one = self
-        while not one.is_table and one.parent is not None:
-            one = one.parent
-        return one
-
-    @property
-    def parent_table(self) -> Element | None:
-        return self.table.parent.table if self.table.parent is not None else None
-
-
-@dataclass(slots=True)
-class _Open:
-    """An element under way: the names seen in it, how much text, and how much space at a time."""
-
-    element: Element
-    seen: set[str] = field(default_factory=set)
-    characters: int = 0
-    blank: int = 0
-
 
 class Shape:
     """A reader that learns which elements a file has; afterwards every path is known.
 
-    It comes first, so it watches the limits too. Raises CorruptInput (`too_large_inside`).
+    Raises CorruptInput (`too_large_inside`) where they are too many or too deep.
     """
+
+    wants_texts: ClassVar[bool] = False
+    wants_asides: ClassVar[bool] = True
 
     def __init__(self, naming: Namespaces) -> None:
         self.roots: dict[str, Element] = {}
         self.documents = 0
         self.asides = 0
         self._naming = naming
-        self._open: list[_Open] = []
+        self._above: Element | None = None
         self._count = 0
 
-    def document(self) -> None:
-        self.documents += 1
+    def document(self, number: int) -> None:
+        self.documents = max(self.documents, number)
+
+    def forget(self) -> None:
+        self._above = None
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if not self._open:
-            element = self._element(self.roots, name, None)
-            self._open.append(_Open(element))
-            return
-        if len(self._open) >= MAX_DEPTH:
-            raise CorruptInput(f"elements lie more than {MAX_DEPTH} levels deep", reason=TOO_LARGE)
-        above = self._open[-1]
-        above.blank = 0
-        element = self._element(above.element.children, name, above.element)
-        if name in above.seen:
-            element.is_table = True
-        above.seen.add(name)
-        self._open.append(_Open(element))
+        above = self._above
+        known = self.roots if above is None else above.children
+        element = known.get(name) or self._new(known, name)
+        if above is not None:
+            if element.seen_in == above.count:
+                element.repeats = True
+            element.seen_in = above.count
+        element.count += 1
+        if attributes:
+            element.has_attributes = True
+        self._above = element
 
-    def _element(self, known: dict[str, Element], name: str, parent: Element | None) -> Element:
-        element = known.get(name)
-        if element is None:
-            self._count += 1
-            if self._count > _MAX_ELEMENTS:
-                raise CorruptInput(
-                    f"more than {_MAX_ELEMENTS} different elements", reason=TOO_LARGE
-                )
-            element = known[name] = Element(name, parent, self._naming)
+    def _new(self, known: dict[str, Element], name: str) -> Element:
+        self._count += 1
+        if self._count > _MAX_ELEMENTS:
+            raise CorruptInput(f"more than {_MAX_ELEMENTS} different elements", reason=TOO_LARGE)
+        element = known[name] = Element(name, self._above, self._naming)
+        if element.depth > MAX_DEPTH:
+            raise CorruptInput(f"elements lie more than {MAX_DEPTH} levels deep", reason=TOO_LARGE)
         return element
 
     def text(self, text: str) -> None:
-        above = self._open[-1]
-        if text.isspace():
-            above.blank += len(text)
-        else:
-            above.characters += len(text)
-        if max(above.blank, above.characters) > MAX_CELL_CHARACTERS:
-            raise CorruptInput(
-                f"a text of more than {MAX_CELL_CHARACTERS} characters", reason=TOO_LARGE
-            )
+        """Not asked for."""
 
     def end(self, name: str) -> None:
-        self._open.pop()
+        if self._above is not None:
+            self._above = self._above.parent
 
     def aside(self, *_: str) -> None:
         self.asides += 1
-
-    def elements(self) -> Iterator[Element]:
-        waiting = list(self.roots.values())
-        while waiting:
-            one = waiting.pop()
-            yield one
-            waiting += one.children.values()

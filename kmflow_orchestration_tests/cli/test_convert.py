@@ -68,7 +68,7 @@ def test_the_flags_are_those_of_the_one_table() -> None:
     for option in OPTIONS:
         assert flags.pop(option.name) == set(option.flags)
     assert set(flags) == {
-        *("source", "output", "dry_run", "output_dir", "temp_dir"),
+        *("source", "output", "dry_run", "preview_schema", "yes", "output_dir", "temp_dir"),
         *("timeout", "max_memory", "as_json", "quiet", "verbose"),
     }
 
@@ -97,6 +97,43 @@ def test_a_dry_run_leaves_nothing(kmflow: Kmflow, loans: Path) -> None:
     assert outcome.code == 0
     assert "would be made" in outcome.err
     assert not loans.with_suffix(".parquet").exists()
+
+
+def test_a_preview_shows_tables_columns_and_types_and_stops(kmflow: Kmflow, tmp_path: Path) -> None:
+    shop = tmp_path / "shop.xml"
+    shop.write_text("<shop><item no='1'><tag>a</tag><tag>b</tag></item><item no='x'/></shop>")
+    made = tmp_path / "shop_parquet"
+    outcome = kmflow("convert", "shop.xml", "--preview-schema")
+
+    assert (outcome.code, made.exists()) == (0, False)
+    lines = [line.replace("│", " ").split() for line in outcome.out.splitlines()]
+    assert ["item:", "2", "rows"] in lines
+    assert ["item.tag:", "2", "rows"] in lines
+    assert ["_parent_id", "_parent_id", "int64"] in lines
+    assert ["@no", "@no", "string"] in lines
+
+    wide = ("--flatten-strategy", "moderate", "--array-handling", "concatenate")
+    outcome = kmflow("convert", "shop.xml", "--preview-schema", "--yes", *wide)
+
+    assert outcome.code == 0
+    assert pq.read_table(tmp_path / "shop.parquet").column("tag").to_pylist() == ["a | b", None]
+    # What lies there already does not matter to a look.
+    assert kmflow("convert", "shop.xml", "--preview-schema", *wide).code == 0
+    assert kmflow("convert", "shop.xml", *wide).code == 6
+
+
+def test_a_bad_document_among_several_is_kept_apart_and_told(
+    kmflow: Kmflow, tmp_path: Path
+) -> None:
+    (tmp_path / "many.xml").write_text("<a><b>1</b></a><?xml version='1.0'?><a><b></a>")
+    outcome = kmflow("convert", "many.xml")
+
+    assert outcome.code == 1
+    assert "1 of 2 documents are not well-formed" in outcome.err
+    apart = pq.read_table(tmp_path / "many_parquet" / "rejected_documents.parquet")
+    assert apart.column("text").to_pylist() == ["<?xml version='1.0'?><a><b></a>"]
+    assert kmflow("convert", "many.xml", "--force", "--allow-skip").code == 0
+    assert kmflow("convert", "many.xml", "--force", "--on-bad-row", "fail").code == 1
 
 
 @pytest.mark.parametrize(

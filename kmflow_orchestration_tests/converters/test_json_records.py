@@ -115,6 +115,17 @@ def test_of_a_key_that_is_there_twice_no_value_is_lost(opened: Opens) -> None:
     assert (codes(table), table.receipt.rows_rescued) == (["duplicate_keys"], 1)
 
 
+def test_records_of_many_shapes_keep_their_order(opened: Opens) -> None:
+    lines = ['{"a":1,"b":"x"}', '{"b":"y","a":2}', '{"c":[1, 2.50]}', '{"a":3,"a":4}', "{}"]
+    (table,) = opened("\n".join([*lines, '{"c":null,"d":true}', '{"a":5,"b":"z"}', *lines]))
+
+    start = [(1, "x", None, None), (2, "y", None, None), (None, None, "[1,2.50]", None)]
+    start += [(4, None, None, None), (None, None, None, None)]
+    assert rows(table) == [*start, (None, None, None, True), (5, "z", None, None), *start]
+    assert [row["_source_row"] for row in all_values(table)] == list(range(1, 13))
+    assert table.receipt.rows_rescued == 2
+
+
 def test_keys_named_as_ours_clash_with_nothing(opened: Opens) -> None:
     (table,) = opened('[{"_source_row": 7, "group_id": "x", "_rescued_data": 1, "_id": 2}]')
 
