@@ -36,13 +36,17 @@ def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]
 
 
 def _parameter(option: ConversionOption) -> inspect.Parameter:
-    shown = not (option.is_readers or option.is_list or option.default is False)
-    told = typer.Option(*option.flags, help=_help(option), min=option.least, show_default=shown)
-    default = None if option.is_list or option.is_readers else option.default
+    shown = not (option.is_readers or option.is_list or isinstance(option.default, bool))
+    # Of what is on by itself the last flag is its opposite.
+    flags = ("/".join(option.flags),) if option.default is True else option.flags
+    told = typer.Option(*flags, help=_help(option), min=option.least, show_default=shown)
+    default = option.default
+    if option.is_list or (option.is_readers and not isinstance(default, bool)):
+        default = None
     return inspect.Parameter(
         option.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=False if option.default is False else default,
+        default=default,
         annotation=Annotated[_kind(option), told],
     )
 

@@ -63,7 +63,7 @@ def test_a_file_is_converted_without_a_group_or_a_home(
 
 def test_the_flags_are_those_of_the_one_table() -> None:
     command: Any = command_tree("convert").commands["convert"]
-    flags = {one.name: set(one.opts) for one in command.params}
+    flags = {one.name: {*one.opts, *one.secondary_opts} for one in command.params}
 
     for option in OPTIONS:
         assert flags.pop(option.name) == set(option.flags)

@@ -16,7 +16,7 @@ COMPRESSIONS = ("snappy", "gzip", "zstd", "lz4", "none")
 
 @dataclass(frozen=True, slots=True)
 class ConversionOption:
-    """One option: `name` in Python, `flags` in a shell.
+    """One option: `name` in Python, `flags` in a shell; of what is on by itself the second is off.
 
     A tuple as default takes several values. `is_readers` options go to the converter, which must
     know them; the others belong to every format.
@@ -49,6 +49,7 @@ def _reader(
 
 
 _BAD = ("fail", "quarantine")
+_GRID = ("auto", "always", "never")
 OPTIONS = (
     ConversionOption(
         "format_type",
@@ -108,6 +109,16 @@ OPTIONS = (
     _reader("on_bad_row", "", "A row that does not fit: fail, or leave it out and count it.", _BAD),
     _reader("merged", "", "Cells of a merged range: the first or all.", ("top-left", "fill")),
     _reader("split_tables", False, "Each stretch of rows between blank ones is a table."),
+    _reader("range", "", "Only these cells of each sheet, such as A5:F200, B:D or 3:9."),
+    _reader("table", (), "Only the tables defined under this name in the workbook; repeated."),
+    ConversionOption(
+        "include_hidden",
+        ("--include-hidden", "--no-include-hidden"),
+        True,
+        "Hidden sheets, too.",
+        is_readers=True,
+    ),
+    _reader("grid", "", "A list of its cells, of a sheet that is no table.", _GRID),
     _reader("record_path", "", "Where the records lie in a document: data.items[*]."),
     _reader("flatten", False, "Members of objects become columns a.b, arrays tables."),
     _reader("namespace_handling", "", "Names with a namespace.", ("strip", "prefix", "preserve")),
