@@ -72,6 +72,15 @@ OPTIONS = (
         "sheet", ("--sheet",), (), "Only this sheet: name, pattern or number from 1; repeated."
     ),
     ConversionOption(
+        "combine",
+        ("--combine", "--merge-sheets"),
+        False,
+        "Sheets with the same columns become one table with a column _sheet.",
+    ),
+    ConversionOption(
+        "separate", ("--separate",), False, "Each sheet is a table of its own, as by itself."
+    ),
+    ConversionOption(
         "types",
         ("--types",),
         "infer",
@@ -127,7 +136,9 @@ OPTIONS = (
 )
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.
-_NOT_RECORDED = frozenset({"force", "allow_skip"})
+_NOT_RECORDED = frozenset({"force", "allow_skip", "separate"})
+# Manifests from before they came say the same of files converted without them.
+_RECORDED_IF_SET = frozenset({"combine"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,8 @@ class ConversionOptions:
     force: bool = False
     tables: tuple[str, ...] = ()
     sheet: tuple[str, ...] = ()
+    combine: bool = False
+    separate: bool = False
     types: str = "infer"
     column_names: str = "keep"
     row_group_rows: int = 1_000_000
@@ -151,7 +164,9 @@ class ConversionOptions:
         core = {
             one.name: _plain(getattr(self, one.name))
             for one in fields(self)
-            if one.name not in _NOT_RECORDED and one.name != "reader"
+            if one.name not in _NOT_RECORDED
+            and one.name != "reader"
+            and (one.name not in _RECORDED_IF_SET or getattr(self, one.name))
         }
         return {**core, **{name: _plain(value) for name, value in sorted(self.reader.items())}}
 
@@ -175,6 +190,8 @@ def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOpti
         if BY_NAME[name].is_readers and value != BY_NAME[name].default
     }
     core = {name: value for name, value in chosen.items() if not BY_NAME[name].is_readers}
+    if core.get("combine") and core.get("separate"):
+        raise InvalidOptions("--combine and --separate exclude each other", hint="leave one out")
     return ConversionOptions(**core, reader=reader)
 
 

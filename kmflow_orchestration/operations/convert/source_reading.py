@@ -19,6 +19,7 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.joined_tables import join_equal
 from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.errors import (
     ConfigurationError,
@@ -33,6 +34,7 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.extras import missing
 from kmflow_orchestration.file_hash import sha256_of
+from kmflow_orchestration.operations.convert.layout import WORKBOOKS
 from kmflow_orchestration.operations.convert.options import (
     ConversionOptions,
     reader_options,
@@ -109,6 +111,7 @@ def open_source(
         CorruptInput: content that the reader refuses.
     """
     given = reader_options(options, converter.options(), converter.name)
+    _check_sheets(options, converter)
     before = _state(source.path)
     tables: tuple[ConvertedTable, ...] = ()
     blocks = None
@@ -123,7 +126,7 @@ def open_source(
     opened = OpenSource(
         source,
         converter,
-        chosen,
+        tuple(join_equal(chosen)) if options.combine else chosen,
         blocks,
         tuple(table.part for table in tables if table not in chosen),
         tuple(warnings),
@@ -132,6 +135,17 @@ def open_source(
     )
     opened.check_unchanged()
     return opened
+
+
+def _check_sheets(options: ConversionOptions, converter: Converter) -> None:
+    if converter.name in WORKBOOKS:
+        return
+    for name in ("combine", "separate"):
+        if getattr(options, name):
+            raise InvalidOptions(
+                f"--{name} means nothing to the {converter.name} converter",
+                hint="leave it out; it is for workbooks",
+            )
 
 
 @contextmanager
