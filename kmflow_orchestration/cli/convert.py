@@ -14,6 +14,11 @@ from kmflow_orchestration.cli.conversion_options import (
     VerboseOption,
     with_conversion_options,
 )
+from kmflow_orchestration.cli.given_password import (
+    PasswordOption,
+    PasswordStdinOption,
+    given_password,
+)
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_text
 
 if TYPE_CHECKING:
@@ -32,6 +37,8 @@ def convert(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the file and tell what would be made.")
     ] = False,
+    password: PasswordOption = None,
+    password_stdin: PasswordStdinOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -49,8 +56,12 @@ def convert(
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
+        variable = options.password_env
+        secret = given_password(password, from_stdin=password_stdin, variable=variable)
         with conversion_progress(quiet=quiet or as_json) as tell:
-            done = convert_file(source, output, options, tell=tell, dry_run=dry_run)
+            done = convert_file(
+                source, output, options, tell=tell, dry_run=dry_run, password=secret
+            )
     if as_json:
         show_json(done.as_dict())
     elif not quiet:

@@ -12,6 +12,12 @@ import typer
 
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import VerboseOption
+from kmflow_orchestration.cli.given_password import (
+    PasswordEnvOption,
+    PasswordOption,
+    PasswordStdinOption,
+    given_password,
+)
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
 
 if TYPE_CHECKING:
@@ -34,6 +40,9 @@ def info(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say why it is read as it is, and how sure that is.")
     ] = False,
+    password: PasswordOption = None,
+    password_stdin: PasswordStdinOption = False,
+    password_env: PasswordEnvOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Size, hash, format, tables with exact row counts, columns and types of a file."""
@@ -43,7 +52,8 @@ def info(
     from kmflow_orchestration.operations.convert.inspect_file import inspect_file
 
     with ending_cleanly(verbose=verbose):
-        found = inspect_file(file, explain=explain)
+        secret = given_password(password, from_stdin=password_stdin, variable=password_env)
+        found = inspect_file(file, explain=explain, password=secret)
     if form is Form.JSON:
         show_json(found.as_dict())
     elif form is Form.YAML:
@@ -88,6 +98,9 @@ def validate(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read to the end, not 1000 rows of each table.")
     ] = False,
+    password: PasswordOption = None,
+    password_stdin: PasswordStdinOption = False,
+    password_env: PasswordEnvOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -98,7 +111,8 @@ def validate(
     from kmflow_orchestration.operations.convert.inspect_file import validate_file
 
     with ending_cleanly(verbose=verbose):
-        found = [validate_file(file, deep=deep) for file in files]
+        secret = given_password(password, from_stdin=password_stdin, variable=password_env)
+        found = [validate_file(file, deep=deep, password=secret) for file in files]
     if as_json:
         show_json({"files": [asdict(one) for one in found]})
     else:

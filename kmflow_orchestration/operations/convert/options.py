@@ -81,6 +81,12 @@ OPTIONS = (
         "separate", ("--separate",), False, "Each sheet is a table of its own, as by itself."
     ),
     ConversionOption(
+        "password_env",
+        ("--password-env",),
+        "",
+        "Variable of the environment that holds the password of locked files.",
+    ),
+    ConversionOption(
         "types",
         ("--types",),
         "infer",
@@ -136,7 +142,7 @@ OPTIONS = (
 )
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.
-_NOT_RECORDED = frozenset({"force", "allow_skip", "separate"})
+_NOT_RECORDED = frozenset({"force", "allow_skip", "separate", "password_env"})
 # Manifests from before they came say the same of files converted without them.
 _RECORDED_IF_SET = frozenset({"combine"})
 
@@ -152,6 +158,7 @@ class ConversionOptions:
     sheet: tuple[str, ...] = ()
     combine: bool = False
     separate: bool = False
+    password_env: str = ""
     types: str = "infer"
     column_names: str = "keep"
     row_group_rows: int = 1_000_000

@@ -40,8 +40,10 @@ from kmflow_orchestration.operations.convert.options import (
     reader_options,
 )
 from kmflow_orchestration.operations.convert.output_tables import Rows
+from kmflow_orchestration.operations.convert.unlocked_table import UnlockedTable
 
 _ENCRYPTED = "encrypted"
+_HOW_TO_UNLOCK = "--password-env names the variable that holds it; or save the file without one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,12 @@ def open_source(
     converter: Converter,
     options: ConversionOptions,
     warnings: Sequence[ConversionWarning] = (),
+    *,
+    content: Source | None = None,
 ) -> OpenSource:
     """Read the source once, to its end: types, counts and hash are known after.
+
+    `content` is its plain copy if it is locked.
 
     Raises:
         InvalidOptions: an option that the converter does not know, or a part that is not there.
@@ -118,10 +124,13 @@ def open_source(
     with naming_faults(source):
         with _naming_options(given):
             if converter.output is not OutputKind.TEXT:
-                tables = tuple(converter.open_tables(source, given or None))
+                tables = tuple(converter.open_tables(content or source, given or None))
             if converter.output is not OutputKind.TABLES:
-                blocks = tuple(converter.open_text(source, given or None))
-        sha256 = tables[0].receipt.content_hash if tables else sha256_of(source.path)
+                blocks = tuple(converter.open_text(content or source, given or None))
+        is_own = tables and content in (None, source)
+        sha256 = tables[0].receipt.content_hash if is_own else sha256_of(source.path)
+    if content not in (None, source):
+        tables = tuple(UnlockedTable(table, sha256) for table in tables)
     chosen = _chosen(tables, options, converter)
     opened = OpenSource(
         source,
@@ -201,7 +210,7 @@ def naming_faults(source: Source) -> Iterator[None]:
         yield
     except CorruptInput as error:
         if error.reason == _ENCRYPTED and not isinstance(error, PasswordRequiredError):
-            raise PasswordRequiredError(error.message, hint=error.hint) from error
+            raise PasswordRequiredError(error.message, hint=_HOW_TO_UNLOCK) from error
         raise
     except (KmflowError, FileNotFoundError):
         raise
