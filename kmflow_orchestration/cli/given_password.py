@@ -34,7 +34,10 @@ def given_password(
         ConfigurationError: nothing on standard input.
         BadParameter: more than one way to give it.
     """
-    if (literal is not None) + from_stdin + bool(variable) > 1:
+    ways = (literal is not None) + from_stdin + bool(variable)
+    if not ways:
+        return None
+    if ways > 1:
         raise typer.BadParameter("give one of --password-env, --password-stdin and --password")
     # Only who gives a password needs what reads one.
     from kmflow_orchestration.cli.given_token import read_secret
@@ -45,8 +48,7 @@ def given_password(
         return read_secret("--password-stdin")
     if variable:
         return SecretRef("env", variable).resolve()
-    if literal is None:
-        return None
-    register(literal)
+    password = literal or ""
+    register(password)
     say("warning: lists of processes show what stands behind --password; use --password-env")
-    return Secret(literal)
+    return Secret(password)

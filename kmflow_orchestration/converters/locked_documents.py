@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
+from kmflow_orchestration.converters.content_look import HEAD_BYTES, ZIP_DAMAGE, look_at
 from kmflow_orchestration.converters.documents.pdf import ONE_AT_A_TIME, PASSWORD_ERRORS
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.errors import PasswordRequiredError, WrongPasswordError
@@ -21,6 +22,8 @@ class Lock(StrEnum):
     NONE = ""
     OFFICE = "office"
     PDF = "pdf"
+    OPEN_DOCUMENT = "open document"
+    """Nobody here has its key."""
 
 
 def lock_of(path: Path) -> Lock:
@@ -29,8 +32,10 @@ def lock_of(path: Path) -> Lock:
         head = stream.read(HEAD_BYTES)
     if b"%PDF-" in head[:1024]:
         return Lock.PDF if _is_locked_pdf(path) else Lock.NONE
-    is_ole = look_at(head).is_container and not head.startswith(b"PK")
-    return Lock.OFFICE if is_ole and _is_locked_office(path) else Lock.NONE
+    if head.startswith(b"PK"):
+        return Lock.OPEN_DOCUMENT if _is_locked_open_document(path) else Lock.NONE
+    is_office = look_at(head).is_container and _is_locked_office(path)
+    return Lock.OFFICE if is_office else Lock.NONE
 
 
 def unlock(path: Path, lock: Lock, password: str, copy: Path) -> None:
@@ -38,8 +43,13 @@ def unlock(path: Path, lock: Lock, password: str, copy: Path) -> None:
 
     Raises:
         WrongPasswordError: it is not this one.
+        PasswordRequiredError: a document of a kind that is not unlocked here.
         CorruptInput: the document is damaged.
     """
+    if lock is Lock.OPEN_DOCUMENT:
+        raise PasswordRequiredError(
+            "OpenDocument files are not unlocked here", hint="save it without a password"
+        )
     if lock is Lock.PDF:
         _unlock_pdf(path, password, copy)
     elif lock is Lock.OFFICE:
@@ -49,6 +59,15 @@ def unlock(path: Path, lock: Lock, password: str, copy: Path) -> None:
 def _wrong() -> PasswordRequiredError:
     # Without its cause, whose text might hold what was tried.
     return WrongPasswordError("the password is not the document's", hint="try another one")
+
+
+def _is_locked_open_document(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return b"encryption-data" in archive.read("META-INF/manifest.xml")
+    # Another archive, or a damaged one: its reader will say so.
+    except (*ZIP_DAMAGE, KeyError):
+        return False
 
 
 def _is_locked_office(path: Path) -> bool:

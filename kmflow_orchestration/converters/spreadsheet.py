@@ -126,13 +126,13 @@ class _Workbook:
         counts = cell_counts(self.source.path)
         tables: list[AnyTable] = []
         told: list[ConversionWarning] = []
-        for sheet in workbook.sheets_metadata:
+        for number, sheet in enumerate(workbook.sheets_metadata, start=1):
             location = f"sheet {sheet.name}"
             if _is_hidden(sheet) and not self.options.include_hidden:
                 text = "the sheet is hidden and was left out, as asked"
                 told.append(ConversionWarning("hidden_left_out", text, location))
                 continue
-            found = self._tables(workbook, sheet, counts.get(sheet.name, CellCounts()))
+            found = self._tables(workbook, sheet, number, counts.get(sheet.name, CellCounts()))
             tables += found
             if not found:
                 text = self.options.why_no_table
@@ -141,7 +141,7 @@ class _Workbook:
             told.append(ConversionWarning("not_counted", unknown))
         return tables, told
 
-    def _tables(self, workbook: Any, sheet: Any, counts: CellCounts) -> list[AnyTable]:
+    def _tables(self, workbook: Any, sheet: Any, number: int, counts: CellCounts) -> list[AnyTable]:
         import python_calamine as calamine
 
         try:
@@ -155,20 +155,20 @@ class _Workbook:
         outside = 0
         if self.options.cells is not None:
             rows, outside = self.options.cells.within(rows)
-        tables = self._of_rows(sheet.name, rows)
+        tables = self._of_rows(sheet.name, number, rows)
         if tables:
             facts = _SheetFacts(counts, len(merged), filled, outside, _is_hidden(sheet))
             tables[0].add_warnings(tuple(facts.warnings(f"sheet {sheet.name}")))
         return tables
 
-    def _of_rows(self, name: str, rows: Sequence[Sequence[Any]]) -> list[AnyTable]:
+    def _of_rows(self, name: str, number: int, rows: Sequence[Sequence[Any]]) -> list[AnyTable]:
         options, location = self.options, f"sheet {name}"
         blocks = options.blocks(rows)
         is_grid = options.grid == "always"
         if options.may_be_grid and blocks and not is_table(rows, blocks[0]):
             is_grid = True
         if is_grid and blocks:
-            grid = GridTable(name, rows, self.content_hash)
+            grid = GridTable(name, number, rows, self.content_hash)
             if options.may_be_grid:
                 text = "the sheet is no table: each cell is a row (--grid never reads it as one)"
                 grid.add_warnings((ConversionWarning("sheet_as_cells", text, location),))
@@ -177,7 +177,7 @@ class _Workbook:
         for position, block in enumerate(blocks):
             # No sheet's name has a colon.
             part = f"{name}:{position + 1}" if position else name
-            table = SheetTable(SheetPlace(part, block, self.content_hash), rows)
+            table = SheetTable(SheetPlace(part, name, number, block, self.content_hash), rows)
             if not block.has_header and not options.no_header:
                 text = "the first row holds no name: it is data, too (--header-row says otherwise)"
                 table.add_warnings((ConversionWarning("no_header", text, f"sheet {part}"),))

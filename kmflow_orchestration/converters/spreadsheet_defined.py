@@ -36,8 +36,10 @@ def defined_tables(workbook: Any, wanted: Sequence[str], content_hash: str) -> l
 def _table(workbook: Any, name: str, content_hash: str) -> SheetTable:
     found = workbook.get_table_by_name(name)
     headers = tuple(found.columns)
+    number = workbook.sheet_names.index(found.sheet) + 1
     if found.start is None:
-        return SheetTable(SheetPlace(name, Block(0, 0, -1), content_hash, headers), ())
+        nowhere = Block(0, 0, -1)
+        return SheetTable(SheetPlace(name, found.sheet, number, nowhere, content_hash, headers), ())
     top, left = found.start
     bottom, right = found.end
     # Whole rows of the sheet, so that each keeps its number.
@@ -45,4 +47,4 @@ def _table(workbook: Any, name: str, content_hash: str) -> SheetTable:
     inside, _ = CellRange(top, left, bottom, right).within(rows)
     block = Block(top, len(inside), top - 1, has_header=False)
     padded = ("",) * left + headers
-    return SheetTable(SheetPlace(name, block, content_hash, padded), inside)
+    return SheetTable(SheetPlace(name, found.sheet, number, block, content_hash, padded), inside)

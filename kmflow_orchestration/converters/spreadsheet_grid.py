@@ -47,9 +47,11 @@ class _Cell(NamedTuple):
 class GridTable:
     """Columns `row` (from 1), `column` (its letters), `value` (as text) and `type`."""
 
-    def __init__(self, sheet: str, rows: Sequence[Sequence[Any]], content_hash: str) -> None:
-        """`rows` are all rows of the sheet, from A1 on."""
-        self._sheet, self._content_hash = sheet, content_hash
+    def __init__(
+        self, sheet: str, number_of: int, rows: Sequence[Sequence[Any]], content_hash: str
+    ) -> None:
+        """The sheet's name and number from 1; `rows` are all of its rows, from A1 on."""
+        self._sheet, self._number, self._content_hash = sheet, number_of, content_hash
         self._cells = list(_cells(rows))
         self._extra: tuple[ConversionWarning, ...] = ()
         largest = max((cell.row for cell in self._cells), default=0)
@@ -69,7 +71,7 @@ class GridTable:
     @property
     def receipt(self) -> Receipt:
         count = len(self._cells)
-        options = {"sheet": self._sheet, "layout": "grid"}
+        options = {"sheet": self._sheet, "sheet_number": str(self._number), "layout": "grid"}
         return Receipt(
             NAME, VERSION, self._content_hash, rows_read=count, rows_written=count, options=options
         )

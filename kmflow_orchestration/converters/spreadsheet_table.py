@@ -32,10 +32,13 @@ _BATCH_ROWS = 8192
 class SheetPlace:
     """A table of a sheet: its part's name, and the rows it takes of those from A1 on.
 
-    `headers` are given where the workbook keeps them apart from the cells.
+    `number` is the sheet's in the workbook, from 1. `headers` are given where the workbook keeps
+    them apart from the cells.
     """
 
     name: str
+    sheet: str
+    number: int
     block: Block
     content_hash: str
     headers: tuple[str, ...] | None = None
@@ -99,7 +102,11 @@ class SheetTable:
             rows_read=self._read,
             rows_written=self._read - self._skipped,
             rows_skipped=self._skipped,
-            options={"sheet": self._sheet.name, "header_row": str(self._sheet.block.header_at + 1)},
+            options={
+                "sheet": self._sheet.sheet,
+                "sheet_number": str(self._sheet.number),
+                "header_row": str(self._sheet.block.header_at + 1),
+            },
         )
 
     @property

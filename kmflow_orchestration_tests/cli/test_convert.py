@@ -67,7 +67,8 @@ def test_the_flags_are_those_of_the_one_table() -> None:
 
     for option in OPTIONS:
         assert flags.pop(option.name) == set(option.flags)
-    assert set(flags) == {"source", "output", "dry_run", "as_json", "quiet", "verbose"}
+    own = {"source", "output", "dry_run", "as_json", "quiet", "verbose"}
+    assert set(flags) == own | {"password", "password_stdin"}
 
 
 def test_json_is_one_object_with_the_manifest(kmflow: Kmflow, loans: Path) -> None:
@@ -101,6 +102,8 @@ def test_a_dry_run_leaves_nothing(kmflow: Kmflow, loans: Path) -> None:
     [
         (["{loans}", "--merged", "fill"], 2, "--merged means nothing to"),
         (["{loans}", "--sheet", "x"], 2, "--sheet means nothing to the delimited converter"),
+        (["{loans}", "--combine"], 2, "--combine means nothing to the delimited converter"),
+        (["{loans}", "--combine", "--separate"], 2, "exclude each other"),
         (["{loans}", "-c", "brotli"], 2, "--compression"),
         (["{loans}", "--row-group-rows", "0"], 2, "--row-group-rows"),
         (["{loans}", "--no-such-flag"], 2, "--no-such-flag"),

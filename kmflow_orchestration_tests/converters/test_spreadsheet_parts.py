@@ -232,7 +232,7 @@ def test_whoever_says_how_a_sheet_is_read_gets_it_so(tables: Opens) -> None:
     ],
 )
 def test_a_listed_cell_says_what_it_is(cell: Any, word: str, text: str) -> None:
-    assert rows(GridTable("S", [["", cell]], "00")) == [(1, "B", text, word)]
+    assert rows(GridTable("S", 1, [["", cell]], "00")) == [(1, "B", text, word)]
 
 
 @pytest.mark.parametrize(

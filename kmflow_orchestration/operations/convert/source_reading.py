@@ -179,17 +179,26 @@ def _chosen(
     if not any(table.part for table in tables):
         flag = "--sheet" if options.sheet else "--tables"
         raise InvalidOptions(f"{flag} means nothing to the {converter.name} converter: one table")
-    numbers = {str(at): table.part for at, table in enumerate(tables, start=1)}
-    parts = [table.part for table in tables]
-    patterns = [*options.tables, *(numbers.get(one, one) for one in options.sheet)]
+    patterns = [(pattern, False) for pattern in options.tables]
+    patterns += [(pattern, True) for pattern in options.sheet]
     for pattern in patterns:
-        if not any(_fits(part, pattern) for part in parts):
-            raise InvalidOptions(
-                f"nothing is named {pattern}", hint=f"there are {', '.join(parts)}"
-            )
+        if not any(_is_wanted(at, table, pattern) for at, table in enumerate(tables, start=1)):
+            parts = ", ".join(table.part for table in tables)
+            raise InvalidOptions(f"nothing is named {pattern[0]}", hint=f"there are {parts}")
     return tuple(
-        table for table in tables if any(_fits(table.part, pattern) for pattern in patterns)
+        table
+        for at, table in enumerate(tables, start=1)
+        if any(_is_wanted(at, table, pattern) for pattern in patterns)
     )
+
+
+def _is_wanted(position: int, table: ConvertedTable, wanted: tuple[str, bool]) -> bool:
+    """By its part's name or its sheet's, or, of a sheet, by its number in the workbook."""
+    pattern, may_be_number = wanted
+    told = table.receipt.options
+    if may_be_number and told.get("sheet_number", str(position)) == pattern:
+        return True
+    return any(_fits(name, pattern) for name in {table.part, told.get("sheet", table.part)})
 
 
 def _fits(part: str, pattern: str) -> bool:

@@ -128,3 +128,20 @@ def test_together_or_without_a_workbook_they_mean_nothing(loans: Path) -> None:
     for name in ("combine", "separate"):
         with pytest.raises(InvalidOptions, match=f"--{name} means nothing to the delimited"):
             convert_file(loans, options=conversion_options({name: True}))
+
+
+def test_a_sheet_is_chosen_by_its_own_number_and_with_all_its_tables(book: Writes) -> None:
+    sheets = {
+        "Empty": [],
+        "Form": [["Change"], [], ["", "", "From"], ["", "", "", "", "Ada"], ["", "Since", 2026]],
+        "Two": [["a"], [1], [], ["b"], [2]],
+    }
+    by_number = convert_file(book(sheets), options=conversion_options({"sheet": ("2",)}))
+    by_name = convert_file(
+        book(sheets), options=conversion_options({"sheet": ("two",), "split_tables": True})
+    )
+
+    assert [one.part for one in by_number.manifest.outputs] == ["Form.grid"]
+    assert [path.name for path in by_number.outputs] == ["book.parquet"]
+    assert [one.part for one in by_name.manifest.outputs] == ["Two", "Two:2"]
+    assert [path.name for path in by_name.outputs] == ["book_Two.parquet", "book_Two_2.parquet"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import zipfile
 from collections.abc import Callable
 from functools import cache
 from hashlib import md5
@@ -256,3 +257,14 @@ def test_a_plain_pdf_has_no_lock(tmp_path: Path) -> None:
 
     assert lock_of(path) is Lock.NONE
     assert convert_file(path, password=PASSWORD).outputs[0].read_text() == "Approve the loan\n"
+
+
+def test_a_locked_open_document_is_not_unlocked(tmp_path: Path) -> None:
+    path = tmp_path / "book.ods"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        archive.writestr("META-INF/manifest.xml", "<manifest><encryption-data/></manifest>")
+        archive.writestr("content.xml", b"\x8f\x01")
+
+    with pytest.raises(PasswordRequiredError, match="not unlocked here"):
+        convert_file(path, password=PASSWORD)
