@@ -73,6 +73,7 @@ WITHOUT_GROUP = {
     "files of the person at the shell, who names them: no group, no store, no database": (
         "convert_file convert_folder plan_folder verify_output inspect_file validate_file"
         " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
+        " unlocked password_of"
         " format_of work_folder sweep put_in_place write_part write_rows column_prints"
         " parquet_differences text_differences"
     ),
