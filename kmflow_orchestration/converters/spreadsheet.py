@@ -32,6 +32,7 @@ from kmflow_orchestration.file_hash import sha256_of
 AnyTable: TypeAlias = SheetTable | GridTable
 
 _WORKBOOKS = (Container.XLSX, Container.XLSB, Container.XLS, Container.ODS)
+_HIDDEN_LEFT_OUT = "hidden_left_out"
 _EMPTY_CELLS = "error values and formulas without a result are empty cells, and not counted"
 # What the reader cannot tell of a workbook, by what it is.
 _UNKNOWN = {
@@ -87,6 +88,8 @@ class SpreadsheetConverter(TableConverter):
             raise refused("merged", f"cannot be fill: merged ranges of .{kind} are not known")
         opened = _Workbook(source, chosen, kind, sha256_of(source.path))
         tables, told = opened.read()
+        if not tables and any(one.code == _HIDDEN_LEFT_OUT for one in told):
+            raise refused("include_hidden", "leaves nothing", "each sheet with a value is hidden")
         if not tables:
             raise CorruptInput(f"in all sheets, {chosen.why_no_table}", reason="no_header")
         tables[0].add_warnings(tuple(told))
@@ -130,7 +133,7 @@ class _Workbook:
             location = f"sheet {sheet.name}"
             if _is_hidden(sheet) and not self.options.include_hidden:
                 text = "the sheet is hidden and was left out, as asked"
-                told.append(ConversionWarning("hidden_left_out", text, location))
+                told.append(ConversionWarning(_HIDDEN_LEFT_OUT, text, location))
                 continue
             found = self._tables(workbook, sheet, number, counts.get(sheet.name, CellCounts()))
             tables += found

@@ -12,7 +12,7 @@ from kmflow_orchestration.converters.type_lattice import ColumnType, Kind
 _DATED = frozenset({Kind.DATE, Kind.TIMESTAMP_NTZ})
 _DAYS = frozenset({date, datetime})
 # Excel counts a 29th of February 1900, which the reader gives as the day before.
-_DOUBLED = (1900, 2, 28)
+_DOUBLED = date(1900, 2, 28)
 
 
 def warnings_of_times(
@@ -26,7 +26,9 @@ def warnings_of_times(
         kinds = set(map(type, cells))
         if kinds & _DAYS:
             days += 1
-            doubled += sum(_is_doubled(cell) for cell in cells)
+            doubled += cells.count(_DOUBLED)
+        if datetime in kinds:
+            doubled += sum(type(cell) is datetime and cell.date() == _DOUBLED for cell in cells)
         if time in kinds:
             times += sum(type(cell) is time for cell in cells)
     if doubled:
@@ -35,7 +37,3 @@ def warnings_of_times(
     if times and days:
         text = f"{times} cells among dates have a time and no day: theirs is 0, or before day 1"
         yield ConversionWarning("times_among_dates", text, location)
-
-
-def _is_doubled(cell: Any) -> bool:
-    return isinstance(cell, date) and (cell.year, cell.month, cell.day) == _DOUBLED

@@ -169,9 +169,9 @@ def test_a_table_that_is_not_defined_is_refused(tables: Opens, with_defined_tabl
         tables(with_defined_tables, table=["Loans"], header_row=2)
 
 
-def with_hidden_sheet() -> bytes:
+def with_hidden_sheet(*shown: str) -> bytes:
     book = openpyxl.Workbook()
-    book.worksheets[0].append(["shown"])
+    book.worksheets[0].append(shown)
     book.create_sheet("Secret").append(["kept"])
     book.worksheets[1].sheet_state = "hidden"
     buffer = io.BytesIO()
@@ -180,12 +180,17 @@ def with_hidden_sheet() -> bytes:
 
 
 def test_hidden_sheets_can_be_left_out(tables: Opens) -> None:
-    found = tables(with_hidden_sheet(), include_hidden=False)
+    found = tables(with_hidden_sheet("shown"), include_hidden=False)
 
     assert list(found) == ["Sheet"]
     assert [(one.code, one.location) for one in found["Sheet"].warnings] == [
         ("hidden_left_out", "sheet Secret")
     ]
+
+
+def test_leaving_out_hidden_sheets_must_leave_something(tables: Opens) -> None:
+    with pytest.raises(ConfigurationError, match="include_hidden leaves nothing"):
+        tables(with_hidden_sheet(), include_hidden=False)
 
 
 def test_a_sheet_that_is_no_table_becomes_a_list_of_its_cells(tables: Opens) -> None:
