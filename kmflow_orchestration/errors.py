@@ -41,6 +41,7 @@
     │   ├── CorruptInput                     content that its own format's reader refuses; also a
     │   │   │                                QuarantinedFile
     │   │   └── PasswordRequiredError        it is encrypted
+    │   │       └── WrongPasswordError  exit 4   and the password given is another
     │   ├── DataLossError                    the result would hold less than the source, or does
     │   ├── OutOfMemoryError        exit 6   reading it needs more memory than it was given
     │   ├── TimeLimitExceeded       exit 6   nor is there more time for it
@@ -458,6 +459,13 @@ class PasswordRequiredError(CorruptInput):
 
     def __init__(self, message: str, *, reason: str = "encrypted", hint: str = "") -> None:
         super().__init__(message, reason=reason, hint=hint)
+
+
+class WrongPasswordError(PasswordRequiredError):
+    """Content behind a password that is not the given one."""
+
+    code = "KM-CONVERT-010"
+    exit_code = 4
 
 
 class DataLossError(DatabricksConversionError):

@@ -10,7 +10,16 @@ from kmflow_orchestration.errors import MissingDependency
 MODULES: Mapping[str, tuple[str, ...]] = {
     "databricks-sql": ("databricks.sql", "databricks.sqlalchemy", "pandas"),
     "convert": (
-        *("charset_normalizer", "lxml", "numpy", "olefile", "oxmsg", "puremagic", "pypdfium2"),
+        *(
+            "charset_normalizer",
+            "lxml",
+            "msoffcrypto",
+            "numpy",
+            "olefile",
+            "oxmsg",
+            "puremagic",
+            "pypdfium2",
+        ),
         *("python_calamine", "selectolax", "striprtf"),
         *("backports.zstd", "cramjam", "fastavro", "pyreadstat"),
     ),

@@ -91,20 +91,22 @@ def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]
 
 
 def _parameter(option: ConversionOption) -> inspect.Parameter:
-    is_open = option.is_readers or option.is_list or option.default == ""
-    shown = not (is_open or option.default is False)
+    is_switch = isinstance(option.default, bool)
+    is_open = not is_switch and (option.is_readers or option.is_list or option.default == "")
+    # Of what is on by itself the last flag is its opposite.
+    flags = ("/".join(option.flags),) if option.default is True else option.flags
     told = typer.Option(
-        *option.flags,
+        *flags,
         help=_help(option),
         min=option.least,
-        show_default=shown,
+        show_default=not (is_open or is_switch),
         envvar=_variables(option.variable) or None,
     )
     default = None if is_open else option.default
     return inspect.Parameter(
         option.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=False if option.default is False else default,
+        default=default,
         annotation=Annotated[_kind(option), told],
     )
 

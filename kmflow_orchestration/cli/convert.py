@@ -20,6 +20,11 @@ from kmflow_orchestration.cli.conversion_options import (
     temporary_files_in,
     with_conversion_options,
 )
+from kmflow_orchestration.cli.given_password import (
+    PasswordOption,
+    PasswordStdinOption,
+    given_password,
+)
 from kmflow_orchestration.cli.output import (
     JsonOption,
     complain,
@@ -53,6 +58,8 @@ def convert(
     yes: Annotated[
         bool, typer.Option("--yes", help="With --preview-schema: show them and go on.")
     ] = False,
+    password: PasswordOption = None,
+    password_stdin: PasswordStdinOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -69,6 +76,8 @@ def convert(
     stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
+        variable = options.password_env
+        secret = given_password(password, from_stdin=password_stdin, variable=variable)
         if output is None and output_dir is not None:
             # With its end it is a folder, whatever it is called.
             output = f"{output_dir}/"
@@ -82,7 +91,13 @@ def convert(
             conversion_progress(quiet=quiet or as_json) as tell,
         ):
             done = convert_apart(
-                process, source, output, options, tell=tell, dry_run=dry_run or stops
+                process,
+                source,
+                output,
+                options,
+                tell=tell,
+                dry_run=dry_run or stops,
+                password=secret,
             )
     if as_json:
         show_json(done)

@@ -16,6 +16,12 @@ from kmflow_orchestration.cli.conversion_options import (
     TimeoutOption,
     VerboseOption,
 )
+from kmflow_orchestration.cli.given_password import (
+    PasswordEnvOption,
+    PasswordOption,
+    PasswordStdinOption,
+    given_password,
+)
 from kmflow_orchestration.cli.output import (
     JsonOption,
     complain,
@@ -46,17 +52,19 @@ def info(
     ] = False,
     timeout: TimeoutOption = 3600,
     max_memory: MaxMemoryOption = 2048,
+    password: PasswordOption = None,
+    password_stdin: PasswordStdinOption = False,
+    password_env: PasswordEnvOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Size, hash, format, tables with exact row counts, columns and types of a file."""
     from kmflow_orchestration.operations.convert.apart import inspect_apart, kept_process
     from kmflow_orchestration.operations.convert.one_process import Limits
 
-    with (
-        ending_cleanly(verbose=verbose),
-        kept_process(Limits(timeout, max_memory << 20)) as process,
-    ):
-        found = inspect_apart(process, file, explain=explain)
+    with ending_cleanly(verbose=verbose):
+        secret = given_password(password, from_stdin=password_stdin, variable=password_env)
+        with kept_process(Limits(timeout, max_memory << 20)) as process:
+            found = inspect_apart(process, file, explain=explain, password=secret)
     if form is Form.JSON:
         show_json(found)
     elif form is Form.YAML:
@@ -103,6 +111,9 @@ def validate(
     ] = False,
     timeout: TimeoutOption = 3600,
     max_memory: MaxMemoryOption = 2048,
+    password: PasswordOption = None,
+    password_stdin: PasswordStdinOption = False,
+    password_env: PasswordEnvOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -110,11 +121,10 @@ def validate(
     from kmflow_orchestration.operations.convert.apart import kept_process, validate_apart
     from kmflow_orchestration.operations.convert.one_process import Limits
 
-    with (
-        ending_cleanly(verbose=verbose),
-        kept_process(Limits(timeout, max_memory << 20)) as process,
-    ):
-        found = [validate_apart(process, file, deep=deep) for file in files]
+    with ending_cleanly(verbose=verbose):
+        secret = given_password(password, from_stdin=password_stdin, variable=password_env)
+        with kept_process(Limits(timeout, max_memory << 20)) as process:
+            found = [validate_apart(process, one, deep=deep, password=secret) for one in files]
     if as_json:
         show_json({"files": found})
     else:

@@ -9,6 +9,12 @@ import typer
 
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import VerboseOption
+from kmflow_orchestration.cli.given_password import (
+    PasswordEnvOption,
+    PasswordOption,
+    PasswordStdinOption,
+    given_password,
+)
 from kmflow_orchestration.cli.migration_options import (
     CatalogOption,
     EngagementOption,
@@ -106,6 +112,9 @@ def verify_output(
     source: Annotated[
         Path | None, typer.Option("--source", help="What it was made from, if that has moved.")
     ] = None,
+    password: PasswordOption = None,
+    password_stdin: PasswordStdinOption = False,
+    password_env: PasswordEnvOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -116,7 +125,8 @@ def verify_output(
     from kmflow_orchestration.operations.convert import verify_output as operation
 
     with ending_cleanly(verbose=verbose):
-        found = operation.verify_output(out, source)
+        secret = given_password(password, from_stdin=password_stdin, variable=password_env)
+        found = operation.verify_output(out, source, password=secret)
     if as_json:
         show_json(found.as_dict())
     else:

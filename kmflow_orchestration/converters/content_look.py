@@ -33,6 +33,7 @@ class Container(StrEnum):
 
     NONE = ""
     XLSX = "xlsx"
+    XLSB = "xlsb"
     XLS = "xls"
     ODS = "ods"
     DOCX = "docx"
@@ -47,6 +48,7 @@ class Container(StrEnum):
 
 _MEMBERS = (
     ("xl/workbook.xml", Container.XLSX),
+    ("xl/workbook.bin", Container.XLSB),
     ("word/document.xml", Container.DOCX),
     ("ppt/presentation.xml", Container.PPTX),
     ("visio/document.xml", Container.VSDX),
@@ -106,8 +108,8 @@ def container_of(path: Path, head: bytes) -> Container:
 
 def _has(names: Collection[str], member: str) -> bool:
     # Some write word/document2.xml.
-    stem = member.removesuffix(".xml")
-    return member in names or any(name.startswith(stem) for name in names)
+    stem, end = member[:-4], member[-4:]
+    return member in names or any(name.startswith(stem) and name.endswith(end) for name in names)
 
 
 def _by_streams(path: Path) -> Container:

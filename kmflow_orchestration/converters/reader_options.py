@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Self
 
 from kmflow_orchestration.errors import ConfigurationError
@@ -15,7 +15,12 @@ class ReaderOptions:
 
     @classmethod
     def defaults(cls) -> Mapping[str, Any]:
-        return {option.name: option.default for option in fields(cls)}
+        return {
+            option.name: option.default
+            if option.default_factory is MISSING
+            else option.default_factory()
+            for option in fields(cls)
+        }
 
     @classmethod
     def parse(cls, given: Mapping[str, Any] | None) -> Self:

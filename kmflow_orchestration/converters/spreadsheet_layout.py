@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ Row = Sequence[Any]
 # How many filled rows are looked at for the header; below them nobody looks for it either.
 _LOOKED_AT = 20
 _SHOWN_CHARS = 200
+_YEARS = range(1900, 2101)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,27 @@ def whole_sheet(rows: Sequence[Row], header_at: int | None = None) -> list[Block
     at = find_header(rows) if header_at is None else header_at
     if at is None or at >= len(rows) or is_blank(rows[at]):
         return []
+    if header_at is None and not names_columns(rows, at):
+        return [Block(at, len(rows), at - 1, has_header=False)]
     return [Block(0, len(rows), at)]
+
+
+def is_table(rows: Sequence[Row], block: Block) -> bool:
+    """Whether a block's columns are named, or at least its cells filled, by half.
+
+    A form or a cover page is neither: few words above cells here and there.
+    """
+    if not block.has_header:
+        return True
+    named = _filled_cells(rows[block.header_at])
+    below = rows[block.header_at + 1 : block.end]
+    if 2 * named >= max(map(len, below), default=0):
+        return True
+    filled = [row for row in below if not is_blank(row)]
+    used = {at for row in filled for at, cell in enumerate(row) if not is_empty(cell)}
+    used |= {at for at, cell in enumerate(rows[block.header_at]) if not is_empty(cell)}
+    count = sum(map(_filled_cells, filled))
+    return 2 * named >= len(used) or 2 * count >= len(used) * len(filled)
 
 
 def split_at_blank_rows(rows: Sequence[Row]) -> list[Block]:
@@ -69,8 +91,11 @@ def split_at_blank_rows(rows: Sequence[Row]) -> list[Block]:
         if end - first == 1 and position + 1 < len(stretches):
             begun = start
             continue
-        found = find_header(rows[first:end])
-        blocks.append(Block(start, end, first + (found or 0)))
+        header_at = first + (find_header(rows[first:end]) or 0)
+        if names_columns(rows[:end], header_at):
+            blocks.append(Block(start, end, header_at))
+        else:
+            blocks.append(Block(start, end, header_at - 1, has_header=False))
         begun = None
     return blocks
 
@@ -109,6 +134,28 @@ def find_header(rows: Sequence[Row]) -> int | None:
         return first
     wide, row = next(one for one, count in zip(filled, counts, strict=True) if count > half)
     return wide if _is_all_text(row) else first
+
+
+def names_columns(rows: Sequence[Row], at: int) -> bool:
+    """Whether a row with a value may be a header: it has a text, or counts years or days.
+
+    Those are names when they are at least two, all different, and the next row goes on otherwise.
+    """
+    cells = [cell for cell in rows[at] if not is_empty(cell)]
+    if any(isinstance(cell, str) for cell in cells):
+        return True
+    if len(cells) < 2 or len(set(cells)) < len(cells) or not all(map(_is_period, cells)):
+        return False
+    following = next((row for row in rows[at + 1 :] if not is_blank(row)), None)
+    if following is None:
+        return False
+    return not all(_is_period(cell) for cell in following if not is_empty(cell))
+
+
+def _is_period(cell: Any) -> bool:
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return isinstance(cell, date)
+    return cell in _YEARS
 
 
 def _filled_cells(row: Row) -> int:

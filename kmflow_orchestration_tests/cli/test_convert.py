@@ -63,13 +63,13 @@ def test_a_file_is_converted_without_a_group_or_a_home(
 
 def test_the_flags_are_those_of_the_one_table() -> None:
     command: Any = command_tree("convert").commands["convert"]
-    flags = {one.name: set(one.opts) for one in command.params}
+    flags = {one.name: {*one.opts, *one.secondary_opts} for one in command.params}
 
     for option in OPTIONS:
         assert flags.pop(option.name) == set(option.flags)
     assert set(flags) == {
         *("source", "output", "dry_run", "preview_schema", "yes", "output_dir", "temp_dir"),
-        *("timeout", "max_memory", "as_json", "quiet", "verbose"),
+        *("timeout", "max_memory", "as_json", "quiet", "verbose", "password", "password_stdin"),
     }
 
 
@@ -141,6 +141,8 @@ def test_a_bad_document_among_several_is_kept_apart_and_told(
     [
         (["{loans}", "--merged", "fill"], 2, "--merged means nothing to"),
         (["{loans}", "--sheet", "x"], 2, "--sheet means nothing to the delimited converter"),
+        (["{loans}", "--combine"], 2, "--combine means nothing to the delimited converter"),
+        (["{loans}", "--combine", "--separate"], 2, "exclude each other"),
         (["{loans}", "-c", "brotli"], 2, "--compression"),
         (["{loans}", "--row-group-rows", "0"], 2, "--row-group-rows"),
         (["{loans}", "--no-such-flag"], 2, "--no-such-flag"),

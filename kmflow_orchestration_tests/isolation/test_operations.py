@@ -74,7 +74,7 @@ WITHOUT_GROUP = {
         "convert_file convert_folder plan_folder verify_output inspect_file validate_file"
         " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
         " format_of work_folder sweep put_in_place write_part convert_apart inspect_apart"
-        " validate_apart nothing_left remove_left write_rows column_prints"
+        " validate_apart nothing_left remove_left write_rows column_prints unlocked password_of"
         " parquet_differences text_differences"
     ),
     "values in, values out, of a conversion": (

@@ -19,8 +19,8 @@ from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.errors import CorruptInput
 
 # PDFium keeps state of its own and must not be entered twice at a time.
-_ONE_AT_A_TIME = threading.Lock()
-_PASSWORD_ERRORS = frozenset({4, 5})
+ONE_AT_A_TIME = threading.Lock()
+PASSWORD_ERRORS = frozenset({4, 5})
 _TOLD = (
     ("Title", "title"),
     ("Author", "author"),
@@ -77,11 +77,11 @@ def _opened(source: Source) -> Iterator[Any]:
     """
     import pypdfium2
 
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         try:
             document = pypdfium2.PdfDocument(source.path)
         except pypdfium2.PdfiumError as error:
-            if error.err_code in _PASSWORD_ERRORS:
+            if error.err_code in PASSWORD_ERRORS:
                 raise CorruptInput(
                     "the PDF needs a password",
                     reason="encrypted",

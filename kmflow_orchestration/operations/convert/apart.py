@@ -9,11 +9,12 @@ import atexit
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
+from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.errors import (
     ConverterCrashed,
     DatabricksConversionError,
@@ -39,6 +40,7 @@ def convert_apart(
     *,
     tell: Tell | None = None,
     dry_run: bool = False,
+    password: Secret | None = None,
 ) -> dict[str, Any]:
     """`convert_file`, and what its result tells of itself.
 
@@ -48,21 +50,25 @@ def convert_apart(
         KmflowError, OSError: as `convert_file` does.
     """
     path = Path(source)
-    task = _Conversion(path, output, options, dry_run, uuid4().hex)
+    task = _Conversion(path, output, options, dry_run, uuid4().hex, _Unlocking.of(password))
     hear = Progress(tell).at if tell is not None else None
     with nothing_left(target_of(path, output).beside, task.work_key):
         return dict(_run(process, _convert, task, path, hear))
 
 
-def inspect_apart(process: OneProcess, path: Path, *, explain: bool) -> dict[str, Any]:
+def inspect_apart(
+    process: OneProcess, path: Path, *, explain: bool, password: Secret | None = None
+) -> dict[str, Any]:
     """`inspect_file`; raises as it does, and as `convert_apart` does at its limits."""
-    return dict(_run(process, _inspect, (path, explain), path))
+    return dict(_run(process, _inspect, (path, explain, _Unlocking.of(password)), path))
 
 
-def validate_apart(process: OneProcess, path: Path, *, deep: bool) -> dict[str, Any]:
+def validate_apart(
+    process: OneProcess, path: Path, *, deep: bool, password: Secret | None = None
+) -> dict[str, Any]:
     """`validate_file`; a file beyond its limits, or that kills its reader, is not valid."""
     try:
-        return dict(_run(process, _validate, (path, deep), path))
+        return dict(_run(process, _validate, (path, deep, _Unlocking.of(password)), path))
     except DatabricksConversionError as error:
         return {
             "file": str(path),
@@ -129,6 +135,21 @@ def _run(
 
 
 @dataclass(frozen=True, slots=True)
+class _Unlocking:
+    """A password on its way through the pipe to a process of ours: a Secret is never pickled."""
+
+    value: str = field(repr=False)
+
+    @classmethod
+    def of(cls, password: Secret | None) -> Self:
+        return cls(password.reveal() if password is not None else "")
+
+    @property
+    def password(self) -> Secret | None:
+        return Secret(self.value) if self.value else None
+
+
+@dataclass(frozen=True, slots=True)
 class _Conversion:
     """What goes to the other process of one file."""
 
@@ -137,6 +158,7 @@ class _Conversion:
     options: ConversionOptions
     dry_run: bool
     work_key: str
+    unlocking: _Unlocking
 
 
 def _convert(task: _Conversion, tell: Tell | None = None) -> dict[str, Any]:
@@ -149,22 +171,23 @@ def _convert(task: _Conversion, tell: Tell | None = None) -> dict[str, Any]:
         tell=tell,
         dry_run=task.dry_run,
         work_key=task.work_key,
+        password=task.unlocking.password,
     )
     return done.as_dict()
 
 
-def _inspect(task: tuple[Path, bool]) -> dict[str, Any]:
+def _inspect(task: tuple[Path, bool, _Unlocking]) -> dict[str, Any]:
     from kmflow_orchestration.operations.convert.inspect_file import inspect_file
 
-    path, explain = task
-    return inspect_file(path, explain=explain).as_dict()
+    path, explain, unlocking = task
+    return inspect_file(path, explain=explain, password=unlocking.password).as_dict()
 
 
-def _validate(task: tuple[Path, bool]) -> dict[str, Any]:
+def _validate(task: tuple[Path, bool, _Unlocking]) -> dict[str, Any]:
     from kmflow_orchestration.operations.convert.inspect_file import validate_file
 
-    path, deep = task
-    return asdict(validate_file(path, deep=deep))
+    path, deep, unlocking = task
+    return asdict(validate_file(path, deep=deep, password=unlocking.password))
 
 
 def _end_idle() -> None:

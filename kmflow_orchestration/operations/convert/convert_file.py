@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kmflow_orchestration.clock import Clock, SystemClock, iso
+from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import InvalidOptions, OutputExistsError
@@ -37,6 +38,7 @@ from kmflow_orchestration.operations.convert.source_reading import (
     find_converter,
     open_source,
 )
+from kmflow_orchestration.operations.convert.unlocking import password_of, unlocked
 from kmflow_orchestration.operations.convert.work_folder import put_in_place, work_folder
 
 NO_ROWS = "no_rows"
@@ -102,12 +104,14 @@ def convert_file(
     stem: str = "",
     keep_equal: bool = False,
     work_key: str = "",
+    password: Secret | None = None,
 ) -> Conversion:
     """Convert one file; without `output` the result lies beside it.
 
     A fault leaves what was there before, and nothing else. `stem` names the result otherwise than
     the source; `keep_equal` takes an existing output that holds the very bytes as its own;
     `work_key` names the folder it works in for somebody who would clean up behind it.
+    `password` opens a locked file, as the variable does that the options name.
 
     Raises:
         DatabricksConversionError: or one of its kinds; what was wrong and what to do.
@@ -119,25 +123,27 @@ def convert_file(
     target = target_of(found.path, output, stem=stem)
     file_format = format_of(chosen.format_type, target)
     progress.at("detect", 0, 1, "files", found.file_name)
-    converter, warnings = find_converter(found, registry or default_converters())
-    progress.at("read", 0, 1, "files", found.file_name)
-    opened = open_source(found, converter, chosen, warnings)
-    parts = parts_of(opened, replace(chosen, format_type=file_format))
-    layout = lay_out(found.path, converter.name, target, [part.wanted for part in parts])
-    if chosen.is_quarantining:
-        tables = [file for file, part in zip(layout.files, parts, strict=True) if part.table]
-        extras = [file.with_name(rejects_name(file.name)) for file in tables]
-        layout = _with_extras(layout, extras)
-    if chosen.force:
-        layout.check_kinds()
-    elif not keep_equal:
-        layout.check_free()
-    recorded = _Recording(opened, chosen, file_format, clock or SystemClock(), work_key)
-    if dry_run:
-        planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
-        manifest = recorded.manifest(layout, planned)
-        return Conversion(found.path, layout.files, layout.manifest, manifest, is_dry_run=True)
-    return _converted(layout, parts, recorded, progress, keep_equal=keep_equal and not chosen.force)
+    with unlocked(found, password_of(chosen, password)) as content:
+        converter, warnings = find_converter(content, registry or default_converters())
+        progress.at("read", 0, 1, "files", found.file_name)
+        opened = open_source(found, converter, chosen, warnings, content=content)
+        parts = parts_of(opened, replace(chosen, format_type=file_format))
+        layout = lay_out(found.path, converter.name, target, [part.wanted for part in parts])
+        if chosen.is_quarantining:
+            tables = [file for file, part in zip(layout.files, parts, strict=True) if part.table]
+            extras = [file.with_name(rejects_name(file.name)) for file in tables]
+            layout = _with_extras(layout, extras)
+        if chosen.force:
+            layout.check_kinds()
+        elif not keep_equal:
+            layout.check_free()
+        recorded = _Recording(opened, chosen, file_format, clock or SystemClock(), work_key)
+        if dry_run:
+            planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
+            manifest = recorded.manifest(layout, planned)
+            return Conversion(found.path, layout.files, layout.manifest, manifest, is_dry_run=True)
+        is_kept = keep_equal and not chosen.force
+        return _converted(layout, parts, recorded, progress, keep_equal=is_kept)
 
 
 def _with_extras(layout: Layout, extras: Sequence[Path]) -> Layout:

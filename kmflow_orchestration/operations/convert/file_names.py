@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-_UNSAFE = re.compile(r'[<>:"/\\|?*\s\x00-\x1f\x7f]+')
+_UNSAFE = re.compile(r'[<>:"/\\|?*\s\x00-\x1f\x7f-\x9f]+')
+# Windows takes the raised digits for plain ones here.
 _DEVICES = frozenset(
-    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {f"{port}{digit}" for port in ("com", "lpt") for digit in "123456789¹²³"}
 )
 # They say how a file is packed; what it is stands before them.
 _PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".lz4"})
@@ -37,16 +40,21 @@ def safe_name(text: str) -> str:
 
 
 def distinct(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, those that differ in case alone told apart by `_2`, `_3`, …."""
+    """The names; those that are one to a system that looks past case get `_2`, `_3`, …."""
     taken: set[str] = set()
     found = []
     for name in names:
         unique, number = name, 2
-        while unique.casefold() in taken:
+        while _seen_as(unique) in taken:
             unique, number = f"{name}_{number}", number + 1
-        taken.add(unique.casefold())
+        taken.add(_seen_as(unique))
         found.append(unique)
     return tuple(found)
+
+
+def _seen_as(name: str) -> str:
+    """What some systems take it for: an accent may be a character of its own or not."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def kept_columns(headers: Sequence[str]) -> tuple[str, ...]:

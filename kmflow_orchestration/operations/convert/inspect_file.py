@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
@@ -22,6 +23,7 @@ from kmflow_orchestration.operations.convert.source_reading import (
     naming_faults,
     open_source,
 )
+from kmflow_orchestration.operations.convert.unlocking import unlocked
 
 MISMATCH = "type_mismatch"
 _LOOKED_AT_ROWS = 1000
@@ -70,7 +72,11 @@ class Validity:
 
 
 def inspect_file(
-    path: Path, *, explain: bool = False, registry: ConverterRegistry | None = None
+    path: Path,
+    *,
+    explain: bool = False,
+    registry: ConverterRegistry | None = None,
+    password: Secret | None = None,
 ) -> FileFacts:
     """Read a file to its end. With `explain` it is said how the reader was found, and how sure.
 
@@ -79,21 +85,22 @@ def inspect_file(
     """
     known = registry or default_converters()
     source = checked_source(path)
-    converter, warnings = find_converter(source, known)
-    opened = open_source(source, converter, ConversionOptions(), warnings)
-    kinds = Counter(block.kind.value for block in opened.blocks or ())
-    return FileFacts(
-        str(path),
-        opened.size_bytes,
-        opened.sha256,
-        converter.name,
-        converter.version,
-        tuple(_tables(opened)),
-        dict(sorted(kinds.items())),
-        _properties(source, opened),
-        tuple(_warnings(opened)),
-        tuple(_reasons(source, opened, known)) if explain else (),
-    )
+    with unlocked(source, password) as content:
+        converter, warnings = find_converter(content, known)
+        opened = open_source(source, converter, ConversionOptions(), warnings, content=content)
+        kinds = Counter(block.kind.value for block in opened.blocks or ())
+        return FileFacts(
+            str(path),
+            opened.size_bytes,
+            opened.sha256,
+            converter.name,
+            converter.version,
+            tuple(_tables(opened)),
+            dict(sorted(kinds.items())),
+            _properties(content, opened),
+            tuple(_warnings(opened)),
+            tuple(_reasons(content, opened, known)) if explain else (),
+        )
 
 
 def _tables(opened: OpenSource) -> Iterator[TableFacts]:
@@ -158,7 +165,11 @@ def _reasons(source: Source, opened: OpenSource, registry: ConverterRegistry) ->
 
 
 def validate_file(
-    path: Path, *, deep: bool = False, registry: ConverterRegistry | None = None
+    path: Path,
+    *,
+    deep: bool = False,
+    registry: ConverterRegistry | None = None,
+    password: Secret | None = None,
 ) -> Validity:
     """Whether the file's own reader takes it: its structure and 1000 rows, or with `deep` all.
 
@@ -166,12 +177,13 @@ def validate_file(
     """
     try:
         source = checked_source(path)
-        converter, warnings = find_converter(source, registry or default_converters())
-        mismatch = next((one for one in warnings if one.code == MISMATCH), None)
-        if mismatch is not None:
-            raise CorruptInput(mismatch.message, reason=MISMATCH, hint="rename the file")
-        opened = open_source(source, converter, ConversionOptions(), warnings)
-        rows = _read(opened, deep=deep)
+        with unlocked(source, password) as content:
+            converter, warnings = find_converter(content, registry or default_converters())
+            mismatch = next((one for one in warnings if one.code == MISMATCH), None)
+            if mismatch is not None:
+                raise CorruptInput(mismatch.message, reason=MISMATCH, hint="rename the file")
+            opened = open_source(source, converter, ConversionOptions(), warnings, content=content)
+            rows = _read(opened, deep=deep)
     except KmflowError as error:
         return Validity(str(path), False, code=error.code, message=error.message, hint=error.hint)
     return Validity(str(path), True, converter.name, rows)

@@ -14,7 +14,7 @@ from kmflow_orchestration.operations.convert.options import AUTO, FORMATS
 FOLDER_MANIFEST = "_manifest.json"
 _MANIFEST_END = ".manifest.json"
 # Their parts are sheets, whose names mean little without the workbook's.
-_WORKBOOKS = frozenset({"spreadsheet"})
+WORKBOOKS = frozenset({"spreadsheet"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _name(one: Wanted, converter: str, stem: str) -> str:
         return f"{stem}_{'text' if one.file_format == 'txt' else 'blocks'}"
     if not one.part:
         return stem
-    return safe_name(f"{stem}_{one.part}" if converter in _WORKBOOKS else one.part)
+    return safe_name(f"{stem}_{one.part}" if converter in WORKBOOKS else one.part)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -16,7 +16,7 @@ COMPRESSIONS = ("snappy", "gzip", "zstd", "lz4", "none")
 
 @dataclass(frozen=True, slots=True)
 class ConversionOption:
-    """One option: `name` in Python, `flags` in a shell.
+    """One option: `name` in Python, `flags` in a shell; of what is on by itself the second is off.
 
     A tuple as default takes several values. `is_readers` options go to the converter, which must
     know them; the others belong to every format.
@@ -50,6 +50,7 @@ def _reader(
     return ConversionOption(name, (flag,), default, told, choices, least, is_readers=True)
 
 
+_GRID = ("auto", "always", "never")
 OPTIONS = (
     ConversionOption(
         "format_type",
@@ -75,6 +76,21 @@ OPTIONS = (
     ),
     ConversionOption(
         "sheet", ("--sheet",), (), "Only this sheet: name, pattern or number from 1; repeated."
+    ),
+    ConversionOption(
+        "combine",
+        ("--combine", "--merge-sheets"),
+        False,
+        "Sheets with the same columns become one table with a column _sheet.",
+    ),
+    ConversionOption(
+        "separate", ("--separate",), False, "Each sheet is a table of its own, as by itself."
+    ),
+    ConversionOption(
+        "password_env",
+        ("--password-env",),
+        "",
+        "Variable of the environment that holds the password of locked files.",
     ),
     ConversionOption(
         "types",
@@ -133,6 +149,16 @@ OPTIONS = (
     _reader("thousands", "", "Mark between the thousands of numbers."),
     _reader("merged", "", "Cells of a merged range: the first or all.", ("top-left", "fill")),
     _reader("split_tables", False, "Each stretch of rows between blank ones is a table."),
+    _reader("range", "", "Only these cells of each sheet, such as A5:F200, B:D or 3:9."),
+    _reader("table", (), "Only the tables defined under this name in the workbook; repeated."),
+    ConversionOption(
+        "include_hidden",
+        ("--include-hidden", "--no-include-hidden"),
+        True,
+        "Hidden sheets, too.",
+        is_readers=True,
+    ),
+    _reader("grid", "", "A list of its cells, of a sheet that is no table.", _GRID),
     _reader("record_path", "", "Where records lie: data.items[*] in JSON, /data/item in XML."),
     _reader("flatten", False, "Members of objects become columns a.b, arrays tables."),
     _reader(
@@ -154,8 +180,9 @@ OPTIONS = (
 )
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.
-_NOT_RECORDED = frozenset({"force", "allow_skip"})
-_NEW = frozenset({"schema", "on_bad_row"})
+_NOT_RECORDED = frozenset({"force", "allow_skip", "separate", "password_env"})
+# Manifests from before they came say the same of files converted without them.
+_RECORDED_IF_SET = frozenset({"combine", "schema", "on_bad_row"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +194,9 @@ class ConversionOptions:
     force: bool = False
     tables: tuple[str, ...] = ()
     sheet: tuple[str, ...] = ()
+    combine: bool = False
+    separate: bool = False
+    password_env: str = ""
     types: str = "infer"
     schema: Mapping[str, Mapping[str, str]] | None = None
     on_bad_row: str = ""
@@ -186,10 +216,10 @@ class ConversionOptions:
         core = {
             one.name: _plain(getattr(self, one.name))
             for one in fields(self)
-            if one.name not in _NOT_RECORDED and one.name != "reader"
+            if one.name not in _NOT_RECORDED
+            and one.name != "reader"
+            and (one.name not in _RECORDED_IF_SET or getattr(self, one.name))
         }
-        # Those who convert without them have manifests that do not know them.
-        core = {name: value for name, value in core.items() if value or name not in _NEW}
         if self.schema is not None:
             core["schema"] = {"tables": {table: dict(one) for table, one in self.schema.items()}}
         return {**core, **{name: _plain(value) for name, value in sorted(self.reader.items())}}
@@ -220,6 +250,8 @@ def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOpti
         if BY_NAME[name].is_readers and value != BY_NAME[name].default
     }
     core = {name: value for name, value in chosen.items() if not BY_NAME[name].is_readers}
+    if core.get("combine") and core.get("separate"):
+        raise InvalidOptions("--combine and --separate exclude each other", hint="leave one out")
     return ConversionOptions(**core, reader=reader)
 
 

@@ -19,6 +19,7 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.joined_tables import join_equal
 from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.errors import (
     ConfigurationError,
@@ -33,13 +34,16 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.extras import missing
 from kmflow_orchestration.file_hash import sha256_of
+from kmflow_orchestration.operations.convert.layout import WORKBOOKS
 from kmflow_orchestration.operations.convert.options import (
     ConversionOptions,
     reader_options,
 )
 from kmflow_orchestration.operations.convert.output_tables import Reject, Rows
+from kmflow_orchestration.operations.convert.unlocked_table import UnlockedTable
 
 _ENCRYPTED = "encrypted"
+_HOW_TO_UNLOCK = "--password-env names the variable that holds it; or save the file without one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +105,37 @@ def open_source(
     converter: Converter,
     options: ConversionOptions,
     warnings: Sequence[ConversionWarning] = (),
+    *,
+    content: Source | None = None,
 ) -> OpenSource:
     """Read the source once, to its end: types, counts and hash are known after.
+
+    `content` is its plain copy if it is locked.
 
     Raises:
         InvalidOptions: an option that the converter does not know, or a part that is not there.
         CorruptInput: content that the reader refuses.
     """
     given = reader_options(options, converter.options(), converter.name)
+    _check_sheets(options, converter)
     before = _state(source.path)
     tables: tuple[ConvertedTable, ...] = ()
     blocks = None
     with naming_faults(source):
         with _naming_options(given):
             if converter.output is not OutputKind.TEXT:
-                tables = tuple(converter.open_tables(source, given or None))
+                tables = tuple(converter.open_tables(content or source, given or None))
             if converter.output is not OutputKind.TABLES:
-                blocks = tuple(converter.open_text(source, given or None))
-        sha256 = tables[0].receipt.content_hash if tables else sha256_of(source.path)
+                blocks = tuple(converter.open_text(content or source, given or None))
+        is_own = tables and content in (None, source)
+        sha256 = tables[0].receipt.content_hash if is_own else sha256_of(source.path)
+    if content not in (None, source):
+        tables = tuple(UnlockedTable(table, sha256) for table in tables)
     chosen = _chosen(tables, options, converter)
     opened = OpenSource(
         source,
         converter,
-        chosen,
+        tuple(join_equal(chosen)) if options.combine else chosen,
         blocks,
         tuple(table.part for table in tables if table not in chosen),
         tuple(warnings),
@@ -132,6 +144,17 @@ def open_source(
     )
     opened.check_unchanged()
     return opened
+
+
+def _check_sheets(options: ConversionOptions, converter: Converter) -> None:
+    if converter.name in WORKBOOKS:
+        return
+    for name in ("combine", "separate"):
+        if getattr(options, name):
+            raise InvalidOptions(
+                f"--{name} means nothing to the {converter.name} converter",
+                hint="leave it out; it is for workbooks",
+            )
 
 
 @contextmanager
@@ -156,17 +179,26 @@ def _chosen(
     if not any(table.part for table in tables):
         flag = "--sheet" if options.sheet else "--tables"
         raise InvalidOptions(f"{flag} means nothing to the {converter.name} converter: one table")
-    numbers = {str(at): table.part for at, table in enumerate(tables, start=1)}
-    parts = [table.part for table in tables]
-    patterns = [*options.tables, *(numbers.get(one, one) for one in options.sheet)]
+    patterns = [(pattern, False) for pattern in options.tables]
+    patterns += [(pattern, True) for pattern in options.sheet]
     for pattern in patterns:
-        if not any(_fits(part, pattern) for part in parts):
-            raise InvalidOptions(
-                f"nothing is named {pattern}", hint=f"there are {', '.join(parts)}"
-            )
+        if not any(_is_wanted(at, table, pattern) for at, table in enumerate(tables, start=1)):
+            parts = ", ".join(table.part for table in tables)
+            raise InvalidOptions(f"nothing is named {pattern[0]}", hint=f"there are {parts}")
     return tuple(
-        table for table in tables if any(_fits(table.part, pattern) for pattern in patterns)
+        table
+        for at, table in enumerate(tables, start=1)
+        if any(_is_wanted(at, table, pattern) for pattern in patterns)
     )
+
+
+def _is_wanted(position: int, table: ConvertedTable, wanted: tuple[str, bool]) -> bool:
+    """By its part's name or its sheet's, or, of a sheet, by its number in the workbook."""
+    pattern, may_be_number = wanted
+    told = table.receipt.options
+    if may_be_number and told.get("sheet_number", str(position)) == pattern:
+        return True
+    return any(_fits(name, pattern) for name in {table.part, told.get("sheet", table.part)})
 
 
 def _fits(part: str, pattern: str) -> bool:
@@ -187,7 +219,7 @@ def naming_faults(source: Source) -> Iterator[None]:
         yield
     except CorruptInput as error:
         if error.reason == _ENCRYPTED and not isinstance(error, PasswordRequiredError):
-            raise PasswordRequiredError(error.message, hint=error.hint) from error
+            raise PasswordRequiredError(error.message, hint=_HOW_TO_UNLOCK) from error
         raise
     except (KmflowError, FileNotFoundError):
         raise

@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from kmflow_orchestration.clock import Clock, SystemClock, iso
+from kmflow_orchestration.config.secret_refs import Secret
+from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import InvalidOptions, UnsupportedFormatError
 from kmflow_orchestration.file_hash import sha256_of
@@ -36,6 +38,7 @@ from kmflow_orchestration.operations.convert.source_reading import (
     open_source,
 )
 from kmflow_orchestration.operations.convert.table_files import column_prints
+from kmflow_orchestration.operations.convert.unlocking import unlocked
 
 _MOST = 1000
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
@@ -73,10 +76,12 @@ def verify_output(
     *,
     registry: ConverterRegistry | None = None,
     clock: Clock | None = None,
+    password: Secret | None = None,
 ) -> OutputVerification:
     """Read source and result anew: counts, nulls, fingerprints, hashes, and every cell.
 
     What came out is noted in the manifest. Without `source` the manifest says where it lies.
+    `password` opens a locked one.
 
     Raises:
         InvalidOptions: no manifest speaks for `output`, or the source is not where it was.
@@ -99,7 +104,10 @@ def verify_output(
         found.append(Difference(origin.name, what))
     else:
         converters = registry or default_converters()
-        found += _of_source(manifest, path.parent, origin, converters, notes)
+        with unlocked(checked_source(origin), password) as content:
+            found += _of_source(
+                manifest, path.parent, origin, content, registry=converters, notes=notes
+            )
     differences = tuple(dict.fromkeys(found))
     _note(path, manifest, differences, clock or SystemClock(), notes)
     return OutputVerification(
@@ -149,6 +157,8 @@ def _of_source(
     manifest: Manifest,
     folder: Path,
     origin: Path,
+    content: Source,
+    *,
     registry: ConverterRegistry,
     notes: list[str],
 ) -> Iterator[Difference]:
@@ -164,7 +174,8 @@ def _of_source(
     options = conversion_options(manifest.options)
     # By the name it had: it may say how the content is to be read.
     named = replace(checked_source(origin), file_name=manifest.source_name)
-    opened = open_source(named, converter, options)
+    plain = replace(content, file_name=manifest.source_name)
+    opened = open_source(named, converter, options, content=plain)
     parts = parts_of(opened, options)
     if len(parts) != len(manifest.outputs):
         what = f"the source gives {len(parts)} files, the manifest has {len(manifest.outputs)}"
