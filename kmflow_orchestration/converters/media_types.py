@@ -21,6 +21,12 @@ DBF = "application/x-dbf"
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.file"
 ORC = "application/vnd.apache.orc"
+GZIP = "application/gzip"
+BZIP2 = "application/x-bzip2"
+ZSTD = "application/zstd"
+XZ = "application/x-xz"
+TAR = "application/x-tar"
+SEVEN_ZIP = "application/x-7z-compressed"
 
 # Bytes of a file: how many, and from where.
 ReadAt = Callable[[int, int], bytes]
@@ -40,7 +46,10 @@ _SIGNATURES = (
     (b"GIF89a", "image/gif"),
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
-    (b"\x1f\x8b\x08", "application/gzip"),
+    (b"\x1f\x8b\x08", GZIP),
+    (b"\x28\xb5\x2f\xfd", ZSTD),
+    (b"\xfd7zXZ\0", XZ),
+    (b"7z\xbc\xaf\x27\x1c", SEVEN_ZIP),
     (b"\x7fELF", "application/x-executable"),
     (b"\xcf\xfa\xed\xfe", "application/x-mach-binary"),
     (b"\xce\xfa\xed\xfe", "application/x-mach-binary"),
@@ -111,6 +120,10 @@ def _by_structure(head: bytes) -> str:
         return _RIFF.get(head[8:12], "")
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
+    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
+        return BZIP2
+    if head[257:262] == b"ustar":
+        return TAR
     if head.startswith(b"MZ"):
         return _portable_executable(head)
     if head.startswith(b"BM") and head[6:10] == bytes(4):

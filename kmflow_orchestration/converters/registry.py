@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kmflow_orchestration.converters.interface import Converter
+from kmflow_orchestration.converters.interface import Converter, Source
 from kmflow_orchestration.errors import ConfigurationError
 
 
@@ -49,6 +49,10 @@ class ConverterRegistry:
         """The converter with the highest priority that claims a suffix such as `.csv`."""
         claims = [found for found in self if suffix.lower() in found.suffixes]
         return max(claims, key=lambda found: found.priority, default=None)
+
+    def for_source(self, source: Source) -> Converter | None:
+        """The converter that a name promises: by `.csv.gz` before `.gz`."""
+        return self.for_suffix(source.double_suffix) or self.for_suffix(source.suffix)
 
     @property
     def version(self) -> str:

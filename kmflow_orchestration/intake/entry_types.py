@@ -57,7 +57,12 @@ ALLOWED = frozenset(
         "audio/wav",
         "video/mp4",
         media_types.ZIP,
-        "application/gzip",
+        media_types.TAR,
+        media_types.SEVEN_ZIP,
+        media_types.GZIP,
+        media_types.BZIP2,
+        media_types.ZSTD,
+        media_types.XZ,
     }
 )
 # Formats of which some tools write what nobody can tell from noise.

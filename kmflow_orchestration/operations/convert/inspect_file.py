@@ -136,7 +136,7 @@ def _reasons(source: Source, opened: OpenSource, registry: ConverterRegistry) ->
     for name, share in sorted(sure.items(), key=lambda pair: -pair[1]):
         if share and name != chosen:
             yield f"content: {name} would be {share:.0%} sure"
-    by_suffix = registry.for_suffix(source.suffix)
+    by_suffix = registry.for_source(source)
     if by_suffix is None:
         yield f"name: no converter claims {source.suffix or 'a name without a suffix'}"
     else:
