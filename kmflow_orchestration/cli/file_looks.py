@@ -70,6 +70,13 @@ def _tell(found: FileFacts) -> None:
         **found.properties,
     }
     show_rows(found.file, ("fact", "value"), facts.items(), whole="value")
+    if found.members:
+        members = [
+            (one.path, one.size_bytes, one.fate, one.rows, one.pieces, one.message)
+            for one in found.members
+        ]
+        columns = ("file", "bytes", "fate", "rows", "pieces", "why")
+        show_rows(f"{len(members)} files in it", columns, members, whole="file")
     for table in found.tables:
         how = ", ".join(f"{name} {value!r}" for name, value in table.read_as.items())
         title = f"{table.part or 'table'}: {table.rows} rows ({how})"

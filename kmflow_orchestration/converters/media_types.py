@@ -26,6 +26,7 @@ BZIP2 = "application/x-bzip2"
 ZSTD = "application/zstd"
 XZ = "application/x-xz"
 TAR = "application/x-tar"
+PACKED = frozenset({GZIP, BZIP2, ZSTD, XZ})
 SEVEN_ZIP = "application/x-7z-compressed"
 
 # Bytes of a file: how many, and from where.

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
+from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.errors import CorruptInput
 
@@ -54,7 +55,7 @@ def look_inside(source: Source, head: bytes) -> tuple[Source, bytes]:
     """The name and the first bytes of the content; as they are where nothing is compressed."""
     if not is_packed(head):
         return source, head
-    return inner_source(source), unpacked_head(source.path, head, len(head))
+    return inner_source(source), unpacked_head(source.path, head, HEAD_BYTES)
 
 
 def unpacked_head(path: Path, head: bytes, size_bytes: int) -> bytes:
@@ -111,26 +112,25 @@ def plain_file(path: Path) -> Iterator[Path]:
         copy.remove()
 
 
-def unpacked_chunks(path: Path, head: bytes) -> Iterator[bytes]:
-    """The content of a compressed file that begins with `head`.
+def unpacked_chunks(path: Path, head: bytes, most_bytes: int = 0) -> Iterator[bytes]:
+    """The content of a compressed file that begins with `head`; no more than so much, if said.
 
     Only what is read here may be the file's fault: a full disk is not.
 
     Raises:
         CorruptInput: as PlainCopy does.
     """
-    limit = max(_RATIO_FROM_BYTES, _MAX_RATIO * path.stat().st_size)
+    limit = min(_MAX_BYTES, max(_RATIO_FROM_BYTES, _MAX_RATIO * path.stat().st_size))
+    limit = min(limit, most_bytes or limit)
     size = 0
     with path.open("rb") as packed:
         try:
             with _opened(packed, head) as stream:
                 while chunk := stream.read(_CHUNK_BYTES):
                     size += len(chunk)
-                    if size > min(limit, _MAX_BYTES):
-                        raise CorruptInput(
-                            f"unpacks to more than {min(limit, _MAX_BYTES)} bytes",
-                            reason="too_large_inside",
-                        )
+                    if size > limit:
+                        text = f"unpacks to more than {limit} bytes"
+                        raise CorruptInput(text, reason="too_large_inside")
                     yield chunk
         except _FAULTS as error:
             raise CorruptInput(f"the compressed file is damaged: {error}") from error

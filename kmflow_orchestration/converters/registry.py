@@ -62,6 +62,7 @@ class ConverterRegistry:
 
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships."""
+    from kmflow_orchestration.converters.archives.converter import ArchiveConverter
     from kmflow_orchestration.converters.arrow_files import ArrowFileConverter
     from kmflow_orchestration.converters.dbase import DbaseConverter
     from kmflow_orchestration.converters.delimited import DelimitedConverter
@@ -95,5 +96,6 @@ def default_converters() -> ConverterRegistry:
             RtfConverter(),
             OpenDocumentConverter(),
             MailConverter(),
+            ArchiveConverter(),
         )
     )

@@ -58,7 +58,6 @@ ALLOWED = frozenset(
         "video/mp4",
         media_types.ZIP,
         media_types.TAR,
-        media_types.SEVEN_ZIP,
         media_types.GZIP,
         media_types.BZIP2,
         media_types.ZSTD,

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kmflow_orchestration.converters.archives.tables import Member, MembersTable
+from kmflow_orchestration.converters.archives.walk import Fate
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
@@ -39,7 +41,10 @@ class TableFacts:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """All that is known of a file; `pieces` counts a document's text by kind."""
+    """All that is known of a file; `pieces` counts a document's text by kind.
+
+    `members` are the files of an archive and of those nested in it, whatever becomes of them.
+    """
 
     file: str
     size_bytes: int
@@ -51,6 +56,7 @@ class FileFacts:
     properties: Mapping[str, str]
     warnings: tuple[ConversionWarning, ...]
     why: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -93,7 +99,14 @@ def inspect_file(
         _properties(source, opened),
         tuple(_warnings(opened)),
         tuple(_reasons(source, opened, known)) if explain else (),
+        tuple(_members(opened)),
     )
+
+
+def _members(opened: OpenSource) -> Iterator[Member]:
+    for table in opened.tables:
+        if isinstance(table, MembersTable):
+            yield from table.members
 
 
 def _tables(opened: OpenSource) -> Iterator[TableFacts]:
@@ -170,10 +183,19 @@ def validate_file(
         if mismatch is not None:
             raise CorruptInput(mismatch.message, reason=MISMATCH, hint="rename the file")
         opened = open_source(source, converter, ConversionOptions(), warnings)
+        _check_members(opened)
         rows = _read(opened, deep=deep)
     except KmflowError as error:
         return Validity(str(path), False, code=error.code, message=error.message, hint=error.hint)
     return Validity(str(path), True, converter.name, rows)
+
+
+def _check_members(opened: OpenSource) -> None:
+    """Raises CorruptInput when a file of an archive is not sound."""
+    bad = [one for one in _members(opened) if one.fate in (Fate.FAILED, Fate.REFUSED)]
+    if bad:
+        first = f"{bad[0].path or 'the archive itself'}: {bad[0].message}"
+        raise CorruptInput(f"{len(bad)} files in it are not sound, first {first}")
 
 
 def _read(opened: OpenSource, *, deep: bool) -> int:

@@ -118,6 +118,8 @@ def open_source(
                 tables = tuple(converter.open_tables(source, given or None))
             if converter.output is not OutputKind.TABLES:
                 blocks = tuple(converter.open_text(source, given or None))
+                # A bundle of tables holds no document at all, rather than one without text.
+                blocks = None if tables and not blocks else blocks
         sha256 = tables[0].receipt.content_hash if tables else sha256_of(source.path)
     chosen = _chosen(tables, options, converter)
     opened = OpenSource(
