@@ -86,7 +86,7 @@ def found(detection: Detection) -> str:
         (XML, "a.xes", ""),
         (XML, "a.svg", ""),
         (archive("word/document.xml"), "a.docx", "word"),
-        (archive("notes.txt"), "a.zip", ""),
+        (archive("notes.txt"), "a.zip", "archive"),
         (DBF, "a.dbf", "dbase"),
         (NOISE, "a.dbf", "dbase"),
         (PARQUET, "a.parquet", "arrow"),

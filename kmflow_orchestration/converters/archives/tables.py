@@ -25,6 +25,7 @@ MEMBER_SKIPPED = "member_skipped"
 # What a table's receipt says of the file it was read from.
 MEMBER, MEMBER_PART = "member", "member_part"
 MEMBER_SHA256, ARCHIVE_SHA256 = "member_sha256", "archive_sha256"
+ABOUT_MEMBERS = frozenset({MEMBER, MEMBER_PART, MEMBER_SHA256, ARCHIVE_SHA256})
 _COUNTS = ("depth", "size_bytes", "tables", "rows", "pieces")
 _COLUMNS = (
     *("path", "depth", "size_bytes", "sha256", "archive_sha256", "media_type", "converter"),

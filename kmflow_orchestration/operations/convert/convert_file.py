@@ -20,7 +20,7 @@ from kmflow_orchestration.operations.convert.layout import (
     lay_out,
     target_of,
 )
-from kmflow_orchestration.operations.convert.manifest import Manifest, OutputRecord
+from kmflow_orchestration.operations.convert.manifest import NO_ROWS, Manifest, OutputRecord
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.parts import (
     Part,
@@ -37,10 +37,6 @@ from kmflow_orchestration.operations.convert.source_reading import (
     open_source,
 )
 from kmflow_orchestration.operations.convert.work_folder import put_in_place, work_folder
-
-NO_ROWS = "no_rows"
-# What these leave out holds no value.
-_EMPTY_SKIPS = frozenset({"sheet_skipped", "blank_rows"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +55,8 @@ class Conversion:
 
     @property
     def missed(self) -> tuple[str, ...]:
-        """What of the source is not in the result, and that nobody asked to leave out (D19)."""
-        found = [
-            f"{one.file}: {one.receipt['rows_rejected']} rows were rejected"
-            for one in self.manifest.outputs
-            if one.receipt.get("rows_rejected")
-        ]
-        found += [
-            f"{warning.location or self.source.name}: {warning.message}"
-            for warning in self.manifest.warnings
-            if warning.code == NO_ROWS
-            or (warning.code.endswith("_skipped") and warning.code not in _EMPTY_SKIPS)
-        ]
-        return tuple(found)
+        """See Manifest."""
+        return self.manifest.missed
 
     def as_dict(self) -> dict[str, Any]:
         """For programs: the manifest, and what it does not know of itself."""

@@ -8,7 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kmflow_orchestration.converters.archives.tables import Member, MembersTable
+from kmflow_orchestration.converters.archives.tables import (
+    ABOUT_MEMBERS,
+    Member,
+    MembersTable,
+)
 from kmflow_orchestration.converters.archives.walk import Fate
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
@@ -111,6 +115,8 @@ def _members(opened: OpenSource) -> Iterator[Member]:
 
 def _tables(opened: OpenSource) -> Iterator[TableFacts]:
     for table in opened.tables:
+        if isinstance(table, MembersTable):
+            continue
         schema = output_table(table, ConversionOptions()).schema
         columns = [
             {
@@ -122,7 +128,10 @@ def _tables(opened: OpenSource) -> Iterator[TableFacts]:
             for column, fact in zip(schema, table.facts, strict=False)
         ]
         receipt = table.receipt
-        yield TableFacts(table.part, receipt.rows_written, tuple(columns), dict(receipt.options))
+        read_as = {
+            name: value for name, value in receipt.options.items() if name not in ABOUT_MEMBERS
+        }
+        yield TableFacts(table.part, receipt.rows_written, tuple(columns), read_as)
 
 
 def _warnings(opened: OpenSource) -> Iterator[ConversionWarning]:
