@@ -10,6 +10,7 @@ from kmflow_orchestration.converters.content_look import (
     container_of,
     look_at,
 )
+from kmflow_orchestration.converters.converter_registry import ConverterRegistry
 from kmflow_orchestration.converters.interface import (
     ConversionWarning,
     Converter,
@@ -22,7 +23,6 @@ from kmflow_orchestration.converters.packed_source import (
     is_packed,
     unpacked_head,
 )
-from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.errors import CorruptInput
 
 _CERTAIN = 0.9

@@ -24,6 +24,7 @@ from kmflow_orchestration.converters.archives.tables import (
     skipped,
 )
 from kmflow_orchestration.converters.archives.walk import ArchiveWalk, Fate, Visit
+from kmflow_orchestration.converters.converter_registry import ConverterRegistry
 from kmflow_orchestration.converters.interface import (
     BlockKind,
     ConversionWarning,
@@ -33,7 +34,6 @@ from kmflow_orchestration.converters.interface import (
     TextBlock,
 )
 from kmflow_orchestration.converters.memory_table import Origin
-from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError
 from kmflow_orchestration.file_hash import sha256_of
 
@@ -56,10 +56,10 @@ class ArchiveConverter:
 
     def __init__(
         self,
+        registry: Callable[[], ConverterRegistry],
         limits: ArchiveLimits | None = None,
-        registry: Callable[[], ConverterRegistry] = default_converters,
     ) -> None:
-        """`registry` gives the converters of the files."""
+        """`registry` gives the converters of the files, this one among them."""
         self._limits = limits or ArchiveLimits()
         self._registry = registry
 

@@ -17,10 +17,10 @@ from kmflow_orchestration.converters.archives.limits import ArchiveLimits, Budge
 from kmflow_orchestration.converters.archives.member_names import INSIDE, is_housekeeping
 from kmflow_orchestration.converters.archives.open_archive import OpenArchive
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
+from kmflow_orchestration.converters.converter_registry import ConverterRegistry
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.interface import ConversionWarning, Converter, Source
 from kmflow_orchestration.converters.media_types import media_type_of_content
-from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.errors import CorruptInput
 
 TOO_DEEP = "too_deep"

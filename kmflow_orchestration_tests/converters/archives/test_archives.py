@@ -14,9 +14,12 @@ import pyarrow as pa
 import pytest
 
 from kmflow_orchestration.converters.archives.converter import ArchiveConverter
-from kmflow_orchestration.converters.archives.limits import ArchiveLimits
+from kmflow_orchestration.converters.archives.limits import ArchiveLimits, Budget
+from kmflow_orchestration.converters.archives.open_archive import OpenArchive
 from kmflow_orchestration.converters.archives.tables import Member, MembersTable
+from kmflow_orchestration.converters.archives.zip_files import ZipKind
 from kmflow_orchestration.converters.interface import ConvertedTable, Source
+from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError
 from kmflow_orchestration_tests.converters.archives.bundles import (
     CSV,
@@ -68,7 +71,9 @@ Opens = Callable[..., Bundle]
 @pytest.fixture
 def opened(source: Writes) -> Opens:
     def open_bundle(content: bytes, name: str = "a.zip", **limits: int) -> Bundle:
-        return Bundle(source(content, name), ArchiveConverter(ArchiveLimits(**limits)))
+        return Bundle(
+            source(content, name), ArchiveConverter(default_converters, ArchiveLimits(**limits))
+        )
 
     return open_bundle
 
@@ -176,7 +181,8 @@ def test_tables_can_be_read_in_any_order_and_at_the_same_time(opened: Opens) -> 
 
 def test_no_more_than_a_file_at_a_time_lies_on_disk(opened: Opens, temporary: Path) -> None:
     many = {f"{number}.csv": b"id\n%d\n" % number for number in range(9)}
-    bundle = opened(zipped({**many, "x.zip": zipped(many), "y.tgz": tarred(many, "gz")}))
+    nested = {"x.zip": zipped(many), "y.tgz": tarred(many, "gz"), "z.tgz": tarred(many, "gz")}
+    bundle = opened(zipped({**many, **nested}))
     seen = [
         sum(path.is_file() for path in temporary.rglob("*"))
         for table in bundle.tables
@@ -184,8 +190,20 @@ def test_no_more_than_a_file_at_a_time_lies_on_disk(opened: Opens, temporary: Pa
     ]
 
     # A file, the archive it lies in, and that archive unpacked.
-    assert len(seen) == 27
+    assert len(seen) == 36
     assert max(seen) == 3
+
+
+def test_a_file_in_use_stays_while_others_come(source: Writes, tmp_path: Path) -> None:
+    budget = Budget(ArchiveLimits(), 1 << 20)
+    bundle = source(zipped({"a.csv": CSV, "b.csv": CSV, "c.csv": CSV}), "a.zip")
+    archive = OpenArchive(ZipKind(), bundle.path, tmp_path / "files", budget)
+    first, second, third = archive.entries
+    with archive.on_disk(first) as used:
+        with archive.on_disk(second) as idle:
+            assert idle.read_bytes() == CSV
+        with archive.on_disk(third):
+            assert (used.exists(), idle.exists()) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +434,7 @@ def test_packed_tables_and_text_that_begins_like_one_are_read(opened: Opens) -> 
 
 def test_the_same_archive_reads_the_same_again(source: Writes) -> None:
     bundle = source(zipped({"x.zip": zipped(FILES), **dict(FILES)}), "a.zip")
-    first, second = (Bundle(bundle, ArchiveConverter()) for _ in range(2))
+    first, second = (Bundle(bundle, ArchiveConverter(default_converters)) for _ in range(2))
 
     assert first.members == second.members
     assert first.text == second.text
@@ -428,5 +446,5 @@ def test_stored_zips_of_documents_are_no_bundles(source: Writes) -> None:
     epub = stored({"mimetype": b"application/epub+zip", "a.csv": CSV})
 
     for content, name in ((jar, "a.zip"), (epub, "a.epub"), (zipped(FILES), "a.xlsx")):
-        assert ArchiveConverter().detect(source(content, name), content) == 0.0
+        assert ArchiveConverter(default_converters).detect(source(content, name), content) == 0.0
     assert zipfile.is_zipfile(source(jar, "a.zip").path)
