@@ -44,8 +44,11 @@ def how_sure(source: Source, head: bytes) -> float:
     name, content = look_inside(source, head)
     if is_tar(content):
         return 1.0
-    is_named = name.suffix in (".tar", ".tgz", ".tbz2", ".txz", ".tzst")
-    return 0.9 if is_named and content and not content[:BLOCK_BYTES].strip(b"\0") else 0.0
+    if name.suffix not in (".tar", ".tgz", ".tbz2", ".txz", ".tzst"):
+        return 0.0
+    is_empty = content and not content[:BLOCK_BYTES].strip(b"\0")
+    # Without a first header it is damaged, if no other reader knows it.
+    return 0.9 if is_empty else 0.4
 
 
 def _of_zip(source: Source, head: bytes) -> float:

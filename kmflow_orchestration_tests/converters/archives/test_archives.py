@@ -344,8 +344,9 @@ def test_a_tar_cut_off_is_read_up_to_there(opened: Opens, cut: int) -> None:
         (zipped({}), "a.zip", "empty"),
         (bytes(10240), "a.tar", "empty"),
         (tarred(FILES, "gz")[:60], "a.tar.gz", "corrupt"),
+        (b"x" + tarred(FILES)[1:], "a.tar", "corrupt"),
     ],
-    ids=["a zip cut off", "an empty zip", "an empty tar", "a tar.gz cut off"],
+    ids=["a zip cut off", "an empty zip", "an empty tar", "a tar.gz cut off", "a bad header"],
 )
 def test_an_archive_without_a_file_to_be_had_is_refused(
     opened: Opens, content: bytes, name: str, reason: str
