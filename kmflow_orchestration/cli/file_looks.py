@@ -91,6 +91,11 @@ def _tell(found: Mapping[str, Any]) -> None:
         **found["properties"],
     }
     show_rows(found["file"], ("fact", "value"), facts.items(), whole="value")
+    if found["members"]:
+        names = ("path", "size_bytes", "fate", "rows", "pieces", "message")
+        members = [tuple(one[name] for name in names) for one in found["members"]]
+        columns = ("file", "bytes", "fate", "rows", "pieces", "why")
+        show_rows(f"{len(members)} files in it", columns, members, whole="file")
     for table in found["tables"]:
         how = ", ".join(f"{name} {value!r}" for name, value in table["read_as"].items())
         title = f"{table['part'] or 'table'}: {table['rows']} rows ({how})"

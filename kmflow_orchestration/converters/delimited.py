@@ -50,6 +50,13 @@ from kmflow_orchestration.converters.interface import (
     Source,
 )
 from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.packed_source import (
+    PlainCopy,
+    inner_source,
+    look_inside,
+    packed_suffixes,
+    plain_file,
+)
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind
@@ -62,6 +69,7 @@ from kmflow_orchestration.converters.written_values import (
     may_be_thousands,
     read_columns,
 )
+from kmflow_orchestration.file_hash import sha256_of
 
 
 class DelimitedConverter(TableConverter):
@@ -70,10 +78,11 @@ class DelimitedConverter(TableConverter):
     name: ClassVar[str] = "delimited"
     version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
-    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".tab", ".psv")
+    suffixes: ClassVar[tuple[str, ...]] = packed_suffixes((".csv", ".tsv", ".tab", ".psv"))
 
     def detect(self, source: Source, head: bytes) -> float:
         """By fields that line up; a suffix of ours alone counts little."""
+        source, head = look_inside(source, head)
         look = look_at(head)
         if not look.is_text or look.announced:
             return 0.0
@@ -88,7 +97,9 @@ class DelimitedConverter(TableConverter):
 
     def decide(self, source: Source, options: Mapping[str, Any] | None = None) -> DialectDecision:
         """How the file would be read, and why. Raises what `open_tables` does."""
-        return decide(source, DelimitedOptions.parse(options))[0]
+        wanted = DelimitedOptions.parse(options)
+        with plain_file(source.path) as path:
+            return decide(replace(inner_source(source), path=path), wanted)[0]
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -96,15 +107,27 @@ class DelimitedConverter(TableConverter):
         """The tables of the file, mostly one.
 
         Raises:
-            CorruptInput: a file without a value, or not in the encoding that was asked for.
+            CorruptInput: a file without a value, not in the encoding that was asked for, or a
+                compressed one that is damaged or unpacks beyond all measure.
             ConfigurationError: an option that does not exist or cannot be what it is.
         """
-        decision, readings = decide(source, DelimitedOptions.parse(options))
+        wanted = DelimitedOptions.parse(options)
+        plain = PlainCopy(source.path)
+        decision, readings = decide(replace(inner_source(source), path=plain.path), wanted)
+        if plain.is_unpacked:
+            content_hash = sha256_of(source.path)
+            readings = [_hashed(reading, content_hash) for reading in readings]
         is_large = readings[0].scan.size_bytes >= WORTHWHILE_BYTES
         rules = rules_for(readings[0]) if is_large and len(readings) == 1 else None
         if rules is not None:
-            return [DelimitedTable(replace(readings[0], is_careful=False), decision, rules)]
-        return [DelimitedTable(_ready(reading), decision) for reading in readings]
+            reading = replace(readings[0], is_careful=False)
+            return [DelimitedTable(reading, decision, plain, rules)]
+        return [DelimitedTable(_ready(reading), decision, plain) for reading in readings]
+
+
+def _hashed(reading: Reading, content_hash: str) -> Reading:
+    """The proof is of the file as it lies, not of what was unpacked."""
+    return replace(reading, scan=replace(reading.scan, content_hash=content_hash))
 
 
 def _ready(reading: Reading) -> Reading:
@@ -127,10 +150,18 @@ class DelimitedTable:
     """One table of a file; its types were proven on every row before anything of it is told."""
 
     def __init__(
-        self, reading: Reading, decision: DialectDecision, rules: Rules | None = None
+        self,
+        reading: Reading,
+        decision: DialectDecision,
+        plain: PlainCopy | None = None,
+        rules: Rules | None = None,
     ) -> None:
-        """Reads the whole table; one that keeps `rules` only when it is first asked for."""
+        """Reads the whole table; one that keeps `rules` only when it is first asked for.
+
+        `plain` is the file that the reading is of.
+        """
         self._reading, self._decision, self._rules = reading, decision, rules
+        self._plain = plain
         self._names = column_names(reading.names)
         self._spool: BinaryIO | None = None
         self._observed = None if rules is not None else self._observe()

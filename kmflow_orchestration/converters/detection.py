@@ -10,14 +10,19 @@ from kmflow_orchestration.converters.content_look import (
     container_of,
     look_at,
 )
+from kmflow_orchestration.converters.converter_registry import ConverterRegistry
 from kmflow_orchestration.converters.interface import (
     ConversionWarning,
     Converter,
     OutputKind,
     Source,
 )
-from kmflow_orchestration.converters.packed_source import is_packed
-from kmflow_orchestration.converters.registry import ConverterRegistry
+from kmflow_orchestration.converters.packed_source import (
+    PACKED_SUFFIXES,
+    inner_source,
+    is_packed,
+    unpacked_head,
+)
 from kmflow_orchestration.errors import CorruptInput
 
 _CERTAIN = 0.9
@@ -64,7 +69,7 @@ _SIGNED_SUFFIXES = frozenset(
         ".webp",
         ".zip",
         ".7z",
-        ".gz",
+        *PACKED_SUFFIXES,
         ".docx",
         ".docm",
         ".pptx",
@@ -111,7 +116,7 @@ def detect(source: Source, registry: ConverterRegistry) -> Detection:
     """
     with source.path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
-    by_suffix = registry.for_suffix(source.double_suffix) or registry.for_suffix(source.suffix)
+    by_suffix = registry.for_source(source)
     sure = {converter: converter.detect(source, head) for converter in registry}
     best = max(
         sure,
@@ -122,7 +127,10 @@ def detect(source: Source, registry: ConverterRegistry) -> Detection:
         return Detection(best)
     if best is not None and sure[best] >= _CERTAIN and not _is_other_text(source, best):
         # XML that is a process model, too, is what its name promises.
-        is_promised = by_suffix is not None and sure[by_suffix] >= _CERTAIN
+        is_promised = (by_suffix is not None and sure[by_suffix] >= _CERTAIN) or (
+            # `.gz` alone promises nothing of what was compressed.
+            by_suffix is None and is_packed(head) and source.suffix in PACKED_SUFFIXES
+        )
         return Detection(best, () if is_promised else (_mismatch(source, best.name),))
     if by_suffix is not None and sure[by_suffix] > 0:
         return Detection(by_suffix)
@@ -131,7 +139,7 @@ def detect(source: Source, registry: ConverterRegistry) -> Detection:
 
 def _is_other_text(source: Source, found: Converter) -> bool:
     """Lines of a log or of code may line up like a table; their suffix knows better."""
-    return source.suffix in _TEXT_SUFFIXES and found.output is OutputKind.TABLES
+    return inner_source(source).suffix in _TEXT_SUFFIXES and found.output is OutputKind.TABLES
 
 
 def _mismatch(source: Source, found: str) -> ConversionWarning:
@@ -140,6 +148,8 @@ def _mismatch(source: Source, found: str) -> ConversionWarning:
 
 
 def _without_converter(source: Source, head: bytes) -> Detection:
+    if is_packed(head) and not unpacked_head(source.path, head, HEAD_BYTES):
+        raise CorruptInput("the compressed file is damaged, or nothing is in it")
     look = look_at(head)
     known = look.announced or _known_container(source, head) or _known_signature(head)
     if known or is_packed(head):

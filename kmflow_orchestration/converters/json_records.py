@@ -19,10 +19,9 @@ from kmflow_orchestration.converters.json_stream import JsonScanner, json_lines
 from kmflow_orchestration.converters.json_text import DECODER
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.packed_source import (
-    is_packed,
+    look_inside,
     packed_suffixes,
     plain_file,
-    unpacked_head,
 )
 from kmflow_orchestration.converters.text_encoding import (
     TextScan,
@@ -47,12 +46,9 @@ class JsonConverter(TableConverter):
     suffixes: ClassVar[tuple[str, ...]] = packed_suffixes(_SUFFIXES)
 
     def detect(self, source: Source, head: bytes) -> float:
-        """By a first value that is JSON; of packed files only those named as ours are opened."""
-        is_named = source.suffix in self.suffixes or source.double_suffix in self.suffixes
-        if is_packed(head):
-            if not is_named:
-                return 0.0
-            head = unpacked_head(source.path, head, HEAD_BYTES)
+        """By a first value that is JSON."""
+        source, head = look_inside(source, head)
+        is_named = source.suffix in self.suffixes
         look = look_at(head)
         if not look.is_text or look.announced:
             return 0.0

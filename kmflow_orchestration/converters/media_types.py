@@ -26,6 +26,13 @@ AVRO = "application/avro"
 SPSS = "application/x-spss-sav"
 STATA = "application/x-stata-dta"
 SAS = "application/x-sas-data"
+GZIP = "application/gzip"
+BZIP2 = "application/x-bzip2"
+ZSTD = "application/zstd"
+XZ = "application/x-xz"
+TAR = "application/x-tar"
+PACKED = frozenset({GZIP, BZIP2, ZSTD, XZ})
+SEVEN_ZIP = "application/x-7z-compressed"
 
 # Bytes of a file: how many, and from where.
 ReadAt = Callable[[int, int], bytes]
@@ -45,7 +52,10 @@ _SIGNATURES = (
     (b"GIF89a", "image/gif"),
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
-    (b"\x1f\x8b\x08", "application/gzip"),
+    (b"\x1f\x8b\x08", GZIP),
+    (b"\x28\xb5\x2f\xfd", ZSTD),
+    (b"\xfd7zXZ\0", XZ),
+    (b"7z\xbc\xaf\x27\x1c", SEVEN_ZIP),
     (b"\x7fELF", "application/x-executable"),
     (b"\xcf\xfa\xed\xfe", "application/x-mach-binary"),
     (b"\xce\xfa\xed\xfe", "application/x-mach-binary"),
@@ -124,6 +134,8 @@ def _by_structure(head: bytes) -> str:
         return kind
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
+    if kind := _bundle(head):
+        return kind
     if head.startswith(b"MZ"):
         return _portable_executable(head)
     if head.startswith(b"BM") and head[6:10] == bytes(4):
@@ -133,6 +145,12 @@ def _by_structure(head: bytes) -> str:
     if head.startswith(b"ORC") and not look_at(head).is_text:
         return ORC
     return DBF if is_dbase(head) else ""
+
+
+def _bundle(head: bytes) -> str:
+    if head.startswith(b"BZh") and head[4:10] == b"1AY&SY":
+        return BZIP2
+    return TAR if head[257:262] == b"ustar" else ""
 
 
 def _portable_executable(head: bytes) -> str:

@@ -24,7 +24,7 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
-from kmflow_orchestration.converters.registry import default_converters
+from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.extras import missing
@@ -115,12 +115,13 @@ def quarantined(item_id: str, code: str, message: str) -> ConvertedItem:
 
 
 def _staged(task: StagingTask) -> ConvertedItem:
-    found = detect(task.source, default_converters())
+    registry = default_converters()
+    found = detect(task.source, registry)
     if found.converter is None:
         return ConvertedItem(task.item_id, Outcome.NO_CONVERTER, warnings=found.warnings)
     converter = found.converter
     tables = tuple(
-        _staged_table(table, task, position, is_shared=isinstance(converter, SharesTables))
+        _staged_table(table, task, position, registry)
         for position, table in enumerate(converter.open_tables(task.source))
     )
     warnings = found.warnings
@@ -153,7 +154,7 @@ def _flagged(blocks: Iterable[TextBlock]) -> tuple[ConversionWarning, ...]:
 
 
 def _staged_table(
-    table: ConvertedTable, task: StagingTask, position: int, *, is_shared: bool
+    table: ConvertedTable, task: StagingTask, position: int, registry: ConverterRegistry
 ) -> StagedTable:
     wanted = task.types.get(table.part, {})
     path = task.folder / f"{position}.parquet"
@@ -166,6 +167,8 @@ def _staged_table(
         raise CorruptInput(
             f"{receipt.rows_read} rows were read and {written} written", reason="rows_lost"
         )
+    # Of a table in an archive that is the reader of the file there.
+    is_shared = isinstance(registry.named(receipt.converter), SharesTables)
     return StagedTable(table.part, path, table.facts, types, receipt, table.warnings, is_shared)
 
 

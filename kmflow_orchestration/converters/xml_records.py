@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
+from kmflow_orchestration.converters.content_look import look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import (
     ConversionWarning,
@@ -20,10 +20,9 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.packed_source import (
-    is_packed,
+    look_inside,
     packed_suffixes,
     plain_file,
-    unpacked_head,
 )
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.record_cells import Cell
@@ -89,11 +88,8 @@ class XmlConverter(TableConverter):
 
     def detect(self, source: Source, head: bytes) -> float:
         """By its first tag; never for names of other kinds of XML (.bpmn, .svg, …)."""
-        is_named = source.suffix in self.suffixes or source.double_suffix in self.suffixes
-        if is_packed(head):
-            if not is_named:
-                return 0.0
-            head = unpacked_head(source.path, head, HEAD_BYTES)
+        source, head = look_inside(source, head)
+        is_named = source.suffix in self.suffixes
         look = look_at(head)
         if not look.is_text and look.announced != "xml":
             return 0.0

@@ -71,7 +71,11 @@ ALLOWED = frozenset(
         "video/webm",
         "video/x-msvideo",
         media_types.ZIP,
-        "application/gzip",
+        media_types.TAR,
+        media_types.GZIP,
+        media_types.BZIP2,
+        media_types.ZSTD,
+        media_types.XZ,
     }
 )
 # Formats of which some tools write what nobody can tell from noise.

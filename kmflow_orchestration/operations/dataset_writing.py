@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.converters.archives.member_names import file_name_of
+from kmflow_orchestration.converters.archives.tables import MEMBER, MEMBER_PART
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome, StagedTable
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
@@ -129,7 +131,8 @@ class DatasetWriter:
 
     def _part(self, item: Item, table: StagedTable) -> DatasetPart:
         engagement = EngagementId(item.engagement_id)
-        key = shared_key(table.part) if table.is_shared else dataset_key(item.file_name, table.part)
+        file_name, part = _origin(item, table)
+        key = shared_key(part) if table.is_shared else dataset_key(file_name, part)
         names = table_names(engagement, key)
         return DatasetPart(
             group_id=self.group,
@@ -300,6 +303,14 @@ class DatasetWriter:
                     hint=f"its stored bytes lie in {items[part.item_id].stored_path}",
                 )
         return found
+
+
+def _origin(item: Item, table: StagedTable) -> tuple[str, str]:
+    """The file whose table it is, and the part: a file in an archive stands for itself."""
+    about = table.receipt.options
+    if MEMBER not in about:
+        return item.file_name, table.part
+    return file_name_of(about[MEMBER]), about[MEMBER_PART]
 
 
 def _of(table: StagedTable, types: Mapping[str, ColumnType]) -> Mapping[str, ColumnType]:

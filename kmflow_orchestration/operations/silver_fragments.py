@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.chunking import Chunk, chunks
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.interface import Converter, DescribesDocuments, Source
@@ -176,8 +177,11 @@ def _rows(items: Iterable[Item], stored: StoredFiles, tally: _Tally) -> Iterator
 
 def _may_hold_text(item: Item, registry: ConverterRegistry) -> bool:
     """By its name or by its content's type: a process model may be named `.xml`."""
-    converter = registry.for_suffix(Path(item.file_name).suffix)
+    converter = registry.for_source(Source(Path(item.file_name), item.file_name))
     if converter is not None and converter.output.has_text:
+        return True
+    if converter is None and item.media_type in media_types.PACKED:
+        # `.gz` alone may be a bundle.
         return True
     return any(one.output.has_text and item.media_type in one.media_types for one in registry)
 

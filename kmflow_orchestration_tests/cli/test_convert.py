@@ -25,6 +25,7 @@ from kmflow_orchestration.cli.main import main
 from kmflow_orchestration.extras import MODULES
 from kmflow_orchestration.operations.convert.options import OPTIONS
 from kmflow_orchestration_tests.cli.conftest import Kmflow
+from kmflow_orchestration_tests.converters.archives.bundles import CSV, zipped
 from kmflow_orchestration_tests.converters.dbase_files import FieldSpec, dbf_bytes
 
 COMMAND = "from kmflow_orchestration.cli.main import run; run()"
@@ -227,6 +228,24 @@ def test_a_table_without_rows_is_exit_1_unless_allowed(kmflow: Kmflow, tmp_path:
     assert refused.code == 1
     assert "not in the result: head.csv: there is a header and no row" in refused.err
     assert kmflow("convert", "head.csv", "--force", "--allow-skip").code == 0
+
+
+def test_what_a_bundle_lacks_is_exit_1_unless_allowed(kmflow: Kmflow, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.zip"
+    bundle.write_bytes(zipped({"a.csv": CSV, "../b.csv": CSV}))
+
+    outcome = kmflow("convert", str(bundle))
+    allowed = kmflow("convert", str(bundle), "--allow-skip", "--force")
+    info = kmflow("info", str(bundle), "--format", "json")
+
+    assert (outcome.code, allowed.code, info.code) == (1, 0, 0)
+    assert "not in the result: ../b.csv: its name leads out of the archive" in outcome.err
+    assert (tmp_path / "bundle_parquet" / "a.csv.parquet").is_file()
+    members = json.loads(info.out)["members"]
+    assert [(one["path"], one["fate"]) for one in members] == [
+        ("../b.csv", "refused"),
+        ("a.csv", "converted"),
+    ]
 
 
 def test_verbose_shows_where_and_quiet_only_what_failed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import tarfile
 import zipfile
 from functools import partial
 
@@ -56,6 +57,11 @@ def open_document(kind: str) -> bytes:
         (b"II*\x00" + NOISE, "image/tiff"),
         (b"BM" + bytes(8) + b"\x36\0\0\0\x28\0\0\0" + NOISE, "image/bmp"),
         (b"\x1f\x8b\x08\x00" + NOISE, "application/gzip"),
+        (b"BZh91AY&SY" + NOISE, "application/x-bzip2"),
+        (b"\x28\xb5\x2f\xfd" + NOISE, "application/zstd"),
+        (b"\xfd7zXZ\x00" + NOISE, "application/x-xz"),
+        (b"7z\xbc\xaf\x27\x1c" + NOISE, "application/x-7z-compressed"),
+        (tarfile.TarInfo("a.csv").tobuf() + NOISE, "application/x-tar"),
         (b"RIFF\x24\0\0\0WAVEfmt " + bytes(50), "audio/wav"),
         (b"RIFF\x24\0\0\0AVI LIST" + bytes(50), "video/x-msvideo"),
         (b"ID3\x03\x00" + bytes(50), "audio/mpeg"),

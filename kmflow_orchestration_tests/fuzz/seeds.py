@@ -9,6 +9,7 @@ from datetime import date
 from email.message import EmailMessage
 from pathlib import Path
 
+from kmflow_orchestration_tests.converters.archives.bundles import tarred, zipped
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
 from kmflow_orchestration_tests.converters.documents.page_samples import HTML, RTF, odt, pdf
@@ -116,6 +117,14 @@ _XML = b"""<?xml version="1.0"?><all xmlns:x="urn:x">
 
 _RECORDS = (b"    1Ann   20261120", b"*   2Ben           ", b"   -3      19990102")
 
+_BUNDLE = {
+    "a/table.csv": _csv(),
+    "notes.md": _text(),
+    "inner.zip": zipped(
+        {"lines.jsonl": _JSON_LINES, "table.csv.gz": gzip.compress(_csv(), mtime=0)}
+    ),
+}
+
 SEEDS: dict[str, bytes] = {
     "table.csv": _csv(),
     "loans.avro": _avro(),
@@ -155,4 +164,8 @@ SEEDS: dict[str, bytes] = {
     "request.eml": _mail(),
     "archive.mbox": b"From a@x.example Fri Nov 20 10:00:00 2026\n" + _mail() + b"\n",
     "numbers.msg": MSG,
+    "packed.csv.gz": gzip.compress(_csv(), mtime=0),
+    "bundle.zip": zipped(_BUNDLE),
+    "bundle.tar": tarred(_BUNDLE),
+    "bundle.tar.gz": gzip.compress(tarred(_BUNDLE), mtime=0),
 }

@@ -21,7 +21,7 @@ from kmflow_orchestration.operations.convert.layout import (
     lay_out,
     target_of,
 )
-from kmflow_orchestration.operations.convert.manifest import Manifest, OutputRecord
+from kmflow_orchestration.operations.convert.manifest import NO_ROWS, Manifest, OutputRecord
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.parts import (
     Part,
@@ -41,12 +41,6 @@ from kmflow_orchestration.operations.convert.source_reading import (
 from kmflow_orchestration.operations.convert.unlocking import password_of, unlocked
 from kmflow_orchestration.operations.convert.work_folder import put_in_place, work_folder
 
-NO_ROWS = "no_rows"
-# Of a picture or recording that breaks off, there is what came before.
-_MISSING_PARTS = frozenset({NO_ROWS, "truncated"})
-# What these leave out holds no value.
-_EMPTY_SKIPS = frozenset({"sheet_skipped", "blank_rows"})
-
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
@@ -64,20 +58,8 @@ class Conversion:
 
     @property
     def missed(self) -> tuple[str, ...]:
-        """What of the source is not in the result, and that nobody asked to leave out (D19)."""
-        found = [
-            f"{one.file}: {one.receipt['rows_rejected']} rows were rejected"
-            + (f", see {one.rejects}" if one.rejects else "")
-            for one in self.manifest.outputs
-            if one.receipt.get("rows_rejected")
-        ]
-        found += [
-            f"{warning.location or self.source.name}: {warning.message}"
-            for warning in self.manifest.warnings
-            if warning.code in _MISSING_PARTS
-            or (warning.code.endswith("_skipped") and warning.code not in _EMPTY_SKIPS)
-        ]
-        return tuple(found)
+        """See Manifest."""
+        return self.manifest.missed
 
     def as_dict(self) -> dict[str, Any]:
         """For programs: the manifest, and what it does not know of itself."""

@@ -231,7 +231,9 @@ def _converted(task: _Task) -> FileOutcome:
     planned, options = task.planned, task.options
     earlier = find_earlier(planned, options) if task.resume else None
     if earlier is not None and earlier.is_current(planned.source, options):
-        return FileOutcome(planned.path, Status.UNCHANGED, earlier.outputs, earlier.rows)
+        missed = earlier.manifest.missed
+        kept = Status.UNCHANGED
+        return FileOutcome(planned.path, kept, earlier.outputs, earlier.rows, missed=missed)
     done = convert_file(
         planned.source,
         # With its end it is a folder, whatever it is called.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.errors import CorruptInput
@@ -35,11 +36,11 @@ class EarlierResult:
     def is_current(self, source: Path, options: ConversionOptions) -> bool:
         """Same bytes, options and converter, and every file of it still there."""
         manifest = self.manifest
-        converter = default_converters().named(manifest.converter)
         return (
             manifest.options == options.recorded
-            and converter is not None
-            and converter.version == manifest.converter_version
+            and _is_current(manifest.converter, manifest.converter_version)
+            # Files in an archive have readers of their own.
+            and all(_is_read_currently(one.receipt) for one in manifest.outputs)
             and source.stat().st_size == manifest.source_size_bytes
             and all(self._is_there(one.file, one.size_bytes) for one in manifest.outputs)
             and sha256_of(source) == manifest.source_sha256
@@ -62,6 +63,17 @@ class EarlierResult:
         for rejects in {one.rejects for one in self.manifest.outputs} - {""}:
             (self.path.parent / rejects).unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+
+
+def _is_read_currently(receipt: Mapping[str, Any]) -> bool:
+    """Whether a table's reader is as it was; text has no receipt."""
+    name, version = receipt.get("converter"), receipt.get("converter_version")
+    return name is None or _is_current(name, version)
+
+
+def _is_current(name: str, version: str | None) -> bool:
+    converter = default_converters().named(name)
+    return converter is not None and converter.version == version
 
 
 def find_earlier(planned: PlannedFile, options: ConversionOptions) -> EarlierResult | None:

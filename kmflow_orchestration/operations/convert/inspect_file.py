@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kmflow_orchestration.config.secret_refs import Secret
+from kmflow_orchestration.converters.archives.tables import (
+    ABOUT_MEMBERS,
+    Member,
+    MembersTable,
+)
+from kmflow_orchestration.converters.archives.walk import Fate
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
@@ -41,7 +47,10 @@ class TableFacts:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """All that is known of a file; `pieces` counts a document's text by kind."""
+    """All that is known of a file; `pieces` counts a document's text by kind.
+
+    `members` are the files of an archive and of those nested in it, whatever becomes of them.
+    """
 
     file: str
     size_bytes: int
@@ -53,6 +62,7 @@ class FileFacts:
     properties: Mapping[str, str]
     warnings: tuple[ConversionWarning, ...]
     why: tuple[str, ...] = ()
+    members: tuple[Member, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -100,11 +110,20 @@ def inspect_file(
             _properties(content, opened),
             tuple(_warnings(opened)),
             tuple(_reasons(content, opened, known)) if explain else (),
+            tuple(_members(opened)),
         )
+
+
+def _members(opened: OpenSource) -> Iterator[Member]:
+    for table in opened.tables:
+        if isinstance(table, MembersTable):
+            yield from table.members
 
 
 def _tables(opened: OpenSource) -> Iterator[TableFacts]:
     for table in opened.tables:
+        if isinstance(table, MembersTable):
+            continue
         schema = output_table(table, ConversionOptions()).schema
         columns = [
             {
@@ -117,7 +136,10 @@ def _tables(opened: OpenSource) -> Iterator[TableFacts]:
             for column, fact in zip(schema, table.facts, strict=False)
         ]
         receipt = table.receipt
-        yield TableFacts(table.part, receipt.rows_written, tuple(columns), dict(receipt.options))
+        read_as = {
+            name: value for name, value in receipt.options.items() if name not in ABOUT_MEMBERS
+        }
+        yield TableFacts(table.part, receipt.rows_written, tuple(columns), read_as)
 
 
 def _warnings(opened: OpenSource) -> Iterator[ConversionWarning]:
@@ -144,7 +166,7 @@ def _reasons(source: Source, opened: OpenSource, registry: ConverterRegistry) ->
     for name, share in sorted(sure.items(), key=lambda pair: -pair[1]):
         if share and name != chosen:
             yield f"content: {name} would be {share:.0%} sure"
-    by_suffix = registry.for_suffix(source.suffix)
+    by_suffix = registry.for_source(source)
     if by_suffix is None:
         yield f"name: no converter claims {source.suffix or 'a name without a suffix'}"
     else:
@@ -183,10 +205,19 @@ def validate_file(
             if mismatch is not None:
                 raise CorruptInput(mismatch.message, reason=MISMATCH, hint="rename the file")
             opened = open_source(source, converter, ConversionOptions(), warnings, content=content)
+            _check_members(opened)
             rows = _read(opened, deep=deep)
     except KmflowError as error:
         return Validity(str(path), False, code=error.code, message=error.message, hint=error.hint)
     return Validity(str(path), True, converter.name, rows)
+
+
+def _check_members(opened: OpenSource) -> None:
+    """Raises CorruptInput when a file of an archive is not sound."""
+    bad = [one for one in _members(opened) if one.fate in (Fate.FAILED, Fate.REFUSED)]
+    if bad:
+        first = f"{bad[0].path or 'the archive itself'}: {bad[0].message}"
+        raise CorruptInput(f"{len(bad)} files in it are not sound, first {first}")
 
 
 def _read(opened: OpenSource, *, deep: bool) -> int:

@@ -16,7 +16,12 @@ from kmflow_orchestration.operations.convert.layout import (
     manifest_name,
 )
 
+NO_ROWS = "no_rows"
 _VERSION = 1
+# Of a picture or recording that breaks off, there is what came before.
+_MISSING_PARTS = frozenset({NO_ROWS, "truncated"})
+# What these leave out holds no value.
+_EMPTY_SKIPS = frozenset({"sheet_skipped", "blank_rows"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,23 @@ class Manifest:
     left_out: tuple[str, ...] = ()
     warnings: tuple[ConversionWarning, ...] = ()
     verified: Mapping[str, Any] | None = None
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """What of the source is not in the result, and that nobody asked to leave out (D19)."""
+        found = [
+            f"{one.file}: {one.receipt['rows_rejected']} rows were rejected"
+            + (f", see {one.rejects}" if one.rejects else "")
+            for one in self.outputs
+            if one.receipt.get("rows_rejected")
+        ]
+        found += [
+            f"{warning.location or self.source_name}: {warning.message}"
+            for warning in self.warnings
+            if warning.code in _MISSING_PARTS
+            or (warning.code.endswith("_skipped") and warning.code not in _EMPTY_SKIPS)
+        ]
+        return tuple(found)
 
     def as_text(self) -> str:
         value = {"manifest": _VERSION, **asdict(self)}

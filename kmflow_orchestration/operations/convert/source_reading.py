@@ -127,6 +127,8 @@ def open_source(
                 tables = tuple(converter.open_tables(content or source, given or None))
             if converter.output is not OutputKind.TABLES:
                 blocks = tuple(converter.open_text(content or source, given or None))
+                # A bundle of tables holds no document at all, rather than one without text.
+                blocks = None if tables and not blocks else blocks
         is_own = tables and content in (None, source)
         sha256 = tables[0].receipt.content_hash if is_own else sha256_of(source.path)
     if content not in (None, source):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 from datetime import date
@@ -42,6 +43,21 @@ def test_json_files_become_typed_tables(world: DatasetWorld) -> None:
     assert world.rows("orders__items", "_parent_id", "n", "_source_part") == [
         (1, 1, "items"),
         (1, 2, "items"),
+    ]
+
+
+def test_packed_tables_join_the_plain_ones_of_their_name(world: DatasetWorld) -> None:
+    world.drop("loans_1.csv", "id,amount\n1,2.50\n")
+    world.drop("loans_2.csv.gz", gzip.compress(b"id,amount\n2,7\n"))
+    world.drop("loans_3.tsv.bz2", bz2.compress(b"id\tamount\n3\t8\n"))
+    world.drop("loans_4.csv.gz", gzip.compress(b"id,amount\n4,9\n")[:-9])
+    published = world.take_in()
+
+    assert [item.code for item in published.quarantined] == ["corrupt"]
+    assert world.rows("loans", "id", "amount") == [
+        (1, Decimal("2.50")),
+        (2, Decimal("7.00")),
+        (3, Decimal("8.00")),
     ]
 
 

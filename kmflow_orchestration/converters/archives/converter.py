@@ -1,0 +1,209 @@
+"""Bundles of files (.zip, .tar, .tar.gz and its kin): every file in them by its own reader (D40).
+
+What becomes what is in docs/decisions/0040.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from kmflow_orchestration.converters import media_types
+from kmflow_orchestration.converters.archives.entries import ENCRYPTED
+from kmflow_orchestration.converters.archives.faults import faults_of_a_file
+from kmflow_orchestration.converters.archives.kinds import how_sure
+from kmflow_orchestration.converters.archives.limits import ArchiveLimits
+from kmflow_orchestration.converters.archives.member_names import part_name
+from kmflow_orchestration.converters.archives.tables import (
+    MEMBERS,
+    Member,
+    MembersTable,
+    MemberTable,
+    located,
+    skipped,
+)
+from kmflow_orchestration.converters.archives.walk import ArchiveWalk, Fate, Visit
+from kmflow_orchestration.converters.converter_registry import ConverterRegistry
+from kmflow_orchestration.converters.interface import (
+    BlockKind,
+    ConversionWarning,
+    ConvertedTable,
+    OutputKind,
+    Source,
+    TextBlock,
+)
+from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError
+from kmflow_orchestration.file_hash import sha256_of
+
+_PACKED = ("gz", "bz2", "xz", "zst")
+
+
+class ArchiveConverter:
+    """Files in archives, also nested ones, each read by its own converter, and a list of them."""
+
+    name: ClassVar[str] = "archive"
+    version: ClassVar[str] = "1"
+    media_types: ClassVar[tuple[str, ...]] = (media_types.ZIP, media_types.TAR)
+    suffixes: ClassVar[tuple[str, ...]] = (
+        *(".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst"),
+        *(f".tar.{packed}" for packed in _PACKED),
+    )
+    output: ClassVar[OutputKind] = OutputKind.BOTH
+    priority: ClassVar[int] = 0
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        registry: Callable[[], ConverterRegistry],
+        limits: ArchiveLimits | None = None,
+    ) -> None:
+        """`registry` gives the converters of the files, this one among them."""
+        self._limits = limits or ArchiveLimits()
+        self._registry = registry
+
+    def detect(self, source: Source, head: bytes) -> float:
+        """By what archives begin with; documents that are zip files are none."""
+        return how_sure(source, head)
+
+    def options(self) -> Mapping[str, Any]:
+        return {}
+
+    def open_tables(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Sequence[ConvertedTable]:
+        """`members`, a row for each file, and the tables of all files that hold any.
+
+        A file that cannot be read is in `members` with the reason, and the others are read.
+
+        Raises:
+            CorruptInput: a damaged archive of which nothing can be listed, an empty one, or one
+                beyond the limits (`too_large_inside`).
+            PasswordRequiredError: all that is in it is behind a password.
+            MissingDependency: the reader of a file is not installed.
+        """
+        gathered = _Gathered(sha256_of(source.path), self._walk(source))
+        for visit in gathered.walk.visits():
+            gathered.take(visit)
+        gathered.check_passwords()
+        origin = Origin(self.name, self.version, gathered.archive_sha256)
+        members = MembersTable(gathered.members, origin, tuple(gathered.warnings))
+        return [members, *gathered.tables]
+
+    def open_text(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Iterator[TextBlock]:
+        """The text of every document, each below its path; what cannot be read has none."""
+        for visit in self._walk(source).visits():
+            blocks = _text_of(visit)
+            if blocks:
+                yield TextBlock(BlockKind.HEADING, visit.path, visit.path, visit.path)
+                yield from blocks
+
+    def _walk(self, source: Source) -> ArchiveWalk:
+        return ArchiveWalk(source.path, self._registry(), self.name, self._limits)
+
+
+class _Gathered:
+    """What is found while an archive is gone through."""
+
+    def __init__(self, archive_sha256: str, walk: ArchiveWalk) -> None:
+        self.archive_sha256 = archive_sha256
+        self.walk = walk
+        self.members: list[Member] = []
+        self.tables: list[MemberTable] = []
+        self.warnings: list[ConversionWarning] = []
+        self._parts = {MEMBERS}
+
+    def take(self, visit: Visit) -> None:
+        """Read the file, if somebody can, and note what became of it."""
+        tables: list[ConvertedTable] = []
+        pieces = 0
+        if visit.converter is not None and visit.source is not None:
+            try:
+                with faults_of_a_file():
+                    tables = _tables_of(visit)
+                pieces = len(_read_text(visit))
+            except CorruptInput as error:
+                fate = Fate.REFUSED if error.reason == ENCRYPTED else Fate.FAILED
+                visit = replace(visit, fate=fate, reason=error.reason, message=error.message)
+                tables = []
+        own = [self._named(table, visit) for table in tables]
+        self.tables += own
+        self.members.append(_member(visit, own, pieces))
+        self.warnings += [located(one, visit.path) for one in visit.warnings]
+        if visit.fate.is_loss:
+            self.warnings.append(skipped(visit))
+
+    def check_passwords(self) -> None:
+        """Raises PasswordRequiredError when nothing could be read for want of one."""
+        fates = {(one.fate, one.reason) for one in self.members if one.fate != Fate.IGNORED}
+        if fates == {(Fate.REFUSED.value, ENCRYPTED)}:
+            raise PasswordRequiredError(
+                "all files of the archive are behind a password", hint="unpack it, and pack it anew"
+            )
+
+    def _named(self, table: ConvertedTable, visit: Visit) -> MemberTable:
+        """An archive may hold two files of one name."""
+        part, number = part_name(visit.path, table.part), 2
+        while part in self._parts:
+            part, number = part_name(f"{visit.path} #{number}", table.part), number + 1
+        self._parts.add(part)
+        return MemberTable(
+            table,
+            part,
+            visit.path,
+            visit.archive,
+            visit.entry,
+            self.archive_sha256,
+            self.walk.folder,
+        )
+
+
+def _tables_of(visit: Visit) -> list[ConvertedTable]:
+    if visit.converter is None or visit.source is None:
+        return []
+    return list(visit.converter.open_tables(visit.source))
+
+
+def _text_of(visit: Visit) -> list[TextBlock]:
+    """The text of a file, none if its tables or the text itself cannot be read."""
+    try:
+        with faults_of_a_file():
+            # What `open_tables` says failed must not be here in part.
+            blocks = _read_text(visit)
+            if blocks:
+                _tables_of(visit)
+    except CorruptInput:
+        return []
+    return blocks
+
+
+def _read_text(visit: Visit) -> list[TextBlock]:
+    """All of it, or an error: never the part before a damaged place."""
+    if visit.converter is None or visit.source is None or not visit.converter.output.has_text:
+        return []
+    with faults_of_a_file():
+        return [
+            replace(block, location=f"{visit.path}: {block.location}".removesuffix(": "))
+            for block in visit.converter.open_text(visit.source)
+        ]
+
+
+def _member(visit: Visit, tables: Sequence[MemberTable], pieces: int) -> Member:
+    entry, converter = visit.entry, visit.converter
+    return Member(
+        visit.path,
+        visit.depth,
+        entry.size_bytes,
+        visit.archive.sha256_of(entry),
+        visit.media_type,
+        f"{converter.name}:{converter.version}" if converter is not None else "",
+        visit.fate.value,
+        visit.reason,
+        visit.message,
+        len(tables),
+        sum(table.receipt.rows_written for table in tables),
+        pieces,
+    )

@@ -1,0 +1,134 @@
+"""Tables of files in an archive, and the table of the files themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pyarrow as pa
+
+from kmflow_orchestration.converters.archives.entries import Entry
+from kmflow_orchestration.converters.archives.open_archive import OpenArchive
+from kmflow_orchestration.converters.archives.walk import TemporaryPlace, Visit
+from kmflow_orchestration.converters.interface import (
+    ColumnFact,
+    ConversionWarning,
+    ConvertedTable,
+    Receipt,
+)
+from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
+from kmflow_orchestration.converters.type_lattice import STRING, ColumnType
+
+MEMBERS = "members"
+MEMBER_SKIPPED = "member_skipped"
+# What a table's receipt says of the file it was read from.
+MEMBER, MEMBER_PART = "member", "member_part"
+MEMBER_SHA256, ARCHIVE_SHA256 = "member_sha256", "archive_sha256"
+ABOUT_MEMBERS = frozenset({MEMBER, MEMBER_PART, MEMBER_SHA256, ARCHIVE_SHA256})
+_COUNTS = ("depth", "size_bytes", "tables", "rows", "pieces")
+_COLUMNS = (
+    *("path", "depth", "size_bytes", "sha256", "archive_sha256", "media_type", "converter"),
+    *("fate", "reason", "message", "tables", "rows", "pieces"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of an archive, and what became of it."""
+
+    path: str
+    depth: int
+    size_bytes: int
+    sha256: str
+    media_type: str
+    converter: str
+    fate: str
+    reason: str = ""
+    message: str = ""
+    tables: int = 0
+    rows: int = 0
+    pieces: int = 0
+
+    def row(self, archive_sha256: str) -> list[str | None]:
+        values: dict[str, Any] = {
+            name: getattr(self, name) for name in _COLUMNS if name != ARCHIVE_SHA256
+        }
+        values[ARCHIVE_SHA256] = archive_sha256
+        return [str(values[name]) for name in _COLUMNS]
+
+
+class MembersTable(MemoryTable):
+    """Every file of an archive under its path in it, whatever became of it."""
+
+    def __init__(
+        self, members: Sequence[Member], origin: Origin, warnings: tuple[ConversionWarning, ...]
+    ) -> None:
+        rows = [member.row(origin.content_hash) for member in members]
+        super().__init__(MEMBERS, _COLUMNS, rows, origin, warnings)
+        self.members = tuple(members)
+
+    @property
+    def facts(self) -> tuple[ColumnFact, ...]:
+        """The same for every archive: a path of digits is text, too."""
+        return tuple(
+            fact if fact.name in _COUNTS else replace(fact, type=STRING) for fact in super().facts
+        )
+
+    def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
+        """See ConvertedTable."""
+        own = {fact.name: fact.type for fact in self.facts}
+        return super().batches({**own, **(types or {})})
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTable:
+    """A table of a file in an archive; the file comes to lie on disk while rows are read.
+
+    `place` is what the file lies in: it must not go before the table does.
+    """
+
+    table: ConvertedTable
+    part: str
+    path: str
+    archive: OpenArchive
+    entry: Entry
+    archive_sha256: str
+    place: TemporaryPlace = field(repr=False)
+
+    @property
+    def facts(self) -> tuple[ColumnFact, ...]:
+        return self.table.facts
+
+    @property
+    def receipt(self) -> Receipt:
+        """The counts of the file's reader; the hash is of the archive as it lies."""
+        told = self.table.receipt
+        about = {
+            MEMBER: self.path,
+            MEMBER_PART: self.table.part,
+            MEMBER_SHA256: self.archive.sha256_of(self.entry),
+            ARCHIVE_SHA256: self.archive_sha256,
+        }
+        return replace(told, content_hash=self.archive_sha256, options={**told.options, **about})
+
+    @property
+    def warnings(self) -> tuple[ConversionWarning, ...]:
+        return tuple(located(warning, self.path) for warning in self.table.warnings)
+
+    def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
+        """See ConvertedTable."""
+        with self.archive.on_disk(self.entry):
+            yield from self.table.batches(types)
+
+
+def located(warning: ConversionWarning, path: str) -> ConversionWarning:
+    """A warning about a file in an archive, which says in which."""
+    where = f"{path}: {warning.location}" if warning.location else path
+    return replace(warning, location=where)
+
+
+def skipped(visit: Visit) -> ConversionWarning:
+    """What to say of a file whose content is not in the result."""
+    message = f"{visit.message} ({visit.reason})"
+    return ConversionWarning(MEMBER_SKIPPED, message, visit.path or "the archive itself")

@@ -1,0 +1,105 @@
+"""Archives converted on their own: one folder of results, and what is missing told (row D40)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from kmflow_orchestration.errors import OutputExistsError
+from kmflow_orchestration.operations.convert.convert_file import convert_file
+from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.inspect_file import inspect_file, validate_file
+from kmflow_orchestration.operations.convert.options import conversion_options
+from kmflow_orchestration.operations.convert.verify_output import verify_output
+from kmflow_orchestration_tests.converters.archives.bundles import CSV, tarred, zipped
+from kmflow_orchestration_tests.operations.convert.conftest import names_in
+
+SOUND = {"a/loans.csv": CSV, "more.tgz": tarred({"people.csv": b"name\nAna\n"}, "gz")}
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    """Two tables, one of them in a nested archive, and no document."""
+    path = tmp_path / "in" / "delivery.zip"
+    path.parent.mkdir()
+    path.write_bytes(zipped(SOUND))
+    return path
+
+
+@pytest.fixture
+def unsound(sound: Path) -> Path:
+    """The same with a name that leads out."""
+    sound.write_bytes(zipped({**SOUND, "../x.csv": CSV}))
+    return sound
+
+
+def test_a_bundle_becomes_a_folder_of_tables_that_verifies(sound: Path, tmp_path: Path) -> None:
+    done = convert_file(sound, f"{tmp_path}/out/")
+
+    assert names_in(tmp_path / "out" / "delivery_parquet") == {
+        "_manifest.json",
+        "members.parquet",
+        "a_loans.csv.parquet",
+        "more.tgz!_people.csv.parquet",
+    }
+    assert done.missed == ()
+    people = tmp_path / "out" / "delivery_parquet" / "more.tgz!_people.csv.parquet"
+    assert pq.read_table(people).to_pydict() == {"name": ["Ana"]}
+    record = done.manifest.outputs[2]
+    assert record.receipt["options"]["member"] == "more.tgz!/people.csv"
+    assert record.receipt["options"]["archive_sha256"] == done.manifest.source_sha256
+    assert verify_output(people.parent).is_equal
+
+
+def test_the_same_bundle_gives_the_same_bytes(sound: Path, tmp_path: Path) -> None:
+    first, second = (convert_file(sound, f"{tmp_path}/{name}/") for name in ("one", "two"))
+
+    assert [one.sha256 for one in first.manifest.outputs] == [
+        one.sha256 for one in second.manifest.outputs
+    ]
+    with pytest.raises(OutputExistsError):
+        convert_file(sound, f"{tmp_path}/one/")
+
+
+def test_one_table_can_be_chosen_by_its_path(sound: Path, tmp_path: Path) -> None:
+    options = conversion_options({"tables": "a/*"})
+    done = convert_file(sound, f"{tmp_path}/out/", options)
+
+    assert [path.name for path in done.outputs] == ["delivery.parquet"]
+    assert done.manifest.left_out == ("members", "more.tgz!/people.csv")
+
+
+def test_what_was_refused_is_missed_also_by_a_second_batch(unsound: Path) -> None:
+    plan = plan_folder(unsound.parent)
+    first, second = (convert_folder(plan, parallel=1) for _ in range(2))
+
+    assert [one.status.value for one in (*first.files, *second.files)] == ["converted", "unchanged"]
+    assert first.files[0].missed == second.files[0].missed
+    assert first.files[0].missed[0].startswith("../x.csv: its name leads out of the archive")
+    assert not second.is_whole()
+
+
+def test_info_lists_the_files_of_a_bundle(unsound: Path) -> None:
+    found = inspect_file(unsound)
+
+    assert [(one.path, one.fate, one.rows) for one in found.members] == [
+        ("../x.csv", "refused", 0),
+        ("a/loans.csv", "converted", 2),
+        ("more.tgz", "opened", 0),
+        ("more.tgz!/people.csv", "converted", 1),
+    ]
+    assert [table.part for table in found.tables] == ["a/loans.csv", "more.tgz!/people.csv"]
+    assert json.loads(json.dumps(found.as_dict()))["members"][0]["reason"] == "unsafe_name"
+
+
+def test_a_bundle_is_sound_if_all_its_files_are(sound: Path) -> None:
+    assert validate_file(sound, deep=True).is_valid
+
+    sound.write_bytes(zipped({**SOUND, "x.json": b'[{"a": '}))
+    found = validate_file(sound)
+    assert not found.is_valid
+    assert found.message.startswith("1 files in it are not sound, first x.json: ")
