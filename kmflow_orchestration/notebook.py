@@ -140,8 +140,6 @@ batch_convert_folder = batch_convert
 def _path_of(done: Conversion) -> str:
     if len(done.outputs) == 1:
         return str(done.outputs[0])
-    if all(one.is_document for one in done.manifest.outputs):
-        return str(done.outputs[-1])
     return str(done.outputs[0].parent)
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from kmflow_orchestration.clock import Clock, SystemClock, iso
-from kmflow_orchestration.converters.interface import ConversionWarning
+from kmflow_orchestration.converters.interface import ConversionWarning, OutputKind
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import OutputExistsError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import (
     Layout,
+    Target,
     format_of,
     lay_out,
     target_of,
@@ -116,6 +117,10 @@ def convert_file(
     converter, warnings = find_converter(found, registry or default_converters())
     progress.at("read", 0, 1, "files", found.file_name)
     opened = open_source(found, converter, chosen, warnings)
+    if _fits_one_table_only(opened, chosen, target, file_format):
+        # As if it had been asked for: what is verified later is the same.
+        chosen = replace(chosen, tables=(opened.main,))
+        opened = opened.only(opened.main)
     parts = parts_of(opened, replace(chosen, format_type=file_format))
     layout = lay_out(found.path, converter.name, target, [part.wanted for part in parts])
     if chosen.force:
@@ -128,6 +133,15 @@ def convert_file(
         manifest = recorded.manifest(layout, planned)
         return Conversion(found.path, layout.files, layout.manifest, manifest, is_dry_run=True)
     return _converted(layout, parts, recorded, progress, keep_equal=keep_equal and not chosen.force)
+
+
+def _fits_one_table_only(
+    opened: OpenSource, options: ConversionOptions, target: Target, file_format: str
+) -> bool:
+    """Whether a document goes into a named file: that holds its text, or the table of its text."""
+    is_document = opened.main and opened.converter.output is OutputKind.TEXT
+    is_file = target.path is not None and file_format != "txt"
+    return bool(is_document and is_file and not options.tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +189,8 @@ def _warnings(opened: OpenSource) -> Iterator[ConversionWarning]:
     yield from opened.warnings
     for table in opened.tables:
         yield from table.warnings
-        if not table.receipt.rows_written:
+        is_text = opened.main and table.part == opened.main
+        if not table.receipt.rows_written and not is_text:
             text = "there is a header and no row"
             yield ConversionWarning(NO_ROWS, text, table.part)
     if opened.blocks == ():

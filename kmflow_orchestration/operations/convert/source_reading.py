@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from kmflow_orchestration.converters.interface import (
     ConvertedTable,
     Converter,
     OutputKind,
+    ReadsDocuments,
     Source,
     TextBlock,
 )
@@ -44,7 +45,10 @@ _ENCRYPTED = "encrypted"
 
 @dataclass(frozen=True, slots=True)
 class OpenSource:
-    """A source read to its end once: its tables, and the blocks of its text."""
+    """A source read to its end once: its tables, and the blocks of its text.
+
+    `main` names the table that holds the text of a document; '' for other sources.
+    """
 
     source: Source
     converter: Converter
@@ -54,6 +58,13 @@ class OpenSource:
     warnings: tuple[ConversionWarning, ...]
     sha256: str
     state: tuple[int, int]
+    main: str = ""
+
+    def only(self, part: str) -> OpenSource:
+        """With one table; the others count as not asked for."""
+        others = tuple(table.part for table in self.tables if table.part != part)
+        kept = tuple(table for table in self.tables if table.part == part)
+        return replace(self, tables=kept, left_out=(*self.left_out, *others))
 
     @property
     def size_bytes(self) -> int:
@@ -111,12 +122,17 @@ def open_source(
     given = reader_options(options, converter.options(), converter.name)
     before = _state(source.path)
     tables: tuple[ConvertedTable, ...] = ()
-    blocks = None
+    blocks: tuple[TextBlock, ...] | None = None
+    main, told = "", tuple(warnings)
     with naming_faults(source):
         with _naming_options(given):
             if converter.output is not OutputKind.TEXT:
                 tables = tuple(converter.open_tables(source, given or None))
-            if converter.output is not OutputKind.TABLES:
+            if isinstance(converter, ReadsDocuments):
+                reading = converter.read_document(source, given or None)
+                blocks, main, told = reading.blocks, reading.main, (*told, *reading.warnings)
+                tables = (*reading.tables, *tables)
+            elif converter.output is not OutputKind.TABLES:
                 blocks = tuple(converter.open_text(source, given or None))
         sha256 = tables[0].receipt.content_hash if tables else sha256_of(source.path)
     chosen = _chosen(tables, options, converter)
@@ -126,9 +142,10 @@ def open_source(
         chosen,
         blocks,
         tuple(table.part for table in tables if table not in chosen),
-        tuple(warnings),
+        told,
         sha256,
         before,
+        main,
     )
     opened.check_unchanged()
     return opened
