@@ -26,6 +26,7 @@ from kmflow_orchestration.extras import MODULES
 from kmflow_orchestration.operations.convert.options import OPTIONS
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.converters.dbase_files import FieldSpec, dbf_bytes
+from kmflow_orchestration_tests.converters.documents.page_samples import pdf
 
 COMMAND = "from kmflow_orchestration.cli.main import run; run()"
 WITH_THE_EXTRA_ALONE = """
@@ -128,6 +129,32 @@ def test_each_refusal_has_its_code_and_says_why(
     assert told in outcome.err
     assert outcome.out == ""
     assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("pages", ["abc", "3-1", "9", "2-9"])
+def test_pages_that_are_not_there_are_a_usage_error(
+    kmflow: Kmflow, tmp_path: Path, pages: str
+) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf())
+
+    outcome = kmflow("convert", "a.pdf", "-p", pages)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "pages" in outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
+
+
+def test_pages_of_a_pdf_are_chosen_and_marked(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf(has_damaged_page=True))
+
+    chosen = kmflow("convert", "a.pdf", "a.txt", "-p", "-2", "-m")
+    damaged = kmflow("convert", "a.pdf")
+
+    assert chosen.code == 0, chosen.err
+    assert (tmp_path / "a.txt").read_text().startswith("--- Page 1 ---\n\nTariff\nAll rates")
+    assert damaged.code == 1
+    assert "not in the result: page 4: the page is damaged" in damaged.err
+    assert pq.read_table(tmp_path / "a_parquet" / "pages.parquet").num_rows == 4
 
 
 def test_what_is_there_is_refused_until_force(kmflow: Kmflow, loans: Path) -> None:
