@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from kmflow_orchestration.errors import DataLossError
+from kmflow_orchestration.operations.convert.contained_files import convert_contained
 from kmflow_orchestration.operations.convert.convert_file import Conversion
 from kmflow_orchestration.operations.convert.convert_file import convert_file as _convert
 from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, convert_folder
@@ -88,8 +89,8 @@ def convert_file(
 ) -> str:
     """Convert one file; the path of the result, which is a folder for several tables.
 
-    `auto` makes Parquet of tables, and of a document its text and Parquet of its pieces, whose
-    path is given. `tell` hears (stage, done, total, unit, message).
+    `auto` makes Parquet of tables, and of a document its text and tables in a folder. `tell`
+    hears (stage, done, total, unit, message).
 
     Raises:
         DatabricksConversionError: or one of its kinds. DataLossError when the result lacks
@@ -97,9 +98,11 @@ def convert_file(
     """
     chosen = conversion_options({**options, "format_type": format_type})
     done = _convert(input_path, output_path, chosen, tell=tell)
-    if done.missed and not chosen.allow_skip:
+    inner = convert_contained(done, chosen)
+    missed = [*done.missed, *filter(None, (one.problem for one in inner))]
+    if missed and not chosen.allow_skip:
         raise DataLossError(
-            f"{_path_of(done)} lacks something of the source: {'; '.join(done.missed)}",
+            f"{_path_of(done)} lacks something of the source: {'; '.join(missed)}",
             hint="allow_skip=True accepts that",
         )
     return _path_of(done)

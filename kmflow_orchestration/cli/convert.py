@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from kmflow_orchestration.cli.conversion_options import (
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_text
 
 if TYPE_CHECKING:
+    from kmflow_orchestration.operations.convert.contained_files import ContainedOutcome
     from kmflow_orchestration.operations.convert.convert_file import Conversion
 
 
@@ -44,6 +46,7 @@ def convert(
 
     import_arrow()
     from kmflow_orchestration.cli.conversion_progress import conversion_progress
+    from kmflow_orchestration.operations.convert.contained_files import convert_contained
     from kmflow_orchestration.operations.convert.convert_file import convert_file
     from kmflow_orchestration.operations.convert.options import conversion_options
 
@@ -51,12 +54,15 @@ def convert(
         options = conversion_options(given)
         with conversion_progress(quiet=quiet or as_json) as tell:
             done = convert_file(source, output, options, tell=tell, dry_run=dry_run)
+            inner = convert_contained(done, options)
     if as_json:
-        show_json(done.as_dict())
+        show_json({**done.as_dict(), "contained": [asdict(one) for one in inner]})
     elif not quiet:
         _tell(done)
-    if done.missed and not options.allow_skip:
-        for one in done.missed:
+        _tell_contained(inner)
+    missed = [*done.missed, *filter(None, (one.problem for one in inner))]
+    if missed and not options.allow_skip:
+        for one in missed:
             complain(f"not in the result: {one}")
         complain("the result lacks something of the source", hint="--allow-skip accepts that")
         raise typer.Exit(1)
@@ -74,3 +80,12 @@ def _tell(done: Conversion) -> None:
     for part in done.manifest.left_out:
         say(f"left out, as it was not asked for: {part}")
     say(f"{len(done.outputs)} file(s) {made}; {done.manifest_path} tells all about them")
+
+
+def _tell_contained(inner: Sequence[ContainedOutcome]) -> None:
+    for one in inner:
+        show_text(f"{one.path}: taken out\n")
+        for output in one.outputs:
+            show_text(f"{output}: made of it\n")
+        if one.message and not one.problem:
+            say(f"{one.path} stays as it is: {one.message}")

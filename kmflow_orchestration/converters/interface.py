@@ -174,6 +174,15 @@ class DocumentReading:
     warnings: tuple[ConversionWarning, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ContainedFile:
+    """A file inside another, such as an attachment; its name is somebody else's."""
+
+    name: str
+    sha256: str
+    content: bytes = field(repr=False)
+
+
 class OutputKind(StrEnum):
     """What a converter makes of its source."""
 
@@ -253,4 +262,13 @@ class ReadsDocuments(Protocol):
         Raises:
             CorruptInput: as `open_text` does.
         """
+        ...
+
+
+@runtime_checkable
+class ContainsFiles(Protocol):
+    """A converter whose sources hold files that are evidence of their own."""
+
+    def contained_files(self, source: Source) -> Iterator[ContainedFile]:
+        """In their order, one in memory at a time. Raises CorruptInput as `open_text` does."""
         ...

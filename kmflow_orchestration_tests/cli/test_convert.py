@@ -27,6 +27,7 @@ from kmflow_orchestration.operations.convert.options import OPTIONS
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.converters.dbase_files import FieldSpec, dbf_bytes
 from kmflow_orchestration_tests.converters.documents.page_samples import pdf
+from kmflow_orchestration_tests.operations.convert.test_contained_files import mail_with
 
 COMMAND = "from kmflow_orchestration.cli.main import run; run()"
 WITH_THE_EXTRA_ALONE = """
@@ -155,6 +156,18 @@ def test_pages_of_a_pdf_are_chosen_and_marked(kmflow: Kmflow, tmp_path: Path) ->
     assert damaged.code == 1
     assert "not in the result: page 4: the page is damaged" in damaged.err
     assert pq.read_table(tmp_path / "a_parquet" / "pages.parquet").num_rows == 4
+
+
+def test_attachments_are_taken_out_and_told(kmflow: Kmflow, tmp_path: Path) -> None:
+    files = (("loans.csv", b"id\n1\n"), ("noise.bin", bytes(range(256))))
+    (tmp_path / "a.eml").write_bytes(mail_with(*files))
+
+    outcome = kmflow("convert", "a.eml", "--extract-attachments")
+
+    assert outcome.code == 0, outcome.err
+    assert "a_attachments/loans.csv: taken out" in outcome.out
+    assert "a_attachments/noise.bin stays as it is" in outcome.err
+    assert (tmp_path / "a_attachments" / "loans.parquet").is_file()
 
 
 def test_what_is_there_is_refused_until_force(kmflow: Kmflow, loans: Path) -> None:

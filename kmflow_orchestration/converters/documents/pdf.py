@@ -134,7 +134,7 @@ class PdfConverter(TextConverter):
         of_pages = [block for block in blocks if page_of(block.location) is not None]
         shown = [block for block in of_pages if not (block.flags or block.style == _MARK)]
         links = [link for page in pages for link in page.links]
-        beside = (
+        beside: tuple[tuple[str, Columns, list[tuple[object, ...]]], ...] = (
             ("outline", _OUTLINE, [(one.level, one.title, one.page) for one in outline]),
             ("links", _LINK, [(one.page, one.address, one.to_page) for one in links]),
             ("attachments", _FILE, [(one.name, one.size_bytes, one.sha256) for one in attached]),
@@ -144,7 +144,7 @@ class PdfConverter(TextConverter):
             (
                 documents_table(shown, about, origin),
                 declared_table("pages", _PAGE, map(_row, pages), origin),
-                *(declared_table(*one, origin) for one in beside if one[2]),
+                *(declared_table(*one, origin) for one in beside if one[-1]),
             ),
             "pages",
             tuple(_failed(pages)),

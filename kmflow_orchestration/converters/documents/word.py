@@ -197,7 +197,8 @@ class _Document:
     def _table(self, element: Any) -> Iterator[TextBlock]:
         self._tables += 1
         place = f"table {self._tables}"
-        rows, beside = [], Line()
+        rows: list[list[str]] = []
+        beside = Line()
         has_header = False
         for row in _rows(element):
             # Such a row stands again on each page that the table goes on to.

@@ -46,12 +46,13 @@ _EMPTY_SKIPS = frozenset({"sheet_skipped", "blank_rows"})
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What became of one file. `manifest` is None, and nothing was written, in a dry run."""
+    """What became of one file; in a dry run what would. `base` is the result without an end."""
 
     source: Path
     outputs: tuple[Path, ...]
     manifest_path: Path
     manifest: Manifest
+    base: Path
     is_dry_run: bool = False
 
     @property
@@ -98,11 +99,13 @@ def convert_file(
     dry_run: bool = False,
     stem: str = "",
     keep_equal: bool = False,
+    parent_sha256: str = "",
 ) -> Conversion:
     """Convert one file; without `output` the result lies beside it.
 
     A fault leaves what was there before, and nothing else. `stem` names the result otherwise than
-    the source; `keep_equal` takes an existing output that holds the very bytes as its own.
+    the source; `keep_equal` takes an existing output that holds the very bytes as its own;
+    `parent_sha256` is noted as the hash of what the source was taken out of.
 
     Raises:
         DatabricksConversionError: or one of its kinds; what was wrong and what to do.
@@ -127,12 +130,17 @@ def convert_file(
         layout.check_kinds()
     elif not keep_equal:
         layout.check_free()
-    recorded = _Recording(opened, chosen, file_format, clock or SystemClock())
+    recorded = _Recording(opened, chosen, file_format, clock or SystemClock(), parent_sha256)
     if dry_run:
         planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
         manifest = recorded.manifest(layout, planned)
-        return Conversion(found.path, layout.files, layout.manifest, manifest, is_dry_run=True)
-    return _converted(layout, parts, recorded, progress, keep_equal=keep_equal and not chosen.force)
+        return Conversion(
+            found.path, layout.files, layout.manifest, manifest, target.base, is_dry_run=True
+        )
+    manifest = _converted(
+        layout, parts, recorded, progress, keep_equal=keep_equal and not chosen.force
+    )
+    return Conversion(found.path, layout.files, layout.manifest, manifest, target.base)
 
 
 def _fits_one_table_only(
@@ -152,6 +160,7 @@ class _Recording:
     options: ConversionOptions
     file_format: str
     clock: Clock
+    parent_sha256: str = ""
 
     @property
     def file_metadata(self) -> dict[str, str]:
@@ -182,6 +191,7 @@ class _Recording:
             tuple(outputs),
             opened.left_out,
             tuple(_warnings(opened)),
+            parent_sha256=self.parent_sha256,
         )
 
 
@@ -204,7 +214,7 @@ def _converted(
     progress: Progress,
     *,
     keep_equal: bool,
-) -> Conversion:
+) -> Manifest:
     opened = recording.opened
     beside = layout.folder.parent if layout.folder is not None else layout.manifest.parent
     with work_folder(beside, opened.size_bytes, recording.clock.now()) as work:
@@ -234,7 +244,7 @@ def _converted(
             _check_equal(layout, manifest)
         put_in_place(work, layout, manifest.as_text())
     progress.at("clean", 1, 1, "files", opened.source.file_name)
-    return Conversion(opened.source.path, layout.files, layout.manifest, manifest)
+    return manifest
 
 
 def _check_equal(layout: Layout, manifest: Manifest) -> None:

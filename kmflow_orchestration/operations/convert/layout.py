@@ -30,6 +30,11 @@ class Target:
         """The folder that gets the result, and that the work is done in."""
         return self.folder if self.path is None else self.path.parent
 
+    @property
+    def base(self) -> Path:
+        """Where the result goes and how it begins, without an end."""
+        return self.folder / self.stem if self.path is None else self.path.with_suffix("")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

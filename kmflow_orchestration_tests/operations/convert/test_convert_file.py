@@ -210,8 +210,16 @@ def test_a_document_becomes_its_text_and_tables(tmp_path: Path) -> None:
         done.outputs[0].read_text().endswith("Risk\n\nTwo words.\n\n" + NOTES[NOTES.index("|") :])
     )
     assert pq.read_table(done.outputs[2]).to_pylist()[2] == {
-        **{"seq": 3, "kind": "paragraph", "level": None, "style": None, "text": "Two words."},
-        **{"heading": "Risk", "page": None, "location": "line 8", "flags": None, "table": None},
+        "seq": 3,
+        "kind": "paragraph",
+        "level": None,
+        "style": None,
+        "text": "Two words.",
+        "heading": "Risk",
+        "page": None,
+        "location": "line 8",
+        "flags": None,
+        "table": None,
     }
     assert pq.read_table(done.outputs[2]).column("table").to_pylist()[3:] == ["table_1"]
     assert pq.read_table(done.outputs[3]).to_pylist() == [
