@@ -27,6 +27,7 @@ from kmflow_orchestration.operations.convert.options import OPTIONS
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.converters.dbase_files import FieldSpec, dbf_bytes
 from kmflow_orchestration_tests.converters.documents.page_samples import pdf
+from kmflow_orchestration_tests.evidence_samples import ole
 from kmflow_orchestration_tests.operations.convert.test_contained_files import mail_with
 
 COMMAND = "from kmflow_orchestration.cli.main import run; run()"
@@ -112,6 +113,8 @@ def test_a_dry_run_leaves_nothing(kmflow: Kmflow, loans: Path) -> None:
         (["unknown.bin"], 2, "no converter reads unknown.bin"),
         (["empty.csv"], 1, "empty.csv is empty"),
         (["broken.xlsx"], 1, "KM-INTAKE-002"),
+        (["old.doc"], 3, "soffice --headless --convert-to docx 'old.doc'"),
+        (["old.pptx"], 3, "soffice --headless --convert-to pptx 'old.pptx'"),
     ],
     ids=str,
 )
@@ -122,6 +125,8 @@ def test_each_refusal_has_its_code_and_says_why(
     (tmp_path / "empty.csv").touch()
     (tmp_path / "unknown.bin").write_bytes(bytes(range(256)))
     (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+    (tmp_path / "old.doc").write_bytes(ole("WordDocument"))
+    (tmp_path / "old.pptx").write_bytes(ole("PowerPoint Document"))
     before = set(tmp_path.iterdir())
 
     outcome = kmflow("convert", *(one.format(loans=loans) for one in arguments))

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from kmflow_orchestration.converters.content_look import HEAD_BYTES, Container, container_of
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.failures import DISK_FAULTS, FAILED
 from kmflow_orchestration.converters.interface import (
@@ -41,6 +42,11 @@ from kmflow_orchestration.operations.convert.options import (
 from kmflow_orchestration.operations.convert.output_tables import Rows
 
 _ENCRYPTED = "encrypted"
+_OLE = b"\xd0\xcf\x11\xe0"
+_LEGACY = {
+    Container.DOC: ("a Word document", "docx"),
+    Container.PPT: ("a PowerPoint presentation", "pptx"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +100,33 @@ def find_converter(
 
     Raises:
         UnsupportedFormatError: nobody does.
+        MissingDependency: it is of a kind that another program must turn into one of ours first.
         CorruptInput: the content is not what its name says, nor anything else that is known.
     """
     with naming_faults(source):
         if not source.path.stat().st_size:
             raise CorruptInput(f"{source.file_name} is empty", reason="empty")
+        _check_not_legacy(source)
         found = detect(source, registry)
     if found.converter is None:
         raise UnsupportedFormatError(
             f"no converter reads {source.file_name}", hint="`kmflow formats` lists what is read"
         )
     return found.converter, found.warnings
+
+
+def _check_not_legacy(source: Source) -> None:
+    """By content: a `.docx` of that name alone is none."""
+    with source.path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    found = container_of(source.path, head) if head.startswith(_OLE) else None
+    if found in _LEGACY:
+        kind, modern = _LEGACY[found]
+        raise MissingDependency(
+            f"{source.file_name} is {kind} of before 2007, which nothing here reads",
+            hint="LibreOffice turns it into one that is read: "
+            f"soffice --headless --convert-to {modern} '{source.file_name}'",
+        )
 
 
 def open_source(
