@@ -40,6 +40,16 @@ def fragment_id(item: str, ordinal: int, parser_version: str) -> str:
     return _id("fragment", item, ordinal, parser_version)
 
 
+def entity_id(group: str, engagement: str, entity_type: str, key: str) -> str:
+    """What texts of an engagement name, whichever of them does; `key` is its name in lower case."""
+    return _id("entity", group, engagement, entity_type, key)
+
+
+def extracted_entity_id(fragment: str, entity: str) -> str:
+    """The row that says that a fragment names an entity."""
+    return _id("extracted_entity", fragment, entity)
+
+
 def quality_event_id(item: str) -> str:
     """The quality event written when an item is first published."""
     return _id("quality_event", item)

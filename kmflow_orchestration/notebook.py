@@ -22,7 +22,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from kmflow_orchestration.errors import DataLossError
 from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
-from kmflow_orchestration.operations.convert.convert_file import convert_file as _convert
+from kmflow_orchestration.operations.convert.contained_files import convert_whole as _convert
 from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, convert_folder
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.one_process import Limits
@@ -92,10 +92,10 @@ def convert_file(
 ) -> str:
     """Convert one file; the path of the result, which is a folder for several tables.
 
-    `auto` makes Parquet of tables, and of a document its text and Parquet of its pieces, whose
-    path is given. `tell` hears (stage, done, total, unit, message). In a notebook the file is read
-    in a process of its own that may take `timeout` seconds and `max_memory` megabytes, by default
-    an hour and 2048; in a script, which that process imports, only if one of them is given.
+    `auto` makes Parquet of tables, and of a document its text and tables in a folder. `tell`
+    hears (stage, done, total, unit, message). In a notebook the file is read in a process of its
+    own that may take `timeout` seconds and `max_memory` megabytes, by default an hour and 2048; in
+    a script, which that process imports, only if one of them is given.
 
     Raises:
         DatabricksConversionError: or one of its kinds. DataLossError when the result lacks
@@ -104,7 +104,7 @@ def convert_file(
     chosen = conversion_options({**options, "format_type": format_type})
     limits = _limits(timeout, max_memory)
     if limits is None:
-        done = _convert(input_path, output_path, chosen, tell=tell).as_dict()
+        done = _convert(input_path, output_path, chosen, tell=tell)
     else:
         with kept_process(limits) as process:
             done = convert_apart(process, input_path, output_path, chosen, tell=tell)
@@ -162,11 +162,7 @@ def _limits(timeout: float | None, max_memory: int | None) -> Limits | None:
 
 def _path_of(done: Mapping[str, Any]) -> str:
     outputs = done["outputs"]
-    if len(outputs) == 1:
-        return str(outputs[0])
-    if all(one["is_document"] for one in done["manifest"]["outputs"]):
-        return str(outputs[-1])
-    return str(Path(outputs[0]).parent)
+    return str(outputs[0] if len(outputs) == 1 else Path(outputs[0]).parent)
 
 
 def _result(one: FileOutcome, *, allow_skip: bool) -> FileResult:

@@ -38,6 +38,7 @@ DEPENDENCIES = {
     "bronze/bronze_evidence": {"evidence/evidence_files"},
     "bronze/bronze_datasets": {"evidence/evidence_files"},
     "silver/silver_evidence_fragments": {"bronze/bronze_evidence", "bronze/bronze_datasets"},
+    "silver/silver_extracted_entities": {"bronze/bronze_evidence", "bronze/bronze_datasets"},
     "silver/silver_quality_events": {"bronze/bronze_evidence", "bronze/bronze_datasets"},
     "gold/gold_quality_score_history": {"silver/silver_quality_events"},
     "profiles/profile_run": {"bronze/bronze_datasets"},
@@ -68,11 +69,13 @@ CHECKS = {
     "evidence/unity_catalog_registration": {"all_registered"},
     "bronze/bronze_evidence": {"bronze_equals_evidence"},
     "bronze/bronze_datasets": {"no_loss"},
+    "silver/silver_evidence_fragments": {"every_document_has_text"},
     "profiles/profile_results": {"profile_run_succeeded"},
     "profiles/hygiene_issues": {f"rule_{rule.id}_{rule.name.lower()}" for rule in RULES},
 }
 AUTOMATED = {
     "silver/silver_evidence_fragments",
+    "silver/silver_extracted_entities",
     "silver/silver_quality_events",
     "gold/gold_quality_score_history",
 }

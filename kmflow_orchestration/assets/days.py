@@ -5,7 +5,7 @@ are recorded, the step fails with the others named, and nothing is lost.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -21,10 +21,15 @@ from kmflow_orchestration.resources.failures import failing_as_dagster
 
 @dataclass(frozen=True, slots=True)
 class DayReport:
-    """What one day's work says about itself."""
+    """What one day's work says about itself; `beside` about the assets that it makes as well."""
 
     metadata: Mapping[str, Any]
     checks: tuple[dg.AssetCheckResult, ...] = ()
+    beside: Mapping[dg.AssetKey, Mapping[str, Any]] = field(default_factory=dict)
+
+    def about(self, main: dg.AssetKey) -> Mapping[dg.AssetKey, Mapping[str, Any]]:
+        """All assets of the work, `main` first."""
+        return {main: self.metadata, **self.beside}
 
 
 DayWork = Callable[[GroupContext, date], DayReport]
@@ -38,8 +43,11 @@ def materialize_days(
     work: DayWork,
     *,
     about_failure: AboutFailure = lambda _: {},
+    key: dg.AssetKey | None = None,
 ) -> DayEvents:
     """Do `work` for each day of the run's one group; `about_failure` tells what a failure left.
+
+    `key` is the main one of a step that makes several assets.
 
     Raises:
         dg.Failure: some day failed; retried by Dagster only if trying again can help all of them.
@@ -47,6 +55,7 @@ def materialize_days(
     with failing_as_dagster():
         target = split_days(context.partition_keys)
         group = kmflow.for_group(target.group)
+    main = key or context.asset_key
     reports: dict[date, DayReport] = {}
     failures: dict[date, KmflowError] = {}
     for day in target.days:
@@ -57,12 +66,18 @@ def materialize_days(
             failures[day] = error
     if failures:
         # Yielded, not logged: what a step has logged is lost when it fails.
-        yield from _records(context, target.group, reports)
+        yield from _records(main, target.group, reports)
         raise _failure(target.group, failures, _left(context, group, about_failure))
+    others: dict[dg.AssetKey, None] = {}
     for day, report in reports.items():
-        shown = clean_metadata(report.metadata)  # added here, so that no event carries it
-        context.add_asset_metadata(shown, partition_key=day_key(target.group, day))
-    yield dg.MaterializeResult(check_results=_joined(reports.values()))
+        others |= dict.fromkeys(report.beside)
+        for one, metadata in report.about(main).items():
+            shown = clean_metadata(metadata)  # added here, so that no event carries it
+            partition = day_key(target.group, day)
+            context.add_asset_metadata(shown, asset_key=one, partition_key=partition)
+    yield dg.MaterializeResult(asset_key=main, check_results=_joined(reports.values()))
+    for one in others:
+        yield dg.MaterializeResult(asset_key=one)
 
 
 def _left(
@@ -77,14 +92,13 @@ def _left(
 
 
 def _records(
-    context: dg.AssetExecutionContext, group: str, reports: Mapping[date, DayReport]
+    main: dg.AssetKey, group: str, reports: Mapping[date, DayReport]
 ) -> Iterator[dg.AssetMaterialization]:
     for day, report in reports.items():
-        yield dg.AssetMaterialization(
-            asset_key=context.asset_key,
-            partition=day_key(group, day),
-            metadata=dict(report.metadata),
-        )
+        for one, metadata in report.about(main).items():
+            yield dg.AssetMaterialization(
+                asset_key=one, partition=day_key(group, day), metadata=dict(metadata)
+            )
 
 
 def _failure(

@@ -135,3 +135,9 @@ def _tell(done: Mapping[str, Any]) -> None:
         say(f"left out, as it was not asked for: {part}")
     made = "would be made" if done["dry_run"] else "made"
     say(f"{len(done['outputs'])} file(s) {made}; {done['manifest_path']} tells all about them")
+    for one in done["contained"]:
+        show_text(f"{one['path']}: taken out\n")
+        for output in one["outputs"]:
+            show_text(f"{output}: made of it\n")
+        if one["message"] and not one["problem"]:
+            say(f"{one['path']} stays as it is: {one['message']}")

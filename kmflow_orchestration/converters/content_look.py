@@ -41,6 +41,8 @@ class Container(StrEnum):
     ODT = "odt"
     VSDX = "vsdx"
     MSG = "msg"
+    DOC = "doc"
+    PPT = "ppt"
     ENCRYPTED = "encrypted"
     ZIP = "zip"
     OLE = "ole"
@@ -59,6 +61,8 @@ _STREAMS = (
     ("Workbook", Container.XLS),
     ("Book", Container.XLS),
     ("__properties_version1.0", Container.MSG),
+    ("WordDocument", Container.DOC),
+    ("PowerPoint Document", Container.PPT),
 )
 _OPEN_DOCUMENT = {b"spreadsheet": Container.ODS, b"text": Container.ODT}
 

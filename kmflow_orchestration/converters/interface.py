@@ -171,7 +171,9 @@ class TextBlock:
     """A piece of text in reading order, under the `heading` it stands below ('' before any).
 
     `location` says where in the source it begins, such as `line 12` or `page 3`. `flags` are words
-    for what a reader of the text should know, such as `hidden` or `needs_ocr`.
+    for what a reader of the text should know, such as `hidden` or `needs_ocr`. `level` is 1 and up
+    for headings that have one, `style` the document's own word for how the text looks. Of a table
+    `rows` are the cells, and `has_header` says that the document marks the first as their header.
     """
 
     kind: BlockKind
@@ -179,6 +181,32 @@ class TextBlock:
     heading: str = ""
     location: str = ""
     flags: tuple[str, ...] = ()
+    level: int = 0
+    style: str = ""
+    rows: tuple[tuple[str, ...], ...] = ()
+    has_header: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReading:
+    """All of a document: its text in order, and tables about it and out of it.
+
+    `main` names the table that holds the text, such as `blocks` or `pages`.
+    """
+
+    blocks: tuple[TextBlock, ...]
+    tables: tuple[ConvertedTable, ...]
+    main: str
+    warnings: tuple[ConversionWarning, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainedFile:
+    """A file inside another, such as an attachment; its name is somebody else's."""
+
+    name: str
+    sha256: str
+    content: bytes = field(repr=False)
 
 
 class OutputKind(StrEnum):
@@ -268,4 +296,28 @@ class DescribesDocuments(Protocol):
         Raises:
             CorruptInput: as `open_text` does.
         """
+        ...
+
+
+@runtime_checkable
+class ReadsDocuments(Protocol):
+    """A converter that gives a document as tables, too."""
+
+    def read_document(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> DocumentReading:
+        """The text as `open_text` gives it, with what stands about it in tables.
+
+        Raises:
+            CorruptInput: as `open_text` does.
+        """
+        ...
+
+
+@runtime_checkable
+class ContainsFiles(Protocol):
+    """A converter whose sources hold files that are evidence of their own."""
+
+    def contained_files(self, source: Source) -> Iterator[ContainedFile]:
+        """In their order, one in memory at a time. Raises CorruptInput as `open_text` does."""
         ...

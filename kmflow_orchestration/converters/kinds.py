@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from kmflow_orchestration.converters.document_tables import document_reading
 from kmflow_orchestration.converters.interface import (
     ConvertedTable,
+    DescribesDocuments,
+    DocumentReading,
     OutputKind,
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.file_hash import sha256_of
 
 
 class _WithoutOptions:
@@ -35,11 +40,30 @@ class TableConverter(_WithoutOptions):
 
 
 class TextConverter(_WithoutOptions):
-    """Makes text, and no tables."""
+    """Makes text. Tables of a document are for files; a group's datasets have none of them."""
 
+    name: ClassVar[str]
+    version: ClassVar[str]
     output: ClassVar[OutputKind] = OutputKind.TEXT
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Sequence[ConvertedTable]:
         return ()
+
+    def open_text(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Iterator[TextBlock]:
+        """See Converter."""
+        raise NotImplementedError
+
+    def origin(self, source: Source) -> Origin:
+        return Origin(self.name, self.version, sha256_of(source.path))
+
+    def read_document(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> DocumentReading:
+        """See ReadsDocuments."""
+        blocks = list(self.open_text(source, options))
+        about = self.properties(source) if isinstance(self, DescribesDocuments) else {}
+        return document_reading(blocks, about, self.origin(source))

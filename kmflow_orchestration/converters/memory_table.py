@@ -42,18 +42,21 @@ class MemoryTable:
         origin: Origin,
         warnings: tuple[ConversionWarning, ...] = (),
         *,
-        options: Mapping[str, str] | None = None,
+        types: Mapping[str, ColumnType] | None = None,
+        read_as: Mapping[str, str] | None = None,
     ) -> None:
+        """`types` are those of columns that have the same in every source, by header."""
         self._part = part
-        self._options = options or {}
         self._rows = [[cell or None for cell in row] for row in rows]
         self._origin = origin
         self._warnings = warnings
+        self._read_as = {"part": part, **(read_as or {})}
+        known = types or {}
         columns = [
             pa.array([row[at] for row in self._rows], pa.string()) for at in range(len(headers))
         ]
         self._facts = tuple(
-            ColumnFact(name, header, observed_type(column), column.null_count)
+            ColumnFact(name, header, known.get(header) or observed_type(column), column.null_count)
             for name, header, column in zip(column_names(headers), headers, columns, strict=True)
         )
 
@@ -74,7 +77,7 @@ class MemoryTable:
             origin.content_hash,
             rows_read=count,
             rows_written=count,
-            options={"part": self._part, **self._options},
+            options=self._read_as,
         )
 
     @property

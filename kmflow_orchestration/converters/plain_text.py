@@ -8,8 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import look_at
+from kmflow_orchestration.converters.document_tables import document_reading
+from kmflow_orchestration.converters.front_matter import (
+    front_matter,
+    front_matter_json,
+    told_properties,
+)
 from kmflow_orchestration.converters.interface import (
     BlockKind,
+    DocumentReading,
     Source,
     TextBlock,
 )
@@ -21,6 +28,8 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-{2,})[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _LIST_ITEM = re.compile(r" {0,3}([-*+]|\d{1,9}[.)])[ \t]+")
 _TABLE_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$")
+_RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")
+_BAR = re.compile(r"(?<!\\)\|")
 _MARKDOWN = (".md", ".markdown")
 
 
@@ -47,6 +56,21 @@ class PlainTextConverter(TextConverter):
         text = read_text(source.path, scan_text(source.path).encoding)
         return iter(_blocks(text.splitlines(), is_markdown=source.suffix in _MARKDOWN))
 
+    def read_document(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> DocumentReading:
+        """See ReadsDocuments; a Markdown file's front matter is what it says of itself."""
+        blocks = self.open_text(source, options)
+        found: dict[str, Any] = {}
+        if source.suffix in _MARKDOWN:
+            found = front_matter(read_text(source.path, scan_text(source.path).encoding))
+        return document_reading(
+            blocks,
+            told_properties(found),
+            self.origin(source),
+            front_matter=front_matter_json(found),
+        )
+
 
 @dataclass(slots=True)
 class _Draft:
@@ -67,7 +91,11 @@ class _Draft:
         """The block so far, if it holds anything; a new one begins."""
         text = "\n".join(self.lines).strip("\n")
         if text.strip():
-            yield TextBlock(self.kind, text, self.heading, f"line {self.first_line}")
+            place = f"line {self.first_line}"
+            is_table = self.kind is BlockKind.TABLE
+            rows = tuple(map(_cells, filter(_is_data, self.lines))) if is_table else ()
+            has_header = is_table and len(self.lines) > 1 and not _is_data(self.lines[1])
+            yield TextBlock(self.kind, text, self.heading, place, rows=rows, has_header=has_header)
         self.lines, self.kind = [], BlockKind.PARAGRAPH
 
 
@@ -89,10 +117,10 @@ def _markdown_line(draft: _Draft, line: str, number: int) -> Iterator[TextBlock]
         yield from _code_line(draft, line, number)
     elif heading := _HEADING.match(line):
         yield from draft.take()
-        yield from _heading(draft, heading[2], number)
+        yield from _heading(draft, heading[2], number, len(heading[1]))
     elif _is_underline(draft, line):
         text = draft.lines.pop()
-        yield from _heading(draft, text.strip(), number - 1)
+        yield from _heading(draft, text.strip(), number - 1, 1 if "=" in line else 2)
     elif not line.strip():
         yield from draft.take()
     else:
@@ -116,10 +144,20 @@ def _is_underline(draft: _Draft, line: str) -> bool:
     return is_one_line and _UNDERLINE.match(line) is not None
 
 
-def _heading(draft: _Draft, text: str, number: int) -> Iterator[TextBlock]:
+def _heading(draft: _Draft, text: str, number: int, level: int) -> Iterator[TextBlock]:
     draft.heading = text
     if text:
-        yield TextBlock(BlockKind.HEADING, text, text, f"line {number}")
+        yield TextBlock(BlockKind.HEADING, text, text, f"line {number}", level=level)
+
+
+def _cells(line: str) -> tuple[str, ...]:
+    inner = line.strip().removeprefix("|").removesuffix("|")
+    return tuple(cell.strip().replace(r"\|", "|") for cell in _BAR.split(inner))
+
+
+def _is_data(line: str) -> bool:
+    """Whether it is no line of dashes below a header."""
+    return _RULE.fullmatch(line.strip()) is None
 
 
 def _flowing_line(draft: _Draft, line: str, number: int) -> Iterator[TextBlock]:

@@ -1,4 +1,4 @@
-"""Text of documents as fragments in silver, each with the heading it stands under (row B14)."""
+"""Text of documents as fragments in silver, and the entities they name (row B14)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.chunking import Chunk, chunks
 from kmflow_orchestration.converters.detection import detect
+from kmflow_orchestration.converters.entities import FoundEntity, find_entities
 from kmflow_orchestration.converters.interface import Converter, DescribesDocuments, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.text_encoding import storable
@@ -25,8 +26,10 @@ from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
 from kmflow_orchestration.identity import bronze_id, fragment_id
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
 from kmflow_orchestration.intake.stage_log import StageTally
+from kmflow_orchestration.metadata.intake_records import State
 from kmflow_orchestration.names import GroupId, TableName
 from kmflow_orchestration.operations.batch_members import write_live
+from kmflow_orchestration.operations.silver_entities import ENTITY_SCHEMA, entity_rows
 from kmflow_orchestration.storage.evidence_stores import (
     EvidenceStores,
     StoredFiles,
@@ -38,6 +41,7 @@ from kmflow_orchestration.tables.medallion import (
     BATCH_COLUMN,
     EVIDENCE_COLUMN,
     SILVER_EVIDENCE_FRAGMENTS,
+    SILVER_EXTRACTED_ENTITIES,
 )
 
 # What a document says of itself stands with each of its fragments.
@@ -47,7 +51,10 @@ _SCHEMA = arrow_schema(SILVER_EVIDENCE_FRAGMENTS.columns)
 
 @dataclass(frozen=True, slots=True)
 class PublishedFragments:
-    """What silver got of one day's text: fragments, documents with any, characters."""
+    """What silver got of one day's text: fragments, documents with any, characters, entities.
+
+    `without_text` names documents that have no fragment: blank ones, and those that were refused.
+    """
 
     group: GroupId
     day: date
@@ -55,6 +62,8 @@ class PublishedFragments:
     fragments: int = 0
     documents: int = 0
     characters: int = 0
+    entities: int = 0
+    without_text: tuple[str, ...] = ()
 
 
 def publish_fragments(
@@ -66,7 +75,7 @@ def publish_fragments(
     lakehouse: Lakehouse,
     config: GroupConfig,
 ) -> PublishedFragments:
-    """Write the text of a day's batches; a repeated call writes the same rows.
+    """Write the text of a day's batches, and what it names; a repeated call writes the same rows.
 
     A document without text has no rows. Text that turns out to be a table is left to datasets.
     Documents whose backend is away are left out, and the call then fails for them.
@@ -76,7 +85,10 @@ def publish_fragments(
         StorageUnavailable: stored bytes could not be read.
         RemoteFault: a statement failed after our own retries.
     """
-    table = config.namespace.silver(SILVER_EVIDENCE_FRAGMENTS.name)
+    tables = _Tables(
+        config.namespace.silver(SILVER_EVIDENCE_FRAGMENTS.name),
+        config.namespace.silver(SILVER_EXTRACTED_ENTITIES.name),
+    )
     batches = ledger.batches(group, day, Step.FRAGMENTS)
     stored = StoredFiles(stores)
     tallies: list[_Tally] = []
@@ -84,9 +96,10 @@ def publish_fragments(
     for batch in batches:
         with ledger.stages.measured(group, batch.batch_id, day=day, stage=Step.FRAGMENTS) as stage:
             write = partial(
-                _write, batch=batch, table=table, stored=stored, lakehouse=lakehouse, stage=stage
+                _write, batch=batch, tables=tables, stored=stored, lakehouse=lakehouse, stage=stage
             )
             tally = write_live(group, batch.batch_id, ledger, write)
+            tally.without_text += _refused(ledger.items(group, batch.batch_id))
             tallies.append(tally)
             away += tally.away
             stage.failed(tally.away)
@@ -103,14 +116,24 @@ def publish_fragments(
         sum(tally.fragments for tally in tallies),
         sum(tally.documents for tally in tallies),
         sum(tally.characters for tally in tallies),
+        sum(tally.entity_count for tally in tallies),
+        tuple(name for tally in tallies for name in tally.without_text),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """Both are written in one step: where text goes, what it named goes with it."""
+
+    fragments: TableName
+    entities: TableName
 
 
 @dataclass(slots=True)
 class _Tally:
     """Counts while rows stream past; mutable for that. `away` says what was left out.
 
-    `of_items` are the fragments of each document that has any.
+    `of_items` are the fragments of each document that has any, `entities` the rows to be written.
     """
 
     fragments: int = 0
@@ -118,13 +141,19 @@ class _Tally:
     characters: int = 0
     away: tuple[BackendUnreachable, ...] = ()
     of_items: dict[str, int] = field(default_factory=dict)
+    entities: list[pa.RecordBatch] = field(default_factory=list)
+    without_text: list[str] = field(default_factory=list)
+
+    @property
+    def entity_count(self) -> int:
+        return sum(batch.num_rows for batch in self.entities)
 
 
 def _write(
     items: Sequence[Item],
     *,
     batch: Batch,
-    table: TableName,
+    tables: _Tables,
     stored: StoredFiles,
     lakehouse: Lakehouse,
     stage: StageTally,
@@ -134,15 +163,25 @@ def _write(
     documents = [item for item in items if _may_hold_text(item, registry)]
     away = {item.item_id: error for item in documents if (error := _problem(item, stored))}
     tally = _Tally(away=tuple(away.values()))
-    if away and _have_rows(away, table, lakehouse):
+    if away and _have_rows(away, tables.fragments, lakehouse):
         return tally  # what is written now would be without them
+    read = [item for item in documents if item.item_id not in away]
+    matching = {BATCH_COLUMN: [batch.batch_id], EVIDENCE_COLUMN: list(batch.replaced_item_ids)}
     lakehouse.replace(
-        table,
-        _rows((item for item in documents if item.item_id not in away), stored, tally),
-        schema=_SCHEMA,
-        matching={BATCH_COLUMN: [batch.batch_id], EVIDENCE_COLUMN: list(batch.replaced_item_ids)},
+        tables.fragments, _rows(read, stored, tally), schema=_SCHEMA, matching=matching
     )
+    lakehouse.replace(
+        tables.entities, iter(tally.entities), schema=ENTITY_SCHEMA, matching=matching
+    )
+    tally.without_text += [one.file_name for one in read if one.item_id not in tally.of_items]
     return tally
+
+
+def _refused(items: Iterable[Item]) -> list[str]:
+    """Documents that conversion has refused: they have no text either."""
+    registry = default_converters()
+    refused = (item for item in items if item.state is State.QUARANTINED)
+    return [item.file_name for item in refused if _may_hold_text(item, registry)]
 
 
 def _problem(item: Item, stored: StoredFiles) -> BackendUnreachable | None:
@@ -172,6 +211,8 @@ def _rows(items: Iterable[Item], stored: StoredFiles, tally: _Tally) -> Iterator
         tally.characters += sum(len(str(row["content"])) for row in rows)
         if rows:
             tally.of_items[item.item_id] = len(rows)
+            if named := entity_rows(item, [str(row["silver_id"]) for row in rows], parsed.entities):
+                tally.entities.append(named)
             yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
 
 
@@ -192,6 +233,7 @@ class _Parsed:
 
     converter: Converter
     chunks: Sequence[Chunk]
+    entities: Sequence[FoundEntity]
     properties: Mapping[str, str]
 
 
@@ -209,8 +251,10 @@ def _parsed(item: Item, stored: StoredFiles, registry: ConverterRegistry) -> _Pa
             converter = detect(source, registry).converter
             if converter is None or not converter.output.has_text:
                 return None
-            found = chunks(converter.open_text(source))
-            return _Parsed(converter, found, _properties(converter, source))
+            blocks = list(converter.open_text(source))
+            found = chunks(blocks)
+            named = find_entities(blocks, found, converter.name)
+            return _Parsed(converter, found, named, _properties(converter, source))
         except CorruptInput:
             # Conversion quarantines it, with its reason, when it gets there.
             return None

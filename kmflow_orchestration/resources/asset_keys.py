@@ -17,6 +17,7 @@ EVIDENCE_FILES = dg.AssetKey([LAYER_EVIDENCE, "evidence_files"])
 BRONZE_EVIDENCE = dg.AssetKey([LAYER_BRONZE, "bronze_evidence"])
 BRONZE_DATASETS = dg.AssetKey([LAYER_BRONZE, "bronze_datasets"])
 SILVER_FRAGMENTS = dg.AssetKey([LAYER_SILVER, "silver_evidence_fragments"])
+SILVER_ENTITIES = dg.AssetKey([LAYER_SILVER, "silver_extracted_entities"])
 SILVER_QUALITY = dg.AssetKey([LAYER_SILVER, "silver_quality_events"])
 GOLD_SCORE_HISTORY = dg.AssetKey([LAYER_GOLD, "gold_quality_score_history"])
 PROFILE_RUN = dg.AssetKey([LAYER_PROFILES, "profile_run"])
@@ -26,7 +27,7 @@ QUALITY_SCORES = dg.AssetKey([LAYER_PROFILES, "quality_scores"])
 
 # What one intake run does, and what follows it.
 INTAKE = [EVIDENCE_FILES, BRONZE_EVIDENCE, BRONZE_DATASETS]
-SILVER = [SILVER_FRAGMENTS, SILVER_QUALITY]
+SILVER = [SILVER_FRAGMENTS, SILVER_ENTITIES, SILVER_QUALITY]
 PROFILE_OUTCOME = [PROFILE_RESULTS, HYGIENE_ISSUES, QUALITY_SCORES]
 
 # The check that a profile run ended well; a run that did not answers it without a materialization.

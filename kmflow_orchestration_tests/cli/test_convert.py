@@ -27,6 +27,9 @@ from kmflow_orchestration.operations.convert.options import OPTIONS
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.converters.archives.bundles import CSV, zipped
 from kmflow_orchestration_tests.converters.dbase_files import FieldSpec, dbf_bytes
+from kmflow_orchestration_tests.converters.documents.page_samples import pdf
+from kmflow_orchestration_tests.evidence_samples import ole
+from kmflow_orchestration_tests.operations.convert.test_contained_files import mail_with
 
 COMMAND = "from kmflow_orchestration.cli.main import run; run()"
 WITH_THE_EXTRA_ALONE = """
@@ -153,6 +156,8 @@ def test_a_bad_document_among_several_is_kept_apart_and_told(
         (["unknown.bin"], 2, "no converter reads unknown.bin"),
         (["empty.csv"], 1, "empty.csv is empty"),
         (["broken.xlsx"], 1, "KM-INTAKE-002"),
+        (["old.doc"], 3, "soffice --headless --convert-to docx 'old.doc'"),
+        (["old.pptx"], 3, "soffice --headless --convert-to pptx 'old.pptx'"),
     ],
     ids=str,
 )
@@ -163,6 +168,8 @@ def test_each_refusal_has_its_code_and_says_why(
     (tmp_path / "empty.csv").touch()
     (tmp_path / "unknown.bin").write_bytes(bytes(range(256)))
     (tmp_path / "broken.xlsx").write_bytes(b"PK\x03\x04" + bytes(100))
+    (tmp_path / "old.doc").write_bytes(ole("WordDocument"))
+    (tmp_path / "old.pptx").write_bytes(ole("PowerPoint Document"))
     before = set(tmp_path.iterdir())
 
     outcome = kmflow("convert", *(one.format(loans=loans) for one in arguments))
@@ -211,6 +218,44 @@ def test_a_schema_is_a_flag(kmflow: Kmflow, loans: Path) -> None:
 
     assert refused.code == 1
     assert "KM-CONVERT-003: column id, row 2: '1' is no date32[day]" in refused.err
+
+
+@pytest.mark.parametrize("pages", ["abc", "3-1", "9", "2-9"])
+def test_pages_that_are_not_there_are_a_usage_error(
+    kmflow: Kmflow, tmp_path: Path, pages: str
+) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf())
+
+    outcome = kmflow("convert", "a.pdf", "-p", pages)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "pages" in outcome.err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
+
+
+def test_pages_of_a_pdf_are_chosen_and_marked(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf(has_damaged_page=True))
+
+    chosen = kmflow("convert", "a.pdf", "a.txt", "-p", "-2", "-m")
+    damaged = kmflow("convert", "a.pdf")
+
+    assert chosen.code == 0, chosen.err
+    assert (tmp_path / "a.txt").read_text().startswith("--- Page 1 ---\n\nTariff\nAll rates")
+    assert damaged.code == 1
+    assert "not in the result: page 4: the page is damaged" in damaged.err
+    assert pq.read_table(tmp_path / "a_parquet" / "pages.parquet").num_rows == 4
+
+
+def test_attachments_are_taken_out_and_told(kmflow: Kmflow, tmp_path: Path) -> None:
+    files = (("loans.csv", b"id\n1\n"), ("noise.bin", bytes(range(256))))
+    (tmp_path / "a.eml").write_bytes(mail_with(*files))
+
+    outcome = kmflow("convert", "a.eml", "--extract-attachments")
+
+    assert outcome.code == 0, outcome.err
+    assert "a_attachments/loans.csv: taken out" in outcome.out
+    assert "a_attachments/noise.bin stays as it is" in outcome.err
+    assert (tmp_path / "a_attachments" / "loans.parquet").is_file()
 
 
 def test_what_is_there_is_refused_until_force(kmflow: Kmflow, loans: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_table_is_shown_with_its_first_rows(world, key):
     "key",
     [
         *(keys.EVIDENCE_FILES, keys.BRONZE_EVIDENCE, keys.BRONZE_DATASETS, keys.SILVER_FRAGMENTS),
-        *(keys.SILVER_QUALITY, keys.GOLD_SCORE_HISTORY, *PROFILES[1:]),
+        *(keys.SILVER_ENTITIES, keys.SILVER_QUALITY, keys.GOLD_SCORE_HISTORY, *PROFILES[1:]),
     ],
 )
 def test_a_materialization_has_an_inline_plot_and_stays_small(world, key):

@@ -71,12 +71,14 @@ WITHOUT_GROUP = {
         "take_inventory write_inventory hashed inventoried read_inventory"
     ),
     "files of the person at the shell, who names them: no group, no store, no database": (
-        "convert_file convert_folder plan_folder verify_output inspect_file validate_file"
+        "convert_file convert_whole convert_contained convert_folder convert_on_spark plan_folder"
+        " verify_output inspect_file validate_file"
         " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
         " format_of work_folder sweep put_in_place write_part convert_apart inspect_apart"
         " validate_apart nothing_left remove_left write_rows column_prints unlocked password_of"
         " parquet_differences text_differences"
     ),
+    "rows of the item it is handed": "entity_rows",
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " output_table source_name parts_of expected_rows planned_record manifest_name"

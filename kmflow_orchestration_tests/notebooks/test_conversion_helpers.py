@@ -34,10 +34,13 @@ def test_a_file_gives_the_path_of_its_result(loans: Path, workbook: Path) -> Non
     }
 
 
-def test_a_document_gives_the_path_of_its_pieces(tmp_path: Path) -> None:
+def test_a_document_gives_the_folder_of_its_tables(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("# Risk\n\nTwo words.\n")
 
-    assert convert_file(tmp_path / "notes.md") == str(tmp_path / "notes.parquet")
+    found = Path(convert_file(tmp_path / "notes.md"))
+
+    assert found == tmp_path / "notes_parquet"
+    assert (found / "blocks.parquet").is_file()
 
 
 def test_options_are_those_of_the_command_and_others_are_refused(loans: Path) -> None:

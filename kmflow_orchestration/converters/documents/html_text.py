@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kmflow_orchestration.converters.chunking import MAX_HEADING
@@ -25,6 +25,7 @@ _INLINE = frozenset(
 )
 _HEADING = re.compile(r"h[1-6]$")
 _LISTS = frozenset({"ul", "ol", "menu"})
+_MAX_SPAN = 64
 _KEPT_LINKS = ("http://", "https://", "mailto:")
 
 
@@ -96,7 +97,7 @@ def _is_leaf(node: Any) -> bool:
 def _block(state: _State, node: Any, *, is_entered: bool) -> Iterator[TextBlock]:
     tag = node.tag
     if _HEADING.match(tag) and not is_entered:
-        yield from _heading(state)
+        yield from _heading(state, int(tag[1]))
         return
     yield from _flush(state)
     if tag in _LISTS:
@@ -139,12 +140,12 @@ def _list_so_far(state: _State) -> Iterator[TextBlock]:
         yield _made(state, BlockKind.LIST, text)
 
 
-def _heading(state: _State) -> Iterator[TextBlock]:
+def _heading(state: _State, level: int) -> Iterator[TextBlock]:
     text = " ".join(state.take().split())
     yield from _list_so_far(state)
     if 0 < len(text) <= MAX_HEADING:
         state.heading = text
-        yield _made(state, BlockKind.HEADING, text)
+        yield replace(_made(state, BlockKind.HEADING, text), level=level)
     elif text:
         yield _made(state, BlockKind.PARAGRAPH, text)
 
@@ -199,7 +200,40 @@ def _table(state: _State, node: Any) -> Iterator[TextBlock]:
     rows = [[_text(cell) for cell in _cells(row)] for row in node.css("tr")]
     title = f"{_text(caption)}\n" if caption is not None and _text(caption) else ""
     if text := as_text(rows):
-        yield _made(state, BlockKind.TABLE, title + text)
+        found = _made(state, BlockKind.TABLE, title + text)
+        yield replace(found, rows=spread_rows(node.css("tr")), has_header=_has_header(node))
+
+
+def _has_header(table: Any) -> bool:
+    first = table.css_first("tr")
+    if first is None:
+        return False
+    return first.parent.tag == "thead" or all(one.tag == "th" for one in _cells(first))
+
+
+def spread_rows(found: Sequence[Any]) -> tuple[tuple[str, ...], ...]:
+    """Cells where they stand on the grid: a cell that spans several fills only its first."""
+    taken: dict[int, int] = {}
+    """For each column the rows, this one included, that a cell above reaches into."""
+    rows = []
+    for row in found:
+        cells: list[str] = []
+        below = {at: left - 1 for at, left in taken.items() if left > 1}
+        for cell in _cells(row):
+            while taken.get(len(cells), 0) > 0:
+                cells.append("")
+            at, wide, high = len(cells), _span(cell, "colspan"), _span(cell, "rowspan")
+            cells += [_text(cell), *[""] * (wide - 1)]
+            below |= {one: high - 1 for one in range(at, at + wide) if high > 1}
+        taken = below
+        rows.append(tuple(cells))
+    return tuple(rows)
+
+
+def _span(cell: Any, name: str) -> int:
+    told = (cell.attributes.get(name) or "").strip()
+    # Nothing that people read is wider; what says so would fill the memory.
+    return min(max(int(told), 1), _MAX_SPAN) if told.isdecimal() and len(told) < 6 else 1
 
 
 def _text(node: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.chunking import MAX_HEADING
@@ -184,18 +185,23 @@ class _Body:
             elif name in _FRAMES:
                 yield from self.blocks(element)
 
-    def _block(self, kind: BlockKind, text: str, place: str, *flags: str) -> TextBlock:
-        return TextBlock(kind, text, self._heading, place, flags)
+    def _block(
+        self, kind: BlockKind, text: str, place: str, *flags: str, style: str = ""
+    ) -> TextBlock:
+        return TextBlock(kind, text, self._heading, place, flags, style=style)
 
     def _paragraph(self, element: Any, *, is_heading: bool) -> Iterator[TextBlock]:
         self._paragraphs += 1
         place = f"paragraph {self._paragraphs}"
         line = _Line(element)
+        style = _attribute(element, "style-name")
         if is_heading and 0 < len(line.text) <= MAX_HEADING:
             self._heading = " ".join(line.text.split())
-            yield self._block(BlockKind.HEADING, self._heading, place)
+            level = _attribute(element, "outline-level")
+            found = self._block(BlockKind.HEADING, self._heading, place, style=style)
+            yield replace(found, level=int(level[:2]) if level[:2].isdecimal() else 1)
         elif line.text:
-            yield self._block(BlockKind.PARAGRAPH, line.text, place)
+            yield self._block(BlockKind.PARAGRAPH, line.text, place, style=style)
         yield from self._beside([line], place)
 
     def _beside(self, lines: Sequence[_Line], place: str) -> Iterator[TextBlock]:
@@ -230,7 +236,9 @@ class _Body:
     def _table(self, element: Any) -> Iterator[TextBlock]:
         self._tables += 1
         place = f"table {self._tables}"
-        rows, lines = [], []
+        rows: list[tuple[str, ...]] = []
+        lines = []
+        has_header = next(element.iter("{*}table-header-rows"), None) is not None
         for row in element.iter("{*}table-row"):
             cells: list[str] = []
             for cell in children(row, "table-cell", "covered-table-cell"):
@@ -239,9 +247,10 @@ class _Body:
                 count = _attribute(cell, "number-columns-repeated")
                 repeats = min(int(count), _MAX_REPEATS) if count[:6].isdecimal() else 1
                 cells += [line.text] * repeats
-            rows.append(cells)
+            rows.append(tuple(cells))
         if text := as_text(rows):
-            yield self._block(BlockKind.TABLE, text, place)
+            found = self._block(BlockKind.TABLE, text, place)
+            yield replace(found, rows=tuple(rows), has_header=has_header)
         yield from self._beside(lines, place)
 
     def _deleted(self, changes: Any) -> Iterator[TextBlock]:

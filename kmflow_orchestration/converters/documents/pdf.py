@@ -1,21 +1,46 @@
-"""PDF: the text layer page by page, its outline, and the names of attached files."""
+"""PDF: the text layer page by page, with outline, links and attached files."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from kmflow_orchestration.converters.chunking import MAX_HEADING
+from kmflow_orchestration.converters.document_tables import (
+    LONG,
+    Columns,
+    declared_table,
+    documents_table,
+    page_of,
+    sound_blocks,
+)
+from kmflow_orchestration.converters.documents.page_ranges import check_ranges, chosen_pages
+from kmflow_orchestration.converters.documents.pdf_contents import (
+    BLANK,
+    NEEDS_OCR,
+    UNREADABLE,
+    OutlineEntry,
+    Page,
+    attached_names,
+    count_signatures,
+    read_attached,
+    read_outline,
+    read_page,
+)
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     BlockKind,
+    ConversionWarning,
+    DocumentReading,
     Source,
     TextBlock,
 )
 from kmflow_orchestration.converters.kinds import TextConverter
+from kmflow_orchestration.converters.reader_options import ReaderOptions
+from kmflow_orchestration.converters.type_lattice import BOOLEAN, DOUBLE, STRING
 from kmflow_orchestration.errors import CorruptInput
 
 # PDFium keeps state of its own and must not be entered twice at a time.
@@ -30,8 +55,38 @@ _TOLD = (
     ("Producer", "producer"),
 )
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([+-])(\d\d)'?(\d\d)?'?|Z.*)?$")
-# PDFium's mark for a hyphen at the end of a line.
-_HYPHEN = "\ufffe"
+_MARK = "page mark"
+_PROBLEMS = {
+    UNREADABLE: "cannot be read",
+    BLANK: "is blank",
+    NEEDS_OCR: "has no text layer",
+}
+_PAGE: Columns = (
+    ("page", LONG),
+    ("text", STRING),
+    ("characters", LONG),
+    ("images", LONG),
+    ("width", DOUBLE),
+    ("height", DOUBLE),
+    ("rotation", LONG),
+    ("needs_ocr", BOOLEAN),
+    ("problem", STRING),
+)
+_OUTLINE: Columns = (("level", LONG), ("title", STRING), ("page", LONG))
+_LINK: Columns = (("page", LONG), ("address", STRING), ("to_page", LONG))
+_FILE: Columns = (("name", STRING), ("size_bytes", LONG), ("sha256", STRING))
+
+
+@dataclass(frozen=True, slots=True)
+class PdfOptions(ReaderOptions):
+    """`pages` are those to read, '' for all; `metadata` marks in the text where each begins."""
+
+    pages: str = ""
+    metadata: bool = False
+
+    def check(self) -> None:
+        if self.pages:
+            check_ranges(self.pages)
 
 
 class PdfConverter(TextConverter):
@@ -47,25 +102,58 @@ class PdfConverter(TextConverter):
         """By its signature, which may stand a little behind the beginning."""
         return 1.0 if b"%PDF-" in head[:1024] else 0.0
 
+    def options(self) -> Mapping[str, Any]:
+        """See Converter."""
+        return PdfOptions.defaults()
+
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Iterator[TextBlock]:
-        """A block a page, under the outline's last title before it."""
+        """A block a page, under the outline's last title before it.
+
+        Raises:
+            ConfigurationError: pages that no range names, or that the document does not have.
+        """
+        chosen = PdfOptions.parse(options)
         with refusals_of("PDF"), _opened(source) as document:
-            found = [*_pages(document), *_attachments(document)]
-        unreadable = sum("unreadable" in block.flags for block in found)
-        if unreadable and unreadable == len(found):
-            raise CorruptInput(f"none of the {unreadable} pages can be read")
-        return iter(found)
+            pages = _pages(document, chosen, is_full=False)
+            return iter(_text(document, pages, chosen))
+
+    def read_document(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> DocumentReading:
+        """See ReadsDocuments; `pages` has a row for every page, also for one without text."""
+        chosen, origin = PdfOptions.parse(options), self.origin(source)
+        with refusals_of("PDF"), _opened(source) as document:
+            pages = _pages(document, chosen, is_full=True)
+            blocks = sound_blocks(_text(document, pages, chosen))
+            outline, attached = read_outline(document), list(read_attached(document))
+            about = _about(document)
+            if signatures := count_signatures(document):
+                about["signatures"] = str(signatures)
+        of_pages = [block for block in blocks if page_of(block.location) is not None]
+        shown = [block for block in of_pages if not (block.flags or block.style == _MARK)]
+        links = [link for page in pages for link in page.links]
+        beside: tuple[tuple[str, Columns, list[tuple[object, ...]]], ...] = (
+            ("outline", _OUTLINE, [(one.level, one.title, one.page) for one in outline]),
+            ("links", _LINK, [(one.page, one.address, one.to_page) for one in links]),
+            ("attachments", _FILE, [(one.name, one.size_bytes, one.sha256) for one in attached]),
+        )
+        return DocumentReading(
+            blocks,
+            (
+                documents_table(shown, about, origin),
+                declared_table("pages", _PAGE, map(_row, pages), origin),
+                *(declared_table(*one, origin) for one in beside if one[-1]),
+            ),
+            "pages",
+            tuple(_failed(pages)),
+        )
 
     def properties(self, source: Source) -> Mapping[str, str]:
         """See DescribesDocuments."""
         with refusals_of("PDF"), _opened(source) as document:
-            found = {told: document.get_metadata_value(name).strip() for name, told in _TOLD}
-            found["created"] = iso_date(document.get_metadata_value("CreationDate"))
-            found["modified"] = iso_date(document.get_metadata_value("ModDate"))
-            found["pages"] = str(len(document))
-        return {name: value for name, value in found.items() if value}
+            return _about(document)
 
 
 @contextmanager
@@ -92,61 +180,80 @@ def _opened(source: Source) -> Iterator[Any]:
             yield document
 
 
-def _pages(document: Any) -> Iterator[TextBlock]:
-    titles = _outline(document)
-    heading = ""
-    for number in range(len(document)):
-        place = f"page {number + 1}"
-        for title in titles.get(number, ()):
-            heading = title
-            yield TextBlock(BlockKind.HEADING, title, title, place)
-        text, flags = _page(document, number)
-        yield TextBlock(BlockKind.PARAGRAPH, text, heading, place, flags)
+def _about(document: Any) -> dict[str, str]:
+    found = {told: document.get_metadata_value(name).strip() for name, told in _TOLD}
+    found["created"] = iso_date(document.get_metadata_value("CreationDate"))
+    found["modified"] = iso_date(document.get_metadata_value("ModDate"))
+    found["pages"] = str(len(document))
+    return {name: value for name, value in found.items() if value}
 
 
-def _page(document: Any, number: int) -> tuple[str, tuple[str, ...]]:
-    """Text of a page, or what to say of one that has none."""
-    import pypdfium2
-
-    try:
-        page = document[number]
-        try:
-            text = page.get_textpage().get_text_range()
-            is_blank = next(page.get_objects(max_depth=1), None) is None
-        finally:
-            page.close()
-    except pypdfium2.PdfiumError:
-        return f"[page {number + 1} cannot be read]", ("unreadable",)
-    lines = text.replace("\r\n", "\n").replace(_HYPHEN, "-").replace("\x00", "")
-    if lines.strip():
-        return lines.strip(), ()
-    if is_blank:
-        return f"[page {number + 1} is blank]", ("blank",)
-    return f"[page {number + 1} has no text layer]", ("needs_ocr",)
-
-
-def _outline(document: Any) -> dict[int, list[str]]:
-    """Titles by the index of the page they lead to."""
-    import pypdfium2
-
-    found: dict[int, list[str]] = {}
-    for entry in document.get_toc():
-        try:
-            destination = entry.get_dest()
-            at = None if destination is None else destination.get_index()
-            title = " ".join(entry.get_title().split())
-        except pypdfium2.PdfiumError:
-            continue
-        if at is not None and 0 < len(title) <= MAX_HEADING:
-            found.setdefault(at, []).append(title)
+def _pages(document: Any, options: PdfOptions, *, is_full: bool) -> list[Page]:
+    """Raises CorruptInput when nothing of the file can be read."""
+    numbers = chosen_pages(options.pages, len(document))
+    found = [read_page(document, number, is_full=is_full) for number in numbers]
+    if not found or any(page.problem != UNREADABLE for page in found):
+        return found
+    if not document.count_attachments() and not any(
+        one.is_heading for one in read_outline(document)
+    ):
+        raise CorruptInput(f"none of the {len(found)} pages can be read")
     return found
 
 
-def _attachments(document: Any) -> Iterator[TextBlock]:
-    names = [document.get_attachment(at).get_name() for at in range(document.count_attachments())]
-    if names:
+def _text(document: Any, pages: Sequence[Page], options: PdfOptions) -> list[TextBlock]:
+    titles: dict[int, list[OutlineEntry]] = {}
+    for entry in read_outline(document):
+        if entry.is_heading and entry.page is not None:
+            titles.setdefault(entry.page, []).append(entry)
+    blocks: list[TextBlock] = []
+    heading, seen = "", 0
+    for page in pages:
+        place = f"page {page.number}"
+        # A page stands under the last title before it, also when that one's page is left out.
+        for number in range(seen + 1, page.number):
+            heading = titles[number][-1].title if number in titles else heading
+        seen = page.number
+        if options.metadata:
+            blocks.append(_mark(f"--- Page {page.number} ---", place))
+        for entry in titles.get(page.number, ()):
+            heading = entry.title
+            blocks.append(TextBlock(BlockKind.HEADING, heading, heading, place, level=entry.level))
+        text, flags = _said(page)
+        blocks.append(TextBlock(BlockKind.PARAGRAPH, text, heading, place, flags))
+        if options.metadata:
+            blocks.append(_mark(f"--- End Page {page.number} ---", place))
+    if names := attached_names(document):
         text = "\n".join(f"- {name}" for name in names)
-        yield TextBlock(BlockKind.LIST, f"Attached files:\n{text}", "", "attached files")
+        told = f"Attached files:\n{text}"
+        blocks.append(TextBlock(BlockKind.LIST, told, "", "attached files"))
+    return blocks
+
+
+def _mark(text: str, place: str) -> TextBlock:
+    return TextBlock(BlockKind.PARAGRAPH, text, "", place, style=_MARK)
+
+
+def _said(page: Page) -> tuple[str, tuple[str, ...]]:
+    """Text of a page, or what to say of one that has none."""
+    if not page.problem:
+        return page.text, ()
+    return f"[page {page.number} {_PROBLEMS[page.problem]}]", (page.problem,)
+
+
+def _row(page: Page) -> tuple[object, ...]:
+    characters = None if page.problem == UNREADABLE else len(page.text)
+    return (
+        *(page.number, page.text, characters, page.images, page.width, page.height),
+        *(page.rotation, page.problem == NEEDS_OCR, page.problem),
+    )
+
+
+def _failed(pages: Sequence[Page]) -> Iterator[ConversionWarning]:
+    for page in pages:
+        if page.problem == UNREADABLE:
+            told = "the page is damaged: its row has no text"
+            yield ConversionWarning("page_skipped", told, f"page {page.number}")
 
 
 def iso_date(text: str) -> str:

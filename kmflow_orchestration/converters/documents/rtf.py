@@ -85,7 +85,8 @@ def _blocks(text: str) -> Iterator[TextBlock]:
             rows.append(line[:-1].split("|"))
             continue
         if table := as_text(rows):
-            yield TextBlock(BlockKind.TABLE, table, "", f"line {first_row}")
+            cells = tuple(map(tuple, rows))
+            yield TextBlock(BlockKind.TABLE, table, "", f"line {first_row}", rows=cells)
         rows = []
         if line:
             yield TextBlock(BlockKind.PARAGRAPH, line, "", f"line {number}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.chunking import MAX_HEADING
@@ -96,6 +96,7 @@ class _Shape:
     kind: BlockKind
     text: str
     role: str | None = None
+    rows: tuple[tuple[str, ...], ...] = ()
 
 
 class _Slide:
@@ -116,9 +117,9 @@ class _Slide:
         self._rest = [shape for shape in shapes if not (is_short and shape is titles[0])]
 
     def blocks(self) -> Iterator[TextBlock]:
-        yield self._block(BlockKind.HEADING, self._heading)
+        yield replace(self._block(BlockKind.HEADING, self._heading), level=1)
         for shape in self._rest:
-            yield self._block(shape.kind, shape.text)
+            yield replace(self._block(shape.kind, shape.text), rows=shape.rows)
         for text in self._notes():
             yield self._block(BlockKind.NOTE, text)
         for text in self._comments():
@@ -146,7 +147,8 @@ class _Slide:
 
     def _frame(self, element: Any) -> Iterator[_Shape]:
         for table in element.iter("{*}tbl"):
-            yield _Shape(BlockKind.TABLE, as_text(map(_cells, children(table, "tr"))))
+            rows = tuple(tuple(_cells(row)) for row in children(table, "tr"))
+            yield _Shape(BlockKind.TABLE, as_text(rows), rows=rows)
         parts = {one.id: one.target for one in self._archive.relations(self._part)}
         for diagram in element.iter("{*}relIds"):
             data = parts.get(reference(diagram, "dm"), "")

@@ -20,6 +20,7 @@ from kmflow_orchestration.converters.documents.word_text import (
     Style,
     attribute,
     comments_of,
+    is_on,
     notes_of,
     outline_level,
     paragraphs,
@@ -85,6 +86,7 @@ class _Document:
         self._items: list[str] = []
         self._items_at = ""
         self._item_flags: tuple[str, ...] = ()
+        self._item_style = ""
 
     def _part(self, kind: str) -> Any | None:
         found = self._archive.related(self._main, kind)
@@ -127,7 +129,7 @@ class _Document:
         style = self._style(properties)
         if line.text and style.is_list:
             if not self._items:
-                self._items_at, self._item_flags = place, ()
+                self._items_at, self._item_flags, self._item_style = place, (), style.name
             self._item_flags = ("hidden",) if line.is_hidden else self._item_flags
             self._items.append(f"{'  ' * _depth(properties)}- {line.text}")
             if not _has_more(line):
@@ -141,8 +143,12 @@ class _Document:
         flags = ("hidden",) if line.is_hidden else ()
         if style.level and len(line.text) <= MAX_HEADING:
             self._heading = " ".join(line.text.split())
-            return TextBlock(BlockKind.HEADING, self._heading, self._heading, place, flags)
-        return TextBlock(BlockKind.PARAGRAPH, line.text, self._heading, place, flags)
+            heading = self._heading
+            return TextBlock(
+                BlockKind.HEADING, heading, heading, place, flags, style.level, style.name
+            )
+        text = line.text
+        return TextBlock(BlockKind.PARAGRAPH, text, self._heading, place, flags, style=style.name)
 
     def _style(self, properties: Any | None) -> Style:
         if properties is None:
@@ -153,13 +159,14 @@ class _Document:
         is_off = (
             attribute(child(numbering, "numId"), "val") == "0" if numbering is not None else False
         )
-        return Style(level, not level and not is_off and (style.is_list or numbering is not None))
+        is_list = not level and not is_off and (style.is_list or numbering is not None)
+        return Style(level, is_list, style.name)
 
     def _list_so_far(self) -> Iterator[TextBlock]:
         if self._items:
             text = "\n".join(self._items)
-            flags = self._item_flags
-            yield TextBlock(BlockKind.LIST, text, self._heading, self._items_at, flags)
+            at, flags, style = self._items_at, self._item_flags, self._item_style
+            yield TextBlock(BlockKind.LIST, text, self._heading, at, flags, style=style)
             self._items = []
 
     def _beside(self, line: Line, place: str) -> Iterator[TextBlock]:
@@ -190,14 +197,21 @@ class _Document:
     def _table(self, element: Any) -> Iterator[TextBlock]:
         self._tables += 1
         place = f"table {self._tables}"
-        rows, beside = [], Line()
+        rows: list[list[str]] = []
+        beside = Line()
+        has_header = False
         for row in _rows(element):
+            # Such a row stands again on each page that the table goes on to.
+            has_header |= not rows and is_on(child(row, "trPr"), "tblHeader")
             cells: list[str] = []
             for cell in _cells(row):
                 cells += self._cell(cell, beside)
             rows.append(cells)
         if text := as_text(rows):
-            yield TextBlock(BlockKind.TABLE, text, self._heading, place)
+            cells_of = tuple(map(tuple, rows))
+            yield TextBlock(
+                BlockKind.TABLE, text, self._heading, place, rows=cells_of, has_header=has_header
+            )
         yield from self._beside(beside, place)
 
     def _cell(self, cell: Any, beside: Line) -> list[str]:

@@ -118,10 +118,11 @@ def plain(element: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`level` is 1 and up for headings, 0 for other text."""
+    """`level` is 1 and up for headings, 0 for other text; `name` as people see it."""
 
     level: int
     is_list: bool
+    name: str = ""
 
 
 def styles_of(root: Any | None) -> dict[str, Style]:
@@ -133,18 +134,20 @@ def styles_of(root: Any | None) -> dict[str, Style]:
 
 
 def _style(identity: str, raw: Mapping[str, Any]) -> Style:
-    level, is_list = 0, False
+    level, is_list, shown = 0, False, ""
     seen: set[str] = set()
     # Styles may be based on each other in a circle.
     while identity in raw and identity not in seen:
         seen.add(identity)
         style = raw[identity]
         properties = child(style, "pPr")
-        level = level or _level_of_name(attribute(child(style, "name"), "val"))
+        name = attribute(child(style, "name"), "val")
+        shown = shown or name
+        level = level or _level_of_name(name)
         level = level or outline_level(properties)
         is_list = is_list or (properties is not None and child(properties, "numPr") is not None)
         identity = attribute(child(style, "basedOn"), "val")
-    return Style(level, is_list and not level)
+    return Style(level, is_list and not level, shown)
 
 
 def _level_of_name(name: str) -> int:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import Container, container_of, look_at
+from kmflow_orchestration.converters.document_tables import documents_table, sound_blocks
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
+    ContainedFile,
+    DocumentReading,
     Source,
     TextBlock,
 )
@@ -16,7 +20,9 @@ from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.mail.internet_message import read_message
 from kmflow_orchestration.converters.mail.mailbox import MAX_MESSAGE_BYTES, messages_in
 from kmflow_orchestration.converters.mail.message import MailMessage, message_blocks
+from kmflow_orchestration.converters.mail.message_tables import Gathered, numbered
 from kmflow_orchestration.converters.mail.outlook_message import read_outlook
+from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.errors import CorruptInput
 
 _HEADER = re.compile(rb"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:")
@@ -29,6 +35,13 @@ _USUAL = frozenset(
 # A note may begin with From and Subject; only what travelled has one of these.
 _TRAVELLED = frozenset({b"message-id", b"received", b"mime-version", b"return-path"})
 _HEAD_LINES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class MailOptions(ReaderOptions):
+    """`extract_attachments` is for who writes the result: what is read is the same."""
+
+    extract_attachments: bool = False
 
 
 class MailConverter(TextConverter):
@@ -64,6 +77,31 @@ class MailConverter(TextConverter):
         with refusals_of("mail"):
             for number, message in enumerate(_messages(source), start=1):
                 yield from message_blocks(message, f"message {number}")
+
+    def options(self) -> Mapping[str, Any]:
+        """See Converter."""
+        return MailOptions.defaults()
+
+    def read_document(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> DocumentReading:
+        """See ReadsDocuments; `messages` has a row for each, also for those inside others."""
+        MailOptions.parse(options)
+        origin, found = self.origin(source), Gathered()
+        with refusals_of("mail"):
+            for number, message in enumerate(_messages(source), start=1):
+                found.take(message, number)
+        blocks = sound_blocks(found.blocks)
+        about = documents_table(blocks, self.properties(source), origin)
+        return DocumentReading(blocks, (about, *found.tables(origin)), "messages")
+
+    def contained_files(self, source: Source) -> Iterator[ContainedFile]:
+        """See ContainsFiles; only one message is in memory at a time."""
+        with refusals_of("mail"):
+            for number, message in enumerate(_messages(source), start=1):
+                for _, _, one in numbered(message, str(number)):
+                    for file in one.attachments:
+                        yield ContainedFile(file.name, file.sha256, file.content)
 
     def properties(self, source: Source) -> Mapping[str, str]:
         """See DescribesDocuments; of a mailbox the number of its messages."""

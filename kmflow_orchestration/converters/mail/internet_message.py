@@ -50,6 +50,8 @@ def _read(message: Any, depth: int) -> MailMessage:
         parts.attachments,
         parts.nested,
         tuple(sorted(parts.flags)),
+        "\n".join(parts.html),
+        [(str(name), " ".join(str(value).split())) for name, value in message.raw_items()],
     )
 
 
@@ -81,6 +83,7 @@ class _Parts:
         self.attachments: list[Attachment] = []
         self.nested: list[MailMessage] = []
         self.flags: set[str] = set()
+        self.html: list[str] = []
 
     def read(self, part: Any) -> _Bodies:
         """Texts of a part to show one after the other; the rest is put where it belongs."""
@@ -109,7 +112,10 @@ class _Parts:
         name = _file_name(part)
         is_body = kind in ("text/plain", "text/html") and not name
         if is_body and part.get_content_disposition() != "attachment":
-            return [(self._decoded(content, part), kind == "text/html")]
+            text = self._decoded(content, part)
+            if kind == "text/html":
+                self.html.append(text)
+            return [(text, kind == "text/html")]
         if content or name:
             self.attachments.append(Attachment.of(name, kind, content))
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.documents.html import parsed
@@ -26,18 +26,21 @@ class Attachment:
     type: str
     size_bytes: int
     sha256: str
+    content: bytes = field(default=b"", repr=False)
 
     @classmethod
     def of(cls, name: str, media_type: str, content: bytes) -> Attachment:
         digest = hashlib.sha256(content).hexdigest()
-        return cls(name or "(no name)", media_type, len(content), digest)
+        return cls(name or "(no name)", media_type, len(content), digest, content)
 
 
 @dataclass(frozen=True, slots=True)
 class MailMessage:
     """`headers` are those that people read, in order; `date` is ISO 8601 in UTC, '' if unknown.
 
-    `bodies` are texts with whether they are HTML. `flags` are those of its blocks.
+    `bodies` are texts with whether they are HTML: of the same text in several forms one alone.
+    `html` is all HTML of the text. `flags` are those of its blocks; `all_headers` are those of the
+    file, as they stand there.
     """
 
     subject: str
@@ -47,6 +50,22 @@ class MailMessage:
     attachments: Sequence[Attachment] = ()
     nested: Sequence[MailMessage] = ()
     flags: tuple[str, ...] = ()
+    html: str = ""
+    all_headers: Sequence[tuple[str, str]] = ()
+
+
+def plain_text(message: MailMessage) -> str:
+    """The text of a message without its headers; of HTML its words."""
+    found = [
+        "\n\n".join(block.text for block in _html(text)) if is_html else sound_lines(text)
+        for text, is_html in message.bodies
+    ]
+    return "\n\n".join(filter(None, (text.strip("\n") for text in found)))
+
+
+def sound_lines(text: str) -> str:
+    """Lines that end as everywhere, and no character that texts do not have."""
+    return text.replace("\r\n", "\n").replace("\x00", "")
 
 
 def message_blocks(message: MailMessage, place: str) -> Iterator[TextBlock]:
@@ -69,8 +88,7 @@ def message_blocks(message: MailMessage, place: str) -> Iterator[TextBlock]:
 
 
 def _plain(text: str) -> Iterator[TextBlock]:
-    lines = text.replace("\r\n", "\n").replace("\x00", "")
-    for piece in _BLANK_LINES.split(lines):
+    for piece in _BLANK_LINES.split(sound_lines(text)):
         if piece.strip():
             yield TextBlock(BlockKind.PARAGRAPH, piece.strip("\n"))
 

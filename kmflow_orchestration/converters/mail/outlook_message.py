@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
+from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -14,6 +15,7 @@ _NESTED = "__substg1.0_3701000D"
 # Where properties begin in their stream differs by what they belong to.
 _OF_FILE, _OF_NESTED, _OF_ATTACHMENT = 32, 24, 8
 _SUBJECT, _BODY, _HTML, _RTF = 0x0037, 0x1000, 0x1013, 0x1009
+_HEADERS = 0x007D
 _SENDER = (0x0C1A, (0x5D01, 0x0C1F))
 _RECIPIENT = (0x3001, (0x39FE, 0x3003))
 _RECIPIENT_KIND = 0x0C15
@@ -46,7 +48,8 @@ def _read(storage: Any, offset: int, *, depth: int) -> MailMessage:
         raise CorruptInput(f"messages inside {MAX_DEPTH} others", reason="too_deep")
     found = _properties(storage, offset)
     date = _date(found)
-    bodies = list(_bodies(found))
+    html = _html(found)
+    bodies = list(_bodies(found, html))
     files = [_Attached(one) for one in storage.iter_attachment_storages()]
     return MailMessage(
         found.str_prop_value(_SUBJECT) or "",
@@ -62,6 +65,8 @@ def _read(storage: Any, offset: int, *, depth: int) -> MailMessage:
         [_read(one.nested, _OF_NESTED, depth=depth + 1) for one in files if one.nested is not None],
         # Its text lies in compressed RTF alone, which nobody here reads.
         ("rtf_body",) if not bodies and found.binary_prop_value(_RTF) else (),
+        html,
+        _transport_headers(found),
     )
 
 
@@ -76,15 +81,25 @@ def _date(found: Any) -> str:
     return "" if moment is None else moment.astimezone(UTC).isoformat()
 
 
-def _bodies(found: Any) -> Iterator[tuple[str, bool]]:
+def _bodies(found: Any, html: str) -> Iterator[tuple[str, bool]]:
     plain = found.str_prop_value(_BODY) or ""
     if plain.strip():
         yield plain, False
-        return
+    elif html:
+        yield html, True
+
+
+def _html(found: Any) -> str:
     html = found.binary_prop_value(_HTML)
     text = html.decode(found.body_encoding, "replace") if html else found.str_prop_value(_HTML)
-    if text:
-        yield text, True
+    return text or ""
+
+
+def _transport_headers(found: Any) -> list[tuple[str, str]]:
+    """As they came in; none for what was never sent."""
+    text = found.str_prop_value(_HEADERS) or ""
+    parsed = HeaderParser().parsestr(text)
+    return [(name, " ".join(str(value).split())) for name, value in parsed.raw_items()]
 
 
 def _recipients(storage: Any) -> Iterator[tuple[str, str]]:

@@ -89,7 +89,7 @@ class PictureConverter(TableConverter):
         origin = Origin(self.name, self.version, sha256_of(source.path))
         told = {"strip_gps": "true"} if given.strip_gps else {}
         return (
-            MemoryTable(PART, COLUMNS, [facts.row], origin, tuple(facts.warnings), options=told),
+            MemoryTable(PART, COLUMNS, [facts.row], origin, tuple(facts.warnings), read_as=told),
         )
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import Container, container_of, look_at
+from kmflow_orchestration.converters.document_tables import document_reading
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     ConvertedTable,
+    DocumentReading,
     OutputKind,
     Source,
     TextBlock,
@@ -68,6 +70,14 @@ class ProcessModelConverter:
     ) -> Iterator[TextBlock]:
         """Lanes with their steps in the order they are taken, and where each leads."""
         return model_blocks(_read(source.path))
+
+    def read_document(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> DocumentReading:
+        """See ReadsDocuments."""
+        model = _read(source.path)
+        origin = Origin(self.name, self.version, sha256_of(source.path))
+        return document_reading(model_blocks(model), model.properties, origin)
 
     def properties(self, source: Source) -> Mapping[str, str]:
         """See DescribesDocuments."""

@@ -42,7 +42,7 @@ def convert_apart(
     dry_run: bool = False,
     password: Secret | None = None,
 ) -> dict[str, Any]:
-    """`convert_file`, and what its result tells of itself.
+    """`convert_whole` there.
 
     Raises:
         OutOfMemoryError, TimeLimitExceeded: the file needs more than the limits.
@@ -162,9 +162,9 @@ class _Conversion:
 
 
 def _convert(task: _Conversion, tell: Tell | None = None) -> dict[str, Any]:
-    from kmflow_orchestration.operations.convert.convert_file import convert_file
+    from kmflow_orchestration.operations.convert.contained_files import convert_whole
 
-    done = convert_file(
+    return convert_whole(
         task.source,
         task.output,
         task.options,
@@ -173,7 +173,6 @@ def _convert(task: _Conversion, tell: Tell | None = None) -> dict[str, Any]:
         work_key=task.work_key,
         password=task.unlocking.password,
     )
-    return done.as_dict()
 
 
 def _inspect(task: tuple[Path, bool, _Unlocking]) -> dict[str, Any]:

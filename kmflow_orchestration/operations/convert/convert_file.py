@@ -11,12 +11,13 @@ from typing import Any
 
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.secret_refs import Secret
-from kmflow_orchestration.converters.interface import ConversionWarning
+from kmflow_orchestration.converters.interface import ConversionWarning, OutputKind
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import InvalidOptions, OutputExistsError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import (
     Layout,
+    Target,
     format_of,
     lay_out,
     target_of,
@@ -44,12 +45,13 @@ from kmflow_orchestration.operations.convert.work_folder import put_in_place, wo
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What became of one file. `manifest` is None, and nothing was written, in a dry run."""
+    """What became of one file; in a dry run what would. `base` is the result without an end."""
 
     source: Path
     outputs: tuple[Path, ...]
     manifest_path: Path
     manifest: Manifest
+    base: Path
     is_dry_run: bool = False
 
     @property
@@ -87,13 +89,15 @@ def convert_file(
     keep_equal: bool = False,
     work_key: str = "",
     password: Secret | None = None,
+    parent_sha256: str = "",
 ) -> Conversion:
     """Convert one file; without `output` the result lies beside it.
 
     A fault leaves what was there before, and nothing else. `stem` names the result otherwise than
     the source; `keep_equal` takes an existing output that holds the very bytes as its own;
     `work_key` names the folder it works in for somebody who would clean up behind it.
-    `password` opens a locked file, as the variable does that the options name.
+    `password` opens a locked file, as the variable does that the options name. `parent_sha256` is
+    noted as the hash of what the source was taken out of.
 
     Raises:
         DatabricksConversionError: or one of its kinds; what was wrong and what to do.
@@ -109,6 +113,10 @@ def convert_file(
         converter, warnings = find_converter(content, registry or default_converters())
         progress.at("read", 0, 1, "files", found.file_name)
         opened = open_source(found, converter, chosen, warnings, content=content)
+        if _fits_one_table_only(opened, chosen, target, file_format):
+            # As if it had been asked for: what is verified later is the same.
+            chosen = replace(chosen, tables=(opened.main,))
+            opened = opened.only(opened.main)
         parts = parts_of(opened, replace(chosen, format_type=file_format))
         layout = lay_out(found.path, converter.name, target, [part.wanted for part in parts])
         if chosen.is_quarantining:
@@ -119,13 +127,18 @@ def convert_file(
             layout.check_kinds()
         elif not keep_equal:
             layout.check_free()
-        recorded = _Recording(opened, chosen, file_format, clock or SystemClock(), work_key)
+        recorded = _Recording(
+            opened, chosen, file_format, clock or SystemClock(), work_key, parent_sha256
+        )
         if dry_run:
             planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
             manifest = recorded.manifest(layout, planned)
-            return Conversion(found.path, layout.files, layout.manifest, manifest, is_dry_run=True)
-        is_kept = keep_equal and not chosen.force
-        return _converted(layout, parts, recorded, progress, keep_equal=is_kept)
+        else:
+            is_kept = keep_equal and not chosen.force
+            manifest = _converted(layout, parts, recorded, progress, keep_equal=is_kept)
+        return Conversion(
+            found.path, layout.files, layout.manifest, manifest, target.base, is_dry_run=dry_run
+        )
 
 
 def _with_extras(layout: Layout, extras: Sequence[Path]) -> Layout:
@@ -137,6 +150,15 @@ def _with_extras(layout: Layout, extras: Sequence[Path]) -> Layout:
     return replace(layout, extras=tuple(extras))
 
 
+def _fits_one_table_only(
+    opened: OpenSource, options: ConversionOptions, target: Target, file_format: str
+) -> bool:
+    """Whether a document goes into a named file: that holds its text, or the table of its text."""
+    is_document = opened.main and opened.converter.output is OutputKind.TEXT
+    is_file = target.path is not None and file_format != "txt"
+    return bool(is_document and is_file and not options.tables)
+
+
 @dataclass(frozen=True, slots=True)
 class _Recording:
     """What goes into the manifest of a conversion, and into the files themselves."""
@@ -146,6 +168,7 @@ class _Recording:
     file_format: str
     clock: Clock
     work_key: str = ""
+    parent_sha256: str = ""
 
     @property
     def file_metadata(self) -> dict[str, str]:
@@ -176,6 +199,7 @@ class _Recording:
             tuple(outputs),
             opened.left_out,
             tuple(_warnings(opened)),
+            parent_sha256=self.parent_sha256,
         )
 
 
@@ -183,7 +207,8 @@ def _warnings(opened: OpenSource) -> Iterator[ConversionWarning]:
     yield from opened.warnings
     for table in opened.tables:
         yield from table.warnings
-        if not table.receipt.rows_written:
+        is_text = opened.main and table.part == opened.main
+        if not table.receipt.rows_written and not is_text:
             text = "there is a header and no row"
             yield ConversionWarning(NO_ROWS, text, table.part)
     if opened.blocks == ():
@@ -197,7 +222,7 @@ def _converted(
     progress: Progress,
     *,
     keep_equal: bool,
-) -> Conversion:
+) -> Manifest:
     opened = recording.opened
     beside = layout.folder.parent if layout.folder is not None else layout.manifest.parent
     now = recording.clock.now()
@@ -228,7 +253,7 @@ def _converted(
             _check_equal(layout, manifest, made)
         put_in_place(work, layout, manifest.as_text())
     progress.at("clean", 1, 1, "files", opened.source.file_name)
-    return Conversion(opened.source.path, layout.files, layout.manifest, manifest)
+    return manifest
 
 
 def _check_equal(layout: Layout, manifest: Manifest, made: Path) -> None:

@@ -21,6 +21,7 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.extras import missing
 from kmflow_orchestration.operations.convert.apart import limit_error
+from kmflow_orchestration.operations.convert.contained_files import convert_contained
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
@@ -246,11 +247,12 @@ def _converted(task: _Task) -> FileOutcome:
     )
     if earlier is not None and not task.dry_run:
         earlier.remove_unless(done)
+    inner = convert_contained(done, options)
     return FileOutcome(
         planned.path,
         Status.PLANNED if task.dry_run else Status.CONVERTED,
-        tuple(map(str, done.outputs)),
+        (*map(str, done.outputs), *(path for one in inner for path in one.outputs)),
         done.rows,
         warnings=tuple(one.message for one in done.manifest.warnings),
-        missed=done.missed,
+        missed=(*done.missed, *filter(None, (one.problem for one in inner))),
     )

@@ -30,6 +30,11 @@ class Target:
         """The folder that gets the result, and that the work is done in."""
         return self.folder if self.path is None else self.path.parent
 
+    @property
+    def base(self) -> Path:
+        """Where the result goes and how it begins, without an end."""
+        return self.folder / self.stem if self.path is None else self.path.with_suffix("")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -118,7 +123,7 @@ def format_of(format_type: str, target: Target) -> str:
 
 
 def lay_out(source: Path, converter: str, target: Target, wanted: Sequence[Wanted]) -> Layout:
-    """One table, or a document's text and its blocks, beside each other; more get a folder.
+    """One table, or a document's text, beside the source; more get a folder.
 
     Raises:
         UnsafePath: a file was named, and there are several tables.
@@ -170,7 +175,7 @@ def _in_folder(converter: str, target: Target, wanted: Sequence[Wanted]) -> Layo
 
 def _name(one: Wanted, converter: str, stem: str) -> str:
     if one.is_document:
-        return f"{stem}_{'text' if one.file_format == 'txt' else 'blocks'}"
+        return f"{stem}_text"
     if not one.part:
         return stem
     return safe_name(f"{stem}_{one.part}" if converter in WORKBOOKS else one.part)

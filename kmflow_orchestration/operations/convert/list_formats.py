@@ -89,8 +89,8 @@ def list_formats(
 def _facts(converter: Converter, distributions: Distributions) -> FormatFacts:
     makes = {
         OutputKind.TABLES: "tables",
-        OutputKind.TEXT: "text and its pieces",
-    }.get(converter.output, "tables, text and its pieces")
+        OutputKind.TEXT: "text, and tables of it",
+    }.get(converter.output, "tables, text, and tables of it")
     about = (type(converter).__doc__ or "").strip().splitlines()
     return FormatFacts(
         converter.name,
@@ -152,7 +152,8 @@ def _pages(formats: Sequence[FormatFacts]) -> Iterator[str]:
         yield f"- **{one.converter}**: {one.about}"
     yield ""
     yield "Tables can be written as Parquet, CSV, JSON lines or tab-separated text (`txt`); text as"
-    yield "`txt`, and its pieces as any of the others."
+    yield "`txt`. Tables of a text are `documents` (one row about it), `blocks` (of a PDF `pages`,"
+    yield "of mail `messages` and `attachments`), and `table_1` and so on for those that are in it."
     yield ""
     yield "## Options"
     yield ""

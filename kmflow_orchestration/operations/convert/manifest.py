@@ -61,7 +61,7 @@ class Manifest:
     """All that is known of one conversion; only `converted_at` differs when it is repeated.
 
     `source_path` leads from the manifest's folder to the source. `left_out` are parts that were
-    not asked for.
+    not asked for. `parent_sha256` is the hash of the file that the source was taken out of.
     """
 
     source_name: str
@@ -76,6 +76,7 @@ class Manifest:
     left_out: tuple[str, ...] = ()
     warnings: tuple[ConversionWarning, ...] = ()
     verified: Mapping[str, Any] | None = None
+    parent_sha256: str = ""
 
     @property
     def missed(self) -> tuple[str, ...]:

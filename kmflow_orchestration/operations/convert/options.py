@@ -44,10 +44,11 @@ def _reader(
     choices: tuple[str, ...] = (),
     *,
     least: int | None = None,
+    short: tuple[str, ...] = (),
 ) -> ConversionOption:
     """An option of single formats; its flag is its name."""
-    flag = f"--{name.replace('_', '-')}"
-    return ConversionOption(name, (flag,), default, told, choices, least, is_readers=True)
+    flags = (f"--{name.replace('_', '-')}", *short)
+    return ConversionOption(name, flags, default, told, choices, least, is_readers=True)
 
 
 _GRID = ("auto", "always", "never")
@@ -177,6 +178,9 @@ OPTIONS = (
     _reader("ignore_missing_memo", False, "Memos whose file is not there are NULL."),
     _reader("include_deleted", False, "Deleted records are rows, too."),
     _reader("strip_gps", False, "Nothing of where a picture was taken."),
+    _reader("extract_attachments", False, "Write what is attached beside, and convert that, too."),
+    _reader("pages", "", "Only these pages: 5, 1-10, 5-, -10 or 1-3,7.", short=("-p",)),
+    _reader("metadata", False, "Mark in the text where each page begins.", short=("-m",)),
 )
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.

@@ -1,11 +1,10 @@
-"""What is written: tables with their columns' names and types, and the blocks of a document."""
+"""What is written: tables with their columns' names and types, and the text of a document."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from itertools import islice
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -27,7 +26,6 @@ from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.type_schema import check_names, types_of
 
 _SOURCE_NAME = b"source_name"
-_BLOCK_ROWS = 4096
 _SHOWN = 80
 _CLOCK_TIME = pa.timestamp("us")
 
@@ -37,7 +35,7 @@ Reject = Callable[[Iterator[RejectedRow]], None]
 
 
 class Rows(Protocol):
-    """Something with columns: a table of the source, or the blocks of its text."""
+    """Something with columns, such as a table of the source."""
 
     @property
     def schema(self) -> pa.Schema: ...
@@ -200,33 +198,12 @@ def _arrow(kind: ColumnType) -> pa.DataType:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputBlocks:
-    """The pieces of a document's text, numbered from 1 in reading order."""
+class OutputText:
+    """The pieces of a document's text in reading order."""
 
     blocks: Sequence[TextBlock]
-
-    @property
-    def schema(self) -> pa.Schema:
-        texts: list[Any] = [pa.field(one.name, pa.string()) for one in fields(TextBlock)]
-        return pa.schema([pa.field("block", pa.int64()), *texts])
-
-    def batches(self, reject: Reject | None = None) -> Iterator[tuple[Any, pa.RecordBatch]]:
-        """See Rows; no piece of text is left out."""
-        names = [one.name for one in fields(TextBlock)]
-        numbered = enumerate(self.blocks, start=1)
-        while chunk := list(islice(numbered, _BLOCK_ROWS)):
-            numbers = pa.array([number for number, _ in chunk], pa.int64())
-            texts = [
-                pa.array([_text(getattr(block, name)) for _, block in chunk], pa.string())
-                for name in names
-            ]
-            yield numbers, pa.RecordBatch.from_arrays([numbers, *texts], schema=self.schema)
 
     def lines(self) -> Iterator[str]:
         """The text alone, an empty line between two pieces; what is alike ends with a new line."""
         for position, block in enumerate(self.blocks):
             yield ("\n" if position else "") + block.text + "\n"
-
-
-def _text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

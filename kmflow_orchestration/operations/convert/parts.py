@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kmflow_orchestration.converters.interface import ConvertedTable, Receipt, RejectsRows
+from kmflow_orchestration.converters.interface import (
+    ConvertedTable,
+    OutputKind,
+    Receipt,
+    RejectsRows,
+)
 from kmflow_orchestration.errors import DataLossError, UnsupportedFormatError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import Wanted
 from kmflow_orchestration.operations.convert.manifest import ColumnRecord, OutputRecord
 from kmflow_orchestration.operations.convert.options import AUTO, ConversionOptions
 from kmflow_orchestration.operations.convert.output_tables import (
-    OutputBlocks,
+    OutputText,
     Rows,
     check_schema,
     output_table,
@@ -35,7 +40,7 @@ class Part:
 
     wanted: Wanted
     rows: Rows | None
-    document: OutputBlocks | None = None
+    document: OutputText | None = None
     table: ConvertedTable | None = None
 
     @property
@@ -44,7 +49,7 @@ class Part:
 
 
 def parts_of(opened: OpenSource, options: ConversionOptions) -> tuple[Part, ...]:
-    """The files that a source becomes: by itself Parquet of tables, text and blocks of text.
+    """The files that a source becomes: by itself Parquet of tables, and the text of a document.
 
     Raises:
         UnsupportedFormatError: the source holds neither a table nor text.
@@ -54,13 +59,12 @@ def parts_of(opened: OpenSource, options: ConversionOptions) -> tuple[Part, ...]
     wanted = options.format_type
     parts: list[Part] = []
     if opened.blocks is not None:
-        document = OutputBlocks(opened.blocks)
+        document = OutputText(opened.blocks)
         if wanted in (AUTO, "txt"):
             parts.append(Part(Wanted("", "txt", is_document=True), None, document))
-        if wanted != "txt":
-            own = "parquet" if wanted == AUTO else wanted
-            parts.append(Part(Wanted("", own, is_document=True), document, document))
-    for table in opened.tables:
+    # The text alone has all that the tables of a document have.
+    is_text_alone = wanted == "txt" and opened.converter.output is OutputKind.TEXT
+    for table in () if is_text_alone else opened.tables:
         rows = output_table(table, options)
         own = "parquet" if wanted == AUTO else wanted
         parts.append(Part(Wanted(table.part, own), rows, table=table))

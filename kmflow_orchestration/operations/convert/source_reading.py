@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from kmflow_orchestration.converters.content_look import HEAD_BYTES, Container, container_of
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.failures import DISK_FAULTS, FAILED
 from kmflow_orchestration.converters.interface import (
@@ -16,6 +17,7 @@ from kmflow_orchestration.converters.interface import (
     ConvertedTable,
     Converter,
     OutputKind,
+    ReadsDocuments,
     Source,
     TextBlock,
 )
@@ -44,11 +46,19 @@ from kmflow_orchestration.operations.convert.unlocked_table import UnlockedTable
 
 _ENCRYPTED = "encrypted"
 _HOW_TO_UNLOCK = "--password-env names the variable that holds it; or save the file without one"
+_OLE = b"\xd0\xcf\x11\xe0"
+_LEGACY = {
+    Container.DOC: ("a Word document", "docx"),
+    Container.PPT: ("a PowerPoint presentation", "pptx"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSource:
-    """A source read to its end once: its tables, and the blocks of its text."""
+    """A source read to its end once: its tables, and the blocks of its text.
+
+    `main` names the table that holds the text of a document; '' for other sources.
+    """
 
     source: Source
     converter: Converter
@@ -58,6 +68,13 @@ class OpenSource:
     warnings: tuple[ConversionWarning, ...]
     sha256: str
     state: tuple[int, int]
+    main: str = ""
+
+    def only(self, part: str) -> OpenSource:
+        """With one table; the others count as not asked for."""
+        others = tuple(table.part for table in self.tables if table.part != part)
+        kept = tuple(table for table in self.tables if table.part == part)
+        return replace(self, tables=kept, left_out=(*self.left_out, *others))
 
     @property
     def size_bytes(self) -> int:
@@ -87,17 +104,33 @@ def find_converter(
 
     Raises:
         UnsupportedFormatError: nobody does.
+        MissingDependency: it is of a kind that another program must turn into one of ours first.
         CorruptInput: the content is not what its name says, nor anything else that is known.
     """
     with naming_faults(source):
         if not source.path.stat().st_size:
             raise CorruptInput(f"{source.file_name} is empty", reason="empty")
+        _check_not_legacy(source)
         found = detect(source, registry)
     if found.converter is None:
         raise UnsupportedFormatError(
             f"no converter reads {source.file_name}", hint="`kmflow formats` lists what is read"
         )
     return found.converter, found.warnings
+
+
+def _check_not_legacy(source: Source) -> None:
+    """By content: a `.docx` of that name alone is none."""
+    with source.path.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    found = container_of(source.path, head) if head.startswith(_OLE) else None
+    if found in _LEGACY:
+        kind, modern = _LEGACY[found]
+        raise MissingDependency(
+            f"{source.file_name} is {kind} of before 2007, which nothing here reads",
+            hint="LibreOffice turns it into one that is read: "
+            f"soffice --headless --convert-to {modern} '{source.file_name}'",
+        )
 
 
 def open_source(
@@ -120,12 +153,17 @@ def open_source(
     _check_sheets(options, converter)
     before = _state(source.path)
     tables: tuple[ConvertedTable, ...] = ()
-    blocks = None
+    blocks: tuple[TextBlock, ...] | None = None
+    main, told = "", tuple(warnings)
     with naming_faults(source):
         with _naming_options(given):
             if converter.output is not OutputKind.TEXT:
                 tables = tuple(converter.open_tables(content or source, given or None))
-            if converter.output is not OutputKind.TABLES:
+            if isinstance(converter, ReadsDocuments):
+                reading = converter.read_document(content or source, given or None)
+                blocks, main, told = reading.blocks, reading.main, (*told, *reading.warnings)
+                tables = (*reading.tables, *tables)
+            elif converter.output is not OutputKind.TABLES:
                 blocks = tuple(converter.open_text(content or source, given or None))
                 # A bundle of tables holds no document at all, rather than one without text.
                 blocks = None if tables and not blocks else blocks
@@ -140,9 +178,10 @@ def open_source(
         tuple(join_equal(chosen)) if options.combine else chosen,
         blocks,
         tuple(table.part for table in tables if table not in chosen),
-        tuple(warnings),
+        told,
         sha256,
         before,
+        main,
     )
     opened.check_unchanged()
     return opened

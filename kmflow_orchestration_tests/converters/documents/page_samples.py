@@ -64,15 +64,18 @@ def odt(content: str = ODT_CONTENT, manifest: str = "<manifest/>") -> bytes:
     return packed.getvalue()
 
 
-def pdf(*, is_encrypted: bool = False) -> bytes:
-    """Four pages: two of text, one that is a picture, one that is blank; with an outline."""
+def pdf(*, is_encrypted: bool = False, has_damaged_page: bool = False) -> bytes:
+    """Four pages: two of text, one that is a picture, one that is blank; with an outline.
+
+    The first links to an address and to the second; the last may be damaged.
+    """
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R /Outlines 9 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R 4 0 R 5 0 R 6 0 R] /Count 4 >>",
-        _page(b"/Contents 7 0 R"),
+        _page(b"/Contents 7 0 R /Annots [14 0 R 15 0 R]"),
         _page(b"/Contents 8 0 R"),
         _page(b"/Contents 12 0 R"),
-        _page(b""),
+        b"[ /NoPage ]" if has_damaged_page else _page(b""),
         _stream(b"BT /F1 11 Tf 14 TL 50 780 Td (Tariff) Tj T* (All rates in EUR) Tj ET"),
         _stream(b"BT /F1 11 Tf 50 780 Td (Exceptions) Tj ET"),
         b"<< /Type /Outlines /First 10 0 R /Last 10 0 R /Count 1 >>",
@@ -80,6 +83,8 @@ def pdf(*, is_encrypted: bool = False) -> bytes:
         b"<< /Title (Tariff 2026) /Author (Ann) /CreationDate (D:20261005081500+02'00') >>",
         _stream(b"q 100 0 0 100 50 50 cm 0 0 m 1 1 l S Q"),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        _link(b"/A << /S /URI /URI (https://example.com/rates) >>"),
+        _link(b"/Dest [4 0 R /Fit]"),
     ]
     return _numbered(objects, is_encrypted=is_encrypted)
 
@@ -87,6 +92,10 @@ def pdf(*, is_encrypted: bool = False) -> bytes:
 def _page(more: bytes) -> bytes:
     font = b"/Resources << /Font << /F1 13 0 R >> >>"
     return b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] %s %s >>" % (font, more)
+
+
+def _link(target: bytes) -> bytes:
+    return b"<< /Type /Annot /Subtype /Link /Rect [50 700 90 720] %s >>" % target
 
 
 def _stream(content: bytes) -> bytes:

@@ -29,6 +29,7 @@ from kmflow_orchestration.operations.convert.options import (
     OPTIONS,
     conversion_options,
 )
+from kmflow_orchestration.operations.convert.verify_output import verify_output
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.operations.convert.conftest import (
     BentConverter,
@@ -182,34 +183,83 @@ def test_sheets_are_chosen_by_number_name_or_pattern(
     assert done.missed == ()
 
 
-def test_a_document_becomes_text_and_a_table_of_its_pieces(tmp_path: Path) -> None:
+NOTES = """---
+title: Risk
+tags: [loans, limits]
+---
+
+# Risk
+
+Two words.
+
+| Grade | Limit |
+| ----- | ----- |
+| A | 500 |
+| B | 250 |
+"""
+
+
+def test_a_document_becomes_its_text_and_tables(tmp_path: Path) -> None:
     source = tmp_path / "notes.md"
-    source.write_text("# Risk\n\nTwo words.\n")
+    source.write_text(NOTES)
 
     done = convert_file(source)
 
-    assert [path.name for path in done.outputs] == ["notes.txt", "notes.parquet"]
-    assert (tmp_path / "notes.txt").read_text() == "Risk\n\nTwo words.\n"
-    [_, piece] = pq.read_table(tmp_path / "notes.parquet").to_pylist()
-    assert piece == {
-        "block": 2,
+    folder = tmp_path / "notes_parquet"
+    assert done.outputs == tuple(
+        folder / name
+        for name in ("notes_text.txt", "documents.parquet", "blocks.parquet", "table_1.parquet")
+    )
+    assert (
+        done.outputs[0].read_text().endswith("Risk\n\nTwo words.\n\n" + NOTES[NOTES.index("|") :])
+    )
+    assert pq.read_table(done.outputs[2]).to_pylist()[2] == {
+        "seq": 3,
         "kind": "paragraph",
+        "level": None,
+        "style": None,
         "text": "Two words.",
         "heading": "Risk",
-        "location": "line 3",
-        "flags": "",
+        "page": None,
+        "location": "line 8",
+        "flags": None,
+        "table": None,
     }
+    assert pq.read_table(done.outputs[2]).column("table").to_pylist()[3:] == ["table_1"]
+    assert pq.read_table(done.outputs[3]).to_pylist() == [
+        {"Grade": "A", "Limit": 500},
+        {"Grade": "B", "Limit": 250},
+    ]
+    [about] = pq.read_table(done.outputs[1]).to_pylist()
+    assert (about["title"], about["keywords"], about["words"]) == ("Risk", "loans, limits", 14)
+    assert json.loads(about["front_matter"]) == {"title": "Risk", "tags": ["loans", "limits"]}
+
+
+@pytest.mark.parametrize(("name", "left_out"), [("out.txt", ()), ("out.parquet", ("documents",))])
+def test_a_document_in_a_named_file_is_its_text_alone(
+    tmp_path: Path, name: str, left_out: tuple[str, ...]
+) -> None:
+    source = tmp_path / "notes.md"
+    source.write_text("# Risk\n\nTwo words.\n")
+
+    done = convert_file(source, tmp_path / name)
+
+    assert done.outputs == (tmp_path / name,)
+    assert done.manifest.left_out == left_out
+    assert done.missed == ()
+    assert verify_output(done.outputs[0]).is_equal
 
 
 def test_a_text_is_never_written_over_itself(tmp_path: Path) -> None:
     source = tmp_path / "plain.txt"
     source.write_text("as it was\n\n\n")
+    as_text = conversion_options({"format_type": "txt"})
 
-    done = convert_file(source)
+    done = convert_file(source, options=as_text)
     with pytest.raises(UnsafePath, match="is the source itself"):
         convert_file(source, source, conversion_options({"force": True}))
 
-    assert [path.name for path in done.outputs] == ["plain.txt.txt", "plain.txt.parquet"]
+    assert [path.name for path in done.outputs] == ["plain.txt.txt"]
     assert source.read_text() == "as it was\n\n\n"
 
 

@@ -69,7 +69,9 @@ def test_bad_files_stop_no_other_and_a_second_run_does_only_what_changed(mixed: 
     assert first.clashes == ("book.csv", "book.xlsx")
     out = mixed.with_name("mixed_converted")
     assert {name for name in names_in(out) if name.endswith((".parquet", ".txt"))} == {
-        *("a.parquet", "book.csv.parquet", "notes.txt", "notes.parquet", "sub/a.parquet"),
+        *("a.parquet", "book.csv.parquet", "sub/a.parquet"),
+        *("notes_parquet/notes_text.txt", "notes_parquet/documents.parquet"),
+        "notes_parquet/blocks.parquet",
         "book.xlsx_parquet/book.xlsx_Loans_2026.parquet",
         "book.xlsx_parquet/book.xlsx_People.parquet",
     }

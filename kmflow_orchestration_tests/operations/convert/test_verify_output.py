@@ -145,7 +145,7 @@ def test_a_changed_text_is_named_by_row_and_column(
 def test_a_line_of_a_document_is_named(tmp_path: Path) -> None:
     notes = tmp_path / "notes.md"
     notes.write_text("# Risk\n\nTwo words.\n")
-    text, _ = convert_file(notes).outputs
+    text, *_ = convert_file(notes).outputs
     text.write_text("Risk\n\nThree words.\n")
 
     assert any("row 3, column text" in str(one) for one in verify_output(text).differences)

@@ -15,6 +15,7 @@ from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.tables.medallion import (
     BRONZE_INGESTION_LOG,
     SILVER_EVIDENCE_FRAGMENTS,
+    SILVER_EXTRACTED_ENTITIES,
 )
 from kmflow_orchestration_tests.intake.conftest import new_place
 from kmflow_orchestration_tests.intake.landing_place import LandingPlace
@@ -36,7 +37,11 @@ def dataset_lakehouse(
 ) -> Iterator[LocalLakehouse]:
     own = OwnTables(dataset_config.group_id, dataset_config.namespace)
     lakehouse = LocalLakehouse(own, tmp_path_factory.mktemp("lakehouse"), clock=SystemClock())
-    for definition in (BRONZE_INGESTION_LOG, SILVER_EVIDENCE_FRAGMENTS):
+    for definition in (
+        BRONZE_INGESTION_LOG,
+        SILVER_EVIDENCE_FRAGMENTS,
+        SILVER_EXTRACTED_ENTITIES,
+    ):
         table = dataset_config.namespace.layer(definition.layer, definition.name)
         lakehouse.ensure_table(table, definition)
     yield lakehouse
