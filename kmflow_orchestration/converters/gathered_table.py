@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from kmflow_orchestration.converters.interface import (
     ColumnFact,
     ConversionWarning,
     Receipt,
+    RejectedRow,
 )
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.text_values import typed_values
@@ -31,6 +32,7 @@ class SetAside:
     spool: RowSpool
     batches: tuple[SpooledBatch, ...]
     places: Mapping[str, str]
+    rejects: Iterable[RejectedRow] = ()
 
 
 def count_of_empty(values: Any) -> int:
@@ -66,6 +68,10 @@ class GatheredTable:
         self.receipt = receipt
         self.warnings = warnings
         self._rows = rows
+
+    def rejected_rows(self) -> Iterator[RejectedRow]:
+        """See RejectsRows."""
+        yield from self._rows.rejects
 
     def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
         """See ConvertedTable."""

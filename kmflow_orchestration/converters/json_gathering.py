@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.gathered_table import GatheredTable
-from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
+from kmflow_orchestration.converters.interface import ConversionWarning, Receipt, RejectedRow
 from kmflow_orchestration.converters.json_stream import JsonScanner, Line
 from kmflow_orchestration.converters.json_text import (
     FORMS,
@@ -106,7 +107,9 @@ class Gathering:
         if self._options.bad_lines == _RESCUE:
             self._draft(()).add(line.number, (), line.text)
         else:
-            self._draft(()).rejected += 1
+            # Its characters may be halves of such, which no file can hold.
+            raw = json.dumps(line.text)
+            self._draft(()).rejects.add(RejectedRow(line.number, raw, line.problem))
 
     def take_document(self, scanner: JsonScanner) -> None:
         """Records of every value at the top: elements of an array, or an object with its arrays.
@@ -238,7 +241,7 @@ class Gathering:
                 content_hash,
                 rows_read=draft.read,
                 rows_written=draft.rows,
-                rows_rejected=draft.rejected,
+                rows_rejected=len(draft.rejects),
                 rows_skipped=draft.skipped,
                 rows_rescued=draft.rescued,
                 options={**facts, **given},

@@ -37,6 +37,7 @@ from kmflow_orchestration.converters.record_cells import (
     as_unsaid,
     header_of,
 )
+from kmflow_orchestration.converters.rejected_rows import RejectedRows
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.text_values import observed_type
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind, join
@@ -131,13 +132,14 @@ class TableDrafts:
 
 
 class TableDraft:
-    """A table under way: `part` is its name, `skipped` and `rejected` are its owner's counts."""
+    """A table under way: `part` is its name, `skipped` and `rejects` are its owner's to keep."""
 
     def __init__(
         self, part: str, spool: RowSpool, grew: Callable[[int], None], texts_of: TextsOf
     ) -> None:
         self.part = part
-        self.rows = self.skipped = self.rejected = 0
+        self.rows = self.skipped = 0
+        self.rejects = RejectedRows(spool)
         self.rescued = self.doubles = self.broken_characters = 0
         self._spool = spool
         self._grew = grew
@@ -154,7 +156,7 @@ class TableDraft:
     @property
     def read(self) -> int:
         """Records read, whatever became of them."""
-        return self.rows + self.skipped + self.rejected
+        return self.rows + self.skipped + len(self.rejects)
 
     def holds_only(self, *keys: Hashable) -> bool:
         """Whether there is no column but these."""
@@ -325,9 +327,8 @@ class TableDraft:
             fact.name: str(column.position)
             for fact, column in zip(facts, self._columns.values(), strict=True)
         }
-        return GatheredTable(
-            self.part, facts, receipt, found, SetAside(self._spool, tuple(self._batches), places)
-        )
+        rows = SetAside(self._spool, tuple(self._batches), places, self.rejects)
+        return GatheredTable(self.part, facts, receipt, found, rows)
 
     def _facts(self) -> tuple[ColumnFact, ...]:
         kept = {key: header_of(key) for key in self._columns if _is_kept(key)}

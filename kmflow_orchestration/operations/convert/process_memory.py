@@ -11,7 +11,8 @@ from time import monotonic
 _NEAR_BYTES = 128 << 20
 _PEAK = re.compile(r"^VmPeak:\s+(\d+) kB$", re.MULTILINE)
 _LIMIT = re.compile(r"^Max address space\s+(\d+)\s", re.MULTILINE)
-_WAITS_FOR_DISK = "D"
+# Running, or ready to as soon as the machine lets it; waiting for a disk.
+_ACTIVE = frozenset("RD")
 
 
 def mapped_bytes() -> int:
@@ -43,8 +44,8 @@ class StillAtLimit:
     def look(self) -> bool:
         """Whether by now it has stood still for long; to be called again and again."""
         try:
-            ticks, waits_for_disk = self._activity()
-            if ticks != self._ticks or waits_for_disk:
+            ticks, is_active = self._activity()
+            if ticks != self._ticks or is_active:
                 self._ticks, self._since = ticks, monotonic()
                 return False
             return monotonic() - self._since >= self._patience_s and self._is_near_limit()
@@ -52,11 +53,11 @@ class StillAtLimit:
             return False
 
     def _activity(self) -> tuple[int, bool]:
-        """Processor time of all its threads, and whether one waits for a disk."""
+        """Processor time of all its threads, and whether one of them could go on."""
         # The name, in brackets, may hold anything.
         words = self._fields(self._folder / "stat")
         states = [self._fields(task / "stat")[0] for task in (self._folder / "task").iterdir()]
-        return int(words[11]) + int(words[12]), _WAITS_FOR_DISK in states
+        return int(words[11]) + int(words[12]), not _ACTIVE.isdisjoint(states)
 
     @staticmethod
     def _fields(stat: Path) -> list[str]:

@@ -220,3 +220,21 @@ def test_a_notebook_may_give_limits(large: Path) -> None:
 
     made = notebook.convert_file(large, timeout=120, max_memory=1024)
     assert pq.read_metadata(made).num_rows == 300_000
+
+
+def test_a_session_without_a_script_reads_in_another_process_by_itself(loans: Path) -> None:
+    lines = [
+        "import multiprocessing",
+        "from kmflow_orchestration.notebook import convert_file",
+        f"print(convert_file({str(loans)!r}), len(multiprocessing.active_children()))",
+    ]
+    child = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert (child.stdout, child.stderr) == (f"{loans.with_suffix('.parquet')} 1\n", "")

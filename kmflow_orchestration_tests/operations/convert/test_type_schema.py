@@ -132,6 +132,20 @@ def test_short_and_long_rows_are_kept_unless_they_are_to_be_left_out(
         assert numbers == expected
 
 
+def test_lines_that_are_no_json_are_set_aside_in_their_order(tmp_path: Path) -> None:
+    source = tmp_path / "t.jsonl"
+    bad = [f"{{oops {at} {'x' * 2000}" for at in range(600)]
+    source.write_text('{"a": 1}\n' + "\n".join(bad) + '\n{"a": 2}\n')
+
+    converted(source, on_bad_row="quarantine")
+
+    assert read(source.with_suffix(".parquet")) == [{"a": 1}, {"a": 2}]
+    rejects = read(source.with_name("t.rejects.parquet"))
+    assert [json.loads(one["raw"]) for one in rejects] == bad
+    assert [one["source_row"] for one in rejects] == list(range(2, 602))
+    assert rejects[0]["reason"].startswith("column ")
+
+
 def test_a_short_row_may_be_told_to_end_it_all(mixed: Path) -> None:
     with pytest.raises(CorruptInput, match="row 3: it has 2 fields, and there are 3 columns"):
         converted(mixed, on_bad_row="fail")
