@@ -19,6 +19,7 @@ from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
 from kmflow_orchestration_tests.converters.reading import all_values, rows, types
+from kmflow_orchestration_tests.converters.sas_samples import SasColumn, sas_data_set
 
 Survey = Callable[..., Source]
 ANSWERS: dict[str, list[Any]] = {
@@ -136,6 +137,49 @@ def test_why_a_number_is_missing_is_rescued(survey: Survey) -> None:
     assert rescued == [None, '{"q": ".a"}', '{"w": ".z"}']
     assert table.receipt.rows_rescued == 2
     assert [warning.code for warning in table.warnings] == ["missing_reasons"]
+
+
+SAS = sas_data_set(
+    [
+        SasColumn("id", label="Number"),
+        SasColumn("name", width=8),
+        SasColumn("due", format="DATE"),
+        SasColumn("at", format="DATETIME"),
+        SasColumn("amount"),
+    ],
+    [
+        [1.0, "Ana", 24_108.0, 2_082_942_245.5, 1.5],
+        [2.0, "Ünal", "", "", "A"],
+        [3.0, "", -1.0, "", ""],
+    ],
+)
+
+
+def test_sas_data_sets_are_tables_of_typed_columns(source: Writes) -> None:
+    table = opened(source(SAS, "loans.sas7bdat"))
+
+    assert types(table) == {
+        "id": "BIGINT",
+        "name": "STRING",
+        "due": "DATE",
+        "at": "TIMESTAMP",
+        "amount": "DOUBLE",
+    }
+    moment = datetime(2026, 1, 2, 3, 4, 5, 500_000, tzinfo=UTC)
+    assert rows(table) == [
+        (1, "Ana", date(2026, 1, 2), moment, 1.5),
+        (2, "Ünal", None, None, None),
+        (3, "", date(1959, 12, 31), None, None),
+    ]
+    rescued = [row["_rescued_data"] for row in all_values(table)]
+    assert rescued == [None, '{"amount": ".A"}', None]
+    assert notes(table, "id")["label"] == "Number"
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.97])
+def test_a_truncated_data_set_is_corrupt(source: Writes, share: float) -> None:
+    with pytest.raises(CorruptInput):
+        opened(source(SAS[: int(len(SAS) * share)], "loans.sas7bdat"))
 
 
 @pytest.mark.parametrize("value", [1e300, 1.5 * 86_400, -1e12], ids=["never", "noon", "early"])

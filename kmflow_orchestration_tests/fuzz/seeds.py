@@ -21,6 +21,7 @@ from kmflow_orchestration_tests.converters.process_models.samples import (
     visio,
 )
 from kmflow_orchestration_tests.converters.recording_samples import flac, matroska, mp3, mp4, wav
+from kmflow_orchestration_tests.converters.sas_samples import SasColumn, sas_data_set
 
 
 def _csv() -> bytes:
@@ -130,6 +131,7 @@ SEEDS: dict[str, bytes] = {
     "loans.avro": _avro(),
     "survey.sav": _survey(".sav"),
     "survey.dta": _survey(".dta"),
+    "survey.sas7bdat": sas_data_set([SasColumn("id"), SasColumn("who", 4)], [[1.0, "Ann"]] * 3),
     "scan.png": _picture("PNG"),
     "photo.jpg": _picture("JPEG"),
     "fax.tif": _picture("TIFF"),
