@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
@@ -16,6 +17,7 @@ from kmflow_orchestration.converters.json_text import (
     FORMS,
     MAX_DEPTH,
     TOO_DEEP,
+    Doubles,
     are_objects,
     form_and_text,
     forms_and_texts,
@@ -33,7 +35,7 @@ from kmflow_orchestration.converters.record_cells import (
 from kmflow_orchestration.converters.record_tables import TableDraft, TableDrafts
 from kmflow_orchestration.errors import CorruptInput
 
-NAME, VERSION = "json", "1"
+NAME, VERSION = "json", "2"
 Path = tuple[str, ...]
 _STEP = re.compile(r"(?P<name>[^.\[\]]*)(?P<each>(?:\[\*\])*)")
 _EACH = "[*]"
@@ -47,8 +49,8 @@ class JsonOptions(ReaderOptions):
     """`record_path`: where the records lie in a document, such as `data.items[*]`.
 
     `flatten`: members of objects become columns `a.b`, arrays of objects tables of their own.
-    `bad_lines`: a line that is no JSON fails the file, is rescued (kept as text in a row without
-    values) or rejected (left out and counted): `fail`, `rescue`, `reject`.
+    `bad_lines`: a line that is no JSON fails the file (`fail`), is kept as text in a row without
+    values (`rescue`), or counted as rejected and told apart (`reject`, see RejectsRows).
     """
 
     record_path: str = ""
@@ -81,7 +83,8 @@ class Gathering:
 
     def __init__(self, options: JsonOptions) -> None:
         self._options = options
-        self._drafts = TableDrafts(forms_and_texts)
+        self._doubles = Doubles()
+        self._drafts = TableDrafts(partial(forms_and_texts, doubles=self._doubles))
         self._parents: dict[Path, Path] = {}
         self._has_ids = options.flatten
         self._is_flat = not options.flatten
@@ -200,14 +203,16 @@ class Gathering:
         if parent is not None:
             cells.append((PARENT_ID, Form.NUMBER, str(parent)))
         if not is_object(value):
-            cells.append((_VALUE, *form_and_text(value)))
+            cells.append((_VALUE, *form_and_text(value, self._doubles)))
         elif self._options.flatten:
-            _flatten((), value, cells, below)
+            _flatten((), value, cells, below, self._doubles)
         else:
             for key, inner in value:
                 # Most values, without a call for each.
                 form = FORMS.get(type(inner))
-                cells.append((key, form, inner) if form else (key, *form_and_text(inner)))
+                cells.append(
+                    (key, form, inner) if form else (key, *form_and_text(inner, self._doubles))
+                )
         draft.add(number, cells)
         row_id = draft.rows
         for inner_path, elements in below:
@@ -229,6 +234,8 @@ class Gathering:
         warnings: tuple[ConversionWarning, ...],
     ) -> list[GatheredTable]:
         """The tables, those of an array after that of what it hangs on."""
+        for _, draft in self._drafts:
+            draft.settle()
         self._drop_what_says_nothing()
         given = {name: str(value) for name, value in asdict(self._options).items() if value}
         told = [*warnings, *self._warnings()]
@@ -267,24 +274,31 @@ class Gathering:
     def _warnings(self) -> Iterator[ConversionWarning]:
         if self._bad_lines:
             is_kept = self._options.bad_lines == _RESCUE
-            done = "kept as text in _rescued_data" if is_kept else "rejected"
+            done = "kept as text in _rescued_data" if is_kept else "left out"
             text = f"{self._bad_lines} lines are no JSON: {done}"
             yield ConversionWarning("bad_lines", text, self._first_problem)
+        if self._doubles.count:
+            text = f"{self._doubles.count} objects within values have a key twice: both are kept"
+            yield ConversionWarning("nested_duplicate_keys", text)
         if self._left_out:
             text = f"{self._left_out} values lie beside record_path: left out"
             yield ConversionWarning("outside_record_path", text)
 
 
 def _flatten(
-    prefix: Path, pairs: Any, cells: list[Cell], below: list[tuple[Path, list[Any]]]
+    prefix: Path,
+    pairs: Any,
+    cells: list[Cell],
+    below: list[tuple[Path, list[Any]]],
+    doubles: Doubles,
 ) -> None:
     if len(prefix) > MAX_DEPTH:
         raise CorruptInput(TOO_DEEP, reason=TOO_LARGE)
     for key, value in pairs:
         path = (*prefix, key)
         if is_object(value) and value:
-            _flatten(path, value, cells, below)
+            _flatten(path, value, cells, below, doubles)
         elif are_objects(value):
             below.append((path, value))
         else:
-            cells.append((path, *form_and_text(value)))
+            cells.append((path, *form_and_text(value, doubles)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, cast
 
@@ -38,7 +39,14 @@ _TRUTH_WORDS: Mapping[bool | None, str | None] = {True: "true", False: "false", 
 _WHOLE_FORMS: Mapping[type, int] = {**FORMS, bytes: Form.NUMBER, type(None): 0}
 
 
-def form_and_text(value: Any) -> tuple[int, str | None]:
+@dataclass(slots=True)
+class Doubles:
+    """How many objects within values have a key twice; their text keeps it so."""
+
+    count: int = 0
+
+
+def form_and_text(value: Any, doubles: Doubles | None = None) -> tuple[int, str | None]:
     """What a value is and its text as a cell; arrays and objects are JSON without spaces.
 
     Raises:
@@ -53,10 +61,12 @@ def form_and_text(value: Any) -> tuple[int, str | None]:
         return Form.TEXT, None
     if isinstance(value, bool):
         return Form.BOOLEAN, "true" if value else "false"
-    return Form.NESTED, as_json(value)
+    return Form.NESTED, as_json(value, doubles)
 
 
-def forms_and_texts(values: Sequence[Any]) -> tuple[int, Sequence[str | bytes | None]]:
+def forms_and_texts(
+    values: Sequence[Any], doubles: Doubles | None = None
+) -> tuple[int, Sequence[str | bytes | None]]:
     """The same of all values of a column, with their forms joined.
 
     Raises:
@@ -70,13 +80,13 @@ def forms_and_texts(values: Sequence[Any]) -> tuple[int, Sequence[str | bytes | 
         return forms, values
     if kinds <= _TRUTHS:
         return Form.BOOLEAN, list(map(_TRUTH_WORDS.__getitem__, values))
-    pairs = [form_and_text(value) for value in values]
+    pairs = [form_and_text(value, doubles) for value in values]
     for form in {form for form, text in pairs if text is not None}:
         forms |= form
     return forms, [text for _, text in pairs]
 
 
-def as_json(value: Any, depth: int = 1) -> str:
+def as_json(value: Any, doubles: Doubles | None = None, depth: int = 1) -> str:
     """A value as JSON text; see `form_and_text`."""
     kind = type(value)
     if kind is str:
@@ -92,8 +102,12 @@ def as_json(value: Any, depth: int = 1) -> str:
     if depth > MAX_DEPTH:
         raise CorruptInput(TOO_DEEP, reason="too_large_inside")
     if isinstance(value, list):
-        return f"[{','.join([as_json(inner, depth + 1) for inner in value])}]"
-    members = [f"{encode_basestring(key)}:{as_json(inner, depth + 1)}" for key, inner in value]
+        return f"[{','.join([as_json(inner, doubles, depth + 1) for inner in value])}]"
+    if doubles is not None and len(dict(value)) < len(value):
+        doubles.count += 1
+    members = [
+        f"{encode_basestring(key)}:{as_json(inner, doubles, depth + 1)}" for key, inner in value
+    ]
     return f"{{{','.join(members)}}}"
 
 

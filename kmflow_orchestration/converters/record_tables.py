@@ -169,7 +169,7 @@ class TableDraft:
             CorruptInput: a cell or the number of columns beyond the limits (`too_large_inside`).
         """
         if self._shapes:
-            self._settle()
+            self.settle()
         at = len(self._numbers)
         doubles: dict[str, list[Any]] = {}
         columns, characters, count = self._columns, 0, 0
@@ -227,7 +227,7 @@ class TableDraft:
         self._count_in(size, len(keys))
         return True
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Put the whole rows into their columns."""
         shapes, self._shapes, self._shape = self._shapes, {}, _Shape(())
         count = len(self._numbers)
@@ -269,7 +269,7 @@ class TableDraft:
         count = len(self._numbers)
         if not count:
             return
-        self._settle()
+        self.settle()
         arrays: list[pa.Array[Any]] = [pa.array(self._numbers, pa.int64())]
         names = [SOURCE_ROW]
         for column in self._columns.values():
@@ -308,7 +308,7 @@ class TableDraft:
 
     def drop(self, key: Hashable) -> None:
         """Leave a column out of what the table becomes."""
-        self._settle()
+        self.settle()
         self._columns.pop(key, None)
 
     def skip_rows_without_columns(self) -> None:

@@ -112,7 +112,13 @@ def test_of_a_key_that_is_there_twice_no_value_is_lost(opened: Opens) -> None:
 
     assert rows(table) == [(2, '{"x":1,"x":2}'), (3, None)]
     assert all_values(table)[0]["_rescued_data"] == '{"a": ["1"]}'
-    assert (codes(table), table.receipt.rows_rescued) == (["duplicate_keys"], 1)
+    assert codes(table) == ["nested_duplicate_keys", "duplicate_keys"]
+    assert table.receipt.rows_rescued == 1
+    (flat,) = opened('{"b": {"x": 1, "x": 2}, "c": [[{"y": 1, "y": 2}]]}', flatten=True)
+    assert (rows(flat), codes(flat)) == (
+        [(2, '[[{"y":1,"y":2}]]')],
+        ["nested_duplicate_keys", "duplicate_keys"],
+    )
 
 
 def test_records_of_many_shapes_keep_their_order(opened: Opens) -> None:
@@ -272,6 +278,9 @@ def test_broken_lines_can_be_rescued_or_rejected(opened: Opens) -> None:
     assert all_values(rescued)[1]["_rescued_data"] == '{"a":'
     assert rows(rejected) == [(1,), (3,)]
     assert (rejected.receipt.rows_rejected, rejected.receipt.adds_up) == (1, True)
+    (line,) = rejected.rejected_rows()
+    assert (line.source_row, line.raw) == (2, json.dumps('{"a":'))
+    assert line.reason.startswith("column 6: no JSON")
     assert [one.warnings[0].location[:6] for one in (rescued, rejected)] == ["line 2"] * 2
 
 
