@@ -10,8 +10,8 @@ from kmflow_orchestration.errors import MissingDependency
 MODULES: Mapping[str, tuple[str, ...]] = {
     "databricks-sql": ("databricks.sql", "databricks.sqlalchemy", "pandas"),
     "convert": (
-        *("charset_normalizer", "lxml", "numpy", "olefile", "oxmsg", "puremagic", "pypdfium2"),
-        *("python_calamine", "selectolax", "striprtf"),
+        *("charset_normalizer", "duckdb", "lxml", "numpy", "olefile", "oxmsg", "puremagic"),
+        *("pypdfium2", "python_calamine", "selectolax", "striprtf"),
     ),
     "embedded": ("deltalake", "grpc", "pysail", "pyspark", "sqlglot", "starlette"),
     "postgres": ("dagster_postgres", "psycopg"),

@@ -138,7 +138,8 @@ class _Sweep:
         if quotes is None or not len(places):
             return places
         before = np.searchsorted(quotes, places) + self.quotes
-        return places[before % 2 == 0]
+        outside: Places = places[before % 2 == 0]
+        return outside
 
     def _are_alike(self, seen: Any, ends: Places) -> bool:
         """Whether all records end alike, and none is a blank line."""
