@@ -110,8 +110,11 @@ class _Sweep:
         if quotes is not None and not self._are_kept(seen, quotes):
             return False
         ends = self._outside(np.flatnonzero(judged == _LF), quotes)
-        returns = self._outside(np.flatnonzero(judged == _CR), quotes)
-        if np.any(seen[returns + 1] != _LF) or not self._are_alike(seen, ends):
+        if b"\r" in chunk:
+            returns = self._outside(np.flatnonzero(judged == _CR), quotes)
+            if np.any(seen[returns + 1] != _LF):
+                return False
+        if not self._are_alike(seen, ends):
             return False
         if not self._are_short(ends):
             return False
