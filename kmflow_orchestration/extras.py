@@ -10,18 +10,9 @@ from kmflow_orchestration.errors import MissingDependency
 MODULES: Mapping[str, tuple[str, ...]] = {
     "databricks-sql": ("databricks.sql", "databricks.sqlalchemy", "pandas"),
     "convert": (
-        *(
-            "charset_normalizer",
-            "lxml",
-            "msoffcrypto",
-            "numpy",
-            "olefile",
-            "oxmsg",
-            "puremagic",
-            "pypdfium2",
-        ),
+        *("backports.zstd", "charset_normalizer", "cramjam", "duckdb", "fastavro", "lxml"),
+        *("msoffcrypto", "numpy", "olefile", "oxmsg", "puremagic", "pypdfium2", "pyreadstat"),
         *("python_calamine", "selectolax", "striprtf"),
-        *("backports.zstd", "cramjam", "fastavro", "pyreadstat"),
     ),
     "media": ("PIL", "pillow_heif", "pymediainfo"),
     "embedded": ("deltalake", "grpc", "pysail", "pyspark", "sqlglot", "starlette"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -62,9 +63,10 @@ def _first(copy: TypedCopy, at: int) -> pa.StringArray:
     with pq.ParquetFile(copy.path) as file:
         name = file.schema_arrow.names[at]
         for batch in file.iter_batches(columns=[name]):
-            present = batch.column(0).drop_null()
+            present: Any = batch.column(0).drop_null()
             if len(present):
-                return present.slice(0, 1).cast(pa.string())
+                first: pa.StringArray = present.slice(0, 1)
+                return first
     return pa.array([], pa.string())
 
 
@@ -77,4 +79,5 @@ def _texts(
         for batch in file.iter_batches(columns=names):
             rows = pa.array(range(row, row + batch.num_rows), pa.int64())
             row += batch.num_rows
-            yield rows, dict(zip(columns, (batch.column(name) for name in names), strict=True))
+            texts: Any = batch.columns
+            yield rows, dict(zip(columns, texts, strict=True))

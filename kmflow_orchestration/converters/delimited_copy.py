@@ -84,7 +84,7 @@ def rules_for(reading: Reading) -> Rules | None:
 
 
 def _is_installed() -> bool:
-    return importlib.util.find_spec("duckdb") is not None
+    return all(importlib.util.find_spec(name) is not None for name in ("duckdb", "numpy"))
 
 
 def _stands_alone(reading: Reading) -> bool:
@@ -214,7 +214,7 @@ class _Copying:
         nulls = [0] * found.num_columns
         for group in map(found.row_group, range(found.num_row_groups)):
             for at in range(found.num_columns):
-                known = group.column(at).statistics
+                known: Any = group.column(at).statistics
                 if known is None or not known.has_null_count:
                     raise MisfitError("no count of NULLs")
                 nulls[at] += known.null_count

@@ -110,8 +110,11 @@ class _Sweep:
         if quotes is not None and not self._are_kept(seen, quotes):
             return False
         ends = self._outside(np.flatnonzero(judged == _LF), quotes)
-        returns = self._outside(np.flatnonzero(judged == _CR), quotes)
-        if np.any(seen[returns + 1] != _LF) or not self._are_alike(seen, ends):
+        if b"\r" in chunk:
+            returns = self._outside(np.flatnonzero(judged == _CR), quotes)
+            if np.any(seen[returns + 1] != _LF):
+                return False
+        if not self._are_alike(seen, ends):
             return False
         if not self._are_short(ends):
             return False
@@ -138,7 +141,8 @@ class _Sweep:
         if quotes is None or not len(places):
             return places
         before = np.searchsorted(quotes, places) + self.quotes
-        return places[before % 2 == 0]
+        outside: Places = places[before % 2 == 0]
+        return outside
 
     def _are_alike(self, seen: Any, ends: Places) -> bool:
         """Whether all records end alike, and none is a blank line."""

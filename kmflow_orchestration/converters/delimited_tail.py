@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
 from kmflow_orchestration.converters.delimited_footers import footers_of
 from kmflow_orchestration.converters.delimited_records import Format, text_records
-from kmflow_orchestration.converters.text_encoding import TextScan, text_chunks
+from kmflow_orchestration.converters.text_encoding import UTF8, TextScan, text_chunks
 
 _TAIL_CHARS = 64 << 10
+_LONGEST_CHARACTER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,7 @@ class Tail:
 
 def tail_of(path: Path, scan: TextScan, form: Format, width: int) -> Tail | None:
     """Footers at the end of a file; None when its last rows are data."""
-    total, text = 0, ""
-    for chunk in text_chunks(path, scan.encoding):
-        total += len(chunk.encode("utf-8", "surrogatepass"))
-        text = (text + chunk)[-_TAIL_CHARS:]
+    total, text = _end_of(path, scan)
     start = max(text.find("\n"), text.find("\r")) + 1
     records = list(text_records(text, form, start))
     fitting = sum(len(record.fields) == width for record in records)
@@ -38,3 +37,19 @@ def tail_of(path: Path, scan: TextScan, form: Format, width: int) -> Tail | None
     behind = text[records[stop - 1].end :]
     texts = tuple(records[at].fields[0] or "" for at in footers)
     return Tail(total - len(behind.encode("utf-8", "surrogatepass")), texts)
+
+
+def _end_of(path: Path, scan: TextScan) -> tuple[int, str]:
+    """Length of a file as UTF-8 without its mark, and its last characters."""
+    if scan.encoding == UTF8 and scan.first_bad_byte < 0:
+        with path.open("rb") as stream:
+            mark = len(codecs.BOM_UTF8) if stream.read(3) == codecs.BOM_UTF8 else 0
+            stream.seek(max(mark, scan.size_bytes - _TAIL_CHARS * _LONGEST_CHARACTER))
+            # The first character may be cut; so many bytes hold enough of them all the same.
+            end = stream.read().decode("utf-8", "ignore")
+        return scan.size_bytes - mark, end[-_TAIL_CHARS:]
+    total, text = 0, ""
+    for chunk in text_chunks(path, scan.encoding):
+        total += len(chunk.encode("utf-8", "surrogatepass"))
+        text = (text + chunk)[-_TAIL_CHARS:]
+    return total, text

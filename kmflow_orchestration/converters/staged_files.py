@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from kmflow_orchestration.converters.interface import FIRST_ROW, RESCUED_DATA, SOURCE_ROW
+
+# Its stubs know only some of the types its functions take.
+pc: Any = pyarrow.compute
 
 _ROWS_AT_ONCE = 64 << 10
 
@@ -31,9 +35,7 @@ def numbered_batches(
 
 
 def _numbered(batch: pa.RecordBatch, first: int) -> pa.RecordBatch:
-    import numpy as np
-
-    rows = pa.array(np.arange(first, first + batch.num_rows, dtype=np.int64))
+    rows = pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int64()), batch.num_rows), first - 1)
     nothing = pa.nulls(batch.num_rows, pa.string())
     return pa.RecordBatch.from_arrays(
         [rows, *batch.columns, nothing], names=[SOURCE_ROW, *batch.schema.names, RESCUED_DATA]

@@ -57,7 +57,7 @@ class TextScan:
     encoding: str
     first_bad_byte: int
     nul_count: int
-    quote_count: int
+    has_double_quotes: bool
     encoding_reason: str = ""
     other_encodings: tuple[str, ...] = ()
 
@@ -67,8 +67,8 @@ class TextScan:
         return self.encoding in _WIDE
 
     def has_quotes(self, quote: str) -> bool:
-        """Whether the file may hold a quote; only double ones were counted."""
-        return self.quote_count > 0 or quote != '"'
+        """Whether the file may hold a quote; only double ones were looked for."""
+        return self.has_double_quotes or quote != '"'
 
 
 def encoding_warnings(scan: TextScan) -> Iterator[ConversionWarning]:
@@ -90,7 +90,7 @@ class _Tally:
     size: int = 0
     nuls: int = 0
     even_nuls: int = 0
-    quotes: int = 0
+    has_quotes: bool = False
     bad: int = -1
     first: bytes = b""
     last: bytes = b""
@@ -103,10 +103,12 @@ class _Tally:
         if nuls:
             self.nuls += nuls
             self.even_nuls += chunk[self.size % 2 :: 2].count(b"\x00")
-        self.quotes += chunk.count(b'"')
-        if self.bad < 0:
+        self.has_quotes = self.has_quotes or b'"' in chunk
+        is_ascii = chunk.isascii()
+        # The decoder need not see what is ASCII, unless a character may go on in it.
+        if self.bad < 0 and not (is_ascii and not self.decoder.getstate()[0]):
             self.bad = _first_bad(self.decoder, chunk, self.size)
-        if not chunk.isascii():
+        if not is_ascii:
             self._sample(chunk)
         self.size += len(chunk)
 
@@ -146,7 +148,7 @@ def scan_text(path: Path, encoding: str = "") -> TextScan:
         name,
         tally.bad,
         tally.nuls,
-        tally.quotes,
+        tally.has_quotes,
         reason,
         others,
     )
