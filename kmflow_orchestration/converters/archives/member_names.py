@@ -34,9 +34,9 @@ def file_name_of(name: str) -> str:
 
 
 def is_housekeeping(name: str) -> bool:
-    """Whether a file is a system's own note on a folder, and nobody's evidence."""
-    folders = name.replace("\\", "/").split("/")
-    return "__MACOSX" in folders or folders[-1].lower() in _HOUSEKEEPING
+    """Whether a file is a system's own note on a folder or file, and nobody's evidence."""
+    *folders, last = name.replace("\\", "/").split("/")
+    return last.lower() in _HOUSEKEEPING or ("__MACOSX" in folders and last.startswith("._"))
 
 
 def part_name(path: str, part: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -52,11 +53,16 @@ class OpenArchive:
         self._nested: list[OpenArchive] = []
         self._hashes: dict[int, str] = {}
         self._damage = ""
-        with self._own_file() as path:
-            plain = self._as_plain(path, max(budget.bytes_left, 1))
-            listing = kind.listing(plain)
+        try:
+            with self._own_file() as path:
+                plain = self._as_plain(path, max(budget.bytes_left, 1))
+                listing = kind.listing(plain)
+            self.entries = judged(listing, budget)
+        except BaseException:
+            # One bomb after the other must not fill the disk.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         self.damage = self._damage or listing.damage
-        self.entries = judged(listing, budget)
         self._companions = companions_of(self.entries)
 
     @property
@@ -66,7 +72,9 @@ class OpenArchive:
 
     def nested(self, kind: ArchiveKind, entry: Entry, budget: Budget) -> OpenArchive:
         """An archive that is a file of this one. Raises as the constructor does."""
-        return OpenArchive(kind, (self, entry), self._folder / f"{entry.number}-inside", budget)
+        found = OpenArchive(kind, (self, entry), self._folder / f"{entry.number}-inside", budget)
+        self.keeps_account_of(found)
+        return found
 
     def sha256_of(self, entry: Entry) -> str:
         """Hash of a file; '' for one that was never on disk."""
@@ -140,8 +148,13 @@ class OpenArchive:
             self._reader = self._kind.reader(self._as_plain(path))
             self._held.callback(self._reader.close)
             if isinstance(self._source, tuple):
-                self._source[0]._nested.append(self)  # noqa: SLF001 (of the same class)
+                self._source[0].keeps_account_of(self)
         return self._reader
+
+    def keeps_account_of(self, nested: OpenArchive) -> None:
+        """Remember to close a nested archive when another file's turn comes."""
+        if nested not in self._nested:
+            self._nested.append(nested)
 
     def _own_file(self) -> AbstractContextManager[Path]:
         if isinstance(self._source, Path):

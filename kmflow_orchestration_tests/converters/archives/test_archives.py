@@ -7,6 +7,7 @@ import gc
 import gzip
 import hashlib
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -192,6 +193,34 @@ def test_no_more_than_a_file_at_a_time_lies_on_disk(opened: Opens, temporary: Pa
     # A file, the archive it lies in, and that archive unpacked.
     assert len(seen) == 36
     assert max(seen) == 3
+
+
+def test_archives_of_which_nothing_is_read_leave_nothing_on_disk(
+    opened: Opens, temporary: Path
+) -> None:
+    bomb, cut = tarred({"x.csv": bytes(4 << 20)}, "gz"), b"?" + tarred({"x.csv": CSV})[1:]
+    hostile = tarred({"../x.csv": bytes(1 << 18)}, "gz")
+    bundle = opened(
+        zipped(
+            {
+                **{f"{number}.tgz": bomb for number in range(4)},
+                **{f"{number}.tar.gz": gzip.compress(cut) for number in range(4, 8)},
+                **{f"{number}.tgz": hostile for number in range(8, 12)},
+                "z.csv": CSV,
+            }
+        ),
+        max_bytes=3 << 20,
+    )
+    left = [path for path in temporary.rglob("*") if path.is_file()]
+
+    assert Counter(bundle.fates.values()) == {
+        "too_large_inside": 4,
+        "corrupt": 4,
+        "opened": 4,
+        "unsafe_name": 4,
+        "converted": 1,
+    }
+    assert sum(path.stat().st_size for path in left) < 1 << 18
 
 
 def test_a_file_in_use_stays_while_others_come(source: Writes, tmp_path: Path) -> None:
@@ -381,10 +410,12 @@ def test_files_that_cannot_be_read_are_told_with_the_reason(opened: Opens) -> No
 
 
 def test_what_systems_pack_of_their_own_accord_is_no_loss(opened: Opens) -> None:
-    bundle = opened(zipped({"__MACOSX/._a.csv": b"\0", "x/.DS_Store": b"\0", "a.csv": CSV}))
+    notes = {"__MACOSX/._a.csv": b"\0", "x/.DS_Store": b"\0"}
+    bundle = opened(zipped({**notes, "a.csv": CSV, "__MACOSX/b.csv": CSV}))
 
     assert bundle.fates == {
         "__MACOSX/._a.csv": "ignored",
+        "__MACOSX/b.csv": "converted",
         "x/.DS_Store": "ignored",
         "a.csv": "converted",
     }

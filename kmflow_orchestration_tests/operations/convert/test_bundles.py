@@ -73,7 +73,7 @@ def test_one_table_can_be_chosen_by_its_path(sound: Path, tmp_path: Path) -> Non
     assert done.manifest.left_out == ("members", "more.tgz!/people.csv")
 
 
-def test_what_was_refused_is_missed_also_by_a_second_batch(unsound: Path) -> None:
+def test_a_second_batch_tells_what_is_missed_and_a_new_reader_reads_again(unsound: Path) -> None:
     plan = plan_folder(unsound.parent)
     first, second = (convert_folder(plan, parallel=1) for _ in range(2))
 
@@ -81,6 +81,14 @@ def test_what_was_refused_is_missed_also_by_a_second_batch(unsound: Path) -> Non
     assert first.files[0].missed == second.files[0].missed
     assert first.files[0].missed[0].startswith("../x.csv: its name leads out of the archive")
     assert not second.is_whole()
+
+    # As if the reader of a file in it had another version then.
+    (manifest,) = unsound.parent.parent.glob("in_converted/*/_manifest.json")
+    told = json.loads(manifest.read_text())
+    told["outputs"][1]["receipt"]["converter_version"] = "0"
+    manifest.write_text(json.dumps(told))
+    (third,) = convert_folder(plan, parallel=1).files
+    assert third.status.value == "converted"
 
 
 def test_info_lists_the_files_of_a_bundle(unsound: Path) -> None:
