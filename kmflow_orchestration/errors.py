@@ -42,6 +42,7 @@
     │   │   │                                QuarantinedFile
     │   │   └── PasswordRequiredError        it is encrypted
     │   ├── DataLossError                    the result would hold less than the source, or does
+    │   ├── VolumeNotFoundError              a Volume has no such file or folder
     │   ├── OutOfMemoryError                 reading it needs more memory than it was given
     │   ├── UnsupportedFormatError  exit 2   no converter reads this, or none writes that
     │   ├── InvalidOptions          exit 2   an option that is unknown, contradicts another or
@@ -485,6 +486,12 @@ class OutOfMemoryError(DatabricksConversionError):
     """A reader needed more memory than it was given."""
 
     code = "KM-MEM-001"
+
+
+class VolumeNotFoundError(DatabricksConversionError):
+    """What should be converted is not in its Volume, or there is no such Volume."""
+
+    code = "KM-VOLUME-001"
 
 
 class OutputError(KmflowError):
