@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +14,12 @@ from kmflow_orchestration.cli.conversion_options import (
     with_conversion_options,
 )
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_text
+from kmflow_orchestration.cli.volume_options import (
+    CheckOption,
+    GroupOption,
+    MaxSizeOption,
+    open_volumes,
+)
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.convert_file import Conversion
@@ -22,7 +27,9 @@ if TYPE_CHECKING:
 
 @with_conversion_options
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="The file.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="The file, here or in a Volume: /Volumes/….")
+    ],
     output: Annotated[
         str | None,
         typer.Argument(help="A file, or a folder: no suffix, or / at its end. Default: beside it."),
@@ -32,11 +39,14 @@ def convert(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the file and tell what would be made.")
     ] = False,
+    group: GroupOption = "",
+    max_size_mb: MaxSizeOption = None,
+    check: CheckOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Convert a file, all of it or nothing; needs no group and no database.
+    """Convert a file, all of it or nothing; only a Volume needs a group and the database.
 
     Exit 1 also when something of the source is not in the result, unless --allow-skip.
     """
@@ -49,8 +59,24 @@ def convert(
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
-        with conversion_progress(quiet=quiet or as_json) as tell:
-            done = convert_file(source, output, options, tell=tell, dry_run=dry_run)
+        with (
+            open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes,
+            conversion_progress(quiet=quiet or as_json) as tell,
+        ):
+            if volumes is None:
+                done = convert_file(source, output, options, tell=tell, dry_run=dry_run)
+            else:
+                from kmflow_orchestration.operations.volume_conversion import convert_volume_file
+
+                done = convert_volume_file.convert_volume_file(
+                    source,
+                    output,
+                    options,
+                    volumes=volumes,
+                    tell=tell,
+                    dry_run=dry_run,
+                    check=check,
+                )
     if as_json:
         show_json(done.as_dict())
     elif not quiet:

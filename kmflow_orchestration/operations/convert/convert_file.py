@@ -97,11 +97,13 @@ def convert_file(
     dry_run: bool = False,
     stem: str = "",
     keep_equal: bool = False,
+    recorded_source: str = "",
 ) -> Conversion:
     """Convert one file; without `output` the result lies beside it.
 
     A fault leaves what was there before, and nothing else. `stem` names the result otherwise than
     the source; `keep_equal` takes an existing output that holds the very bytes as its own.
+    `recorded_source` is where a manifest says the source lies, if this is only a copy of it.
 
     Raises:
         DatabricksConversionError: or one of its kinds; what was wrong and what to do.
@@ -122,7 +124,7 @@ def convert_file(
         layout.check_kinds()
     elif not keep_equal:
         layout.check_free()
-    recorded = _Recording(opened, chosen, file_format, clock or SystemClock())
+    recorded = _Recording(opened, chosen, file_format, clock or SystemClock(), recorded_source)
     if dry_run:
         planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
         manifest = recorded.manifest(layout, planned)
@@ -138,6 +140,7 @@ class _Recording:
     options: ConversionOptions
     file_format: str
     clock: Clock
+    source_path: str = ""
 
     @property
     def file_metadata(self) -> dict[str, str]:
@@ -158,7 +161,8 @@ class _Recording:
         path = opened.source.path.resolve()
         return Manifest(
             opened.source.file_name,
-            Path(os.path.relpath(path, layout.manifest.parent.resolve())).as_posix(),
+            self.source_path
+            or Path(os.path.relpath(path, layout.manifest.parent.resolve())).as_posix(),
             opened.sha256,
             opened.size_bytes,
             opened.converter.name,

@@ -16,10 +16,13 @@ from kmflow_orchestration.operations.convert.layout import Layout
 PREFIX = ".kmflow-convert-"
 _ROOM = 2
 _STALE_S = 24 * 3600
+_HINT = "make room, or name an OUTPUT on another disk"
 
 
 @contextmanager
-def work_folder(beside: Path, source_bytes: int, now: datetime) -> Iterator[Path]:
+def work_folder(
+    beside: Path, source_bytes: int, now: datetime, *, hint: str = _HINT
+) -> Iterator[Path]:
     """An empty folder that only its owner sees, gone at the end, however it comes.
 
     Raises:
@@ -32,7 +35,7 @@ def work_folder(beside: Path, source_bytes: int, now: datetime) -> Iterator[Path
     if free < _ROOM * source_bytes:
         raise FileTooLargeError(
             f"{beside} has {free} bytes free, and {_ROOM * source_bytes} may be needed",
-            hint="make room, or name an OUTPUT on another disk",
+            hint=hint,
         )
     sweep(beside, now)
     folder = beside / f"{PREFIX}{uuid4().hex}"

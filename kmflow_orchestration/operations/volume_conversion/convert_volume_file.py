@@ -1,0 +1,166 @@
+"""One file into Parquet, CSV, JSON lines or text where source, result or both lie in a Volume."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from kmflow_orchestration.errors import UnsafePath
+from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
+from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.progress import Progress, Tell
+from kmflow_orchestration.operations.convert.source_reading import checked_source
+from kmflow_orchestration.operations.volume_conversion.access_checks import check_access
+from kmflow_orchestration.operations.volume_conversion.delivery import WRITE, Delivery, Parcel
+from kmflow_orchestration.operations.volume_conversion.fetching import fetch, size_of
+from kmflow_orchestration.operations.volume_conversion.volumes import (
+    Place,
+    Volumes,
+    naming_grants,
+)
+from kmflow_orchestration.outputs.places import within
+
+OUT = "out"
+
+
+def convert_volume_file(
+    source: str,
+    output: str | None = None,
+    options: ConversionOptions | None = None,
+    *,
+    volumes: Volumes,
+    tell: Tell | None = None,
+    dry_run: bool = False,
+    check: bool = False,
+) -> Conversion:
+    """Convert one file; without `output` the result lies beside it, in its Volume.
+
+    The work is done on copies, by `convert_file`. A fault leaves what was there before, and nothing
+    else. With `check` it is tried beforehand whether the result may be written.
+
+    Raises:
+        UnsafePath, PlaceNotAllowed, GroupMismatch: a place the group may not use.
+        VolumeNotFoundError, FileTooLargeError, StorageUnavailable, AccessRefused, RemoteFault: as
+            `fetch` and `Delivery.carry_out`.
+        DatabricksConversionError: or one of its kinds, as `convert_file`.
+    """
+    chosen, progress = options or ConversionOptions(), Progress(tell)
+    origin = volumes.source(source)
+    goal = volumes.target(output) if output is not None else origin.parent
+    if isinstance(goal, VolumePath):
+        # Its name is not known yet, but whether anything may go there.
+        volumes.check_target(goal)
+    size = _size(volumes, origin)
+    if check and isinstance(goal, VolumePath):
+        check_access(volumes, goal)
+    is_file = isinstance(goal, VolumePath) and _names_file(volumes, output or "/", goal)
+    folder = goal.parent if is_file else goal
+    with volumes.work(size) as work:
+        made = work / OUT
+        # Beside the result, if it is: then the one is never named as the other.
+        kept_in = made if _is_same(origin.parent, folder) else work / "in"
+        copy = _copied(volumes, origin, size, kept_in, progress)
+        told = _all_but_the_end(progress)
+        if isinstance(folder, Path):
+            done = convert_file(
+                copy, output, chosen, tell=told, dry_run=dry_run, recorded_source=recorded(origin)
+            )
+            return replace(done, source=Path(str(origin)))
+        done = convert_file(
+            copy,
+            made / goal.name if is_file else f"{made}/",
+            chosen,
+            tell=told,
+            dry_run=dry_run,
+            recorded_source=recorded(origin),
+        )
+        delivery = delivery_of(volumes, done, made, folder, origin, force=chosen.force)
+        if dry_run:
+            delivery.check()
+        else:
+            delivery.carry_out(work, progress)
+        progress.at("clean", 1, 1, "files", copy.name)
+        return delivered(done, delivery, origin)
+
+
+def recorded(origin: Place) -> str:
+    """How a manifest in a Volume calls a source: one of this machine by its name alone."""
+    return origin.text if isinstance(origin, VolumePath) else origin.name
+
+
+def delivery_of(
+    volumes: Volumes,
+    done: Conversion,
+    made: Path,
+    folder: VolumePath,
+    origin: Place,
+    *,
+    force: bool,
+    keep_equal: bool = False,
+) -> Delivery:
+    """What was made below a folder of this machine, on its way below one of a Volume."""
+    files = [Parcel(path, folder.joined(*path.relative_to(made).parts)) for path in done.outputs]
+    own = done.manifest_path.parent.relative_to(made).parts
+    manifest = Parcel(
+        done.manifest_path, folder.joined(*done.manifest_path.relative_to(made).parts)
+    )
+    own_folder = folder.joined(*own) if own else None
+    source = origin if isinstance(origin, VolumePath) else None
+    return Delivery(volumes, files, manifest, own_folder, source, force, keep_equal)
+
+
+def delivered(done: Conversion, delivery: Delivery, origin: Place) -> Conversion:
+    """The same conversion by the places where its parts lie now."""
+    return replace(
+        done,
+        source=Path(str(origin)),
+        outputs=tuple(Path(one.place.text) for one in delivery.files),
+        manifest_path=Path(delivery.manifest.place.text),
+    )
+
+
+def _size(volumes: Volumes, origin: Place) -> int:
+    if isinstance(origin, VolumePath):
+        return size_of(volumes, origin)
+    size = checked_source(origin).path.stat().st_size
+    volumes.check_size(str(origin), size)
+    return size
+
+
+def _copied(
+    volumes: Volumes, origin: Place, size_bytes: int, folder: Path, progress: Progress
+) -> Path:
+    if isinstance(origin, Path):
+        return origin
+    folder.mkdir()
+    return fetch(volumes, origin, size_bytes, folder, progress)
+
+
+def _names_file(volumes: Volumes, output: str, goal: VolumePath) -> bool:
+    """As on this machine: without a suffix, or with / at its end, it is a folder.
+
+    Raises:
+        UnsafePath: there is a file where it says that a folder goes.
+    """
+    if output.endswith("/") or not Path(goal.name).suffix:
+        with naming_grants(goal, WRITE):
+            if goal.parts and volumes.access.size(goal) is not None:
+                raise UnsafePath(f"{goal.text} is a file, and a folder is needed there")
+        return False
+    with naming_grants(goal, WRITE):
+        return not volumes.access.is_directory(goal)
+
+
+def _is_same(one: Place, other: Place) -> bool:
+    if isinstance(one, VolumePath) and isinstance(other, VolumePath):
+        return within(one, other) and within(other, one)
+    return False
+
+
+def _all_but_the_end(progress: Progress) -> Tell:
+    def told(stage: str, done: int, total: int, unit: str, message: str) -> None:
+        if stage != "clean":
+            progress.at(stage, done, total, unit, message)
+
+    return told
