@@ -13,6 +13,7 @@ import typer
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import VerboseOption
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
+from kmflow_orchestration.cli.volume_options import GroupOption, MaxSizeOption, open_volumes
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.inspect_file import FileFacts
@@ -28,12 +29,14 @@ class Form(StrEnum):
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="The file.")],
+    file: Annotated[str, typer.Argument(help="The file, here or in a Volume: /Volumes/….")],
     *,
     form: Annotated[Form, typer.Option("--format", "-f", help="How to show it.")] = Form.TABLE,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say why it is read as it is, and how sure that is.")
     ] = False,
+    group: GroupOption = "",
+    max_size_mb: MaxSizeOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Size, hash, format, tables with exact row counts, columns and types of a file."""
@@ -42,8 +45,16 @@ def info(
     import_arrow()
     from kmflow_orchestration.operations.convert.inspect_file import inspect_file
 
-    with ending_cleanly(verbose=verbose):
-        found = inspect_file(file, explain=explain)
+    with (
+        ending_cleanly(verbose=verbose),
+        open_volumes(file, group=group, max_size_mb=max_size_mb) as volumes,
+    ):
+        if volumes is None:
+            found = inspect_file(Path(file), explain=explain)
+        else:
+            from kmflow_orchestration.operations.volume_conversion import volume_file_looks
+
+            found = volume_file_looks.inspect_volume_file(file, explain=explain, volumes=volumes)
     if form is Form.JSON:
         show_json(found.as_dict())
     elif form is Form.YAML:
@@ -83,11 +94,16 @@ def _tell(found: FileFacts) -> None:
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="One or more files.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE…", help="One or more files, here or in a Volume."),
+    ],
     *,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read to the end, not 1000 rows of each table.")
     ] = False,
+    group: GroupOption = "",
+    max_size_mb: MaxSizeOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -97,8 +113,19 @@ def validate(
     import_arrow()
     from kmflow_orchestration.operations.convert.inspect_file import validate_file
 
-    with ending_cleanly(verbose=verbose):
-        found = [validate_file(file, deep=deep) for file in files]
+    with (
+        ending_cleanly(verbose=verbose),
+        open_volumes(*files, group=group, max_size_mb=max_size_mb) as volumes,
+    ):
+        if volumes is None:
+            found = [validate_file(Path(file), deep=deep) for file in files]
+        else:
+            from kmflow_orchestration.operations.volume_conversion import volume_file_looks
+
+            found = [
+                volume_file_looks.validate_volume_file(file, deep=deep, volumes=volumes)
+                for file in files
+            ]
     if as_json:
         show_json({"files": [asdict(one) for one in found]})
     else:

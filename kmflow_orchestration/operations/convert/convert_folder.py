@@ -8,15 +8,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.converters.failures import FAILED
 from kmflow_orchestration.errors import (
+    AccessRefused,
     CorruptInput,
+    CredentialRefused,
     DatabricksConversionError,
     KmflowError,
     OutOfMemoryError,
+    TokenExpired,
     UnsafePath,
 )
 from kmflow_orchestration.extras import missing
@@ -87,7 +90,7 @@ class FolderOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class FileTask:
     """What a worker needs of one file; goes to another process."""
 
     planned: PlannedFile
@@ -98,6 +101,35 @@ class _Task:
 
 Told = Callable[[int, int, FileOutcome], None]
 """Hears how many files of how many are done, and what became of the last."""
+
+Run = Callable[[FileTask], FileOutcome]
+"""Converts one file of this machine in a process of its own."""
+
+
+class Carrier(Protocol):
+    """Brings files that lie elsewhere to the process that converts them, and results back."""
+
+    def carry(self, task: FileTask, run: Run) -> FileOutcome:
+        """One file with all that is done around it, in a thread of its own.
+
+        Raises:
+            CredentialRefused, TokenExpired: no other file would fare better.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """What is under way ends early and cleans up behind itself. From any thread."""
+        ...
+
+
+class OnThisMachine:
+    """Nothing is to be carried."""
+
+    def carry(self, task: FileTask, run: Run) -> FileOutcome:
+        return run(task)
+
+    def interrupt(self) -> None:
+        pass
 
 
 def convert_folder(
@@ -111,6 +143,7 @@ def convert_folder(
     limits: Limits | None = None,
     on_file: Told = lambda *_: None,
     clock: Clock | None = None,
+    carrier: Carrier | None = None,
 ) -> FolderOutcome:
     """Convert a folder's files side by side, each in a process that may die for it alone.
 
@@ -120,11 +153,12 @@ def convert_folder(
     """
     chosen = options or ConversionOptions()
     batch = _Batch(
-        [_Task(one, chosen, resume, dry_run) for one in plan.files],
+        [FileTask(one, chosen, resume, dry_run) for one in plan.files],
         limits or Limits(),
         stop_on_error,
         on_file,
         clock or SystemClock(),
+        carrier=carrier or OnThisMachine(),
     )
     files = batch.run(parallel)
     return FolderOutcome(
@@ -137,17 +171,20 @@ class _Batch:
 
     def __init__(
         self,
-        tasks: Sequence[_Task],
+        tasks: Sequence[FileTask],
         limits: Limits,
         stop_on_error: bool,
         on_file: Told,
         clock: Clock,
+        *,
+        carrier: Carrier,
     ) -> None:
         self._tasks = tasks
         self._limits = limits
         self._stop_on_error = stop_on_error
         self._on_file = on_file
         self._clock = clock
+        self._carrier = carrier
         self._outcomes: dict[int, FileOutcome] = {}
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._waiting = iter(range(len(tasks)))
@@ -160,15 +197,26 @@ class _Batch:
             try:
                 # Consumed, so that a fault of ours is raised here.
                 list(threads.map(self._work, processes))
-            except BaseException:
+            except BaseException as error:
                 self._stop.set()
                 for process in processes:
                     process.interrupt()
+                self._carrier.interrupt()
+                if isinstance(error, CredentialRefused | TokenExpired):
+                    raise self._not_signed_in(error) from error
                 raise
         return [
             self._outcomes.get(at) or FileOutcome(task.planned.path, Status.NOT_TRIED)
             for at, task in enumerate(self._tasks)
         ]
+
+    def _not_signed_in(self, error: AccessRefused) -> AccessRefused:
+        good = {Status.CONVERTED, Status.UNCHANGED}
+        done = sum(one.status in good for one in self._outcomes.values())
+        return type(error)(
+            f"{error.message}; {done} of {len(self._tasks)} files are done",
+            hint="sign in anew and run the same again: it goes on where it stopped",
+        )
 
     def _work(self, process: OneProcess) -> None:
         with process:
@@ -184,22 +232,27 @@ class _Batch:
         with self._lock:
             return None if self._stop.is_set() else next(self._waiting, None)
 
-    def _outcome(self, process: OneProcess, task: _Task) -> FileOutcome:
+    def _outcome(self, process: OneProcess, task: FileTask) -> FileOutcome:
         planned = task.planned
         if planned.problem:
             text = f"{planned.path} is {planned.problem}"
             return _failed(planned.path, UnsafePath.code, text)
         begun = self._clock.monotonic()
+        outcome = self._carrier.carry(task, lambda one: self._converted(process, one))
+        return replace(outcome, seconds=round(self._clock.monotonic() - begun, 3))
+
+    def _converted(self, process: OneProcess, task: FileTask) -> FileOutcome:
+        path = task.planned.path
         try:
             outcome = process.run(_convert, task)
         except ProcessDied as death:
-            outcome = self._died(planned.path, timed_out=death.timed_out)
+            outcome = self._died(path, timed_out=death.timed_out)
         except MemoryError:
-            outcome = _out_of_memory(planned.path)
+            outcome = _out_of_memory(path)
         if outcome.code == OutOfMemoryError.code:
             # At its limit it is of no use to the next file.
             process.renew()
-        return replace(outcome, seconds=round(self._clock.monotonic() - begun, 3))
+        return outcome
 
     def _died(self, path: str, *, timed_out: bool) -> FileOutcome:
         if timed_out:
@@ -218,14 +271,14 @@ def _out_of_memory(path: str) -> FileOutcome:
     return _failed(path, OutOfMemoryError.code, text, "--max-memory gives it more")
 
 
-def _convert(task: _Task) -> FileOutcome:
+def _convert(task: FileTask) -> FileOutcome:
     """One file, in a process of its own; whatever is wrong with it is its outcome."""
     path = task.planned.path
     try:
         return _converted(task)
     # A fault of ours must not end the others' conversion either.
     except Exception as error:  # noqa: BLE001
-        return _out_of_memory(path) if _wants_memory(error) else _told(path, error)
+        return _out_of_memory(path) if _wants_memory(error) else failed_with(path, error)
 
 
 def _wants_memory(error: Exception) -> bool:
@@ -239,20 +292,21 @@ def _wants_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or is_at_memory_limit()
 
 
-def _told(path: str, error: Exception) -> FileOutcome:
+def failed_with(path: str, error: Exception) -> FileOutcome:
+    """What was wrong with a file, as its outcome."""
     match error:
         case ModuleNotFoundError():
-            told: KmflowError = missing(error)
+            own: KmflowError = missing(error)
         case KmflowError():
-            told = error
+            own = error
         case OSError():
-            told = DatabricksConversionError(f"{error.filename}: {error.strerror}")
+            own = DatabricksConversionError(f"{error.filename}: {error.strerror}")
         case _:
-            told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
-    return _failed(path, told.code, told.message, told.hint)
+            own = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
+    return _failed(path, own.code, own.message, own.hint)
 
 
-def _converted(task: _Task) -> FileOutcome:
+def _converted(task: FileTask) -> FileOutcome:
     planned, options = task.planned, task.options
     earlier = find_earlier(planned, options) if task.resume else None
     if earlier is not None and earlier.is_current(planned.source, options):
@@ -265,6 +319,7 @@ def _converted(task: _Task) -> FileOutcome:
         dry_run=task.dry_run,
         stem=planned.stem,
         keep_equal=task.resume,
+        recorded_source=planned.recorded,
     )
     if earlier is not None and not task.dry_run:
         earlier.remove_unless(done)

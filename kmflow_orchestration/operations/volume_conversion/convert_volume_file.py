@@ -12,7 +12,11 @@ from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Progress, Tell
 from kmflow_orchestration.operations.convert.source_reading import checked_source
 from kmflow_orchestration.operations.volume_conversion.access_checks import check_access
-from kmflow_orchestration.operations.volume_conversion.delivery import WRITE, Delivery, Parcel
+from kmflow_orchestration.operations.volume_conversion.delivery import (
+    WRITE,
+    Delivery,
+    delivery_of,
+)
 from kmflow_orchestration.operations.volume_conversion.fetching import fetch, size_of
 from kmflow_orchestration.operations.volume_conversion.volumes import (
     Place,
@@ -75,7 +79,14 @@ def convert_volume_file(
             dry_run=dry_run,
             recorded_source=recorded(origin),
         )
-        delivery = delivery_of(volumes, done, made, folder, origin, force=chosen.force)
+        delivery = delivery_of(
+            volumes,
+            done.outputs,
+            made,
+            folder,
+            source=origin if isinstance(origin, VolumePath) else None,
+            force=chosen.force,
+        )
         if dry_run:
             delivery.check()
         else:
@@ -87,27 +98,6 @@ def convert_volume_file(
 def recorded(origin: Place) -> str:
     """How a manifest in a Volume calls a source: one of this machine by its name alone."""
     return origin.text if isinstance(origin, VolumePath) else origin.name
-
-
-def delivery_of(
-    volumes: Volumes,
-    done: Conversion,
-    made: Path,
-    folder: VolumePath,
-    origin: Place,
-    *,
-    force: bool,
-    keep_equal: bool = False,
-) -> Delivery:
-    """What was made below a folder of this machine, on its way below one of a Volume."""
-    files = [Parcel(path, folder.joined(*path.relative_to(made).parts)) for path in done.outputs]
-    own = done.manifest_path.parent.relative_to(made).parts
-    manifest = Parcel(
-        done.manifest_path, folder.joined(*done.manifest_path.relative_to(made).parts)
-    )
-    own_folder = folder.joined(*own) if own else None
-    source = origin if isinstance(origin, VolumePath) else None
-    return Delivery(volumes, files, manifest, own_folder, source, force, keep_equal)
 
 
 def delivered(done: Conversion, delivery: Delivery, origin: Place) -> Conversion:

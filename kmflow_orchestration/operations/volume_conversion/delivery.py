@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kmflow_orchestration.databricks_client.interrupts import not_given_up
 from kmflow_orchestration.errors import (
@@ -23,7 +24,7 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.names import VolumePath
-from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST
+from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, manifest_name
 from kmflow_orchestration.operations.convert.progress import Progress
 from kmflow_orchestration.operations.volume_conversion.volumes import Volumes, naming_grants
 from kmflow_orchestration.outputs.places import within
@@ -146,6 +147,28 @@ class Delivery:
                 found.append(folder)
                 folder = folder.parent
         return found
+
+
+def delivery_of(
+    volumes: Volumes,
+    files: Sequence[Path],
+    made: Path,
+    folder: VolumePath,
+    **settings: Any,
+) -> Delivery:
+    """Files of one result that was made below a folder of this machine, on their way to a Volume.
+
+    `settings` are those of a Delivery.
+    """
+    beside = files[0].parent
+    is_own = beside != made
+
+    def parcel(path: Path) -> Parcel:
+        return Parcel(path, folder.joined(*path.relative_to(made).parts))
+
+    manifest = beside / (FOLDER_MANIFEST if is_own else manifest_name(files[0].name))
+    own = folder.joined(*beside.relative_to(made).parts) if is_own else None
+    return Delivery(volumes, [parcel(file) for file in files], parcel(manifest), own, **settings)
 
 
 def _exists(place: VolumePath) -> OutputExistsError:

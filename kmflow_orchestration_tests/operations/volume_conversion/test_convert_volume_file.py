@@ -272,16 +272,16 @@ REFUSED = {
 
 @pytest.mark.parametrize("after", [0, 1, 2], ids=["first", "second", "manifest"])
 @pytest.mark.parametrize(
-    ("fault", "error"), [(CUT, RemoteFault), (REFUSED, AccessRefused)], ids=["cut", "refused"]
+    "failure", [(CUT, RemoteFault), (REFUSED, AccessRefused)], ids=["cut", "refused"]
 )
 def test_an_upload_that_fails_leaves_nothing_new(
     world: World,
     convert: Convert,
     workbook: Path,
-    fault: dict[str, object],
-    error: type[Exception],
+    failure: tuple[dict[str, object], type[Exception]],
     after: int,
 ) -> None:
+    fault, error = failure
     world.fault(**fault, after=after, keep_bytes=900)
 
     with pytest.raises(error):
