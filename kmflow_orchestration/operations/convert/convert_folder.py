@@ -244,7 +244,7 @@ class _Batch:
     def _converted(self, process: OneProcess, task: FileTask) -> FileOutcome:
         path = task.planned.path
         try:
-            outcome = process.run(_convert, task)
+            outcome = process.run(convert_task, task)
         except ProcessDied as death:
             outcome = self._died(path, timed_out=death.timed_out)
         except MemoryError:
@@ -271,7 +271,7 @@ def _out_of_memory(path: str) -> FileOutcome:
     return _failed(path, OutOfMemoryError.code, text, "--max-memory gives it more")
 
 
-def _convert(task: FileTask) -> FileOutcome:
+def convert_task(task: FileTask) -> FileOutcome:
     """One file, in a process of its own; whatever is wrong with it is its outcome."""
     path = task.planned.path
     try:

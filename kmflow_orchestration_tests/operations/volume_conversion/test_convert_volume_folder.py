@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -18,11 +19,14 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.operations.convert.convert_folder import (
     FileOutcome,
+    FileTask,
     FolderOutcome,
     convert_folder,
+    convert_task,
 )
-from kmflow_orchestration.operations.convert.options import conversion_options
-from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
+from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
+from kmflow_orchestration.operations.convert.options import ConversionOptions, conversion_options
+from kmflow_orchestration.operations.volume_conversion.carrier import VolumeCarrier, plan_carried
 from kmflow_orchestration_tests.operations.convert.conftest import LOANS
 from kmflow_orchestration_tests.operations.volume_conversion.conftest import FILES, World
 
@@ -33,16 +37,39 @@ PARQUET = {"format_type": "parquet"}
 
 @pytest.fixture
 def batch(world: World) -> Batch:
+    """A batch in this process, file by file: a process for each takes longer than all the rest."""
+
     def call(source: object, output: object = None, **given: object) -> FolderOutcome:
-        running = {
-            name: given.pop(name) for name in ("resume", "dry_run", "on_file") if name in given
-        }
-        options = conversion_options({**PARQUET, **given.pop("options", {})})  # type: ignore[dict-item]
-        target = None if output is None else str(output)
-        plan, carrier = plan_carried(str(source), target, volumes=world.volumes, **given)  # type: ignore[arg-type]
-        return convert_folder(plan, options, parallel=1, carrier=carrier, **running)  # type: ignore[arg-type]
+        plan, carrier, options = planned(world, source, output, given)
+        resume, dry_run = bool(given.get("resume", True)), bool(given.get("dry_run"))
+        tasks = [FileTask(one, options, resume, dry_run) for one in plan.files]
+        files = tuple(carrier.carry(task, convert_task) for task in tasks)
+        return FolderOutcome(str(plan.source), str(plan.output), files, plan.matched, plan.clashes)
 
     return call
+
+
+@pytest.fixture
+def batch_in_processes(world: World) -> Batch:
+    """The same as the command does it."""
+
+    def call(source: object, output: object = None, **given: object) -> FolderOutcome:
+        plan, carrier, options = planned(world, source, output, given)
+        return convert_folder(plan, options, parallel=1, carrier=carrier, **given)  # type: ignore[arg-type]
+
+    return call
+
+
+def planned(
+    world: World, source: object, output: object, given: dict[str, Any]
+) -> tuple[FolderPlan, VolumeCarrier, ConversionOptions]:
+    """A plan, who carries it, and its options; what the plan needs is taken out of `given`."""
+    options = conversion_options({**PARQUET, **given.pop("options", {})})
+    looking = {
+        name: given.pop(name) for name in ("patterns", "recursive", "check") if name in given
+    }
+    target = None if output is None else str(output)
+    return *plan_carried(str(source), target, volumes=world.volumes, **looking), options
 
 
 def statuses(done: FolderOutcome) -> dict[str, str]:
@@ -232,7 +259,7 @@ def test_folders_that_cannot_be_are_refused(
 
 
 def test_one_upload_that_fails_is_that_files_outcome_alone(
-    world: World, batch: Batch, inbox: str
+    world: World, batch_in_processes: Batch, inbox: str
 ) -> None:
     world.fault(
         name="fail_times",
@@ -242,7 +269,7 @@ def test_one_upload_that_fails_is_that_files_outcome_alone(
         error_code="PERMISSION_DENIED",
     )
 
-    done = batch(inbox, patterns=("*.csv",), recursive=True)
+    done = batch_in_processes(inbox, patterns=("*.csv",), recursive=True)
 
     assert statuses(done) == {"a.csv": "failed", "deep/b.csv": "converted"}
     assert done.files[0].code == "KM-ACCESS-001"
@@ -260,7 +287,7 @@ def test_the_check_refuses_before_anything_is_read(world: World, batch: Batch, i
 
 
 def test_a_token_that_is_over_ends_the_batch_and_says_how_far_it_got(
-    world: World, batch: Batch
+    world: World, batch: Batch, batch_in_processes: Batch
 ) -> None:
     for name in ("a", "b", "c"):
         world.put(f"in/{name}.csv")
@@ -270,17 +297,19 @@ def test_a_token_that_is_over_ends_the_batch_and_says_how_far_it_got(
             world.fault(name="fail_times", times=99, status=401, error_code="UNAUTHENTICATED")
 
     with pytest.raises(AccessRefused, match="1 of 3 files are done") as over:
-        batch(f"{world.work}/in", on_file=expire)
+        batch_in_processes(f"{world.work}/in", on_file=expire)
     assert over.value.exit_code == 4
     world.room.server.faults.clear()
-    assert statuses(batch(f"{world.work}/in")) == {
+    assert statuses(batch_in_processes(f"{world.work}/in")) == {
         "a.csv": "unchanged",
         "b.csv": "converted",
         "c.csv": "converted",
     }
 
 
-def test_an_interrupt_ends_the_batch_and_leaves_whole_files(world: World, batch: Batch) -> None:
+def test_an_interrupt_ends_the_batch_and_leaves_whole_files(
+    world: World, batch_in_processes: Batch
+) -> None:
     for name in ("a", "b"):
         world.put(f"in/{name}.csv")
 
@@ -288,5 +317,16 @@ def test_an_interrupt_ends_the_batch_and_leaves_whole_files(world: World, batch:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        batch(f"{world.work}/in", on_file=interrupt)
+        batch_in_processes(f"{world.work}/in", on_file=interrupt)
     assert world.names("in_converted") == {"a.parquet", "_a.parquet.manifest.json"}
+
+
+def test_who_is_given_up_ends_before_the_next_byte_and_leaves_nothing(
+    world: World, inbox: str
+) -> None:
+    plan, carrier, options = planned(world, inbox, None, {})
+    carrier.interrupt()
+
+    with pytest.raises(KeyboardInterrupt):
+        carrier.carry(FileTask(plan.files[0], options, resume=True, dry_run=False), convert_task)
+    assert world.names("inbox_converted") == set()
