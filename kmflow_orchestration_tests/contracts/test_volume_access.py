@@ -122,6 +122,9 @@ def test_an_upload_that_breaks_off_leaves_no_file(access: VolumeAccess) -> None:
         def readable(self) -> bool:
             return True
 
+        def tell(self) -> int:
+            return 0
+
         def readinto(self, buffer: object) -> int:
             raise OSError(5, "Input/output error")
 
