@@ -20,7 +20,7 @@ import pytest
 
 from kmflow_orchestration import jobs, operations, runs
 from kmflow_orchestration.context import GroupContext
-from kmflow_orchestration.operations import convert
+from kmflow_orchestration.operations import convert, volume_conversion
 from kmflow_orchestration.operations.convert_evidence import StoredSource
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.evidence_rows import EvidenceRow
@@ -74,13 +74,21 @@ WITHOUT_GROUP = {
         "convert_file convert_folder plan_folder verify_output inspect_file validate_file"
         " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
         " format_of work_folder sweep put_in_place write_part write_rows column_prints"
-        " parquet_differences text_differences"
+        " parquet_differences text_differences convert_task failed_with earlier_manifests"
+        " is_of"
+    ),
+    "reach Volumes as one group, through its places alone: tried in test_places and by commands": (
+        "convert_volume_file plan_volume_folder plan_carried inspect_volume_file"
+        " validate_volume_file check_access read_manifest size_of fetch fetched"
+    ),
+    "the cluster's own mount, for whoever runs there": (
+        "mounted_volumes is_databricks_environment"
     ),
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " output_table source_name parts_of expected_rows planned_record manifest_name"
         " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
-        " lean_process_id"
+        " lean_process_id plan_of fits delivery_of delivered recorded naming_grants"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
@@ -107,7 +115,7 @@ def own(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 FUNCTIONS = {
     name: function
-    for package in (operations, convert, runs, jobs)
+    for package in (operations, convert, volume_conversion, runs, jobs)
     for module in modules(package)
     for name, function in own(module)
     if "caller" not in inspect.signature(function).parameters

@@ -11,8 +11,8 @@ Tell = Callable[[str, int, int, str, str], None]
 STAGES = ("download", "detect", "read", "convert", "write", "verify", "upload", "clean")
 # Where a stage begins and ends on the way from 0 to 100: reading for types and writing take it all.
 _SPAN = {
-    "download": (0, 1),
-    "detect": (1, 2),
+    "download": (0, 2),
+    "detect": (0, 2),
     "read": (2, 45),
     "convert": (45, 50),
     "write": (50, 95),
