@@ -84,6 +84,7 @@ WITHOUT_GROUP = {
     "the cluster's own mount, for whoever runs there": (
         "mounted_volumes is_databricks_environment"
     ),
+    "signs in as whoever calls it, whose own the connection is": ("own_volumes"),
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " output_table source_name parts_of expected_rows planned_record manifest_name"
