@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ from kmflow_orchestration_tests.operations.convert.conftest import LOANS, loans,
 __all__ = ["embedded_server", "loans", "room", "workbook"]
 
 FILES = "/api/2.0/fs/files/*"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Links of uploads end by the workspace's clock, which is this machine's."""
+    return FakeClock(datetime.now(UTC))
 
 
 @dataclass

@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from kmflow_orchestration.databricks_client.files import VolumeFiles
+from kmflow_orchestration.databricks_client.parted_upload import PartSizes
 from kmflow_orchestration.databricks_client.retries import RetryPolicy
 from kmflow_orchestration.errors import (
     AccessRefused,
@@ -305,6 +307,28 @@ def test_an_upload_that_fails_leaves_what_was_there(
         convert(path, force=True)
 
     world.room.server.faults.clear()
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("had", [False, True], ids=["new", "replaced"])
+def test_a_large_upload_that_is_cut_at_the_third_of_its_parts_leaves_what_was_there(
+    world: World, convert: Convert, had: bool
+) -> None:
+    """Sixty percent of the result have arrived, and the rest never does."""
+    sizes = PartSizes(part_bytes=400, in_memory_bytes=400, workers=1)
+    access = VolumeFiles(world.groups.calls("acme"), parts=sizes, in_parts_from=400)
+    path = world.put("loans.csv")
+    if had:
+        convert(path)
+    before = world.snapshot()
+    parts = "/presigned/parts/*"
+    world.fault(name="cut_body", method="PUT", path=parts, after=3, times=ATTEMPTS, keep_bytes=9)
+
+    with pytest.raises(RemoteFault) as cut:
+        convert(path, force=had, volumes=replace(world.volumes, access=access))
+
+    world.room.server.faults.clear()
+    assert world.room.server.requests("PUT", parts).count() > 3, cut.value
     assert world.snapshot() == before
 
 
