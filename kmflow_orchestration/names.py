@@ -202,7 +202,8 @@ class VolumePath:
         names, further = below[:3], [part for part in below[3:] if part]
         if len(names) < 3 or "" in names:
             raise UnsafePath(f"{text!r} names no Volume", hint=_VOLUME_FORM)
-        return cls(*(check_path_part(part) for part in names)).joined(*further)
+        catalog, schema, volume = map(check_path_part, names)
+        return cls(catalog, schema, volume).joined(*further)
 
     def joined(self, *parts: str) -> VolumePath:
         """A place further down. Raises UnsafePath for a part that is no plain name."""

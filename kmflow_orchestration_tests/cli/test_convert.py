@@ -67,7 +67,10 @@ def test_the_flags_are_those_of_the_one_table() -> None:
 
     for option in OPTIONS:
         assert flags.pop(option.name) == set(option.flags)
-    assert set(flags) == {"source", "output", "dry_run", "as_json", "quiet", "verbose"}
+    assert set(flags) == {
+        *("source", "output", "dry_run", "as_json", "quiet", "verbose"),
+        *("group", "max_size_mb", "check"),
+    }
 
 
 def test_json_is_one_object_with_the_manifest(kmflow: Kmflow, loans: Path) -> None:
