@@ -46,6 +46,7 @@
     │   ├── OutOfMemoryError        exit 6   reading it needs more memory than it was given
     │   ├── TimeLimitExceeded       exit 6   nor is there more time for it
     │   ├── ConverterCrashed                 the process that read it died
+    │   ├── VolumeNotFoundError              a Volume has no such file or folder
     │   ├── UnsupportedFormatError  exit 2   no converter reads this, or none writes that
     │   ├── InvalidOptions          exit 2   an option that is unknown, contradicts another or
     │   │                                    means nothing to this format
@@ -520,6 +521,12 @@ class ConverterCrashed(DatabricksConversionError):
     """The process that read a file died of it."""
 
     code = "KM-CONVERT-009"
+
+
+class VolumeNotFoundError(DatabricksConversionError):
+    """What should be converted is not in its Volume, or there is no such Volume."""
+
+    code = "KM-VOLUME-001"
 
 
 class OutputError(KmflowError):

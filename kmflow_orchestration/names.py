@@ -185,6 +185,26 @@ class VolumePath:
             check_path_part(part)
         return cls(parts[0], parts[1], parts[2], tuple(parts[3:]))
 
+    @classmethod
+    def given(cls, text: str, *, catalog: str = "", schema: str = "") -> VolumePath:
+        """As people write it: also `dbfs:/Volumes/…`, `/dbfs/Volumes/…` and `vol:<volume>/<path>`.
+
+        The last is completed from `catalog` and `schema`. Below the Volume doubled slashes are one;
+        the text is taken in Unicode's NFC.
+
+        Raises:
+            UnsafePath: as `parse`; a URL, another root of `dbfs:`, or one of the names is missing.
+        """
+        import unicodedata
+
+        normal = unicodedata.normalize("NFC", text)
+        below = _below_volumes(normal, catalog, schema).split("/")
+        names, further = below[:3], [part for part in below[3:] if part]
+        if len(names) < 3 or "" in names:
+            raise UnsafePath(f"{text!r} names no Volume", hint=_VOLUME_FORM)
+        catalog, schema, volume = map(check_path_part, names)
+        return cls(catalog, schema, volume).joined(*further)
+
     def joined(self, *parts: str) -> VolumePath:
         """A place further down. Raises UnsafePath for a part that is no plain name."""
         for part in parts:
@@ -198,6 +218,16 @@ class VolumePath:
 
     def _all(self) -> tuple[str, ...]:
         return (self.catalog, self.schema, self.volume, *self.parts)
+
+    @property
+    def parent(self) -> VolumePath:
+        """The directory it lies in; of a Volume itself, the Volume."""
+        return VolumePath(self.catalog, self.schema, self.volume, self.parts[:-1])
+
+    @property
+    def name(self) -> str:
+        """The last part, '' of a Volume itself."""
+        return self.parts[-1] if self.parts else ""
 
     @property
     def text(self) -> str:
@@ -215,6 +245,32 @@ class VolumePath:
 def is_volume_text(text: str) -> bool:
     """Whether a text that may name a folder of this machine names one of a Volume."""
     return text.startswith("/Volumes/")
+
+
+_VOLUME_FORM = "/Volumes/catalog/schema/volume/…"
+_VOLUMES = re.compile(r"(?:dbfs:|/+dbfs)?/+Volumes(?:/|$)")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def is_elsewhere(text: str) -> bool:
+    """Whether what somebody typed is no path of this machine; then `VolumePath.given` judges it."""
+    if text.startswith(("/", "dbfs:", "vol:")):
+        return _VOLUMES.match(text) is not None or not text.startswith("/")
+    return _URL.match(text) is not None
+
+
+def _below_volumes(text: str, catalog: str, schema: str) -> str:
+    """What stands behind `/Volumes/`. Raises UnsafePath."""
+    if text.startswith("vol:"):
+        if not (catalog and schema):
+            told = f"{text!r} needs a catalog and a schema that it lies in"
+            raise UnsafePath(told, hint=_VOLUME_FORM)
+        return f"{catalog}/{schema}/{text.removeprefix('vol:').lstrip('/')}"
+    found = _VOLUMES.match(text)
+    if found is None:
+        what = "a URL" if _URL.match(text) else "no place in a Volume"
+        raise UnsafePath(f"{text!r} is {what}", hint=_VOLUME_FORM)
+    return text[found.end() :]
 
 
 _SEPARATOR_OR_CONTROL = re.compile(r"[/\\\x00-\x1f\x7f]")

@@ -6,6 +6,9 @@
     done = batch_convert("inbox", "converted")          # a list of paths
     [one for one in done.results if one.error]          # and what became of each file
 
+    setup_databricks("https://adb-….azuredatabricks.net", profile="dev", group="acme")
+    convert_file("/Volumes/main/acme/work/loans.xlsx")  # needs no setup inside Databricks
+
 Options are those of the command, by the names in docs/formats.md. What fails raises an error of
 `kmflow_orchestration.errors`. A script that calls `batch_convert` does so below
 `if __name__ == "__main__":`, as its processes import it.
@@ -13,21 +16,34 @@ Options are those of the command, by the names in docs/formats.md. What fails ra
 
 from __future__ import annotations
 
+import getpass
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from kmflow_orchestration.errors import DataLossError
+from kmflow_orchestration.config.settings import load_settings
+from kmflow_orchestration.errors import ConfigurationError, DataLossError
+from kmflow_orchestration.names import is_elsewhere
 from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
-from kmflow_orchestration.operations.convert.contained_files import convert_whole as _convert
+from kmflow_orchestration.operations.convert.contained_files import convert_whole
 from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, convert_folder
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import AUTO, OPTIONS, conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
+from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
+from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
+    convert_volume_file,
+)
+from kmflow_orchestration.operations.volume_conversion.mounts import mounted_volumes
+from kmflow_orchestration.operations.volume_conversion.own_volumes import own_volumes
+from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
 
 __all__ = [
     "ConvertedPaths",
@@ -36,6 +52,7 @@ __all__ = [
     "batch_convert_folder",
     "convert_file",
     "convert_in_notebook",
+    "setup_databricks",
 ]
 
 Given = ParamSpec("Given")
@@ -60,6 +77,70 @@ class ConvertedPaths(list[str]):
     def __init__(self, paths: Iterable[str], results: tuple[FileResult, ...]) -> None:
         super().__init__(paths)
         self.results = results
+
+
+@dataclass
+class _Setup:
+    """What `setup_databricks` left for the calls after it."""
+
+    volumes: Volumes | None = None
+    close: Callable[[], None] = lambda: None
+
+    def use(self, volumes: Volumes | None, close: Callable[[], None] = lambda: None) -> None:
+        self.close()
+        self.volumes, self.close = volumes, close
+
+
+_SETUP = _Setup()
+
+
+def setup_databricks(
+    workspace_url: str | None = None,
+    token: str | None = None,
+    profile: str | None = None,
+    *,
+    group: str | None = None,
+    catalog: str | None = None,
+    schema: str | None = None,
+) -> None:
+    """Say how `/Volumes/…` paths are reached from here; inside Databricks nothing is needed.
+
+    What is not given comes from the environment (DATABRICKS_HOST, DATABRICKS_TOKEN,
+    DATABRICKS_CATALOG, DATABRICKS_SCHEMA, KMFLOW_DEFAULT_GROUP) or a profile; a token that is
+    missing for a `workspace_url` is asked for. It stays in memory and is never written down.
+
+    Raises:
+        MissingGroup: nobody says whose Volumes they are.
+        ConfigurationError: everything that is missing, by name.
+    """
+    named = (workspace_url, token, profile)
+    if not any(named) and mounted_volumes() is not None:
+        _SETUP.use(None)
+        return
+    if token:
+        text = "a token in a cell can be read by others; rather name a profile or a secret scope"
+        warnings.warn(text, stacklevel=2)
+    options = {"host": workspace_url, "profile": profile, "catalog": catalog, "schema": schema}
+    volumes, connections = own_volumes(
+        load_settings(),
+        group=group or "",
+        token=token or "",
+        options={name: value for name, value in options.items() if value},
+        ask=getpass.getpass,
+    )
+    _SETUP.use(volumes, connections.close)
+
+
+def _volumes_of(*paths: str | Path | None) -> Volumes | None:
+    """The Volumes that one of these paths may lie in; None where all are of this machine."""
+    if not any(path is not None and is_elsewhere(str(path)) for path in paths):
+        return None
+    found = _SETUP.volumes or mounted_volumes()
+    if found is None:
+        raise ConfigurationError(
+            "nobody has said how Volumes are reached from here", hint="call setup_databricks first"
+        )
+    return found
 
 
 def _showing_options(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
@@ -102,12 +183,17 @@ def convert_file(
             something of the source, unless `allow_skip`.
     """
     chosen = conversion_options({**options, "format_type": format_type})
+    volumes = _volumes_of(input_path, output_path)
     limits = _limits(timeout, max_memory)
-    if limits is None:
-        done = _convert(input_path, output_path, chosen, tell=tell)
-    else:
-        with kept_process(limits) as process:
-            done = convert_apart(process, input_path, output_path, chosen, tell=tell)
+    with nullcontext() if limits is None else kept_process(limits) as process:
+        run: Any = convert_whole if process is None else partial(convert_apart, process)
+        if volumes is None:
+            done = run(input_path, output_path, chosen, tell=tell)
+        else:
+            target = None if output_path is None else str(output_path)
+            done = convert_volume_file(
+                str(input_path), target, chosen, volumes=volumes, run=run, tell=tell
+            )
     if done["missed"] and not chosen.allow_skip:
         raise DataLossError(
             f"{_path_of(done)} lacks something of the source: {'; '.join(done['missed'])}",
@@ -137,9 +223,17 @@ def batch_convert(
         UnsafePath: the results would lie in the folder itself.
     """
     chosen = conversion_options({**options, "format_type": format_type})
-    target = None if output_folder is None else Path(output_folder)
-    plan = plan_folder(Path(input_folder), target, patterns=(file_pattern,), recursive=recursive)
-    done = convert_folder(plan, chosen, parallel=parallel, resume=resume)
+    looking: dict[str, Any] = {"patterns": (file_pattern,), "recursive": recursive}
+    volumes, carrier = _volumes_of(input_folder, output_folder), None
+    if volumes is None:
+        target = None if output_folder is None else Path(output_folder)
+        plan = plan_folder(Path(input_folder), target, **looking)
+    else:
+        goal = None if output_folder is None else str(output_folder)
+        plan, carrier = plan_carried(
+            str(input_folder), goal, volumes=volumes, check=True, **looking
+        )
+    done = convert_folder(plan, chosen, parallel=parallel, resume=resume, carrier=carrier)
     results = tuple(_result(one, allow_skip=chosen.allow_skip) for one in done.files)
     return ConvertedPaths((path for one in results for path in one.outputs), results)
 

@@ -25,6 +25,12 @@ from kmflow_orchestration.cli.conversion_options import (
 )
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
 from kmflow_orchestration.cli.report_files import ReportOption, write_report
+from kmflow_orchestration.cli.volume_options import (
+    CheckOption,
+    GroupOption,
+    MaxSizeOption,
+    open_volumes,
+)
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.convert_folder import (
@@ -46,9 +52,11 @@ class OnError(StrEnum):
 
 @with_conversion_options
 def batch_convert(
-    source: Annotated[Path, typer.Argument(metavar="IN_DIR", help="The folder.")],
+    source: Annotated[
+        str, typer.Argument(metavar="IN_DIR", help="The folder, here or in a Volume: /Volumes/….")
+    ],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(metavar="[OUT_DIR]", help="Default: IN_DIR_converted beside it."),
     ] = None,
     *,
@@ -79,6 +87,9 @@ def batch_convert(
     allow_empty: Annotated[
         bool, typer.Option("--allow-empty", help="Exit 0 although no file matches.")
     ] = False,
+    group: GroupOption = "",
+    max_size_mb: MaxSizeOption = None,
+    check: CheckOption = True,
     report: ReportOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the files and tell what would be made.")
@@ -101,27 +112,41 @@ def batch_convert(
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
-        plan = plan_folder(
-            source,
-            output if output is not None else output_dir,
-            patterns=pattern or ("*",),
-            recursive=recursive,
-            max_files=max_files,
-        )
-        with (
-            temporary_files_in(temp_dir),
-            _progress(len(plan.files), quiet=quiet or as_json) as told,
-        ):
-            done = convert_folder(
-                plan,
-                options,
-                parallel=parallel,
-                resume=resume,
-                stop_on_error=on_error is OnError.STOP,
-                dry_run=dry_run,
-                limits=Limits(timeout, max_memory << 20),
-                on_file=told,
-            )
+        looking: dict[str, Any] = {
+            "patterns": pattern or ("*",),
+            "recursive": recursive,
+            "max_files": max_files,
+        }
+        if output is None and output_dir is not None:
+            output = str(output_dir)
+        with open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes:
+            if volumes is None:
+                carrier = None
+                target = None if output is None else Path(output)
+                plan = plan_folder(Path(source), target, **looking)
+            else:
+                from kmflow_orchestration.operations.volume_conversion.carrier import (
+                    plan_carried,
+                )
+
+                plan, carrier = plan_carried(
+                    source, output, volumes=volumes, check=check and not dry_run, **looking
+                )
+            with (
+                temporary_files_in(temp_dir),
+                _progress(len(plan.files), quiet=quiet or as_json) as told,
+            ):
+                done = convert_folder(
+                    plan,
+                    options,
+                    parallel=parallel,
+                    resume=resume,
+                    stop_on_error=on_error is OnError.STOP,
+                    dry_run=dry_run,
+                    limits=Limits(timeout, max_memory << 20),
+                    on_file=told,
+                    carrier=carrier,
+                )
         if report is not None:
             write_report(report, done.as_dict())
     if as_json:

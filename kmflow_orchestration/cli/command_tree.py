@@ -46,6 +46,7 @@ FAMILIES = {
     "db": "database",
     "workspace": "workspace",
     "service": "service",
+    "databricks": "databricks",
 }
 
 

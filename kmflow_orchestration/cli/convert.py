@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -33,11 +33,19 @@ from kmflow_orchestration.cli.output import (
     show_rows,
     show_text,
 )
+from kmflow_orchestration.cli.volume_options import (
+    CheckOption,
+    GroupOption,
+    MaxSizeOption,
+    open_volumes,
+)
 
 
 @with_conversion_options
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="The file.")],
+    source: Annotated[
+        str, typer.Argument(metavar="INPUT", help="The file, here or in a Volume: /Volumes/….")
+    ],
     output: Annotated[
         str | None,
         typer.Argument(help="A file, or a folder: no suffix, or / at its end. Default: beside it."),
@@ -60,11 +68,14 @@ def convert(
     ] = False,
     password: PasswordOption = None,
     password_stdin: PasswordStdinOption = False,
+    group: GroupOption = "",
+    max_size_mb: MaxSizeOption = None,
+    check: CheckOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Convert a file, all of it or nothing; needs no group and no database.
+    """Convert a file, all of it or nothing; only a Volume needs a group and the database.
 
     Exit 1 also when something of the source is not in the result, unless --allow-skip.
     """
@@ -88,17 +99,23 @@ def convert(
         with (
             temporary_files_in(temp_dir),
             kept_process(Limits(timeout, max_memory << 20)) as process,
+            open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes,
             conversion_progress(quiet=quiet or as_json) as tell,
         ):
-            done = convert_apart(
-                process,
-                source,
-                output,
-                options,
-                tell=tell,
-                dry_run=dry_run or stops,
-                password=secret,
-            )
+            run = partial(convert_apart, process)
+            given_to: dict[str, Any] = {
+                "tell": tell,
+                "dry_run": dry_run or stops,
+                "password": secret,
+            }
+            if volumes is None:
+                done = run(source, output, options, **given_to)
+            else:
+                from kmflow_orchestration.operations.volume_conversion import convert_volume_file
+
+                done = convert_volume_file.convert_volume_file(
+                    source, output, options, volumes=volumes, run=run, check=check, **given_to
+                )
     if as_json:
         show_json(done)
     elif not quiet:

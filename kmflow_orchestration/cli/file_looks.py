@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +31,7 @@ from kmflow_orchestration.cli.output import (
     show_rows,
     show_text,
 )
+from kmflow_orchestration.cli.volume_options import GroupOption, MaxSizeOption, open_volumes
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.list_formats import FormatFacts
@@ -44,7 +46,7 @@ class Form(StrEnum):
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="The file.")],
+    file: Annotated[str, typer.Argument(help="The file, here or in a Volume: /Volumes/….")],
     *,
     form: Annotated[Form, typer.Option("--format", "-f", help="How to show it.")] = Form.TABLE,
     explain: Annotated[
@@ -55,6 +57,8 @@ def info(
     password: PasswordOption = None,
     password_stdin: PasswordStdinOption = False,
     password_env: PasswordEnvOption = None,
+    group: GroupOption = "",
+    max_size_mb: MaxSizeOption = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Size, hash, format, tables with exact row counts, columns and types of a file."""
@@ -63,8 +67,17 @@ def info(
 
     with ending_cleanly(verbose=verbose):
         secret = given_password(password, from_stdin=password_stdin, variable=password_env)
-        with kept_process(Limits(timeout, max_memory << 20)) as process:
-            found = inspect_apart(process, file, explain=explain, password=secret)
+        with (
+            kept_process(Limits(timeout, max_memory << 20)) as process,
+            open_volumes(file, group=group, max_size_mb=max_size_mb) as volumes,
+        ):
+            run = partial(inspect_apart, process, explain=explain, password=secret)
+            if volumes is None:
+                found = run(Path(file))
+            else:
+                from kmflow_orchestration.operations.volume_conversion import volume_file_looks
+
+                found = volume_file_looks.inspect_volume_file(file, volumes=volumes, run=run)
     if form is Form.JSON:
         show_json(found)
     elif form is Form.YAML:
@@ -109,7 +122,10 @@ def _tell(found: Mapping[str, Any]) -> None:
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="One or more files.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE…", help="One or more files, here or in a Volume."),
+    ],
     *,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read to the end, not 1000 rows of each table.")
@@ -119,6 +135,8 @@ def validate(
     password: PasswordOption = None,
     password_stdin: PasswordStdinOption = False,
     password_env: PasswordEnvOption = None,
+    group: GroupOption = "",
+    max_size_mb: MaxSizeOption = None,
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -128,8 +146,20 @@ def validate(
 
     with ending_cleanly(verbose=verbose):
         secret = given_password(password, from_stdin=password_stdin, variable=password_env)
-        with kept_process(Limits(timeout, max_memory << 20)) as process:
-            found = [validate_apart(process, one, deep=deep, password=secret) for one in files]
+        with (
+            kept_process(Limits(timeout, max_memory << 20)) as process,
+            open_volumes(*files, group=group, max_size_mb=max_size_mb) as volumes,
+        ):
+            run = partial(validate_apart, process, deep=deep, password=secret)
+            if volumes is None:
+                found = [run(Path(file)) for file in files]
+            else:
+                from kmflow_orchestration.operations.volume_conversion import volume_file_looks
+
+                found = [
+                    volume_file_looks.validate_volume_file(file, volumes=volumes, run=run)
+                    for file in files
+                ]
     if as_json:
         show_json({"files": found})
     else:

@@ -48,6 +48,7 @@ _NEEDED = {
     "schema": "DATABRICKS_SCHEMA",
 }
 _OPTIONS = {"host": "--workspace-url"}
+_NO_WAREHOUSE = "none-needed"
 _ALSO_ALONE = ("http_path", "warehouse_id", "catalog", "schema")
 
 
@@ -146,27 +147,31 @@ class OwnConnection:
         found = (layer.values[name].value for layer in self.layers if name in layer.values)
         return next(found, "")
 
-    def group_settings(self, group: str) -> GroupInput:
-        """The connection as the settings of a group.
+    def group_settings(self, group: str, *, with_warehouse: bool = True) -> GroupInput:
+        """The connection as the settings of a group; for files alone no warehouse is needed.
 
         Raises:
             ConfigurationError: everything that is missing at once, by the variables' names; or
                 every value that breaks a rule.
         """
-        values: dict[str, Any] = {name: self._first(name) for name in _ALSO_ALONE}
+        names = _ALSO_ALONE if with_warehouse else ("catalog", "schema")
+        values: dict[str, Any] = {name: self._first(name) for name in names}
         missing: tuple[str, ...] = ()
         try:
             values |= self._login()
         except Missing as error:
             missing = error.fields
-        values["warehouse_id"] = values["warehouse_id"] or warehouse_of(values["http_path"])
+        if with_warehouse:
+            values["warehouse_id"] = values["warehouse_id"] or warehouse_of(values["http_path"])
+        else:
+            values["warehouse_id"] = _NO_WAREHOUSE
         missing += tuple(
             name
             for name in _NEEDED
             # A path that leads to no warehouse is wrong, but not missing.
             if name in values
             and not values[name]
-            and not (name == "warehouse_id" and values["http_path"])
+            and not (name == "warehouse_id" and values.get("http_path"))
         )
         if missing:
             raise ConfigurationError(
@@ -186,7 +191,7 @@ class OwnConnection:
                 fields=tuple(_NEEDED[name] for name in error.fields),
                 hint=TWO_WAYS,
             ) from error
-        whatever = {"warehouse_id": "none-needed", "catalog": "main", "schema": "main"}
+        whatever = {"warehouse_id": _NO_WAREHOUSE, "catalog": "main", "schema": "main"}
         values = {**whatever, **login, "allow_insecure_loopback": self._loopback}
         return self._parsed(group, values)
 

@@ -194,6 +194,22 @@ class VolumeFiles:
             return False
         return True
 
+    def is_directory(self, path: VolumePath) -> bool:
+        """Whether there is such a directory; a Volume's own counts as one."""
+        try:
+            self._calls.do("HEAD", _DIRECTORIES + quote(path.text))
+        except RemoteNotFound:
+            return False
+        return True
+
+    def remove_directory(self, path: VolumePath) -> bool:
+        """Remove an empty directory; False when it is not empty, or there was none."""
+        try:
+            self._calls.do("DELETE", _DIRECTORIES + quote(path.text))
+        except (RemoteNotFound, RequestRejected):
+            return False
+        return True
+
     def make_directory(self, path: VolumePath) -> None:
         """Make a directory and those around it; one that is there already is no error."""
         self._calls.do("PUT", _DIRECTORIES + quote(path.text))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from kmflow_orchestration.clock import Clock
@@ -49,6 +50,21 @@ def thread_for(work: Callable[[], object], given_up: threading.Event) -> threadi
     context = contextvars.copy_context()
     context.run(_GIVEN_UP.set, given_up)
     return threading.Thread(target=context.run, args=(work,), daemon=True)
+
+
+@contextmanager
+def given_up_by(event: threading.Event | None) -> Iterator[None]:
+    """Work in this block, in this thread, ends early once the event is set: `check_given_up`."""
+    before = _GIVEN_UP.set(event)
+    try:
+        yield
+    finally:
+        _GIVEN_UP.reset(before)
+
+
+def not_given_up() -> AbstractContextManager[None]:
+    """Work that is seen to its end, such as cleaning up."""
+    return given_up_by(None)
 
 
 def check_given_up() -> None:

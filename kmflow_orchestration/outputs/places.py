@@ -15,7 +15,7 @@ def check_place(place: VolumePath, config: GroupConfig) -> None:
     Raises:
         PlaceNotAllowed: in a catalog the group may not use, or where its evidence is kept.
     """
-    allowed = _allowed_catalogs(config)
+    allowed = allowed_catalogs(config)
     if place.catalog.lower() not in allowed:
         raise PlaceNotAllowed(
             f"group {config.group_id} may not put outputs into catalog {place.catalog}",
@@ -73,7 +73,7 @@ def _normal(path: VolumePath) -> VolumePath:
     return VolumePath(path.catalog.lower(), path.schema.lower(), path.volume.lower(), path.parts)
 
 
-def _allowed_catalogs(config: GroupConfig) -> set[str]:
+def allowed_catalogs(config: GroupConfig) -> set[str]:
     """Those named, by default the group's own; the catalog of its own path was chosen with it."""
     allowed = {name.lower() for name in config.allowed_catalogs or (config.catalog,)}
     if config.volume_path:

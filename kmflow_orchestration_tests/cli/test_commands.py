@@ -19,7 +19,7 @@ COMMANDS = {
     *("config", "engagement", "evidence", "files", "auth", "secret", "grants", "rollback"),
     *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages"),
     *("inventory", "migrate", "verify", "doctor", "backup", "restore"),
-    *("convert", "batch-convert", "info", "validate", "formats"),
+    *("convert", "batch-convert", "info", "validate", "formats", "databricks"),
 }
 
 

@@ -44,6 +44,10 @@ class World:
     their_item: str
     tree: str
 
+    @property
+    def their_folder(self) -> str:
+        return self.their_file.rpartition("/")[0]
+
     def of_globex(self) -> dict[str, Any]:
         """All of globex's rows, its file, and how often its principal called the workspace."""
         engine = open_engine(f"sqlite:///{self.home / 'control.db'}")
@@ -60,6 +64,8 @@ class World:
         files = self.room.group("globex").client().files
         with files.download(self.their_file).contents as content:
             found["file"] = content.read()
+        listed = files.list_directory_contents(self.their_folder)
+        found["folder"] = sorted(str(entry.name) for entry in listed)
         return found
 
     def calls_of_globex(self) -> int:
@@ -146,11 +152,19 @@ ATTEMPTS = {
     "output retry": "--group acme",
     "auth show": "--group acme",
     "db test": "--group acme",
+    "convert": "{their_file} {their_folder}/new/ --group acme --force",
+    "batch-convert": "{their_folder} --group acme",
+    "info": "{their_file} --group acme",
+    "validate": "{their_file} --group acme",
+    "databricks convert": "{tree}/theirs/a.csv {their_folder}/new/ --group acme",
+    "databricks batch-convert": "{tree}/theirs {their_folder}/new --group acme",
 }
 # What these say names globex because it was asked for by that name, or is another's already.
 NAMED_BY_THE_CALLER = {
     *("group create", "group set", "group discover", "group history"),
     *("engagement set", "output browse", "output delete", "grants"),
+    *("convert", "batch-convert", "info", "validate"),
+    *("databricks convert", "databricks batch-convert"),
 }
 
 
@@ -173,7 +187,7 @@ def test_no_command_for_acme_touches_globex(world: World) -> None:
     before = world.of_globex()
     touched: dict[str, str] = {}
     for name, template in ATTEMPTS.items():
-        arguments = template.format(**vars(world))
+        arguments = template.format(**vars(world), their_folder=world.their_folder)
         world.room.server.services.request_log.clear()
         outcome = world.run(*name.split(), *arguments.split())
         if world.calls_of_globex():

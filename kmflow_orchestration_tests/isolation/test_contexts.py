@@ -72,8 +72,8 @@ ABOUT_SOMETHING = {
     *("stored_completion", "refused", "profile_run", "profile_materialized"),
     *("latest_profile_run", "score_trend", "links", "open_engine", "register_tables"),
     *("write_required_rows", "stage_metrics"),
-    # Needs a workspace, which these groups have not.
-    "migrating",
+    # Need a workspace, which these groups have not.
+    *("migrating", "volumes"),
 }
 
 

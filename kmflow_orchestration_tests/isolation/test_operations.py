@@ -20,7 +20,7 @@ import pytest
 
 from kmflow_orchestration import jobs, operations, runs
 from kmflow_orchestration.context import GroupContext
-from kmflow_orchestration.operations import convert
+from kmflow_orchestration.operations import convert, volume_conversion
 from kmflow_orchestration.operations.convert_evidence import StoredSource
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.evidence_rows import EvidenceRow
@@ -77,16 +77,24 @@ WITHOUT_GROUP = {
         " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
         " format_of work_folder sweep put_in_place write_part convert_apart inspect_apart"
         " validate_apart nothing_left remove_left write_rows column_prints unlocked password_of"
-        " parquet_differences text_differences"
+        " parquet_differences text_differences failed_with earlier_manifests is_of"
     ),
     "rows of the item it is handed": "entity_rows",
+    "reach Volumes as one group, through its places alone: tried in test_places and by commands": (
+        "convert_volume_file plan_volume_folder plan_carried inspect_volume_file"
+        " validate_volume_file check_access read_manifest size_of fetch fetched"
+    ),
+    "the cluster's own mount, for whoever runs there": (
+        "mounted_volumes is_databricks_environment"
+    ),
+    "signs in as whoever calls it, whose own the connection is": ("own_volumes"),
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " output_table source_name parts_of expected_rows planned_record manifest_name"
         " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
         " serve kept_process limit_error is_at_memory_limit mapped_bytes"
         " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
-        " rejects_name"
+        " rejects_name plan_of fits delivery_of delivered recorded naming_grants"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
@@ -113,7 +121,7 @@ def own(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 FUNCTIONS = {
     name: function
-    for package in (operations, convert, runs, jobs)
+    for package in (operations, convert, volume_conversion, runs, jobs)
     for module in modules(package)
     for name, function in own(module)
     if "caller" not in inspect.signature(function).parameters

@@ -41,6 +41,7 @@ def convert_apart(
     tell: Tell | None = None,
     dry_run: bool = False,
     password: Secret | None = None,
+    recorded_source: str = "",
 ) -> dict[str, Any]:
     """`convert_whole` there.
 
@@ -50,7 +51,9 @@ def convert_apart(
         KmflowError, OSError: as `convert_file` does.
     """
     path = Path(source)
-    task = _Conversion(path, output, options, dry_run, uuid4().hex, _Unlocking.of(password))
+    task = _Conversion(
+        path, output, options, dry_run, uuid4().hex, _Unlocking.of(password), recorded_source
+    )
     hear = Progress(tell).at if tell is not None else None
     with nothing_left(target_of(path, output).beside, task.work_key):
         return dict(_run(process, _convert, task, path, hear))
@@ -70,15 +73,20 @@ def validate_apart(
     try:
         return dict(_run(process, _validate, (path, deep, _Unlocking.of(password)), path))
     except DatabricksConversionError as error:
-        return {
-            "file": str(path),
-            "is_valid": False,
-            "converter": "",
-            "rows": 0,
-            "code": error.code,
-            "message": error.message,
-            "hint": error.hint,
-        }
+        return not_valid(path, error)
+
+
+def not_valid(file: str | Path, error: DatabricksConversionError) -> dict[str, Any]:
+    """A `Validity` that says why not."""
+    return {
+        "file": str(file),
+        "is_valid": False,
+        "converter": "",
+        "rows": 0,
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+    }
 
 
 @contextmanager
@@ -159,6 +167,7 @@ class _Conversion:
     dry_run: bool
     work_key: str
     unlocking: _Unlocking
+    recorded_source: str
 
 
 def _convert(task: _Conversion, tell: Tell | None = None) -> dict[str, Any]:
@@ -172,6 +181,7 @@ def _convert(task: _Conversion, tell: Tell | None = None) -> dict[str, Any]:
         dry_run=task.dry_run,
         work_key=task.work_key,
         password=task.unlocking.password,
+        recorded_source=task.recorded_source,
     )
 
 

@@ -62,6 +62,7 @@ def convert_whole(
     dry_run: bool = False,
     work_key: str = "",
     password: Secret | None = None,
+    recorded_source: str = "",
 ) -> dict[str, Any]:
     """`convert_file`, then the files inside the source: what both tell, as plain values."""
     chosen = options or ConversionOptions()
@@ -73,6 +74,7 @@ def convert_whole(
         dry_run=dry_run,
         work_key=work_key,
         password=password,
+        recorded_source=recorded_source,
     )
     inner = convert_contained(done, chosen)
     problems = [one.problem for one in inner if one.problem]

@@ -90,6 +90,7 @@ def convert_file(
     work_key: str = "",
     password: Secret | None = None,
     parent_sha256: str = "",
+    recorded_source: str = "",
 ) -> Conversion:
     """Convert one file; without `output` the result lies beside it.
 
@@ -97,7 +98,8 @@ def convert_file(
     the source; `keep_equal` takes an existing output that holds the very bytes as its own;
     `work_key` names the folder it works in for somebody who would clean up behind it.
     `password` opens a locked file, as the variable does that the options name. `parent_sha256` is
-    noted as the hash of what the source was taken out of.
+    noted as the hash of what the source was taken out of, `recorded_source` as where the source
+    lies, if this is only a copy of it.
 
     Raises:
         DatabricksConversionError: or one of its kinds; what was wrong and what to do.
@@ -128,7 +130,13 @@ def convert_file(
         elif not keep_equal:
             layout.check_free()
         recorded = _Recording(
-            opened, chosen, file_format, clock or SystemClock(), work_key, parent_sha256
+            opened,
+            chosen,
+            file_format,
+            clock or SystemClock(),
+            work_key,
+            parent_sha256,
+            recorded_source,
         )
         if dry_run:
             planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
@@ -169,6 +177,7 @@ class _Recording:
     clock: Clock
     work_key: str = ""
     parent_sha256: str = ""
+    source_path: str = ""
 
     @property
     def file_metadata(self) -> dict[str, str]:
@@ -189,7 +198,8 @@ class _Recording:
         path = opened.source.path.resolve()
         return Manifest(
             opened.source.file_name,
-            Path(os.path.relpath(path, layout.manifest.parent.resolve())).as_posix(),
+            self.source_path
+            or Path(os.path.relpath(path, layout.manifest.parent.resolve())).as_posix(),
             opened.sha256,
             opened.size_bytes,
             opened.converter.name,

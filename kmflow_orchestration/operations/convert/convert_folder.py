@@ -8,15 +8,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.errors import (
+    AccessRefused,
     ConverterCrashed,
+    CredentialRefused,
     DatabricksConversionError,
     KmflowError,
     TimeLimitExceeded,
+    TokenExpired,
     UnsafePath,
 )
 from kmflow_orchestration.extras import missing
@@ -89,7 +92,7 @@ class FolderOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class FileTask:
     """What a worker needs of one file; goes to another process."""
 
     planned: PlannedFile
@@ -101,6 +104,35 @@ class _Task:
 
 Told = Callable[[int, int, FileOutcome], None]
 """Hears how many files of how many are done, and what became of the last."""
+
+Run = Callable[[FileTask], FileOutcome]
+"""Converts one file of this machine in a process of its own."""
+
+
+class Carrier(Protocol):
+    """Brings files that lie elsewhere to the process that converts them, and results back."""
+
+    def carry(self, task: FileTask, run: Run) -> FileOutcome:
+        """One file with all that is done around it, in a thread of its own.
+
+        Raises:
+            CredentialRefused, TokenExpired: no other file would fare better.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """What is under way ends early and cleans up behind itself. From any thread."""
+        ...
+
+
+class OnThisMachine:
+    """Nothing is to be carried."""
+
+    def carry(self, task: FileTask, run: Run) -> FileOutcome:
+        return run(task)
+
+    def interrupt(self) -> None:
+        pass
 
 
 def convert_folder(
@@ -114,6 +146,7 @@ def convert_folder(
     limits: Limits | None = None,
     on_file: Told = lambda *_: None,
     clock: Clock | None = None,
+    carrier: Carrier | None = None,
 ) -> FolderOutcome:
     """Convert a folder's files side by side, each in a process that may die for it alone.
 
@@ -123,11 +156,12 @@ def convert_folder(
     """
     chosen = options or ConversionOptions()
     batch = _Batch(
-        [_Task(one, chosen, resume, dry_run) for one in plan.files],
+        [FileTask(one, chosen, resume, dry_run) for one in plan.files],
         limits or Limits(),
         stop_on_error,
         on_file,
         clock or SystemClock(),
+        carrier=carrier or OnThisMachine(),
     )
     files = batch.run(parallel)
     return FolderOutcome(
@@ -140,17 +174,20 @@ class _Batch:
 
     def __init__(
         self,
-        tasks: Sequence[_Task],
+        tasks: Sequence[FileTask],
         limits: Limits,
         stop_on_error: bool,
         on_file: Told,
         clock: Clock,
+        *,
+        carrier: Carrier,
     ) -> None:
         self._tasks = tasks
         self._limits = limits
         self._stop_on_error = stop_on_error
         self._on_file = on_file
         self._clock = clock
+        self._carrier = carrier
         self._outcomes: dict[int, FileOutcome] = {}
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._waiting = iter(range(len(tasks)))
@@ -163,15 +200,26 @@ class _Batch:
             try:
                 # Consumed, so that a fault of ours is raised here.
                 list(threads.map(self._work, processes))
-            except BaseException:
+            except BaseException as error:
                 self._stop.set()
                 for process in processes:
                     process.interrupt()
+                self._carrier.interrupt()
+                if isinstance(error, CredentialRefused | TokenExpired):
+                    raise self._not_signed_in(error) from error
                 raise
         return [
             self._outcomes.get(at) or FileOutcome(task.planned.path, Status.NOT_TRIED)
             for at, task in enumerate(self._tasks)
         ]
+
+    def _not_signed_in(self, error: AccessRefused) -> AccessRefused:
+        good = {Status.CONVERTED, Status.UNCHANGED}
+        done = sum(one.status in good for one in self._outcomes.values())
+        return type(error)(
+            f"{error.message}; {done} of {len(self._tasks)} files are done",
+            hint="sign in anew and run the same again: it goes on where it stopped",
+        )
 
     def _work(self, process: OneProcess) -> None:
         with process:
@@ -187,35 +235,27 @@ class _Batch:
         with self._lock:
             return None if self._stop.is_set() else next(self._waiting, None)
 
-    def _outcome(self, process: OneProcess, task: _Task) -> FileOutcome:
+    def _outcome(self, process: OneProcess, task: FileTask) -> FileOutcome:
         planned = task.planned
         if planned.problem:
             text = f"{planned.path} is {planned.problem}"
             return _failed(planned.path, UnsafePath.code, text)
         begun = self._clock.monotonic()
-        try:
-            outcome: FileOutcome = process.run(_converted, task)
-        # Nothing that is wrong with one file, nor a fault of ours, ends the others' conversion.
-        except Exception as error:  # noqa: BLE001
-            outcome = self._told(planned.path, error)
-        finally:
-            remove_left(planned.folder, task.work_key)
+        outcome = self._carrier.carry(task, lambda one: self._converted(process, one))
         return replace(outcome, seconds=round(self._clock.monotonic() - begun, 3))
 
-    def _told(self, path: str, error: Exception) -> FileOutcome:
-        match error:
-            case MemoryError() | ProcessDied():
-                told: KmflowError = limit_error(error, path, self._limits)
-            case ModuleNotFoundError():
-                told = missing(error)
-            case KmflowError():
-                told = error
-            case OSError():
-                told = DatabricksConversionError(f"{error.filename}: {error.strerror}")
-            case _:
-                told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
-        code = _WITHOUT_ANSWER.get(type(told), told.code)
-        return _failed(path, code, told.message, told.hint)
+    def _converted(self, process: OneProcess, task: FileTask) -> FileOutcome:
+        path = task.planned.path
+        try:
+            outcome: FileOutcome = process.run(_converted, task)
+        except (MemoryError, ProcessDied) as error:
+            outcome = failed_with(path, limit_error(error, path, self._limits))
+        # Nothing that is wrong with one file, nor a fault of ours, ends the others' conversion.
+        except Exception as error:  # noqa: BLE001
+            outcome = failed_with(path, error)
+        finally:
+            remove_left(task.planned.folder, task.work_key)
+        return outcome
 
 
 def _failed(path: str, code: str, message: str, hint: str = "") -> FileOutcome:
@@ -228,7 +268,22 @@ _WITHOUT_ANSWER: dict[type[KmflowError], str] = {
 }
 
 
-def _converted(task: _Task) -> FileOutcome:
+def failed_with(path: str, error: Exception) -> FileOutcome:
+    """What was wrong with a file, as its outcome."""
+    match error:
+        case ModuleNotFoundError():
+            told: KmflowError = missing(error)
+        case KmflowError():
+            told = error
+        case OSError():
+            told = DatabricksConversionError(f"{error.filename}: {error.strerror}")
+        case _:
+            told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
+    code = _WITHOUT_ANSWER.get(type(told), told.code)
+    return _failed(path, code, told.message, told.hint)
+
+
+def _converted(task: FileTask) -> FileOutcome:
     planned, options = task.planned, task.options
     earlier = find_earlier(planned, options) if task.resume else None
     if earlier is not None and earlier.is_current(planned.source, options):
@@ -244,6 +299,7 @@ def _converted(task: _Task) -> FileOutcome:
         stem=planned.stem,
         keep_equal=task.resume,
         work_key=task.work_key,
+        recorded_source=planned.recorded,
     )
     if earlier is not None and not task.dry_run:
         earlier.remove_unless(done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,10 @@ from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
 from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, manifest_name
 from kmflow_orchestration.operations.convert.manifest import Manifest
 from kmflow_orchestration.operations.convert.options import AUTO, FORMATS, ConversionOptions
+
+
+def _size_of(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,17 @@ class EarlierResult:
     def rows(self) -> int:
         return sum(one.rows for one in self.manifest.outputs if not one.is_document)
 
-    def is_current(self, source: Path, options: ConversionOptions) -> bool:
-        """Same bytes, options and converter, and every file of it still there."""
+    def is_current(
+        self,
+        source: Path,
+        options: ConversionOptions,
+        *,
+        size_of: Callable[[Path], int | None] = _size_of,
+    ) -> bool:
+        """Same bytes, options and converter, and every file of it still there.
+
+        `size_of` tells the size of a file of the result, in bytes, and None without one.
+        """
         manifest = self.manifest
         return (
             manifest.options == options.recorded
@@ -42,13 +55,11 @@ class EarlierResult:
             # Files in an archive have readers of their own.
             and all(_is_read_currently(one.receipt) for one in manifest.outputs)
             and source.stat().st_size == manifest.source_size_bytes
-            and all(self._is_there(one.file, one.size_bytes) for one in manifest.outputs)
+            and all(
+                size_of(self.path.parent / one.file) == one.size_bytes for one in manifest.outputs
+            )
             and sha256_of(source) == manifest.source_sha256
         )
-
-    def _is_there(self, file: str, size_bytes: int) -> bool:
-        path = self.path.parent / file
-        return path.is_file() and path.stat().st_size == size_bytes
 
     def remove_unless(self, done: Conversion) -> None:
         """Take it away if the new result lies elsewhere: with a second sheet a file is a folder."""
@@ -78,22 +89,29 @@ def _is_current(name: str, version: str | None) -> bool:
 
 def find_earlier(planned: PlannedFile, options: ConversionOptions) -> EarlierResult | None:
     """The result of this file that is there already; None without one."""
-    for path in _candidates(planned, options.format_type):
+    for path in earlier_manifests(planned, options.format_type):
         if not path.is_file():
             continue
         try:
             manifest = Manifest.read(path)
         except CorruptInput:
             continue
-        source = (path.parent / manifest.source_path).resolve()
-        if source == planned.source.resolve() and (
+        if is_of(manifest, planned, path.parent) and (
             manifest.options.get("format_type") == options.format_type
         ):
             return EarlierResult(path, manifest)
     return None
 
 
-def _candidates(planned: PlannedFile, format_type: str) -> Iterator[Path]:
+def is_of(manifest: Manifest, planned: PlannedFile, folder: Path) -> bool:
+    """Whether a manifest, in this folder, speaks of a result of this very source."""
+    if planned.recorded:
+        return manifest.source_path == planned.recorded
+    return (folder / manifest.source_path).resolve() == planned.source.resolve()
+
+
+def earlier_manifests(planned: PlannedFile, format_type: str) -> Iterator[Path]:
+    """Where the manifest of an earlier conversion of this file may lie."""
     for one in FORMATS if format_type == AUTO else (format_type,):
         yield planned.folder / manifest_name(f"{planned.stem}.{one}")
         yield planned.folder / f"{planned.stem}_{one}" / FOLDER_MANIFEST

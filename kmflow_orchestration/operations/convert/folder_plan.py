@@ -17,13 +17,17 @@ from kmflow_orchestration.operations.convert.manifest import Manifest
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """A file of the folder, by its path within; `problem` says why it is not even tried."""
+    """A file of the folder, by its path within; `problem` says why it is not even tried.
+
+    `recorded` is where it lies, if `source` is only a copy of it.
+    """
 
     path: str
     source: Path
     folder: Path
     stem: str
     problem: str = ""
+    recorded: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,18 @@ def plan_folder(
     if target.exists() and not target.is_dir():
         raise UnsafePath(f"{target} is a file, and a folder is needed there")
     found = sorted(_matching(root, patterns, recursive=recursive))
+    return plan_of(source, root, target, found, max_files=max_files)
+
+
+def plan_of(
+    source: Path,
+    root: Path,
+    target: Path,
+    found: Sequence[tuple[str, str]],
+    *,
+    max_files: int | None = None,
+) -> FolderPlan:
+    """The plan for files that were found, each by its path within and what is wrong with it."""
     chosen = found if max_files is None else found[:max_files]
     # Of all that match, so that a name does not hang on a limit.
     names = Counter(_key(path) for path, _ in found)
@@ -106,12 +122,12 @@ def _matching(root: Path, patterns: Sequence[str], *, recursive: bool) -> Iterat
             within = path.relative_to(root).as_posix()
             if entry.is_symlink():
                 problem = _link_problem(path, root)
-                if _fits(entry.name, within, patterns) and (problem or path.is_file()):
+                if fits(entry.name, within, patterns) and (problem or path.is_file()):
                     yield within, problem
             elif entry.is_dir():
                 if recursive and not entry.name.startswith("."):
                     folders.append(path)
-            elif entry.is_file() and _fits(entry.name, within, patterns):
+            elif entry.is_file() and fits(entry.name, within, patterns):
                 yield within, ""
 
 
@@ -137,7 +153,8 @@ def _link_problem(path: Path, root: Path) -> str:
     return "" if root in real.parents else "a link that leaves the folder"
 
 
-def _fits(name: str, within: str, patterns: Sequence[str]) -> bool:
+def fits(name: str, within: str, patterns: Sequence[str]) -> bool:
+    """Whether a file is one of those asked for, by its name or its path within the folder."""
     return any(
         (fnmatchcase(name, one) or fnmatchcase(within, one))
         and (not name.startswith(".") or one.rpartition("/")[2].startswith("."))

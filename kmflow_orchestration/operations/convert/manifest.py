@@ -102,8 +102,13 @@ class Manifest:
     @classmethod
     def read(cls, path: Path) -> Self:
         """Raises OSError, and CorruptInput for a file that is no manifest of ours."""
+        return cls.of_text(path.read_bytes(), str(path))
+
+    @classmethod
+    def of_text(cls, content: bytes, named: str) -> Self:
+        """A manifest by its bytes; `named` is how a complaint calls it. Raises CorruptInput."""
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value = json.loads(content.decode("utf-8"))
             _check_version(value.pop("manifest"))
             outputs = tuple(
                 OutputRecord(
@@ -115,7 +120,7 @@ class Manifest:
             left_out = tuple(value.pop("left_out"))
             return cls(**value, outputs=outputs, warnings=warnings, left_out=left_out)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorruptInput(f"{path} is no manifest of a conversion: {error}") from error
+            raise CorruptInput(f"{named} is no manifest of a conversion: {error}") from error
 
 
 def _check_version(found: object) -> None:

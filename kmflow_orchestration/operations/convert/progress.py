@@ -8,14 +8,16 @@ from collections.abc import Callable
 Tell = Callable[[str, int, int, str, str], None]
 """Hears (stage, done, total, unit, message)."""
 
-STAGES = ("detect", "read", "convert", "write", "verify", "clean")
+STAGES = ("download", "detect", "read", "convert", "write", "verify", "upload", "clean")
 # Where a stage begins and ends on the way from 0 to 100: reading for types and writing take it all.
 _SPAN = {
+    "download": (0, 2),
     "detect": (0, 2),
     "read": (2, 45),
     "convert": (45, 50),
     "write": (50, 95),
-    "verify": (95, 99),
+    "verify": (95, 97),
+    "upload": (97, 99),
     "clean": (99, 100),
 }
 _log = logging.getLogger(__name__)

@@ -16,10 +16,13 @@ from kmflow_orchestration.operations.convert.layout import Layout
 PREFIX = ".kmflow-convert-"
 _ROOM = 2
 _STALE_S = 24 * 3600
+_HINT = "make room, or name an OUTPUT on another disk"
 
 
 @contextmanager
-def work_folder(beside: Path, source_bytes: int, now: datetime, key: str = "") -> Iterator[Path]:
+def work_folder(
+    beside: Path, source_bytes: int, now: datetime, key: str = "", *, hint: str = _HINT
+) -> Iterator[Path]:
     """An empty folder that only its owner sees, gone at the end, however it comes.
 
     By its `key`, one of its own by default, another process finds it should this one be killed.
@@ -35,7 +38,7 @@ def work_folder(beside: Path, source_bytes: int, now: datetime, key: str = "") -
         if free < _ROOM * source_bytes:
             raise FileTooLargeError(
                 f"{beside} has {free} bytes free, and {_ROOM * source_bytes} may be needed",
-                hint="make room, or name an OUTPUT on another disk",
+                hint=hint,
             )
         sweep(beside, now)
         folder = beside / f"{PREFIX}{key}"
