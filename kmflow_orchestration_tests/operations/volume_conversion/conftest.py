@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 
 from kmflow_orchestration.databricks_client.files import VolumeFiles
+from kmflow_orchestration.databricks_client.retries import RetryPolicy
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.operations.convert.convert_file import Conversion
+from kmflow_orchestration.operations.convert.options import conversion_options
+from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
+    convert_volume_file,
+)
 from kmflow_orchestration.operations.volume_conversion.places import GroupPlaces
 from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
 from kmflow_orchestration.workspace.faults import Fault
@@ -24,6 +30,17 @@ from kmflow_orchestration_tests.operations.convert.conftest import LOANS, loans,
 __all__ = ["embedded_server", "loans", "room", "workbook"]
 
 FILES = "/api/2.0/fs/files/*"
+MADE = {"loans.parquet", "_loans.parquet.manifest.json"}
+Convert = Callable[..., Conversion]
+ATTEMPTS = RetryPolicy().attempts
+CUT = {"name": "cut_body", "method": "PUT", "times": ATTEMPTS}
+REFUSED = {
+    "name": "fail_times",
+    "method": "PUT",
+    "times": 99,
+    "status": 403,
+    "error_code": "PERMISSION_DENIED",
+}
 
 
 @pytest.fixture
@@ -95,3 +112,14 @@ def world(room: Room, clock: FakeClock, tmp_path: Path) -> Iterator[World]:
     groups.close()
     # Whatever happened, no copy stays on this machine.
     assert not temporary.exists() or not any(temporary.iterdir())
+
+
+@pytest.fixture
+def convert(world: World) -> Convert:
+    def call(source: object, output: object = None, **given: object) -> Conversion:
+        options = conversion_options({"force": bool(given.pop("force", False))})
+        target = None if output is None else str(output)
+        volumes = given.pop("volumes", world.volumes)
+        return convert_volume_file(str(source), target, options, volumes=volumes, **given)  # type: ignore[arg-type]
+
+    return call
