@@ -46,7 +46,8 @@ from kmflow_orchestration_tests.runs.profile_world import DONE
 WITHOUT_GROUP = {
     "values in, values out: nothing is at hand to reach with": (
         "lots_of wanted_files converter_pool dataset_key shared_key table_names"
-        " needed_types table_columns have_same_types can_widen rows_of table_name quiet_collector side_by_side plan_import"
+        " needed_types table_columns"
+        " have_same_types can_widen rows_of table_name quiet_collector side_by_side plan_import"
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
         " file_fields problem_fields totals_fields"
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
