@@ -22,6 +22,7 @@ from kmflow_orchestration.converters.json_text import (
     form_and_text,
     forms_and_texts,
     is_object,
+    without_nested,
 )
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.record_cells import (
@@ -186,6 +187,7 @@ class Gathering:
         if self._is_flat and type(value) is tuple and value:
             draft = self._drafts.find(path) or self._draft(path)
             keys, values = zip(*value)  # noqa: B905 (pairs, and asked for every record)
+            values = without_nested(values, self._doubles)
             if parent is not None:
                 keys, values = (PARENT_ID, *keys), (str(parent).encode(), *values)
             if self._has_ids:

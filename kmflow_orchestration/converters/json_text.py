@@ -25,6 +25,12 @@ class NotANumber(str):
     __slots__ = ()
 
 
+class Nested(str):
+    """An array or object as text."""
+
+    __slots__ = ()
+
+
 DECODER = json.JSONDecoder(
     object_pairs_hook=tuple,
     # The hooks may make what they like of a number's text.
@@ -32,8 +38,9 @@ DECODER = json.JSONDecoder(
     parse_int=cast("Any", str.encode),
     parse_constant=NotANumber,
 )
-FORMS: Mapping[type, int] = {str: Form.TEXT, NotANumber: Form.TEXT}
+FORMS: Mapping[type, int] = {str: Form.TEXT, NotANumber: Form.TEXT, Nested: Form.NESTED}
 """Forms of the values that are their own text, by type."""
+_TREES = frozenset({tuple, list})
 _TRUTHS = {bool, type(None)}
 _TRUTH_WORDS: Mapping[bool | None, str | None] = {True: "true", False: "false", None: None}
 _WHOLE_FORMS: Mapping[type, int] = {**FORMS, bytes: Form.NUMBER, type(None): 0}
@@ -62,6 +69,15 @@ def form_and_text(value: Any, doubles: Doubles | None = None) -> tuple[int, str 
     if isinstance(value, bool):
         return Form.BOOLEAN, "true" if value else "false"
     return Form.NESTED, as_json(value, doubles)
+
+
+def without_nested(values: tuple[Any, ...], doubles: Doubles) -> tuple[Any, ...]:
+    """The values of a record, arrays and objects as text: many trees in memory cost much."""
+    if _TREES.isdisjoint(map(type, values)):
+        return values
+    return tuple(
+        Nested(as_json(value, doubles)) if type(value) in _TREES else value for value in values
+    )
 
 
 def forms_and_texts(
