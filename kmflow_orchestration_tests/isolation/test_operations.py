@@ -71,10 +71,10 @@ WITHOUT_GROUP = {
         "take_inventory write_inventory hashed inventoried read_inventory"
     ),
     "files of the person at the shell, who names them: no group, no store, no database": (
-        "convert_file convert_contained convert_folder plan_folder verify_output inspect_file validate_file"
-        " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
-        " format_of work_folder sweep put_in_place write_part write_rows column_prints"
-        " parquet_differences text_differences"
+        "convert_file convert_folder plan_folder verify_output inspect_file validate_file"
+        " convert_contained find_earlier find_manifest checked_source find_converter open_source"
+        " lay_out target_of format_of work_folder sweep put_in_place write_part write_rows"
+        " column_prints parquet_differences text_differences"
     ),
     "rows of the item it is handed": "entity_rows",
     "values in, values out, of a conversion": (
