@@ -16,7 +16,7 @@ from kmflow_orchestration.tables.definition import Column
 from kmflow_orchestration.tables.medallion import MEDALLION_TABLES
 
 # Columns that a step of ours fills for every row, besides those that cannot be NULL.
-_ALWAYS_FILLED = frozenset({"content"})
+_ALWAYS_FILLED = frozenset({"content", "entity_type", "entity_name", "fragment_silver_id"})
 _WORKERS = 8
 _DEFINED = {(one.layer, one.name): one for one in MEDALLION_TABLES}
 

@@ -356,6 +356,20 @@ def test_a_table_that_lacks_a_column_or_is_missing(ward: Ward) -> None:
     assert mended.exit_code() == 0
 
 
+def test_entities_that_name_nothing_are_told_by_column(ward: Ward) -> None:
+    table = ward.acme.config.namespace.silver("silver_extracted_entities")
+    columns = "group_id, engagement_id, entity_silver_id, evidence_item_id, entity_type"
+    ward.sql(f"INSERT INTO {table.sql} ({columns}) VALUES ('acme', 'loans', 's', 'e', 'role')")
+    found = ward.found("silver_blank")
+    ids = pa.schema([("entity_silver_id", pa.string())]).empty_table()
+    ward.acme.lakehouse.replace(table, ids, matching={"entity_silver_id": ["s"]})
+
+    assert found.status == "warn"
+    assert f"{table.text}.entity_name" in found.evidence
+    assert f"{table.text}.fragment_silver_id" in found.evidence
+    assert "entity_type" not in found.evidence
+
+
 def test_silver_that_says_nothing_is_told_by_column(ward: Ward) -> None:
     columns = "group_id, engagement_id, silver_id, fragment_id, evidence_item_id, content"
     ward.sql(f"INSERT INTO {FRAGMENTS} ({columns}) VALUES ('acme', 'loans', 's', 'f', 'e', ' ')")

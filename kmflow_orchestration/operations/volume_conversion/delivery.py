@@ -47,8 +47,9 @@ class Delivery:
     """One result on its way: `files` in their order, then `manifest`.
 
     `folder` is the result's own, if it has one; of the files the first `tables` are its outputs,
-    all without a number, and the others lie beside them. `source` is never replaced. `keep_equal` takes an
-    existing file that holds the very bytes as what a killed conversion of the same source left.
+    all without a number, and the others lie beside them. `source` is never replaced. `keep_equal`
+    takes an existing file that holds the very bytes as what a killed conversion of the same source
+    left.
     """
 
     volumes: Volumes
