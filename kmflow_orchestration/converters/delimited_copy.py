@@ -106,6 +106,7 @@ def typed_copy(reading: Reading, rules: Rules, names: Sequence[str], path: Path)
     try:
         with duckdb.connect(config=_SETTINGS) as engine:
             engine.execute("SET TimeZone = 'UTC'")
+            engine.execute("SET enable_progress_bar = false")
             copying = _Copying(engine, reading, rules, tuple(names), path)
             return copying.done()
     except duckdb.Error as error:

@@ -321,3 +321,12 @@ def test_quotes_are_followed_over_the_ends_of_chunks(source: Writes) -> None:
         whole = piece.read(source(content).path).decode()
         assert whole.startswith(('"x', "a,b"))
         assert whole.endswith('"\r\n')
+
+
+def test_footers_of_a_large_marked_file_stay_outside(source: Writes) -> None:
+    content = "\ufeffname,value\n" + "Größe ☃,1\n" * 200_000 + "Source: Größe ☃\n"
+
+    (table,) = DelimitedConverter().open_tables(source(content))
+
+    assert (table.receipt.rows_written, table.receipt.rows_skipped) == (200_000, 1)
+    assert [warning.code for warning in table.warnings] == ["footer"]
