@@ -28,11 +28,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from kmflow_orchestration.config.settings import load_settings
-from kmflow_orchestration.errors import ConfigurationError, DataLossError
+from kmflow_orchestration.errors import ConfigurationError, DataLossError, InvalidOptions
 from kmflow_orchestration.names import is_elsewhere
 from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
 from kmflow_orchestration.operations.convert.contained_files import convert_whole
 from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, convert_folder
+from kmflow_orchestration.operations.convert.convert_on_spark import convert_on_spark
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import AUTO, OPTIONS, conversion_options
@@ -212,14 +213,17 @@ def batch_convert(
     recursive: bool = False,
     parallel: int = 4,
     resume: bool = True,
+    spark: Any = None,
     **options: Any,
 ) -> ConvertedPaths:
     """Convert a folder's files side by side; one that fails stops no other.
 
-    What was converted before and has not changed since is left alone, with `resume`.
+    What was converted before and has not changed since is left alone, with `resume`. With a `spark`
+    session its workers convert the files; they must see both folders under the same paths.
 
     Raises:
-        InvalidOptions: there is no such folder, or an option is wrong.
+        InvalidOptions: there is no such folder, an option is wrong, or Spark should convert what
+            lies in a Volume.
         UnsafePath: the results would lie in the folder itself.
     """
     chosen = conversion_options({**options, "format_type": format_type})
@@ -233,7 +237,15 @@ def batch_convert(
         plan, carrier = plan_carried(
             str(input_folder), goal, volumes=volumes, check=True, **looking
         )
-    done = convert_folder(plan, chosen, parallel=parallel, resume=resume, carrier=carrier)
+    if spark is None:
+        done = convert_folder(plan, chosen, parallel=parallel, resume=resume, carrier=carrier)
+    elif carrier is None:
+        done = convert_on_spark(plan, spark, chosen, resume=resume)
+    else:
+        raise InvalidOptions(
+            "files in Volumes are converted by this machine",
+            hint="leave out spark, or name folders that all workers see",
+        )
     results = tuple(_result(one, allow_skip=chosen.allow_skip) for one in done.files)
     return ConvertedPaths((path for one in results for path in one.outputs), results)
 

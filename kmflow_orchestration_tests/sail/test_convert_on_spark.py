@@ -10,6 +10,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from kmflow_orchestration.notebook import batch_convert
 from kmflow_orchestration.operations.convert.convert_folder import (
     FileOutcome,
     FolderOutcome,
@@ -74,6 +75,13 @@ def test_a_second_run_on_spark_leaves_alone_what_is_as_it_was(
     done = convert_on_spark(plan, spark)
 
     assert [one.status for one in done.files] == [Status.UNCHANGED] * 2 + [Status.CONVERTED] * 3
+
+
+def test_a_notebook_hands_its_session_over(folder: Path, spark: Any, tmp_path: Path) -> None:
+    done = batch_convert(folder, tmp_path / "out", "loans_*.csv", spark=spark)
+
+    assert sorted(Path(path).name for path in done) == [f"loans_{n}.parquet" for n in range(5)]
+    assert not any(one.error for one in done.results)
 
 
 def test_without_files_no_engine_is_asked(tmp_path: Path) -> None:
