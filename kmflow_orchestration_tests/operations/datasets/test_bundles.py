@@ -11,6 +11,7 @@ from kmflow_orchestration.intake.ledger import State
 from kmflow_orchestration.tables.medallion import SILVER_EVIDENCE_FRAGMENTS
 from kmflow_orchestration_tests.converters.archives.bundles import tarred, zipped
 from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
+from kmflow_orchestration_tests.operations.datasets.test_formats import picture
 
 NOTES = b"# Findings\n" + b"Every loan was checked by two people. " * 10
 BUNDLE = {
@@ -67,6 +68,21 @@ def test_documents_of_a_bundle_become_fragments_that_say_where_they_lie(
     assert published.documents == 2
     assert places == {"notes.md", "more.md"}
     assert any("Every loan was checked" in row["content"] for row in rows)
+
+
+def test_pictures_of_a_bundle_join_the_others(world: DatasetWorld) -> None:
+    world.drop("door.png", picture("PNG", (64, 48)))
+    pictures = {"in/a.png": picture("PNG", (8, 8)), "b.jpg": picture("JPEG", (16, 16))}
+    world.drop("photos.zip", zipped(pictures))
+    world.take_in()
+    world.publish()
+
+    assert world.tables == ["images", "photos__members"]
+    assert world.rows("images", "width", "_source_part") == [
+        (16, "b.jpg [images]"),
+        (64, "images"),
+        (8, "in/a.png [images]"),
+    ]
 
 
 def test_a_bundle_taken_in_again_or_anew_leaves_no_row_twice(world: DatasetWorld) -> None:
