@@ -121,8 +121,8 @@ class DelimitedConverter(TableConverter):
         rules = rules_for(readings[0]) if is_large and len(readings) == 1 else None
         if rules is not None:
             reading = replace(readings[0], is_careful=False)
-            return [DelimitedTable(reading, decision, plain, rules)]
-        return [DelimitedTable(_ready(reading), decision, plain) for reading in readings]
+            return [DelimitedTable(reading, decision, plain=plain, rules=rules)]
+        return [DelimitedTable(_ready(reading), decision, plain=plain) for reading in readings]
 
 
 def _hashed(reading: Reading, content_hash: str) -> Reading:
@@ -153,6 +153,7 @@ class DelimitedTable:
         self,
         reading: Reading,
         decision: DialectDecision,
+        *,
         plain: PlainCopy | None = None,
         rules: Rules | None = None,
     ) -> None:

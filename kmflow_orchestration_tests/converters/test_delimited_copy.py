@@ -41,7 +41,7 @@ def is_copied_alike(source: Source, sampled: int = -1) -> bool:
         found = replace(found, pieces=(Piece(begin, begin + sampled),))
     reading = replace(readings[0], is_careful=False)
     own = DelimitedTable(replace(reading, is_careful=True), decision)
-    copied, kept = (DelimitedTable(reading, decision, found) for _ in range(2))
+    copied, kept = (DelimitedTable(reading, decision, rules=found) for _ in range(2))
     path = source.path.parent / "copy.parquet"
     written = copied.copy_to(path)
     for table in (copied, kept):

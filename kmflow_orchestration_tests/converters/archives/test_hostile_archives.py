@@ -192,7 +192,7 @@ def test_files_that_cannot_be_read_are_told_with_the_reason(opened: Opens) -> No
         zipped(
             {
                 "a.csv": b"",
-                "b.png": b"\x89PNG\r\n\x1a\n" + bytes(100),
+                "b.yaml": b"a: 1\n",
                 "c.json": b'[{"a": 1}, {"a"',
                 "d.xml": b"<a><b>1</b>",
                 "e.csv.gz": gzip.compress(CSV)[:20],
@@ -202,7 +202,7 @@ def test_files_that_cannot_be_read_are_told_with_the_reason(opened: Opens) -> No
 
     assert bundle.fates == {
         "a.csv": "empty",
-        "b.png": "no_converter",
+        "b.yaml": "no_converter",
         "c.json": "corrupt",
         "d.xml": "corrupt",
         "e.csv.gz": "corrupt",
