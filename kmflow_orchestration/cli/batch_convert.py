@@ -153,6 +153,8 @@ def batch_convert(
         show_json(done.as_dict())
     else:
         _tell(done, quiet=quiet)
+        if any(one.missed for one in done.files) and not options.allow_skip:
+            complain("results lack something of their sources", hint="--allow-skip accepts that")
     if not done.files and not allow_empty:
         complain(f"no file of {source} matches", hint="--allow-empty accepts that")
         raise typer.Exit(_USAGE)
@@ -176,7 +178,7 @@ def _tell(done: FolderOutcome, *, quiet: bool) -> None:
         if one.code:
             complain(f"{one.path}: {one.code}: {one.message}", hint=one.hint)
         for missed in one.missed:
-            complain(f"{one.path}: not in the result: {missed}", hint="--allow-skip accepts that")
+            complain(f"{one.path}: not in the result: {missed}")
 
 
 def _what(one: FileOutcome) -> str:

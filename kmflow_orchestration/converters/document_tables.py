@@ -53,11 +53,15 @@ def document_reading(
 ) -> DocumentReading:
     """`documents`, `blocks`, and `table_1` and so on for the tables that hold a row."""
     sound = sound_blocks(blocks)
-    named = _named_tables(sound)
-    inner = [table_of(name, sound[at], origin) for at, name in named.items()]
     about = documents_table(sound, properties, origin, front_matter=front_matter)
-    tables: list[ConvertedTable] = [about, _blocks_table(sound, named, origin), *inner]
-    return DocumentReading(sound, tuple(tables), BLOCKS, warnings)
+    return DocumentReading(sound, (about, *text_tables(sound, origin)), BLOCKS, warnings)
+
+
+def text_tables(blocks: Sequence[TextBlock], origin: Origin) -> tuple[ConvertedTable, ...]:
+    """`blocks`, and `table_1` and so on, of texts that are not one document."""
+    named = _named_tables(blocks)
+    inner = [table_of(name, blocks[at], origin) for at, name in named.items()]
+    return (_blocks_table(blocks, named, origin), *inner)
 
 
 def sound_blocks(blocks: Iterable[TextBlock]) -> tuple[TextBlock, ...]:

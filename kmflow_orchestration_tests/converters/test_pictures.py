@@ -41,6 +41,15 @@ def saved(kind: str, picture: Image.Image | None = None, **how: Any) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize(("kind", "name"), [("JPEG", "a.jpg"), ("TIFF", "a.tiff")])
+def test_a_resolution_that_nobody_wrote_is_none(source: Any, kind: str, name: str) -> None:
+    how = {"exif": exif()} if kind == "JPEG" else {}
+
+    row = facts(source(saved(kind, **how), name))
+
+    assert (row["dpi_x"], row["dpi_y"]) == (None, None)
+
+
 def heif() -> bytes:
     buffer = io.BytesIO()
     pillow_heif.from_pillow(drawn()).save(buffer, format="HEIF")

@@ -25,10 +25,12 @@ from kmflow_orchestration.converters.archives.tables import (
 )
 from kmflow_orchestration.converters.archives.walk import ArchiveWalk, Fate, Visit
 from kmflow_orchestration.converters.converter_registry import ConverterRegistry
+from kmflow_orchestration.converters.document_tables import BLOCKS, sound_blocks, text_tables
 from kmflow_orchestration.converters.interface import (
     BlockKind,
     ConversionWarning,
     ConvertedTable,
+    DocumentReading,
     OutputKind,
     Source,
     TextBlock,
@@ -100,6 +102,16 @@ class ArchiveConverter:
             if blocks:
                 yield TextBlock(BlockKind.HEADING, visit.path, visit.path, visit.path)
                 yield from blocks
+
+    def read_document(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> DocumentReading:
+        """See ReadsDocuments: `blocks` of all documents, and the tables in their text."""
+        blocks = sound_blocks(self.open_text(source, options))
+        if not blocks:
+            return DocumentReading((), (), "")
+        origin = Origin(self.name, self.version, sha256_of(source.path))
+        return DocumentReading(blocks, text_tables(blocks, origin), BLOCKS)
 
     def _walk(self, source: Source) -> ArchiveWalk:
         return ArchiveWalk(source.path, self._registry(), self.name, self._limits)

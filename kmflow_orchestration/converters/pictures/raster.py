@@ -30,6 +30,7 @@ MAX_PIXELS = 200_000_000
 # All pixels of a larger one would take a quarter of a gigabyte, for a hash of eight bytes.
 _HASHED_PIXELS = 64_000_000
 # A picture over the limit that unpacks to so many times its size was made to fill a memory.
+_X_RESOLUTION = 282
 _MAX_RATIO = 100
 _MAX_PAGES = 1000
 _HASH_WIDTH, _HASH_HEIGHT = 9, 8
@@ -123,13 +124,20 @@ def _check_size(picture: Any, path: Path) -> None:
         raise CorruptInput(text, reason=TOO_LARGE)
 
 
+def _says_resolution(picture: Any) -> bool:
+    """Where a file says none, the library makes one up."""
+    if picture.format == "JPEG":
+        return picture.info.get("jfif_unit") in (1, 2) or _X_RESOLUTION in picture.getexif()
+    return _X_RESOLUTION in getattr(picture, "tag_v2", {_X_RESOLUTION})
+
+
 def _read_tags(picture: Any, facts: PictureFacts, *, strip_gps: bool) -> None:
     """Each source of tags by itself: a damaged one leaves the others."""
     from PIL import Image
 
     info = picture.info
     dpi = info.get("dpi")
-    if isinstance(dpi, tuple) and len(dpi) == 2:
+    if isinstance(dpi, tuple) and len(dpi) == 2 and _says_resolution(picture):
         facts.dpi_x, facts.dpi_y = (as_number(round(float(side), 3)) for side in dpi)
 
     def iptc() -> None:

@@ -165,8 +165,9 @@ def open_source(
                 tables = (*reading.tables, *tables)
             elif converter.output is not OutputKind.TABLES:
                 blocks = tuple(converter.open_text(content or source, given or None))
+            if converter.output is OutputKind.BOTH and tables and not blocks:
                 # A bundle of tables holds no document at all, rather than one without text.
-                blocks = None if tables and not blocks else blocks
+                blocks = None
         is_own = tables and content in (None, source)
         sha256 = tables[0].receipt.content_hash if is_own else sha256_of(source.path)
     if content not in (None, source):
@@ -268,7 +269,7 @@ def naming_faults(source: Source) -> Iterator[None]:
         raise missing(error) from error
     except ImportError as error:
         raise OutOfMemoryError(
-            f"{source.file_name}: {error.name or 'a package'} cannot be loaded: {error}",
+            f"{source.file_name}: {error.name or 'a package'} cannot be loaded",
             hint="give the conversion more memory, or install the package anew",
         ) from error
     except MemoryError as error:

@@ -55,6 +55,24 @@ def test_a_bundle_becomes_a_folder_of_tables_that_verifies(sound: Path, tmp_path
     assert verify_output(people.parent).is_equal
 
 
+@pytest.mark.parametrize("format_type", ["auto", "parquet"])
+def test_text_of_a_bundle_is_in_the_result_whatever_the_format(
+    tmp_path: Path, format_type: str
+) -> None:
+    source = tmp_path / "notes.zip"
+    notes = b"# Findings\n\nAll was well.\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    source.write_bytes(zipped({"one.md": notes, "two.md": b"Nothing else.\n"}))
+
+    convert_file(source, f"{tmp_path}/out/", conversion_options({"format_type": format_type}))
+
+    made = tmp_path / "out" / "notes_parquet"
+    texts = pq.read_table(made / "blocks.parquet").column("text").to_pylist()
+    assert {"Findings", "All was well.", "Nothing else."} <= set(texts)
+    assert pq.read_table(made / "table_1.parquet").to_pydict() == {"a": [1], "b": [2]}
+    assert (made / "notes_text.txt").exists() is (format_type == "auto")
+    assert verify_output(made).is_equal
+
+
 def test_the_same_bundle_gives_the_same_bytes(sound: Path, tmp_path: Path) -> None:
     first, second = (convert_file(sound, f"{tmp_path}/{name}/") for name in ("one", "two"))
 
