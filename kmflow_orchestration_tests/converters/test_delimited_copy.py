@@ -276,7 +276,7 @@ def test_a_word_far_in_makes_text_of_a_column_of_numbers(source: Writes) -> None
 def is_open(path: Path) -> bool:
     """Whether this process has it open."""
     wanted = path.stat()
-    for descriptor in map(int, os.listdir("/dev/fd")):
+    for descriptor in (int(one.name) for one in Path("/dev/fd").iterdir()):
         # That of the listing itself is closed by now.
         with suppress(OSError):
             if os.path.samestat(os.fstat(descriptor), wanted):

@@ -16,6 +16,8 @@ from kmflow_orchestration.converters.interface import (
     ConversionWarning,
     ConvertedTable,
     Receipt,
+    RejectedRow,
+    RejectsRows,
 )
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
 from kmflow_orchestration.converters.type_lattice import STRING, ColumnType
@@ -120,6 +122,12 @@ class MemberTable:
         """See ConvertedTable."""
         with self.archive.on_disk(self.entry):
             yield from self.table.batches(types)
+
+    def rejected_rows(self) -> Iterator[RejectedRow]:
+        """See RejectsRows; none of a table whose reader leaves out no rows."""
+        if isinstance(self.table, RejectsRows):
+            with self.archive.on_disk(self.entry):
+                yield from self.table.rejected_rows()
 
 
 def located(warning: ConversionWarning, path: str) -> ConversionWarning:
