@@ -11,6 +11,7 @@ import pytest
 from kmflow_orchestration.errors import OutputExistsError
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.inspect_file import inspect_file, validate_file
 from kmflow_orchestration.operations.convert.options import conversion_options
@@ -146,3 +147,26 @@ def test_a_bundle_leaves_out_a_file_with_a_row_that_must_fit(sound: Path, tmp_pa
     assert {one.part for one in done.manifest.outputs} == {"", "members", "d.csv"}
     assert [one.partition(":")[0] for one in done.missed] == ["a.csv", "b.jsonl"]
     assert "row 3: it has 3 fields, and there are 2 columns" in done.missed[0]
+
+
+@pytest.mark.parametrize(
+    ("tables", "is_told"), [("*", True), ("a.csv", False)], ids=["all tables", "without the list"]
+)
+def test_text_in_a_bundle_is_kept_only_while_its_readers_are_known_and_the_same(
+    sound: Path, tables: str, is_told: bool
+) -> None:
+    sound.write_bytes(zipped({"a.csv": CSV, "c.txt": b"Dear all.\n"}))
+    plan = plan_folder(sound.parent)
+    options = conversion_options({"tables": tables})
+    done = convert_file(sound, f"{plan.output}/", options)
+
+    def is_kept() -> bool:
+        earlier = find_earlier(plan.files[0], options)
+        assert earlier is not None
+        return earlier.is_current(sound, options)
+
+    assert is_kept() is is_told
+    # As if the reader of the text had another version then.
+    text = done.manifest_path.read_text()
+    done.manifest_path.write_text(text.replace("plain_text:", "plain_text:0."))
+    assert not is_kept()
