@@ -105,6 +105,12 @@ class ArchiveConverter:
                 yield TextBlock(BlockKind.HEADING, visit.path, visit.path, visit.path)
                 yield from blocks
 
+    def holds_documents(self, source: Source) -> bool:
+        """See BundlesFiles; nothing is read for it."""
+        visits = self._walk(source).visits()
+        readers = (visit.converter for visit in visits)
+        return any(reader is not None and reader.output.has_text for reader in readers)
+
     def _walk(self, source: Source) -> ArchiveWalk:
         return ArchiveWalk(source.path, self._registry(), self.name, self._limits)
 
