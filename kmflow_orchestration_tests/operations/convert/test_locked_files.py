@@ -277,7 +277,7 @@ def test_a_bomb_among_the_files_looked_at_for_a_lock_does_not_fill_the_memory(
 ) -> None:
     path = tmp_path / "bundle.zip"
     with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr("META-INF/manifest.xml", bytes(64 << 20))
+        archive.writestr("META-INF/manifest.xml", bytes(40 << 20))
 
     tracemalloc.start()
     try:
