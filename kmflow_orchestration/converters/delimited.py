@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -164,26 +164,27 @@ class DelimitedTable:
         self._reading, self._decision, self._rules = reading, decision, rules
         self._plain = plain
         self._names = column_names(reading.names)
-        self._spool: BinaryIO | None = None
+        self._spool: Path | None = None
         self._observed = None if rules is not None else self._observe()
 
     @property
     def _known(self) -> _Observed:
         """What is known of all rows, which are read for it if they were not yet."""
         if self._observed is None:
-            with tempfile.TemporaryDirectory(prefix="kmflow-typed-") as folder:
-                path = Path(folder) / "table.parquet"
-                if self._copied(path) is not None:
-                    self._spool = path.open("rb")
-                    weakref.finalize(self, self._spool.close)
+            folder = Path(tempfile.mkdtemp(prefix="kmflow-typed-"))
+            # By its name, not kept open: an archive has thousands of tables.
+            remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            path = folder / "table.parquet"
+            if self._copied(path) is not None:
+                self._spool = path
+            else:
+                remove()
         return self._observed or self._observe()
 
     def copy_to(self, path: Path) -> int | None:
         """See CopiesItself."""
         if self._spool is not None:
-            self._spool.seek(0)
-            with path.open("wb") as stream:
-                shutil.copyfileobj(self._spool, stream)
+            shutil.copyfile(self._spool, path)
             return self._known.counts.written
         return self._copied(path) if self._observed is None else None
 

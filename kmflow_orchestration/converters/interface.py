@@ -315,6 +315,15 @@ class ReadsDocuments(Protocol):
 
 
 @runtime_checkable
+class BundlesFiles(Protocol):
+    """A converter whose sources are other files: what it may become only they tell."""
+
+    def holds_documents(self, source: Source) -> bool:
+        """Whether a file in it has a reader of text. Raises CorruptInput as `open_text` does."""
+        ...
+
+
+@runtime_checkable
 class ContainsFiles(Protocol):
     """A converter whose sources hold files that are evidence of their own."""
 

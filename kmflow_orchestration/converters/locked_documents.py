@@ -14,6 +14,9 @@ from kmflow_orchestration.errors import PasswordRequiredError, WrongPasswordErro
 
 # PDFium's own number for it.
 _WITHOUT_SECURITY = 3
+_MANIFEST, _ENCRYPTED = "META-INF/manifest.xml", b"encryption-data"
+# Any zip may have a bomb of this name. In a locked document the first files are locked already.
+_MANIFEST_BYTES = 4 << 20
 
 
 class Lock(StrEnum):
@@ -64,7 +67,12 @@ def _wrong() -> PasswordRequiredError:
 def _is_locked_open_document(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return b"encryption-data" in archive.read("META-INF/manifest.xml")
+            manifest = archive.getinfo(_MANIFEST)
+            # OpenDocument knows no other; what another one needs of memory its content says.
+            if manifest.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                return False
+            with archive.open(manifest) as stream:
+                return _ENCRYPTED in stream.read(_MANIFEST_BYTES)
     # Another archive, or a damaged one: its reader will say so.
     except (*ZIP_DAMAGE, KeyError):
         return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import weakref
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -19,12 +21,16 @@ class SpooledBatch:
 
 
 class RowSpool:
-    """Batches of any schemas in one nameless file, which goes with the process whatever happens."""
+    """Batches of any schemas in one private file, which goes with this object.
+
+    It is open only while it is used: an archive has a spool for each of thousands of files.
+    """
 
     def __init__(self) -> None:
-        file = tempfile.TemporaryFile(prefix="kmflow-rows-")  # noqa: SIM115 (closed by the finalizer)
-        weakref.finalize(self, file.close)
-        self._file = file
+        descriptor, name = tempfile.mkstemp(prefix="kmflow-rows-")
+        os.close(descriptor)
+        self._path = Path(name)
+        weakref.finalize(self, self._path.unlink, missing_ok=True)
         self._end = 0
 
     def add(self, batch: pa.RecordBatch) -> SpooledBatch:
@@ -34,13 +40,16 @@ class RowSpool:
         with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
             writer.write_batch(batch)
         content = sink.getvalue()
-        self._file.seek(self._end)
-        self._file.write(content)
+        with self._path.open("r+b") as file:
+            file.seek(self._end)
+            file.write(content)
         place = SpooledBatch(self._end, content.size)
         self._end += content.size
         return place
 
     def read(self, place: SpooledBatch) -> pa.RecordBatch:
-        self._file.seek(place.offset)
-        with pa.ipc.open_stream(self._file.read(place.size_bytes)) as reader:
+        with self._path.open("rb") as file:
+            file.seek(place.offset)
+            content = file.read(place.size_bytes)
+        with pa.ipc.open_stream(content) as reader:
             return reader.read_next_batch()

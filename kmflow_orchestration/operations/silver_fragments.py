@@ -19,7 +19,12 @@ from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.chunking import Chunk, chunks
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.entities import FoundEntity, find_entities
-from kmflow_orchestration.converters.interface import Converter, DescribesDocuments, Source
+from kmflow_orchestration.converters.interface import (
+    BundlesFiles,
+    Converter,
+    DescribesDocuments,
+    Source,
+)
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.text_encoding import storable
 from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
@@ -54,6 +59,7 @@ class PublishedFragments:
     """What silver got of one day's text: fragments, documents with any, characters, entities.
 
     `without_text` names documents that have no fragment: blank ones, and those that were refused.
+    A bundle is one only if a file in it is.
     """
 
     group: GroupId
@@ -173,7 +179,6 @@ def _write(
     lakehouse.replace(
         tables.entities, iter(tally.entities), schema=ENTITY_SCHEMA, matching=matching
     )
-    tally.without_text += [one.file_name for one in read if one.item_id not in tally.of_items]
     return tally
 
 
@@ -181,7 +186,7 @@ def _refused(items: Iterable[Item]) -> list[str]:
     """Documents that conversion has refused: they have no text either."""
     registry = default_converters()
     refused = (item for item in items if item.state is State.QUARANTINED)
-    return [item.file_name for item in refused if _may_hold_text(item, registry)]
+    return [item.file_name for item in refused if _is_document(item, registry)]
 
 
 def _problem(item: Item, stored: StoredFiles) -> BackendUnreachable | None:
@@ -202,43 +207,66 @@ def _have_rows(item_ids: Container[str], table: TableName, lakehouse: Lakehouse)
 def _rows(items: Iterable[Item], stored: StoredFiles, tally: _Tally) -> Iterator[pa.RecordBatch]:
     registry = default_converters()
     for item in items:
-        parsed = _parsed(item, stored, registry)
+        parsed = _read(item, stored, registry)
         if parsed is None:
+            continue
+        if not parsed.chunks:
+            tally.without_text.append(item.file_name)
             continue
         rows = [_row(item, parsed, *numbered) for numbered in enumerate(parsed.chunks)]
         tally.fragments += len(rows)
-        tally.documents += bool(rows)
+        tally.documents += 1
         tally.characters += sum(len(str(row["content"])) for row in rows)
-        if rows:
-            tally.of_items[item.item_id] = len(rows)
-            if named := entity_rows(item, [str(row["silver_id"]) for row in rows], parsed.entities):
-                tally.entities.append(named)
-            yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
+        tally.of_items[item.item_id] = len(rows)
+        if named := entity_rows(item, [str(row["silver_id"]) for row in rows], parsed.entities):
+            tally.entities.append(named)
+        yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
 
 
 def _may_hold_text(item: Item, registry: ConverterRegistry) -> bool:
+    """What must be read to know whether it holds any."""
+    if _text_readers(item, registry):
+        return True
+    # `.gz` alone may be a bundle.
+    return _by_name(item, registry) is None and item.media_type in media_types.PACKED
+
+
+def _is_document(item: Item, registry: ConverterRegistry) -> bool:
+    """Of what cannot be read: whether it should be one. A bundle may hold only tables."""
+    readers = _text_readers(item, registry)
+    return any(not isinstance(one, BundlesFiles) for one in readers)
+
+
+def _text_readers(item: Item, registry: ConverterRegistry) -> list[Converter]:
     """By its name or by its content's type: a process model may be named `.xml`."""
-    converter = registry.for_source(Source(Path(item.file_name), item.file_name))
-    if converter is not None and converter.output.has_text:
-        return True
-    if converter is None and item.media_type in media_types.PACKED:
-        # `.gz` alone may be a bundle.
-        return True
-    return any(one.output.has_text and item.media_type in one.media_types for one in registry)
+    by_name = _by_name(item, registry)
+    return [
+        one
+        for one in registry
+        if one.output.has_text and (one is by_name or item.media_type in one.media_types)
+    ]
+
+
+def _by_name(item: Item, registry: ConverterRegistry) -> Converter | None:
+    return registry.for_source(Source(Path(item.file_name), item.file_name))
 
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """The text of one document, by whom it was read, and what the document says of itself."""
+    """The text of one document, by whom it was read, and what the document says of itself.
 
-    converter: Converter
-    chunks: Sequence[Chunk]
-    entities: Sequence[FoundEntity]
-    properties: Mapping[str, str]
+    Without chunks it is a document without text.
+    """
+
+    parser: str = ""
+    version: str = ""
+    chunks: Sequence[Chunk] = ()
+    entities: Sequence[FoundEntity] = ()
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
-def _parsed(item: Item, stored: StoredFiles, registry: ConverterRegistry) -> _Parsed | None:
-    """None for what holds no text, or none that can be read."""
+def _read(item: Item, stored: StoredFiles, registry: ConverterRegistry) -> _Parsed | None:
+    """None for what is no document, such as a table or a bundle of them."""
     with TemporaryDirectory(prefix="kmflow-text-") as folder:
         local = Path(folder) / "source"
         with (
@@ -249,15 +277,25 @@ def _parsed(item: Item, stored: StoredFiles, registry: ConverterRegistry) -> _Pa
         source = Source(local, item.file_name, item.media_type)
         try:
             converter = detect(source, registry).converter
-            if converter is None or not converter.output.has_text:
-                return None
-            blocks = list(converter.open_text(source))
-            found = chunks(blocks)
-            named = find_entities(blocks, found, converter.name)
-            return _Parsed(converter, found, named, _properties(converter, source))
+            if converter is None:
+                return _Parsed() if _is_document(item, registry) else None
+            parsed = _parsed(source, converter)
+            if parsed.chunks or not isinstance(converter, BundlesFiles):
+                return parsed if converter.output.has_text else None
+            return parsed if converter.holds_documents(source) else None
         except CorruptInput:
             # Conversion quarantines it, with its reason, when it gets there.
-            return None
+            return _Parsed() if _is_document(item, registry) else None
+
+
+def _parsed(source: Source, converter: Converter) -> _Parsed:
+    if not converter.output.has_text:
+        return _Parsed()
+    blocks = list(converter.open_text(source))
+    found = chunks(blocks)
+    named = find_entities(blocks, found, converter.name)
+    properties = _properties(converter, source)
+    return _Parsed(converter.name, converter.version, found, named, properties)
 
 
 def _properties(converter: Converter, source: Source) -> Mapping[str, str]:
@@ -268,9 +306,8 @@ def _properties(converter: Converter, source: Source) -> Mapping[str, str]:
 
 
 def _row(item: Item, parsed: _Parsed, ordinal: int, chunk: Chunk) -> dict[str, object]:
-    converter = parsed.converter
     # One row per fragment: the row's id is the fragment's.
-    row_id = fragment_id(item.item_id, ordinal, converter.version)
+    row_id = fragment_id(item.item_id, ordinal, parsed.version)
     about: dict[str, object] = {
         "heading": chunk.heading,
         "location": chunk.location,
@@ -291,8 +328,8 @@ def _row(item: Item, parsed: _Parsed, ordinal: int, chunk: Chunk) -> dict[str, o
         "content": chunk.text,
         "content_hash": hashlib.sha256(chunk.text.encode()).hexdigest(),
         "char_count": len(chunk.text),
-        "parser_name": converter.name,
-        "parser_version": converter.version,
+        "parser_name": parsed.parser,
+        "parser_version": parsed.version,
         "metadata_json": json.dumps(about, ensure_ascii=False, sort_keys=True),
         "processed_at": item.stored_at,
         BATCH_COLUMN: item.batch_id,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -268,6 +271,34 @@ def test_a_word_far_in_makes_text_of_a_column_of_numbers(source: Writes) -> None
     assert table.copy_to(found.path.parent / "copy.parquet") == large("x,n/a\n").count("\n") - 1
 
     assert types(table)["value"] == "STRING"
+
+
+def is_open(path: Path) -> bool:
+    """Whether this process has it open."""
+    wanted = path.stat()
+    for descriptor in (int(one.name) for one in Path("/dev/fd").iterdir()):
+        # That of the listing itself is closed by now.
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), wanted):
+                return True
+    return False
+
+
+def test_a_large_table_is_set_aside_in_a_file_that_goes_with_it(
+    source: Writes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    (table,) = DelimitedConverter().open_tables(source(large()))
+
+    assert table.facts
+    (kept,) = folder.rglob("*.parquet")
+    assert not is_open(kept)
+    assert sum(batch.num_rows for batch in table.batches()) == large().count("\n") - 1
+    del table
+    gc.collect()
+    assert list(folder.iterdir()) == []
 
 
 def test_a_ragged_row_far_in_leaves_the_file_to_our_own_reader(source: Writes) -> None:

@@ -15,6 +15,7 @@ from kmflow_orchestration.converters.archives.faults import faults_of_a_file
 from kmflow_orchestration.converters.archives.kinds import how_sure
 from kmflow_orchestration.converters.archives.limits import ArchiveLimits
 from kmflow_orchestration.converters.archives.member_names import part_name
+from kmflow_orchestration.converters.archives.options import ArchiveOptions
 from kmflow_orchestration.converters.archives.tables import (
     MEMBERS,
     Member,
@@ -46,7 +47,7 @@ class ArchiveConverter:
     """Files in archives, also nested ones, each read by its own converter, and a list of them."""
 
     name: ClassVar[str] = "archive"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = (media_types.ZIP, media_types.TAR)
     suffixes: ClassVar[tuple[str, ...]] = (
         *(".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst"),
@@ -70,7 +71,7 @@ class ArchiveConverter:
         return how_sure(source, head)
 
     def options(self) -> Mapping[str, Any]:
-        return {}
+        return ArchiveOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -84,8 +85,10 @@ class ArchiveConverter:
                 beyond the limits (`too_large_inside`).
             PasswordRequiredError: all that is in it is behind a password.
             MissingDependency: the reader of a file is not installed.
+            ConfigurationError: an option that does not exist or cannot be what it is.
         """
-        gathered = _Gathered(sha256_of(source.path), self._walk(source))
+        wanted = ArchiveOptions.parse(options)
+        gathered = _Gathered(sha256_of(source.path), self._walk(source), wanted)
         for visit in gathered.walk.visits():
             gathered.take(visit)
         gathered.check_passwords()
@@ -97,8 +100,9 @@ class ArchiveConverter:
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Iterator[TextBlock]:
         """The text of every document, each below its path; what cannot be read has none."""
+        wanted = ArchiveOptions.parse(options)
         for visit in self._walk(source).visits():
-            blocks = _text_of(visit)
+            blocks = _text_of(visit, wanted)
             if blocks:
                 yield TextBlock(BlockKind.HEADING, visit.path, visit.path, visit.path)
                 yield from blocks
@@ -113,6 +117,12 @@ class ArchiveConverter:
         origin = Origin(self.name, self.version, sha256_of(source.path))
         return DocumentReading(blocks, text_tables(blocks, origin), BLOCKS)
 
+    def holds_documents(self, source: Source) -> bool:
+        """See BundlesFiles; nothing is read for it."""
+        visits = self._walk(source).visits()
+        readers = (visit.converter for visit in visits)
+        return any(reader is not None and reader.output.has_text for reader in readers)
+
     def _walk(self, source: Source) -> ArchiveWalk:
         return ArchiveWalk(source.path, self._registry(), self.name, self._limits)
 
@@ -120,9 +130,10 @@ class ArchiveConverter:
 class _Gathered:
     """What is found while an archive is gone through."""
 
-    def __init__(self, archive_sha256: str, walk: ArchiveWalk) -> None:
+    def __init__(self, archive_sha256: str, walk: ArchiveWalk, options: ArchiveOptions) -> None:
         self.archive_sha256 = archive_sha256
         self.walk = walk
+        self.options = options
         self.members: list[Member] = []
         self.tables: list[MemberTable] = []
         self.warnings: list[ConversionWarning] = []
@@ -135,8 +146,8 @@ class _Gathered:
         if visit.converter is not None and visit.source is not None:
             try:
                 with faults_of_a_file():
-                    tables = _tables_of(visit)
-                pieces = len(_read_text(visit))
+                    tables = _tables_of(visit, self.options)
+                pieces = len(_read_text(visit, self.options))
             except CorruptInput as error:
                 fate = Fate.REFUSED if error.reason == ENCRYPTED else Fate.FAILED
                 visit = replace(visit, fate=fate, reason=error.reason, message=error.message)
@@ -173,33 +184,35 @@ class _Gathered:
         )
 
 
-def _tables_of(visit: Visit) -> list[ConvertedTable]:
-    if visit.converter is None or visit.source is None:
+def _tables_of(visit: Visit, options: ArchiveOptions) -> list[ConvertedTable]:
+    converter = visit.converter
+    if converter is None or visit.source is None:
         return []
-    return list(visit.converter.open_tables(visit.source))
+    return list(converter.open_tables(visit.source, options.known_to(converter)))
 
 
-def _text_of(visit: Visit) -> list[TextBlock]:
+def _text_of(visit: Visit, options: ArchiveOptions) -> list[TextBlock]:
     """The text of a file, none if its tables or the text itself cannot be read."""
     try:
         with faults_of_a_file():
             # What `open_tables` says failed must not be here in part.
-            blocks = _read_text(visit)
+            blocks = _read_text(visit, options)
             if blocks:
-                _tables_of(visit)
+                _tables_of(visit, options)
     except CorruptInput:
         return []
     return blocks
 
 
-def _read_text(visit: Visit) -> list[TextBlock]:
+def _read_text(visit: Visit, options: ArchiveOptions) -> list[TextBlock]:
     """All of it, or an error: never the part before a damaged place."""
-    if visit.converter is None or visit.source is None or not visit.converter.output.has_text:
+    converter = visit.converter
+    if converter is None or visit.source is None or not converter.output.has_text:
         return []
     with faults_of_a_file():
         return [
             replace(block, location=f"{visit.path}: {block.location}".removesuffix(": "))
-            for block in visit.converter.open_text(visit.source)
+            for block in converter.open_text(visit.source, options.known_to(converter))
         ]
 
 

@@ -16,6 +16,8 @@ from kmflow_orchestration.converters.interface import (
     ConversionWarning,
     ConvertedTable,
     Receipt,
+    RejectedRow,
+    RejectsRows,
 )
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
 from kmflow_orchestration.converters.type_lattice import STRING, ColumnType
@@ -24,6 +26,8 @@ MEMBERS = "members"
 MEMBER_SKIPPED = "member_skipped"
 # What a table's receipt says of the file it was read from.
 MEMBER, MEMBER_PART = "member", "member_part"
+READERS = "readers"
+"""In the receipt of `members`: all who read a file, as `name:version` and with commas between."""
 MEMBER_SHA256, ARCHIVE_SHA256 = "member_sha256", "archive_sha256"
 ABOUT_MEMBERS = frozenset({MEMBER, MEMBER_PART, MEMBER_SHA256, ARCHIVE_SHA256})
 _COUNTS = ("depth", "size_bytes", "tables", "rows", "pieces")
@@ -65,7 +69,9 @@ class MembersTable(MemoryTable):
         self, members: Sequence[Member], origin: Origin, warnings: tuple[ConversionWarning, ...]
     ) -> None:
         rows = [member.row(origin.content_hash) for member in members]
-        super().__init__(MEMBERS, _COLUMNS, rows, origin, warnings)
+        readers = sorted({member.converter for member in members} - {""})
+        read_as = {READERS: ",".join(readers)}
+        super().__init__(MEMBERS, _COLUMNS, rows, origin, warnings, read_as=read_as)
         self.members = tuple(members)
 
     @property
@@ -120,6 +126,12 @@ class MemberTable:
         """See ConvertedTable."""
         with self.archive.on_disk(self.entry):
             yield from self.table.batches(types)
+
+    def rejected_rows(self) -> Iterator[RejectedRow]:
+        """See RejectsRows; none of a table whose reader leaves out no rows."""
+        if isinstance(self.table, RejectsRows):
+            with self.archive.on_disk(self.entry):
+                yield from self.table.rejected_rows()
 
 
 def located(warning: ConversionWarning, path: str) -> ConversionWarning:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kmflow_orchestration.converters.archives.tables import MEMBER, READERS
 from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
@@ -54,6 +55,7 @@ class EarlierResult:
             and _is_current(manifest.converter, manifest.converter_version)
             # Files in an archive have readers of their own.
             and all(_is_read_currently(one.receipt) for one in manifest.outputs)
+            and _are_documents_current(manifest)
             and source.stat().st_size == manifest.source_size_bytes
             and all(
                 size_of(self.path.parent / one.file) == one.size_bytes for one in manifest.outputs
@@ -77,9 +79,29 @@ class EarlierResult:
 
 
 def _is_read_currently(receipt: Mapping[str, Any]) -> bool:
-    """Whether a table's reader is as it was; text has no receipt."""
+    """Whether a table's reader is as it was; text has no receipt.
+
+    The list of an archive's files tells of all their readers, also those of text alone.
+    """
     name, version = receipt.get("converter"), receipt.get("converter_version")
-    return name is None or _is_current(name, version)
+    return (name is None or _is_current(name, version)) and all(
+        _is_current(*reader.rsplit(":", 1))
+        for reader in _told(receipt, READERS).split(",")
+        if reader
+    )
+
+
+def _are_documents_current(manifest: Manifest) -> bool:
+    """False for text out of an archive without the list that tells who read it."""
+    told = [one.receipt for one in manifest.outputs]
+    is_known = any(_told(one, READERS) for one in told) or not any(
+        _told(one, MEMBER) for one in told
+    )
+    return is_known or not any(one.is_document for one in manifest.outputs)
+
+
+def _told(receipt: Mapping[str, Any], name: str) -> str:
+    return str(receipt.get("options", {}).get(name, ""))
 
 
 def _is_current(name: str, version: str | None) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -71,3 +73,16 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     yield folder
     gc.collect()
     assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def few_open_files() -> Iterator[None]:
+    """This process may open some forty files more than it has open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_one = os.dup(0)
+    os.close(next_one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one + 40, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -232,3 +232,10 @@ def test_stored_zips_of_documents_are_no_bundles(source: Writes) -> None:
     for content, name in ((jar, "a.zip"), (epub, "a.epub"), (zipped(FILES), "a.xlsx")):
         assert ArchiveConverter(default_converters).detect(source(content, name), content) == 0.0
     assert zipfile.is_zipfile(source(jar, "a.zip").path)
+
+
+@pytest.mark.usefixtures("few_open_files", "temporary")
+def test_an_archive_of_many_files_keeps_none_of_them_open(opened: Opens) -> None:
+    bundle = opened(zipped({f"{number:02}.json": b'[{"a": %d}]' % number for number in range(60)}))
+
+    assert [rows(table) for table in bundle.tables] == [[(number,)] for number in range(60)]

@@ -11,6 +11,7 @@ import pytest
 from kmflow_orchestration.errors import OutputExistsError
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.inspect_file import inspect_file, validate_file
 from kmflow_orchestration.operations.convert.options import conversion_options
@@ -129,3 +130,61 @@ def test_a_bundle_is_sound_if_all_its_files_are(sound: Path) -> None:
     found = validate_file(sound)
     assert not found.is_valid
     assert found.message.startswith("1 files in it are not sound, first x.json: ")
+
+
+RAGGED = {
+    "a.csv": b"id,x\n1,2\n3,4,5\n",
+    "b.jsonl": b'{"id": 1}\n{"id": \n',
+    "c.txt": b"Dear all.\n",
+}
+
+
+def test_rows_of_a_bundle_that_do_not_fit_go_into_files_of_their_own(
+    sound: Path, tmp_path: Path
+) -> None:
+    sound.write_bytes(zipped(RAGGED))
+    options = conversion_options({"on_bad_row": "quarantine"})
+
+    done = convert_file(sound, f"{tmp_path}/out/", options)
+
+    folder = tmp_path / "out" / "delivery_parquet"
+    by_part = {one.part: one for one in done.manifest.outputs}
+    for part, raw in (("a.csv", ["3", "4", "5"]), ("b.jsonl", '{"id":')):
+        assert by_part[part].rows == by_part[part].receipt["rows_rejected"] == 1
+        rejects = pq.read_table(folder / by_part[part].rejects)
+        assert [json.loads(one) for one in rejects["raw"].to_pylist()] == [raw]
+    assert len(done.missed) == 2
+
+
+def test_a_bundle_leaves_out_a_file_with_a_row_that_must_fit(sound: Path, tmp_path: Path) -> None:
+    sound.write_bytes(zipped({**RAGGED, "d.csv": CSV}))
+    options = conversion_options({"on_bad_row": "fail"})
+
+    done = convert_file(sound, f"{tmp_path}/out/", options)
+
+    assert {one.part for one in done.manifest.outputs} == {"", "members", "d.csv"}
+    assert [one.partition(":")[0] for one in done.missed] == ["a.csv", "b.jsonl"]
+    assert "row 3: it has 3 fields, and there are 2 columns" in done.missed[0]
+
+
+@pytest.mark.parametrize(
+    ("tables", "is_told"), [("*", True), ("a.csv", False)], ids=["all tables", "without the list"]
+)
+def test_text_in_a_bundle_is_kept_only_while_its_readers_are_known_and_the_same(
+    sound: Path, tables: str, is_told: bool
+) -> None:
+    sound.write_bytes(zipped({"a.csv": CSV, "c.txt": b"Dear all.\n"}))
+    plan = plan_folder(sound.parent)
+    options = conversion_options({"tables": tables})
+    done = convert_file(sound, f"{plan.output}/", options)
+
+    def is_kept() -> bool:
+        earlier = find_earlier(plan.files[0], options)
+        assert earlier is not None
+        return earlier.is_current(sound, options)
+
+    assert is_kept() is is_told
+    # As if the reader of the text had another version then.
+    text = done.manifest_path.read_text()
+    done.manifest_path.write_text(text.replace("plain_text:", "plain_text:0."))
+    assert not is_kept()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from functools import cache
@@ -268,3 +269,20 @@ def test_a_locked_open_document_is_not_unlocked(tmp_path: Path) -> None:
 
     with pytest.raises(PasswordRequiredError, match="not unlocked here"):
         convert_file(path, password=PASSWORD)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA], ids=["zip", "lzma"])
+def test_a_bomb_among_the_files_looked_at_for_a_lock_does_not_fill_the_memory(
+    tmp_path: Path, method: int
+) -> None:
+    path = tmp_path / "bundle.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("META-INF/manifest.xml", bytes(40 << 20))
+
+    tracemalloc.start()
+    try:
+        assert lock_of(path) is Lock.NONE
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 << 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from kmflow_orchestration.identity import entity_id, extracted_entity_id
@@ -10,6 +12,7 @@ from kmflow_orchestration.tables.medallion import (
     SILVER_EVIDENCE_FRAGMENTS,
     SILVER_EXTRACTED_ENTITIES,
 )
+from kmflow_orchestration_tests.converters.archives.bundles import CSV, zipped
 from kmflow_orchestration_tests.operations.datasets.dataset_world import (
     DatasetWorld,
     WatchedLakehouse,
@@ -120,6 +123,19 @@ def test_documents_without_text_are_named(world: DatasetWorld) -> None:
     world.drop("notes.md", NOTES)
 
     assert sorted(published(world).without_text) == ["blank.txt", "broken.bpmn"]
+
+
+def test_what_holds_only_tables_is_no_document_without_text(world: DatasetWorld) -> None:
+    world.drop("tables.zip", zipped({"a.csv": CSV, "b.csv": CSV}))
+    world.drop("loans.gz", gzip.compress(CSV))
+    world.drop("broken.zip", zipped({"a.csv": CSV})[:-9])
+    world.drop("blank.zip", zipped({"a.csv": CSV, "blank.txt": b" \n"}))
+    world.drop("mixed.zip", zipped({"a.csv": CSV, "notes.md": NOTES.encode()}))
+
+    done = published(world)
+
+    assert done.without_text == ("blank.zip",)
+    assert done.documents == 1
 
 
 def test_ids_of_entities_never_change() -> None:
