@@ -17,7 +17,9 @@ from kmflow_orchestration.converters.registry import ConverterRegistry, default_
 from kmflow_orchestration.errors import KmflowError, UnsafePath, UnsupportedFormatError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
+from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.file_names import safe_name, stem_of
+from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Tell
 from kmflow_orchestration.operations.convert.source_reading import (
@@ -91,7 +93,7 @@ def convert_contained(
     """Write and convert the files inside a source that was converted, if that was asked for.
 
     They lie in `<stem>_attachments` beside the result, under safe names; nothing that lies there
-    is replaced. Each is converted beside itself, and so is what it holds, to the third depth.
+    is replaced but an earlier result of the same attachment, and one that holds is kept. Each is converted beside itself, and so is what it holds, to the third depth.
 
     Raises:
         UnsafePath: that folder is a link, or a file.
@@ -185,12 +187,24 @@ def _converted(
     converter, _ = find_converter(checked_source(path), registry)
     own: dict[str, Any] = {EXTRACT: True} if EXTRACT in converter.options() else {}
     chosen = replace(options, tables=(), sheet=(), reader=own)
+    parent_sha256 = parent.manifest.source_sha256
+    planned = PlannedFile(path.name, path, path.parent, stem or stem_of(path.name))
+    earlier = find_earlier(planned, chosen)
+    if (
+        earlier is not None
+        and earlier.manifest.parent_sha256 == parent_sha256
+        and earlier.is_current(path, chosen)
+    ):
+        return earlier.as_conversion(planned), chosen
     done = convert_file(
         path,
-        options=chosen,
+        # Only what is ours is replaced: what else lies there may be an attachment itself.
+        options=replace(chosen, force=earlier is not None),
         registry=registry,
         stem=stem,
         keep_equal=True,
-        parent_sha256=parent.manifest.source_sha256,
+        parent_sha256=parent_sha256,
     )
+    if earlier is not None:
+        earlier.remove_unless(done)
     return done, chosen

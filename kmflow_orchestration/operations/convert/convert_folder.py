@@ -24,8 +24,11 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.extras import missing
 from kmflow_orchestration.operations.convert.apart import limit_error
-from kmflow_orchestration.operations.convert.contained_files import convert_contained
-from kmflow_orchestration.operations.convert.convert_file import convert_file
+from kmflow_orchestration.operations.convert.contained_files import (
+    ContainedOutcome,
+    convert_contained,
+)
+from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
 from kmflow_orchestration.operations.convert.one_process import (
@@ -287,9 +290,9 @@ def _converted(task: FileTask) -> FileOutcome:
     planned, options = task.planned, task.options
     earlier = find_earlier(planned, options) if task.resume else None
     if earlier is not None and earlier.is_current(planned.source, options):
-        missed = earlier.manifest.missed
-        kept = Status.UNCHANGED
-        return FileOutcome(planned.path, kept, earlier.outputs, earlier.rows, missed=missed)
+        # The files inside it may not all have been converted, or not be there any more.
+        kept = earlier.as_conversion(planned, is_dry_run=task.dry_run)
+        return _told(planned.path, Status.UNCHANGED, kept, convert_contained(kept, options))
     done = convert_file(
         planned.source,
         # With its end it is a folder, whatever it is called.
@@ -303,12 +306,18 @@ def _converted(task: FileTask) -> FileOutcome:
     )
     if earlier is not None and not task.dry_run:
         earlier.remove_unless(done)
-    inner = convert_contained(done, options)
+    status = Status.PLANNED if task.dry_run else Status.CONVERTED
+    told = _told(planned.path, status, done, convert_contained(done, options))
+    return replace(told, warnings=tuple(one.message for one in done.manifest.warnings))
+
+
+def _told(
+    path: str, status: Status, done: Conversion, inner: Sequence[ContainedOutcome]
+) -> FileOutcome:
     return FileOutcome(
-        planned.path,
-        Status.PLANNED if task.dry_run else Status.CONVERTED,
-        (*map(str, done.outputs), *(path for one in inner for path in one.outputs)),
+        path,
+        status,
+        (*map(str, done.outputs), *(output for one in inner for output in one.outputs)),
         done.rows,
-        warnings=tuple(one.message for one in done.manifest.warnings),
         missed=(*done.missed, *filter(None, (one.problem for one in inner))),
     )

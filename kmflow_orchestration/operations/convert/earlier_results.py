@@ -13,7 +13,11 @@ from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion
 from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
-from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, manifest_name
+from kmflow_orchestration.operations.convert.layout import (
+    FOLDER_MANIFEST,
+    Target,
+    manifest_name,
+)
 from kmflow_orchestration.operations.convert.manifest import Manifest
 from kmflow_orchestration.operations.convert.options import AUTO, FORMATS, ConversionOptions
 
@@ -59,6 +63,17 @@ class EarlierResult:
                 size_of(self.path.parent / one.file) == one.size_bytes for one in manifest.outputs
             )
             and sha256_of(source) == manifest.source_sha256
+        )
+
+    def as_conversion(self, planned: PlannedFile, *, is_dry_run: bool = False) -> Conversion:
+        """As if the file had been converted now."""
+        return Conversion(
+            planned.source,
+            tuple(map(Path, self.outputs)),
+            self.path,
+            self.manifest,
+            Target(planned.folder, planned.stem).base,
+            is_dry_run=is_dry_run,
         )
 
     def remove_unless(self, done: Conversion) -> None:

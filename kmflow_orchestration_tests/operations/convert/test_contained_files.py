@@ -19,6 +19,8 @@ from kmflow_orchestration.operations.convert.contained_files import (
     convert_contained,
 )
 from kmflow_orchestration.operations.convert.convert_file import convert_file
+from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration_tests.operations.convert.conftest import names_in
 
@@ -128,6 +130,32 @@ def test_without_being_asked_nothing_is_taken_out(mail: Path) -> None:
 
     assert convert_contained(done, conversion_options()) == ()
     assert not (mail.parent / "files_attachments").exists()
+
+
+def test_a_later_batch_takes_out_what_an_earlier_one_did_not(tmp_path: Path) -> None:
+    folder, out = tmp_path / "inbox", tmp_path / "out"
+    folder.mkdir()
+    broken = ("broken.xlsx", b"PK\x03\x04" + bytes(100))
+    (folder / "a.eml").write_bytes(mail_with(("loans.csv", LOANS), broken))
+    plan = plan_folder(folder, out)
+    [first] = convert_folder(plan, OPTIONS, parallel=1).files
+    inner = out / "a_attachments"
+    kept = (inner / "loans.parquet").stat().st_mtime_ns
+    # As if it had been killed under way.
+    (inner / "broken.xlsx").unlink()
+
+    [second] = convert_folder(plan, OPTIONS, parallel=1).files
+    assert (inner / "broken.xlsx").is_file()
+    assert (inner / "loans.parquet").stat().st_mtime_ns == kept
+    (inner / "loans.parquet").unlink()
+    [third] = convert_folder(plan, OPTIONS, parallel=1).files
+
+    assert (first.status, second.status, third.status) == ("converted", "unchanged", "unchanged")
+    assert (inner / "loans.parquet").is_file()
+    assert "broken.xlsx" in "".join(first.missed)
+    assert second.missed == third.missed == first.missed
+    assert second.outputs == third.outputs == first.outputs
+    assert str(inner / "loans.parquet") in second.outputs
 
 
 def test_a_batch_takes_them_out_as_well(mail: Path, tmp_path: Path) -> None:
