@@ -93,7 +93,8 @@ def convert_contained(
     """Write and convert the files inside a source that was converted, if that was asked for.
 
     They lie in `<stem>_attachments` beside the result, under safe names; nothing that lies there
-    is replaced but an earlier result of the same attachment, and one that holds is kept. Each is converted beside itself, and so is what it holds, to the third depth.
+    is replaced but an earlier result of the same attachment, and one that holds is kept. Each is
+    converted beside itself, and so is what it holds, to the third depth.
 
     Raises:
         UnsafePath: that folder is a link, or a file.

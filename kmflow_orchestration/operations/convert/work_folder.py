@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -77,10 +77,12 @@ def sweep(beside: Path, now: datetime) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def put_in_place(work: Path, layout: Layout, manifest: str) -> None:
+def put_in_place(
+    work: Path, layout: Layout, manifest: str, outdated: Collection[Path] = ()
+) -> None:
     """Move finished files from `work` to where they belong, the manifest last.
 
-    What stands there is replaced; of a folder the new one takes the place at once. Whatever
+    Extras that are `outdated` are gone afterwards, unless there are new ones. What stands there is replaced; of a folder the new one takes the place at once. Whatever
     is raised, OSError or Ctrl-C: what stood there before stands again.
     """
     if layout.folder is not None:
@@ -96,8 +98,8 @@ def put_in_place(work: Path, layout: Layout, manifest: str) -> None:
         for file in layout.files:
             (work / file.name).replace(file)
         for file in layout.extras:
-            # Without one now, what an earlier conversion left does not speak for this one.
-            file.unlink(missing_ok=True)
+            if file in outdated:
+                file.unlink(missing_ok=True)
             if (work / file.name).exists():
                 (work / file.name).replace(file)
         written.replace(layout.manifest)
