@@ -31,6 +31,7 @@ from kmflow_orchestration.operations.convert.contained_files import (
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
+from kmflow_orchestration.operations.convert.layout import Target, contained_folder
 from kmflow_orchestration.operations.convert.one_process import (
     Limits,
     OneProcess,
@@ -248,7 +249,8 @@ class _Batch:
         return replace(outcome, seconds=round(self._clock.monotonic() - begun, 3))
 
     def _converted(self, process: OneProcess, task: FileTask) -> FileOutcome:
-        path = task.planned.path
+        planned = task.planned
+        path = planned.path
         try:
             outcome: FileOutcome = process.run(_converted, task)
         except (MemoryError, ProcessDied) as error:
@@ -257,7 +259,8 @@ class _Batch:
         except Exception as error:  # noqa: BLE001
             outcome = failed_with(path, error)
         finally:
-            remove_left(task.planned.folder, task.work_key)
+            base = Target(planned.folder, planned.stem).base
+            remove_left(planned.folder, task.work_key, contained_folder(base))
         return outcome
 
 
@@ -292,7 +295,8 @@ def _converted(task: FileTask) -> FileOutcome:
     if earlier is not None and earlier.is_current(planned.source, options):
         # The files inside it may not all have been converted, or not be there any more.
         kept = earlier.as_conversion(planned, is_dry_run=task.dry_run)
-        return _told(planned.path, Status.UNCHANGED, kept, convert_contained(kept, options))
+        inner = convert_contained(kept, options, work_key=task.work_key)
+        return _told(planned.path, Status.UNCHANGED, kept, inner)
     done = convert_file(
         planned.source,
         # With its end it is a folder, whatever it is called.
@@ -307,7 +311,8 @@ def _converted(task: FileTask) -> FileOutcome:
     if earlier is not None and not task.dry_run:
         earlier.remove_unless(done)
     status = Status.PLANNED if task.dry_run else Status.CONVERTED
-    told = _told(planned.path, status, done, convert_contained(done, options))
+    inner = convert_contained(done, options, work_key=task.work_key)
+    told = _told(planned.path, status, done, inner)
     return replace(told, warnings=tuple(one.message for one in done.manifest.warnings))
 
 

@@ -91,6 +91,11 @@ class Layout:
             )
 
 
+def contained_folder(base: Path) -> Path:
+    """Where files go that were inside a source, whose result begins as `base`."""
+    return base.with_name(f"{base.name}_attachments")
+
+
 def target_of(source: Path, output: str | Path | None, *, stem: str = "") -> Target:
     """What OUTPUT names: a name without a suffix is a folder; nothing, the source's own.
 

@@ -47,13 +47,16 @@ def work_folder(
 
 
 @contextmanager
-def nothing_left(beside: Path, key: str) -> Iterator[None]:
-    """At its end a work folder is gone, and so are folders it was made in that hold nothing."""
+def nothing_left(beside: Path, key: str, contained: Path | None = None) -> Iterator[None]:
+    """At its end a work folder is gone, and so are folders it was made in that hold nothing.
+
+    Those of the files inside the source lie at any depth of the folder `contained`.
+    """
     made = [one for one in (beside, *beside.parents) if not one.exists()]
     try:
         yield
     finally:
-        remove_left(beside, key)
+        remove_left(beside, key, contained)
         for empty in made:
             # A fault leaves no folder that was not there before.
             if not empty.is_dir() or any(empty.iterdir()):
@@ -61,9 +64,16 @@ def nothing_left(beside: Path, key: str) -> Iterator[None]:
             empty.rmdir()
 
 
-def remove_left(beside: Path, key: str) -> None:
-    """Remove what somebody who was killed left in the work folder of that key."""
+def remove_left(beside: Path, key: str, contained: Path | None = None) -> None:
+    """Remove what somebody who was killed left in the work folders of that key."""
     shutil.rmtree(beside / f"{PREFIX}{key}", ignore_errors=True)
+    if contained is None or contained.is_symlink():
+        return
+    for left in list(contained.rglob(f"{PREFIX}{key}*")):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def sweep(beside: Path, now: datetime) -> None:
@@ -82,8 +92,9 @@ def put_in_place(
 ) -> None:
     """Move finished files from `work` to where they belong, the manifest last.
 
-    Extras that are `outdated` are gone afterwards, unless there are new ones. What stands there is replaced; of a folder the new one takes the place at once. Whatever
-    is raised, OSError or Ctrl-C: what stood there before stands again.
+    Extras that are `outdated` are gone afterwards, unless there are new ones. What stands there
+    is replaced; of a folder the new one takes the place at once. Whatever is raised, OSError or
+    Ctrl-C: what stood there before stands again.
     """
     if layout.folder is not None:
         made = work / layout.folder.name
