@@ -94,6 +94,16 @@ def test_rows_that_do_not_fit_are_set_aside_and_counted(mixed: Path) -> None:
     assert verify_output(mixed.with_suffix(".parquet")).is_equal
 
 
+def test_beside_a_file_without_a_suffix_they_are_no_hidden_file(mixed: Path) -> None:
+    output = mixed.with_name("out")
+    output.touch()
+    options = conversion_options({"on_bad_row": "quarantine", "force": True})
+    done = convert_file(mixed, output, options)
+
+    assert [one.rejects for one in done.manifest.outputs] == ["out.rejects.parquet"]
+    assert "out.rejects.parquet" in names_in(mixed.parent)
+
+
 @pytest.mark.parametrize("is_old", [False, True], ids=["new", "old manifest"])
 def test_rows_set_aside_are_guarded_as_the_others_are(mixed: Path, is_old: bool) -> None:
     options = conversion_options({"schema": SCHEMA, "on_bad_row": "quarantine"})
