@@ -91,6 +91,7 @@ WITHOUT_GROUP = {
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " output_table source_name parts_of expected_rows planned_record manifest_name"
+        " contained_folder"
         " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
         " serve kept_process limit_error is_at_memory_limit mapped_bytes"
         " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"

@@ -21,7 +21,7 @@ from kmflow_orchestration.errors import (
     OutOfMemoryError,
     TimeLimitExceeded,
 )
-from kmflow_orchestration.operations.convert.layout import target_of
+from kmflow_orchestration.operations.convert.layout import contained_folder, target_of
 from kmflow_orchestration.operations.convert.one_process import (
     Limits,
     OneProcess,
@@ -55,7 +55,8 @@ def convert_apart(
         path, output, options, dry_run, uuid4().hex, _Unlocking.of(password), recorded_source
     )
     hear = Progress(tell).at if tell is not None else None
-    with nothing_left(target_of(path, output).beside, task.work_key):
+    target = target_of(path, output)
+    with nothing_left(target.beside, task.work_key, contained_folder(target.base)):
         return dict(_run(process, _convert, task, path, hear))
 
 

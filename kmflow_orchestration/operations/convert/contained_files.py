@@ -17,7 +17,10 @@ from kmflow_orchestration.converters.registry import ConverterRegistry, default_
 from kmflow_orchestration.errors import KmflowError, UnsafePath, UnsupportedFormatError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
+from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.file_names import safe_name, stem_of
+from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
+from kmflow_orchestration.operations.convert.layout import contained_folder
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Tell
 from kmflow_orchestration.operations.convert.source_reading import (
@@ -25,6 +28,7 @@ from kmflow_orchestration.operations.convert.source_reading import (
     find_converter,
     naming_faults,
 )
+from kmflow_orchestration.operations.convert.work_folder import PREFIX
 
 EXTRACT = "extract_attachments"
 _DEPTH = 3
@@ -76,7 +80,7 @@ def convert_whole(
         password=password,
         recorded_source=recorded_source,
     )
-    inner = convert_contained(done, chosen)
+    inner = convert_contained(done, chosen, work_key=work_key, password=password)
     problems = [one.problem for one in inner if one.problem]
     return {
         **done.as_dict(),
@@ -86,12 +90,19 @@ def convert_whole(
 
 
 def convert_contained(
-    done: Conversion, options: ConversionOptions, *, registry: ConverterRegistry | None = None
+    done: Conversion,
+    options: ConversionOptions,
+    *,
+    registry: ConverterRegistry | None = None,
+    work_key: str = "",
+    password: Secret | None = None,
 ) -> tuple[ContainedOutcome, ...]:
     """Write and convert the files inside a source that was converted, if that was asked for.
 
     They lie in `<stem>_attachments` beside the result, under safe names; nothing that lies there
-    is replaced. Each is converted beside itself, and so is what it holds, to the third depth.
+    is replaced but an earlier result of the same attachment, and one that holds is kept. Each is
+    converted beside itself, and so is what it holds, to the third depth.
+    `work_key` names the folders it works in; `password` opens locked files.
 
     Raises:
         UnsafePath: that folder is a link, or a file.
@@ -99,13 +110,23 @@ def convert_contained(
     """
     if not options.reader.get(EXTRACT) or done.is_dry_run:
         return ()
-    return tuple(_taken_out(done, options, registry or default_converters()))
+    way = _Way(registry or default_converters(), work_key or uuid4().hex, password)
+    return tuple(_taken_out(done, options, way))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How attachments are converted, at every depth."""
+
+    registry: ConverterRegistry
+    work_key: str
+    password: Secret | None
 
 
 def _taken_out(
-    done: Conversion, options: ConversionOptions, registry: ConverterRegistry, depth: int = 1
+    done: Conversion, options: ConversionOptions, way: _Way, depth: int = 1
 ) -> Iterator[ContainedOutcome]:
-    converter = registry.named(done.manifest.converter)
+    converter = way.registry.named(done.manifest.converter)
     if not isinstance(converter, ContainsFiles):
         return
     source = checked_source(done.source)
@@ -114,33 +135,33 @@ def _taken_out(
     with naming_faults(source):
         for file in converter.contained_files(source):
             if file.sha256 not in kept:
-                kept[file.sha256] = _kept(file, folder)
+                kept[file.sha256] = _kept(file, folder, way.work_key)
     stems = Counter(stem_of(path.name).casefold() for path in kept.values())
     for path in kept.values():
         is_shared = stems[stem_of(path.name).casefold()] > 1
         stem = safe_name(path.name) if is_shared else ""
         try:
-            inner, chosen = _converted(path, stem, done, options, registry)
+            inner, chosen = _converted(path, stem, done, options, way)
         except KmflowError as error:
             yield ContainedOutcome(str(path), code=error.code, message=error.message)
             continue
         yield ContainedOutcome(str(path), tuple(map(str, inner.outputs)), inner.missed)
         if chosen.reader and depth < _DEPTH:
-            yield from _taken_out(inner, chosen, registry, depth + 1)
+            yield from _taken_out(inner, chosen, way, depth + 1)
 
 
 def _folder(done: Conversion) -> Path:
     """Beside the result: a folder of tables is no place for what is none."""
-    folder = done.base.with_name(f"{done.base.name}_attachments")
+    folder = contained_folder(done.base)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UnsafePath(f"{folder} is no folder", hint="move it away, or name another OUTPUT")
     return folder
 
 
-def _kept(file: ContainedFile, folder: Path) -> Path:
+def _kept(file: ContainedFile, folder: Path, work_key: str) -> Path:
     """The file under a name that is free, or where it lies already. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{uuid4().hex}.part"
+    part = folder / f"{PREFIX}{work_key}.part"
     try:
         part.write_bytes(file.content)
         for path in _names(safe_name(file.name), folder):
@@ -179,18 +200,33 @@ def _converted(
     stem: str,
     parent: Conversion,
     options: ConversionOptions,
-    registry: ConverterRegistry,
+    way: _Way,
 ) -> tuple[Conversion, ConversionOptions]:
     """What a file became, and by which options. Raises as `convert_file` does."""
-    converter, _ = find_converter(checked_source(path), registry)
+    converter, _ = find_converter(checked_source(path), way.registry)
     own: dict[str, Any] = {EXTRACT: True} if EXTRACT in converter.options() else {}
-    chosen = replace(options, tables=(), sheet=(), reader=own)
+    # Tables, sheets and a schema are those of the mail.
+    chosen = replace(options, tables=(), sheet=(), schema=None, reader=own)
+    parent_sha256 = parent.manifest.source_sha256
+    planned = PlannedFile(path.name, path, path.parent, stem or stem_of(path.name))
+    earlier = find_earlier(planned, chosen)
+    if (
+        earlier is not None
+        and earlier.manifest.parent_sha256 == parent_sha256
+        and earlier.is_current(path, chosen)
+    ):
+        return earlier.as_conversion(planned), chosen
     done = convert_file(
         path,
-        options=chosen,
-        registry=registry,
+        # Only what is ours is replaced: what else lies there may be an attachment itself.
+        options=replace(chosen, force=earlier is not None),
+        registry=way.registry,
         stem=stem,
         keep_equal=True,
-        parent_sha256=parent.manifest.source_sha256,
+        work_key=way.work_key,
+        password=way.password,
+        parent_sha256=parent_sha256,
     )
+    if earlier is not None:
+        earlier.remove_unless(done)
     return done, chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.converters.interface import ConversionWarning, OutputKind
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
-from kmflow_orchestration.errors import InvalidOptions, OutputExistsError
+from kmflow_orchestration.errors import CorruptInput, InvalidOptions, OutputExistsError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import (
     Layout,
@@ -125,6 +125,7 @@ def convert_file(
             tables = [file for file, part in zip(layout.files, parts, strict=True) if part.table]
             extras = [file.with_name(rejects_name(file.name)) for file in tables]
             layout = _with_extras(layout, extras)
+        layout.check_spares(found.path)
         if chosen.force:
             layout.check_kinds()
         elif not keep_equal:
@@ -261,9 +262,36 @@ def _converted(
         manifest = recording.manifest(layout, outputs)
         if keep_equal:
             _check_equal(layout, manifest, made)
-        put_in_place(work, layout, manifest.as_text())
+        outdated = _outdated_extras(layout)
+        _check_extras(layout, made, outdated)
+        put_in_place(work, layout, manifest.as_text(), outdated)
     progress.at("clean", 1, 1, "files", opened.source.file_name)
     return manifest
+
+
+def _outdated_extras(layout: Layout) -> frozenset[Path]:
+    """Those that the result which is to be replaced calls its own."""
+    if layout.folder is not None or not layout.manifest.is_file():
+        return frozenset()
+    try:
+        old = Manifest.read(layout.manifest)
+    except CorruptInput:
+        return frozenset()
+    named = {layout.manifest.parent / one.rejects for one in old.outputs if one.rejects}
+    return frozenset(named & set(layout.extras))
+
+
+def _check_extras(layout: Layout, made: Path, outdated: Collection[Path]) -> None:
+    """What is no file of an earlier result is replaced by nobody, not even by force."""
+    for file in layout.extras:
+        own = made / file.name
+        if own.exists() and file.exists() and file not in outdated:
+            if sha256_of(own) == sha256_of(file):
+                continue
+            raise OutputExistsError(
+                f"{file} is there already, and not of an earlier result",
+                hint="move it away, or name another OUTPUT",
+            )
 
 
 def _check_equal(layout: Layout, manifest: Manifest, made: Path) -> None:

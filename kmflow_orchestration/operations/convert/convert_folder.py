@@ -24,10 +24,14 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.extras import missing
 from kmflow_orchestration.operations.convert.apart import limit_error
-from kmflow_orchestration.operations.convert.contained_files import convert_contained
-from kmflow_orchestration.operations.convert.convert_file import convert_file
+from kmflow_orchestration.operations.convert.contained_files import (
+    ContainedOutcome,
+    convert_contained,
+)
+from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
+from kmflow_orchestration.operations.convert.layout import Target, contained_folder
 from kmflow_orchestration.operations.convert.one_process import (
     Limits,
     OneProcess,
@@ -245,7 +249,8 @@ class _Batch:
         return replace(outcome, seconds=round(self._clock.monotonic() - begun, 3))
 
     def _converted(self, process: OneProcess, task: FileTask) -> FileOutcome:
-        path = task.planned.path
+        planned = task.planned
+        path = planned.path
         try:
             outcome: FileOutcome = process.run(_converted, task)
         except (MemoryError, ProcessDied) as error:
@@ -254,7 +259,8 @@ class _Batch:
         except Exception as error:  # noqa: BLE001
             outcome = failed_with(path, error)
         finally:
-            remove_left(task.planned.folder, task.work_key)
+            base = Target(planned.folder, planned.stem).base
+            remove_left(planned.folder, task.work_key, contained_folder(base))
         return outcome
 
 
@@ -287,9 +293,10 @@ def _converted(task: FileTask) -> FileOutcome:
     planned, options = task.planned, task.options
     earlier = find_earlier(planned, options) if task.resume else None
     if earlier is not None and earlier.is_current(planned.source, options):
-        missed = earlier.manifest.missed
-        kept = Status.UNCHANGED
-        return FileOutcome(planned.path, kept, earlier.outputs, earlier.rows, missed=missed)
+        # The files inside it may not all have been converted, or not be there any more.
+        kept = earlier.as_conversion(planned, is_dry_run=task.dry_run)
+        inner = convert_contained(kept, options, work_key=task.work_key)
+        return _told(planned.path, Status.UNCHANGED, kept, inner)
     done = convert_file(
         planned.source,
         # With its end it is a folder, whatever it is called.
@@ -303,12 +310,19 @@ def _converted(task: FileTask) -> FileOutcome:
     )
     if earlier is not None and not task.dry_run:
         earlier.remove_unless(done)
-    inner = convert_contained(done, options)
+    status = Status.PLANNED if task.dry_run else Status.CONVERTED
+    inner = convert_contained(done, options, work_key=task.work_key)
+    told = _told(planned.path, status, done, inner)
+    return replace(told, warnings=tuple(one.message for one in done.manifest.warnings))
+
+
+def _told(
+    path: str, status: Status, done: Conversion, inner: Sequence[ContainedOutcome]
+) -> FileOutcome:
     return FileOutcome(
-        planned.path,
-        Status.PLANNED if task.dry_run else Status.CONVERTED,
-        (*map(str, done.outputs), *(path for one in inner for path in one.outputs)),
+        path,
+        status,
+        (*map(str, done.outputs), *(output for one in inner for output in one.outputs)),
         done.rows,
-        warnings=tuple(one.message for one in done.manifest.warnings),
         missed=(*done.missed, *filter(None, (one.problem for one in inner))),
     )

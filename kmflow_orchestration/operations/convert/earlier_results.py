@@ -14,8 +14,12 @@ from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion
 from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
-from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, manifest_name
-from kmflow_orchestration.operations.convert.manifest import Manifest
+from kmflow_orchestration.operations.convert.layout import (
+    FOLDER_MANIFEST,
+    Target,
+    manifest_name,
+)
+from kmflow_orchestration.operations.convert.manifest import Manifest, OutputRecord
 from kmflow_orchestration.operations.convert.options import AUTO, FORMATS, ConversionOptions
 
 
@@ -57,10 +61,27 @@ class EarlierResult:
             and all(_is_read_currently(one.receipt) for one in manifest.outputs)
             and _are_documents_current(manifest)
             and source.stat().st_size == manifest.source_size_bytes
-            and all(
-                size_of(self.path.parent / one.file) == one.size_bytes for one in manifest.outputs
-            )
+            and all(self._is_there(one, size_of) for one in manifest.outputs)
             and sha256_of(source) == manifest.source_sha256
+        )
+
+    def _is_there(self, one: OutputRecord, size_of: Callable[[Path], int | None]) -> bool:
+        if size_of(self.path.parent / one.file) != one.size_bytes:
+            return False
+        if not one.rejects:
+            return True
+        size = size_of(self.path.parent / one.rejects)
+        return size == one.rejects_size_bytes if one.rejects_sha256 else size is not None
+
+    def as_conversion(self, planned: PlannedFile, *, is_dry_run: bool = False) -> Conversion:
+        """As if the file had been converted now."""
+        return Conversion(
+            planned.source,
+            tuple(map(Path, self.outputs)),
+            self.path,
+            self.manifest,
+            Target(planned.folder, planned.stem).base,
+            is_dry_run=is_dry_run,
         )
 
     def remove_unless(self, done: Conversion) -> None:

@@ -70,6 +70,15 @@ class Layout:
         for place in (self.folder,) if self.folder is not None else (*self.files, *self.extras):
             self._check_kind(place)
 
+    def check_spares(self, source: Path) -> None:
+        """Raises UnsafePath if the source itself would be replaced."""
+        own = source.resolve()
+        places = {one.resolve() for one in (self.manifest, *self.files, *self.extras)}
+        if own in places or (self.folder is not None and self.folder.resolve() in own.parents):
+            raise UnsafePath(
+                f"{source} would be replaced by its own result", hint="name another OUTPUT"
+            )
+
     def _check_kind(self, place: Path) -> None:
         if place.is_symlink():
             raise UnsafePath(f"{place} is a link", hint="name the file or folder it leads to")
@@ -80,6 +89,11 @@ class Layout:
             raise UnsafePath(
                 f"{place} is a folder that no conversion made", hint="name another OUTPUT"
             )
+
+
+def contained_folder(base: Path) -> Path:
+    """Where files go that were inside a source, whose result begins as `base`."""
+    return base.with_name(f"{base.name}_attachments")
 
 
 def target_of(source: Path, output: str | Path | None, *, stem: str = "") -> Target:

@@ -40,7 +40,7 @@ class OutputRecord:
     """One file of a result. `receipt` has the counts of the reader, for tables.
 
     `rejects` is the file with rows that do not fit, `misfits` how many of them do not fit the
-    schema and would otherwise be in here.
+    schema and would otherwise be in here. Of `rejects` older manifests have the name alone.
     """
 
     file: str
@@ -54,6 +54,8 @@ class OutputRecord:
     is_document: bool = False
     rejects: str = ""
     misfits: int = 0
+    rejects_size_bytes: int = 0
+    rejects_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ _LOOK_EVERY_S = 1.0
 # What a process gets to clean up, or to begin at all on a busy machine.
 _GRACE_S = 10.0
 _BEGIN_S = 120.0
+TEMPORARY_PREFIX = "kmflow-call-"
 
 Hear = Callable[..., None]
 
@@ -82,12 +83,21 @@ class OneProcess:
         With `hear` the function takes a callback as well, and what it tells arrives there, not
         every time but each change of its first argument.
         """
+        # What a killed process set aside goes with it: the plain text of a locked file, too.
+        with tempfile.TemporaryDirectory(
+            prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True
+        ) as temporary:
+            return self._run(function, task, hear, temporary)
+
+    def _run(
+        self, function: Callable[..., Any], task: Any, hear: Hear | None, temporary: str
+    ) -> Any:
         call = Call(
             function,
             task,
             self.limits.memory_bytes,
             str(Path.cwd()),
-            tempfile.gettempdir(),
+            temporary,
             hear is not None,
         )
         try:

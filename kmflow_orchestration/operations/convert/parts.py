@@ -98,7 +98,7 @@ def write_part(
     """
     wanted, document = part.wanted, part.document
     columns: tuple[ColumnRecord, ...] = ()
-    receipt, misfits, rejects = part.receipt, 0, ""
+    receipt, misfits, rejected = part.receipt, 0, None
     if part.rows is None:
         if document is None:
             raise DataLossError(f"there is nothing to write in {path.name}")
@@ -123,7 +123,7 @@ def write_part(
             if options.is_quarantining and isinstance(part.table, RejectsRows):
                 with naming_faults(opened.source):
                     left_out.add(part.table.rejected_rows())
-            rejects = left_out.path.name if left_out.count else ""
+        rejected = left_out.path if left_out.count else None
         rows = told.rows
         columns = tuple(
             ColumnRecord(
@@ -154,8 +154,10 @@ def write_part(
         columns,
         asdict(receipt) if receipt is not None else {},
         wanted.is_document,
-        rejects,
+        rejected.name if rejected is not None else "",
         misfits,
+        rejected.stat().st_size if rejected is not None else 0,
+        sha256_of(rejected) if rejected is not None else "",
     )
 
 

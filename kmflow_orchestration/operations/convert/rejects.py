@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Self
 
 import pyarrow as pa
@@ -53,4 +53,4 @@ class RejectsFile:
 
 def rejects_name(name: str) -> str:
     """The file beside an output of that name."""
-    return f"{name.rpartition('.')[0]}{REJECTS_END}"
+    return f"{PurePath(name).stem}{REJECTS_END}"

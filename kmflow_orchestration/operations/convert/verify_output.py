@@ -132,6 +132,16 @@ def _of_outputs(manifest: Manifest, folder: Path) -> Iterator[Difference]:
             yield Difference(record.file, "its bytes are not those that were written")
             if record.file_format == "parquet":
                 yield from _of_prints(record, path)
+        if record.rejects:
+            yield from _of_rejects(record, folder / record.rejects)
+
+
+def _of_rejects(record: OutputRecord, path: Path) -> Iterator[Difference]:
+    if not path.is_file():
+        yield Difference(record.rejects, "the file is not there")
+    # Older manifests do not know it.
+    elif record.rejects_sha256 and sha256_of(path) != record.rejects_sha256:
+        yield Difference(record.rejects, "its bytes are not those that were written")
 
 
 def _of_prints(record: OutputRecord, path: Path) -> Iterator[Difference]:

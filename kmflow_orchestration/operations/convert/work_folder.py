@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -47,13 +47,16 @@ def work_folder(
 
 
 @contextmanager
-def nothing_left(beside: Path, key: str) -> Iterator[None]:
-    """At its end a work folder is gone, and so are folders it was made in that hold nothing."""
+def nothing_left(beside: Path, key: str, contained: Path | None = None) -> Iterator[None]:
+    """At its end a work folder is gone, and so are folders it was made in that hold nothing.
+
+    Those of the files inside the source lie at any depth of the folder `contained`.
+    """
     made = [one for one in (beside, *beside.parents) if not one.exists()]
     try:
         yield
     finally:
-        remove_left(beside, key)
+        remove_left(beside, key, contained)
         for empty in made:
             # A fault leaves no folder that was not there before.
             if not empty.is_dir() or any(empty.iterdir()):
@@ -61,9 +64,16 @@ def nothing_left(beside: Path, key: str) -> Iterator[None]:
             empty.rmdir()
 
 
-def remove_left(beside: Path, key: str) -> None:
-    """Remove what somebody who was killed left in the work folder of that key."""
+def remove_left(beside: Path, key: str, contained: Path | None = None) -> None:
+    """Remove what somebody who was killed left in the work folders of that key."""
     shutil.rmtree(beside / f"{PREFIX}{key}", ignore_errors=True)
+    if contained is None or contained.is_symlink():
+        return
+    for left in list(contained.rglob(f"{PREFIX}{key}*")):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def sweep(beside: Path, now: datetime) -> None:
@@ -77,11 +87,14 @@ def sweep(beside: Path, now: datetime) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def put_in_place(work: Path, layout: Layout, manifest: str) -> None:
+def put_in_place(
+    work: Path, layout: Layout, manifest: str, outdated: Collection[Path] = ()
+) -> None:
     """Move finished files from `work` to where they belong, the manifest last.
 
-    What stands there is replaced; of a folder the new one takes the place at once. Whatever
-    is raised, OSError or Ctrl-C: what stood there before stands again.
+    Extras that are `outdated` are gone afterwards, unless there are new ones. What stands there
+    is replaced; of a folder the new one takes the place at once. Whatever is raised, OSError or
+    Ctrl-C: what stood there before stands again.
     """
     if layout.folder is not None:
         made = work / layout.folder.name
@@ -96,8 +109,8 @@ def put_in_place(work: Path, layout: Layout, manifest: str) -> None:
         for file in layout.files:
             (work / file.name).replace(file)
         for file in layout.extras:
-            # Without one now, what an earlier conversion left does not speak for this one.
-            file.unlink(missing_ok=True)
+            if file in outdated:
+                file.unlink(missing_ok=True)
             if (work / file.name).exists():
                 (work / file.name).replace(file)
         written.replace(layout.manifest)

@@ -42,7 +42,8 @@ class Word(StrEnum):
 class Call:
     """A function to call; one that `tells` takes a callback for its progress as well.
 
-    `folder` and `temporary` are where the caller is, and where it has its temporary files.
+    `folder` is where the caller is, `temporary` a folder for this call alone, which the caller
+    removes afterwards: nothing in it is there for the next call.
     """
 
     function: Callable[..., Any]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,6 +49,43 @@ def test_force_never_replaces_a_folder_that_no_conversion_made(workbook: Path) -
         convert_file(workbook, options=conversion_options({"force": True}))
 
     assert names_in(folder) == {"mine.txt"}
+
+
+def test_a_source_is_never_replaced_by_its_own_result(loans: Path, workbook: Path) -> None:
+    rejects = loans.with_name("x.rejects.parquet")
+    pq.write_table(pa.table({"a": [1]}), rejects)
+    told = loans.with_name("_x.parquet.manifest.json")
+    told.write_text('[{"a": 1}]')
+    convert_file(workbook)
+    inside = workbook.rename(workbook.parent / "book_parquet" / workbook.name)
+    cases = (
+        (rejects, loans.with_name("x.csv")),
+        (told, loans.with_name("x.parquet")),
+        (inside, workbook.parent),
+    )
+    options = {"force": True, "on_bad_row": "quarantine"}
+    for source, output in cases:
+        before = source.read_bytes()
+        with pytest.raises(UnsafePath, match="its own result"):
+            convert_file(source, output, conversion_options(options))
+        assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize("body", ["1,2\n", "1,2\n3\n"], ids=["whole", "ragged"])
+def test_force_spares_what_is_only_named_as_rows_that_were_rejected(loans: Path, body: str) -> None:
+    mine = loans.with_name("loans.rejects.parquet")
+    mine.write_bytes(b"mine")
+    options = conversion_options({"force": True, "on_bad_row": "quarantine"})
+    loans.write_text(f"a,b\n{body}")
+
+    if body.endswith("3\n"):
+        with pytest.raises(OutputExistsError, match="not of an earlier result"):
+            convert_file(loans, options=options)
+        assert names_in(loans.parent) == {loans.name, mine.name}
+    else:
+        convert_file(loans, options=options)
+
+    assert mine.read_bytes() == b"mine"
 
 
 def test_a_folder_of_an_earlier_conversion_is_replaced_whole(workbook: Path) -> None:

@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,8 +34,9 @@ from kmflow_orchestration.operations.convert.apart import (
     validate_apart,
 )
 from kmflow_orchestration.operations.convert.inspect_file import inspect_file
-from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess
+from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess, ProcessDied
 from kmflow_orchestration.operations.convert.options import conversion_options
+from kmflow_orchestration.operations.convert.progress import Tell
 from kmflow_orchestration.operations.convert.work_folder import PREFIX, nothing_left
 from kmflow_orchestration_tests.operations.convert.conftest import LOANS, names_in
 
@@ -79,6 +81,45 @@ def fill_memory_and_work(seconds: float) -> str:
     while time.monotonic() < ends:
         pass
     return "done"
+
+
+def set_aside(how_it_ends: str, tell: Tell) -> str:
+    """As a locked file is: its plain text lies in a folder until it has been read."""
+    folder = Path(tempfile.mkdtemp(prefix="kmflow-unlocked-"))
+    (folder / "content.xlsx").write_text("plain")
+    tell("read", 0, 1, "files", str(folder))
+    match how_it_ends:
+        case "death":
+            os._exit(3)
+        case "time":
+            time.sleep(120)
+        case "fault":
+            raise CorruptInput("broken")
+    return how_it_ends
+
+
+@pytest.mark.parametrize("ends", ["death", "time"])
+def test_however_a_call_ends_nothing_it_set_aside_stays(
+    ends: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen: list[int] = []
+
+    def hear(*_: object) -> None:
+        seen.extend(one.stat().st_mode & 0o777 for one in tmp_path.iterdir())
+
+    with OneProcess(USUAL) as process:
+        assert process.run(set_aside, "well", hear=hear) == "well"
+        assert names_in(tmp_path) == set()
+        with pytest.raises(CorruptInput):
+            process.run(set_aside, "fault", hear=hear)
+        assert names_in(tmp_path) == set()
+        process.limits = Limits(2) if ends == "time" else USUAL
+        with pytest.raises(ProcessDied):
+            process.run(set_aside, ends, hear=hear)
+        assert names_in(tmp_path) == set()
+
+    assert set(seen) == {0o700}
 
 
 def test_a_process_that_stands_still_at_its_memory_limit_is_ended() -> None:

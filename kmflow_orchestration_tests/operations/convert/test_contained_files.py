@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import shutil
+import threading
 from email.message import EmailMessage
 from email.policy import SMTP
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from kmflow_orchestration.errors import DataLossError, InvalidOptions, UnsafePath
+from kmflow_orchestration.errors import ConverterCrashed, DataLossError, InvalidOptions, UnsafePath
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.notebook import batch_convert
 from kmflow_orchestration.notebook import convert_file as convert_in_notebook
+from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
 from kmflow_orchestration.operations.convert.contained_files import (
     ContainedOutcome,
     convert_contained,
+    convert_whole,
 )
 from kmflow_orchestration.operations.convert.convert_file import convert_file
+from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess
 from kmflow_orchestration.operations.convert.options import conversion_options
+from kmflow_orchestration.operations.convert.work_folder import PREFIX
 from kmflow_orchestration_tests.operations.convert.conftest import names_in
+from kmflow_orchestration_tests.operations.convert.test_apart import own_pid
+from kmflow_orchestration_tests.operations.convert.test_locked_files import (
+    PASSWORD,
+    a_workbook,
+    locked_content,
+)
 
 LOANS = b"id,amount\n1,2\n"
 OPTIONS = conversion_options({"extract_attachments": True})
@@ -128,6 +144,84 @@ def test_without_being_asked_nothing_is_taken_out(mail: Path) -> None:
 
     assert convert_contained(done, conversion_options()) == ()
     assert not (mail.parent / "files_attachments").exists()
+
+
+def test_the_password_and_not_the_schema_of_a_mail_is_for_its_attachments(tmp_path: Path) -> None:
+    mail = tmp_path / "a.eml"
+    mail.write_bytes(mail_with(("loans.csv", LOANS), ("book.xlsx", locked_content(a_workbook))))
+    schema = {"tables": {"messages": {"subject": "string"}}}
+    options = conversion_options({"extract_attachments": True, "schema": schema})
+
+    told = convert_whole(mail, options=options, password=PASSWORD)
+
+    assert told["missed"] == []
+    inner = tmp_path / "a_attachments"
+    assert pq.read_table(inner / "loans.parquet").to_pylist() == [{"id": 1, "amount": 2}]
+    assert pq.read_table(inner / "book.parquet").to_pylist() == [{"id": 1, "amount": 2.5}]
+
+
+def killed_when_it_works_in(folder: Path, child: BaseProcess, ended: threading.Event) -> None:
+    while not ended.wait(0.005):
+        if list(folder.glob(f"{PREFIX}*/")):
+            child.kill()
+            return
+
+
+def test_a_kill_among_the_attachments_leaves_no_work_folder(tmp_path: Path) -> None:
+    mail = tmp_path / "a.eml"
+    deep = mail_with(("big.csv", b"a,b\n" + b"some text,1\n" * 300_000))
+    mail.write_bytes(mail_with(("loans.csv", LOANS), ("deep.eml", deep)))
+    inner = tmp_path / "a_attachments" / "deep_attachments"
+    options = conversion_options({"extract_attachments": True, "force": True})
+
+    def is_killed(process: OneProcess) -> bool:
+        """Unless it was too quick for that."""
+        pid, ended = process.run(own_pid, None), threading.Event()
+        [child] = [one for one in multiprocessing.active_children() if one.pid == pid]
+        killer = threading.Thread(target=killed_when_it_works_in, args=(inner, child, ended))
+        killer.start()
+        try:
+            convert_apart(process, mail, None, options)
+        except ConverterCrashed:
+            return True
+        finally:
+            ended.set()
+            killer.join(60)
+        shutil.rmtree(inner.parent)
+        return False
+
+    with kept_process(Limits(timeout_s=120)) as process:
+        assert any(is_killed(process) for _ in range(5))
+
+    assert (inner / "big.csv").is_file()
+    assert not (inner / "big.parquet").exists()
+    assert not list(tmp_path.rglob(f"{PREFIX}*"))
+
+
+def test_a_later_batch_takes_out_what_an_earlier_one_did_not(tmp_path: Path) -> None:
+    folder, out = tmp_path / "inbox", tmp_path / "out"
+    folder.mkdir()
+    broken = ("broken.xlsx", b"PK\x03\x04" + bytes(100))
+    (folder / "a.eml").write_bytes(mail_with(("loans.csv", LOANS), broken))
+    plan = plan_folder(folder, out)
+    [first] = convert_folder(plan, OPTIONS, parallel=1).files
+    inner = out / "a_attachments"
+    kept = (inner / "loans.parquet").stat().st_mtime_ns
+    # As if it had been killed under way.
+    (inner / "broken.xlsx").unlink()
+
+    [second] = convert_folder(plan, OPTIONS, parallel=1).files
+    assert (inner / "broken.xlsx").is_file()
+    assert (inner / "loans.parquet").stat().st_mtime_ns == kept
+    (inner / "loans.parquet").unlink()
+    [third] = convert_folder(plan, OPTIONS, parallel=1).files
+
+    assert (first.status, second.status, third.status) == ("converted", "unchanged", "unchanged")
+    assert (inner / "loans.parquet").is_file()
+    assert "broken.xlsx" in "".join(first.missed)
+    assert second.missed == third.missed == first.missed
+    assert second.outputs == third.outputs == first.outputs
+    assert str(inner / "loans.parquet") in second.outputs
 
 
 def test_a_batch_takes_them_out_as_well(mail: Path, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from kmflow_orchestration.errors import CorruptInput, DataLossError, InvalidOptions
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
+from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.fitting import arrow_type, fitted
-from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.folder_plan import PlannedFile, plan_folder
 from kmflow_orchestration.operations.convert.inspect_file import inspect_file
 from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.convert.type_schema import read_schema
@@ -91,6 +92,42 @@ def test_rows_that_do_not_fit_are_set_aside_and_counted(mixed: Path) -> None:
     assert counts == {"read": 5, "written": 1, "rejected": 4}
     assert done.missed == ("mixed.parquet: 4 rows were rejected, see mixed.rejects.parquet",)
     assert verify_output(mixed.with_suffix(".parquet")).is_equal
+
+
+def test_beside_a_file_without_a_suffix_they_are_no_hidden_file(mixed: Path) -> None:
+    output = mixed.with_name("out")
+    output.touch()
+    options = conversion_options({"on_bad_row": "quarantine", "force": True})
+    done = convert_file(mixed, output, options)
+
+    assert [one.rejects for one in done.manifest.outputs] == ["out.rejects.parquet"]
+    assert "out.rejects.parquet" in names_in(mixed.parent)
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["new", "old manifest"])
+def test_rows_set_aside_are_guarded_as_the_others_are(mixed: Path, is_old: bool) -> None:
+    options = conversion_options({"schema": SCHEMA, "on_bad_row": "quarantine"})
+    done = convert_file(mixed, options=options)
+    rejects = mixed.with_name("mixed.rejects.parquet")
+    told = json.loads(done.manifest_path.read_text())
+    if is_old:
+        for name in ("rejects_size_bytes", "rejects_sha256"):
+            del told["outputs"][0][name]
+        done.manifest_path.write_text(json.dumps(told))
+
+    def state() -> tuple[bool, list[str]]:
+        planned = PlannedFile(mixed.name, mixed, mixed.parent, mixed.stem)
+        earlier = find_earlier(planned, options)
+        assert earlier is not None
+        found = verify_output(done.outputs[0])
+        return earlier.is_current(mixed, options), [str(one) for one in found.differences]
+
+    assert state() == (True, [])
+    rejects.write_bytes(rejects.read_bytes() + b"more")
+    bytes_differ = [f"{rejects.name}: its bytes are not those that were written"]
+    assert state() == ((True, []) if is_old else (False, bytes_differ))
+    rejects.unlink()
+    assert state() == (False, [f"{rejects.name}: the file is not there"])
 
 
 def test_rows_set_aside_are_no_source_and_go_when_all_rows_fit(mixed: Path) -> None:
