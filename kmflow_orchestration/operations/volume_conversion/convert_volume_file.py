@@ -60,11 +60,7 @@ def convert_volume_file(
     origin = volumes.source(source)
     goal = volumes.target(output) if output is not None else origin.parent
     if isinstance(goal, VolumePath):
-        if chosen.reader.get(EXTRACT):
-            raise InvalidOptions(
-                "what is attached cannot be taken out into a Volume",
-                hint="name an OUTPUT on this machine",
-            )
+        refuse_extraction(chosen)
         # Its name is not known yet, but whether anything may go there.
         volumes.check_target(goal)
     size = _size(volumes, origin)
@@ -101,6 +97,15 @@ def convert_volume_file(
             delivery.carry_out(work, progress)
         progress.at("clean", 1, 1, "files", copy.name)
         return delivered(done, delivery, origin)
+
+
+def refuse_extraction(options: ConversionOptions) -> None:
+    """What is attached would not go along into a Volume. Raises InvalidOptions if it should."""
+    if options.reader.get(EXTRACT):
+        raise InvalidOptions(
+            "what is attached cannot be taken out into a Volume",
+            hint="name an OUTPUT on this machine",
+        )
 
 
 def recorded(origin: Place) -> str:
