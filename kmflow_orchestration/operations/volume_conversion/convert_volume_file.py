@@ -47,7 +47,8 @@ def convert_volume_file(
 
     The work is done on copies, by `run`, which is called as `convert_whole` and gives what it does.
     A fault leaves what was there before, and nothing
-    else. With `check` it is tried beforehand whether the result may be written.
+    else. With `check`, and no dry run, it is tried beforehand whether the result may be
+    written.
 
     Raises:
         InvalidOptions: what is attached should be taken out, and the result goes to a Volume.
@@ -64,7 +65,7 @@ def convert_volume_file(
         # Its name is not known yet, but whether anything may go there.
         volumes.check_target(goal)
     size = _size(volumes, origin)
-    if check and isinstance(goal, VolumePath):
+    if check and not dry_run and isinstance(goal, VolumePath):
         check_access(volumes, goal)
     is_file = isinstance(goal, VolumePath) and _names_file(volumes, output or "/", goal)
     folder = goal.parent if is_file else goal
