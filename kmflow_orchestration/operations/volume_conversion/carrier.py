@@ -131,7 +131,8 @@ class VolumeCarrier:
         if earlier is not None and earlier.is_current(
             planned.source, options, size_of=self._size_there
         ):
-            return FileOutcome(planned.path, Status.UNCHANGED, earlier.outputs, earlier.rows)
+            missed, kept = earlier.manifest.missed, Status.UNCHANGED
+            return FileOutcome(planned.path, kept, earlier.outputs, earlier.rows, missed=missed)
         made = work / "out"
         outcome = run(replace(task, planned=replace(planned, folder=made), resume=False))
         if outcome.status not in {Status.CONVERTED, Status.PLANNED}:
