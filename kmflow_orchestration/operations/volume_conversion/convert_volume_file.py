@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from kmflow_orchestration.operations.volume_conversion.volumes import (
 from kmflow_orchestration.outputs.places import within
 
 OUT = "out"
+_MARK, _MARK_DIGITS = "local-", 16
 Run = Callable[..., dict[str, Any]]
 
 
@@ -110,8 +113,15 @@ def refuse_extraction(options: ConversionOptions) -> None:
 
 
 def recorded(origin: Place) -> str:
-    """How a manifest in a Volume calls a source: one of this machine by its name alone."""
-    return origin.text if isinstance(origin, VolumePath) else origin.name
+    """How a manifest in a Volume calls a source.
+
+    One of this machine by its name and a mark of where it lies, which tells files of one name apart
+    and says nothing of the machine.
+    """
+    if isinstance(origin, VolumePath):
+        return origin.text
+    mark = hashlib.sha256(os.fsencode(origin.resolve())).hexdigest()[:_MARK_DIGITS]
+    return f"{_MARK}{mark}/{origin.name}"
 
 
 def delivered(done: Mapping[str, Any], delivery: Delivery, origin: Place) -> dict[str, Any]:
