@@ -195,7 +195,7 @@ class VolumeCarrier:
         access, kept = self.volumes.access, {one.place for one in delivery.files}
         with naming_grants(old, WRITE):
             access.delete(old)
-            for text in earlier.outputs:
+            for text in (*earlier.outputs, *earlier.rejects):
                 place = VolumePath.parse(text)
                 if place not in kept:
                     access.delete(place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,13 +50,13 @@ def test_by_itself_the_result_lies_beside_its_source(world: World, convert: Conv
     assert world.content("in/loans ü 50% #1.csv").decode() == LOANS
 
 
-def test_a_local_file_goes_into_a_volume_under_its_name_alone(
+def test_a_local_file_goes_into_a_volume_and_its_path_does_not(
     world: World, convert: Convert, loans: Path
 ) -> None:
     done = convert(loans, f"{world.work}/out/")
 
     assert world.names("out") == MADE
-    assert done["manifest"]["source_path"] == "loans.csv"
+    assert re.fullmatch("local-[0-9a-f]{16}/loans.csv", done["manifest"]["source_path"])
     assert str(loans.parent) not in world.content("out/_loans.parquet.manifest.json").decode()
     assert {path.name for path in loans.parent.iterdir()} == {"loans.csv"}
 
@@ -159,12 +160,33 @@ def test_the_source_itself_is_never_the_result(world: World, convert: Convert) -
         convert(path, path, force=True)
 
 
+def test_rows_set_aside_go_with_their_table_and_are_a_source_like_any_other(
+    world: World, convert: Convert
+) -> None:
+    options = {"schema": {"id": "int64"}, "on_bad_row": "quarantine"}
+    path = world.put("a.csv", "id\n1\nx\n")
+
+    convert(path, options=options)
+    assert {"a.parquet", "a.rejects.parquet"} < world.names()
+    rejected = convert(f"{world.work}/a.rejects.parquet", options={"format_type": "csv"})
+    assert rejected["outputs"] == [f"{world.work}/a.rejects.csv"]
+
+    world.put("a.csv", "id\n1\n")
+    world.put("b.rejects.parquet", b"another's")
+    convert(path, options=options, force=True)
+    assert "a.rejects.parquet" not in world.names()
+    assert world.content("b.rejects.parquet") == b"another's"
+
+
 def test_a_dry_run_reads_tells_and_writes_nothing(world: World, convert: Convert) -> None:
     path = world.put("loans.csv")
 
     done = convert(path, dry_run=True)
 
     assert (done["dry_run"], done["rows"], world.names()) == (True, 3, {"loans.csv"})
+    world.room.server.services.request_log.clear()
+    convert(path, dry_run=True, check=True)
+    assert world.room.server.requests("PUT", FILES).count() == 0
     world.put("loans.parquet", b"x")
     with pytest.raises(OutputExistsError):
         convert(path, dry_run=True)
