@@ -235,7 +235,7 @@ def batch_convert(
     else:
         goal = None if output_folder is None else str(output_folder)
         plan, carrier = plan_carried(
-            str(input_folder), goal, volumes=volumes, check=True, **looking
+            str(input_folder), goal, volumes=volumes, options=chosen, check=True, **looking
         )
     if spark is None:
         done = convert_folder(plan, chosen, parallel=parallel, resume=resume, carrier=carrier)

@@ -130,7 +130,12 @@ def batch_convert(
                 )
 
                 plan, carrier = plan_carried(
-                    source, output, volumes=volumes, check=check and not dry_run, **looking
+                    source,
+                    output,
+                    volumes=volumes,
+                    options=options,
+                    check=check and not dry_run,
+                    **looking,
                 )
             with (
                 temporary_files_in(temp_dir),

@@ -225,7 +225,7 @@ class _Fetching:
             text = f"not tried: {_HOPELESS} files in a row could not be fetched"
             return Outcome.FAILED, StorageUnavailable(text)
         try:
-            target = below(self._target, one.parts)
+            target = below(self._target, one.parts, is_followed=False)
             if target.is_symlink() or target.exists():
                 if self._is_right_there(target, one):
                     return Outcome.PRESENT, None

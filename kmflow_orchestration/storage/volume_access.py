@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import BinaryIO, Protocol
 
 from kmflow_orchestration.databricks_client.files import ListedName
 from kmflow_orchestration.databricks_client.interrupts import check_given_up
-from kmflow_orchestration.errors import AccessRefused, RemoteConflict, RemoteNotFound
+from kmflow_orchestration.errors import AccessRefused, RemoteConflict, RemoteNotFound, UnsafePath
 from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.storage.disk_faults import disk_fault
 from kmflow_orchestration.storage.verified_reading import CHUNK_BYTES
@@ -74,8 +76,11 @@ class MountedVolumes:
 
     def place(self, path: VolumePath) -> Path:
         """Where a path lies. Raises UnsafePath where a link leads out of the Volume."""
-        volume = self._root / path.catalog / path.schema / path.volume
+        volume = self._volume(path)
         return below(volume, path.parts) if path.parts else volume
+
+    def _volume(self, path: VolumePath) -> Path:
+        return self._root / path.catalog / path.schema / path.volume
 
     def size(self, path: VolumePath) -> int | None:
         with _faults(path):
@@ -141,9 +146,18 @@ class MountedVolumes:
             return
         with _faults(path):
             for entry in sorted(self.place(path).iterdir()):
-                found = entry.stat()
-                size = 0 if entry.is_dir() else found.st_size
-                yield ListedName(entry.name, size, entry.is_dir(), int(found.st_mtime * 1000))
+                found = self._status(path, entry)
+                is_directory = stat.S_ISDIR(found.st_mode)
+                size = 0 if is_directory else found.st_size
+                yield ListedName(entry.name, size, is_directory, int(found.st_mtime * 1000))
+
+    def _status(self, path: VolumePath, entry: Path) -> os.stat_result:
+        try:
+            below(self._volume(path), (*path.parts, entry.name))
+        except UnsafePath:
+            # Told as the link that it is, no folder to look into; whoever uses it is refused.
+            return entry.lstat()
+        return entry.stat()
 
 
 @contextmanager

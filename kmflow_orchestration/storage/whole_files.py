@@ -18,10 +18,16 @@ CORRUPT = ".corrupt"
 _LONGEST_NAME_BYTES = 255
 
 
-def below(root: Path, parts: tuple[str, ...]) -> Path:
-    """A place below a folder. Raises UnsafePath when a link leads it out."""
+def below(root: Path, parts: tuple[str, ...], *, is_followed: bool = True) -> Path:
+    """A place below a folder; it may itself be a link out if that is replaced, not followed.
+
+    Raises:
+        UnsafePath: a link leads it out.
+    """
     place = root.joinpath(*parts)
-    if not Path(os.path.realpath(place.parent)).is_relative_to(os.path.realpath(root)):
+    if not Path(os.path.realpath(place if is_followed else place.parent)).is_relative_to(
+        os.path.realpath(root)
+    ):
         raise UnsafePath(f"{place} leads out of {root}")
     return place
 

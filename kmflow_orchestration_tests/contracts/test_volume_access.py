@@ -151,3 +151,25 @@ def test_no_link_of_a_mount_leads_out_of_its_volume(tmp_path: Path) -> None:
 
     with pytest.raises(UnsafePath, match="leads out"):
         content(MountedVolumes(tmp_path), VOLUME.joined("out", "secret.csv"))
+
+
+def test_no_link_of_a_mount_is_itself_a_file_elsewhere(tmp_path: Path) -> None:
+    volume = tmp_path / "kmflow" / "acme_evidence" / "raw_evidence"
+    volume.mkdir(parents=True)
+    theirs = tmp_path / "secret.csv"
+    theirs.write_text("theirs")
+    (volume / "a.csv").symlink_to(theirs)
+    (volume / "own.csv").write_text("ours")
+    (volume / "b.csv").symlink_to("own.csv")
+    access = MountedVolumes(tmp_path)
+
+    for use in (access.size, access.delete, lambda path: content(access, path)):
+        with pytest.raises(UnsafePath, match="leads out"):
+            use(VOLUME.joined("a.csv"))
+    with pytest.raises(UnsafePath, match="leads out"):
+        put(access, VOLUME.joined("a.csv"), b"changed", overwrite=True)
+    assert theirs.read_text() == "theirs"
+    assert content(access, VOLUME.joined("b.csv")) == b"ours"
+    (volume / "out").symlink_to(tmp_path)
+    listed = {one.name: one.is_directory for one in access.list_names(VOLUME)}
+    assert listed == {"a.csv": False, "b.csv": False, "out": False, "own.csv": False}

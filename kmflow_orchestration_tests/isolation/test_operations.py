@@ -96,6 +96,7 @@ WITHOUT_GROUP = {
         " serve kept_process limit_error is_at_memory_limit mapped_bytes"
         " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
         " not_valid rejects_name plan_of fits delivery_of delivered recorded naming_grants"
+        " refuse_extraction"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

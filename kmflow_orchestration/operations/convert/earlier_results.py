@@ -39,6 +39,11 @@ class EarlierResult:
         return tuple(str(self.path.parent / one.file) for one in self.manifest.outputs)
 
     @property
+    def rejects(self) -> tuple[str, ...]:
+        """Files with rows that were set aside, beside the outputs."""
+        return tuple(str(self.path.parent / one) for one in self.manifest.rejects)
+
+    @property
     def rows(self) -> int:
         return sum(one.rows for one in self.manifest.outputs if not one.is_document)
 
@@ -94,8 +99,8 @@ class EarlierResult:
         for output in map(Path, self.outputs):
             if output not in done.outputs:
                 output.unlink(missing_ok=True)
-        for rejects in {one.rejects for one in self.manifest.outputs} - {""}:
-            (self.path.parent / rejects).unlink(missing_ok=True)
+        for rejects in map(Path, self.rejects):
+            rejects.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
 

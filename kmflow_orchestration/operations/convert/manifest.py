@@ -97,6 +97,11 @@ class Manifest:
         ]
         return tuple(found)
 
+    @property
+    def rejects(self) -> tuple[str, ...]:
+        """Names of the files with rows that were set aside."""
+        return tuple(sorted({one.rejects for one in self.outputs} - {""}))
+
     def as_text(self) -> str:
         value = {"manifest": _VERSION, **asdict(self)}
         return json.dumps(value, indent=1, ensure_ascii=False) + "\n"

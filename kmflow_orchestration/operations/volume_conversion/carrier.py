@@ -32,7 +32,10 @@ from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Progress
 from kmflow_orchestration.operations.volume_conversion.access_checks import check_access
-from kmflow_orchestration.operations.volume_conversion.convert_volume_file import recorded
+from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
+    recorded,
+    refuse_extraction,
+)
 from kmflow_orchestration.operations.volume_conversion.delivery import (
     WRITE,
     Delivery,
@@ -51,16 +54,28 @@ from kmflow_orchestration.operations.volume_conversion.volumes import (
 
 
 def plan_carried(
-    source: str, output: str | None, *, volumes: Volumes, check: bool = False, **looking: Any
+    source: str,
+    output: str | None,
+    *,
+    volumes: Volumes,
+    options: ConversionOptions | None = None,
+    check: bool = False,
+    **looking: Any,
 ) -> tuple[FolderPlan, VolumeCarrier]:
     """A plan, and who carries its files; `looking` is what `plan_volume_folder` takes besides.
 
-    With `check` it is tried whether the results may be written. Raises as both.
+    With `check` it is tried whether the results may be written.
+
+    Raises:
+        InvalidOptions: what is attached should be taken out, and the results go to a Volume.
+        KmflowError: one of its kinds, as `plan_volume_folder` and `check_access`.
     """
     plan = plan_volume_folder(source, output, volumes=volumes, **looking)
     target = str(plan.output)
-    if check and plan.files and is_volume_text(target):
-        check_access(volumes, VolumePath.parse(target))
+    if is_volume_text(target):
+        refuse_extraction(options or ConversionOptions())
+        if check and plan.files:
+            check_access(volumes, VolumePath.parse(target))
     return plan, VolumeCarrier(volumes, plan)
 
 
@@ -111,11 +126,13 @@ class VolumeCarrier:
 
     def _sent(self, task: FileTask, run: Run, work: Path, origin: Place) -> FileOutcome:
         planned, options = task.planned, task.options
+        refuse_extraction(options)
         earlier = self._earlier(planned, options) if task.resume else None
         if earlier is not None and earlier.is_current(
             planned.source, options, size_of=self._size_there
         ):
-            return FileOutcome(planned.path, Status.UNCHANGED, earlier.outputs, earlier.rows)
+            missed, kept = earlier.manifest.missed, Status.UNCHANGED
+            return FileOutcome(planned.path, kept, earlier.outputs, earlier.rows, missed=missed)
         made = work / "out"
         outcome = run(replace(task, planned=replace(planned, folder=made), resume=False))
         if outcome.status not in {Status.CONVERTED, Status.PLANNED}:
@@ -178,7 +195,7 @@ class VolumeCarrier:
         access, kept = self.volumes.access, {one.place for one in delivery.files}
         with naming_grants(old, WRITE):
             access.delete(old)
-            for text in earlier.outputs:
+            for text in (*earlier.outputs, *earlier.rejects):
                 place = VolumePath.parse(text)
                 if place not in kept:
                     access.delete(place)

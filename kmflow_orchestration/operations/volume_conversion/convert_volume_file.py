@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from kmflow_orchestration.operations.volume_conversion.volumes import (
 from kmflow_orchestration.outputs.places import within
 
 OUT = "out"
+_MARK, _MARK_DIGITS = "local-", 16
 Run = Callable[..., dict[str, Any]]
 
 
@@ -47,7 +50,8 @@ def convert_volume_file(
 
     The work is done on copies, by `run`, which is called as `convert_whole` and gives what it does.
     A fault leaves what was there before, and nothing
-    else. With `check` it is tried beforehand whether the result may be written.
+    else. With `check`, and no dry run, it is tried beforehand whether the result may be
+    written.
 
     Raises:
         InvalidOptions: what is attached should be taken out, and the result goes to a Volume.
@@ -60,15 +64,11 @@ def convert_volume_file(
     origin = volumes.source(source)
     goal = volumes.target(output) if output is not None else origin.parent
     if isinstance(goal, VolumePath):
-        if chosen.reader.get(EXTRACT):
-            raise InvalidOptions(
-                "what is attached cannot be taken out into a Volume",
-                hint="name an OUTPUT on this machine",
-            )
+        refuse_extraction(chosen)
         # Its name is not known yet, but whether anything may go there.
         volumes.check_target(goal)
     size = _size(volumes, origin)
-    if check and isinstance(goal, VolumePath):
+    if check and not dry_run and isinstance(goal, VolumePath):
         check_access(volumes, goal)
     is_file = isinstance(goal, VolumePath) and _names_file(volumes, output or "/", goal)
     folder = goal.parent if is_file else goal
@@ -103,9 +103,25 @@ def convert_volume_file(
         return delivered(done, delivery, origin)
 
 
+def refuse_extraction(options: ConversionOptions) -> None:
+    """What is attached would not go along into a Volume. Raises InvalidOptions if it should."""
+    if options.reader.get(EXTRACT):
+        raise InvalidOptions(
+            "what is attached cannot be taken out into a Volume",
+            hint="name an OUTPUT on this machine",
+        )
+
+
 def recorded(origin: Place) -> str:
-    """How a manifest in a Volume calls a source: one of this machine by its name alone."""
-    return origin.text if isinstance(origin, VolumePath) else origin.name
+    """How a manifest in a Volume calls a source.
+
+    One of this machine by its name and a mark of where it lies, which tells files of one name apart
+    and says nothing of the machine.
+    """
+    if isinstance(origin, VolumePath):
+        return origin.text
+    mark = hashlib.sha256(os.fsencode(origin.resolve())).hexdigest()[:_MARK_DIGITS]
+    return f"{_MARK}{mark}/{origin.name}"
 
 
 def delivered(done: Mapping[str, Any], delivery: Delivery, origin: Place) -> dict[str, Any]:

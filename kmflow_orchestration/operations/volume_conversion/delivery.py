@@ -25,8 +25,9 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, manifest_name
+from kmflow_orchestration.operations.convert.manifest import Manifest
 from kmflow_orchestration.operations.convert.progress import Progress
-from kmflow_orchestration.operations.convert.rejects import REJECTS_END
+from kmflow_orchestration.operations.volume_conversion.volume_folder_plan import read_manifest
 from kmflow_orchestration.operations.volume_conversion.volumes import Volumes, naming_grants
 from kmflow_orchestration.outputs.places import within
 from kmflow_orchestration.storage.verified_reading import CHUNK_BYTES, hash_of
@@ -91,6 +92,8 @@ class Delivery:
             for place, size in found.items():
                 if size is None and access.is_directory(place):
                     raise UnsafePath(f"{place.text} is a folder, and a file is needed there")
+            if self.force and found[self.manifest.place] is not None:
+                found |= {place: access.size(place) for place in self._old_rejects()}
             return {place: size for place, size in found.items() if size is not None}
         if access.size(self.folder) is not None:
             raise UnsafePath(f"{self.folder.text} is a file, and a folder is needed there")
@@ -103,6 +106,11 @@ class Delivery:
                 hint="name another OUTPUT",
             )
         return {self.folder.joined(one.name): one.size_bytes for one in entries}
+
+    def _old_rejects(self) -> list[VolumePath]:
+        """Rows that the result to be replaced had set aside: they go with it."""
+        old = read_manifest(self.volumes, self.manifest.place)
+        return [self.manifest.place.parent.joined(one) for one in old.rejects] if old else []
 
     def carry_out(self, work: Path, progress: Progress) -> None:
         """Upload everything, confirmed by its length; on a fault what was there is there again.
@@ -170,8 +178,6 @@ def delivery_of(
     `settings` are those of a Delivery.
     """
     beside = files[0].parent
-    # Rows that were left out go with the others.
-    rejects = sorted(set(beside.glob(f"*{REJECTS_END}")) - set(files))
     is_own = beside != made
 
     def parcel(path: Path) -> Parcel:
@@ -179,6 +185,9 @@ def delivery_of(
 
     manifest = beside / (FOLDER_MANIFEST if is_own else manifest_name(files[0].name))
     own = folder.joined(*beside.relative_to(made).parts) if is_own else None
+    # Rows that were left out go with the others. A dry run made nothing that could name them.
+    made_now = Manifest.read(manifest) if manifest.is_file() else None
+    rejects = [beside / name for name in made_now.rejects] if made_now is not None else []
     parcels = [parcel(file) for file in (*files, *rejects)]
     return Delivery(volumes, parcels, parcel(manifest), own, tables=len(files), **settings)
 

@@ -121,6 +121,7 @@ def _made_from(
         manifest = read_manifest(volumes, folder.joined(name))
         if manifest is not None and _lies_within(manifest, root):
             found.update(one.file for one in manifest.outputs)
+            found.update(manifest.rejects)
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,6 @@ from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.retries import RetryPolicy
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
 from kmflow_orchestration.names import VolumePath
-from kmflow_orchestration.operations.convert.convert_file import Conversion
 from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
     convert_volume_file,
@@ -31,7 +31,7 @@ __all__ = ["embedded_server", "loans", "room", "workbook"]
 
 FILES = "/api/2.0/fs/files/*"
 MADE = {"loans.parquet", "_loans.parquet.manifest.json"}
-Convert = Callable[..., Conversion]
+Convert = Callable[..., dict[str, Any]]
 ATTEMPTS = RetryPolicy().attempts
 CUT = {"name": "cut_body", "method": "PUT", "times": ATTEMPTS}
 REFUSED = {
@@ -116,8 +116,9 @@ def world(room: Room, clock: FakeClock, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def convert(world: World) -> Convert:
-    def call(source: object, output: object = None, **given: object) -> Conversion:
-        options = conversion_options({"force": bool(given.pop("force", False))})
+    def call(source: object, output: object = None, **given: object) -> dict[str, Any]:
+        named = {"force": bool(given.pop("force", False)), **given.pop("options", {})}  # type: ignore[dict-item]
+        options = conversion_options(named)
         target = None if output is None else str(output)
         volumes = given.pop("volumes", world.volumes)
         return convert_volume_file(str(source), target, options, volumes=volumes, **given)  # type: ignore[arg-type]

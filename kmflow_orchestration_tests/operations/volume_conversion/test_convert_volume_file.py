@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def test_by_itself_the_result_lies_beside_its_source(world: World, convert: Conv
     done = convert(path)
 
     made = "in/loans_ü_50%_#1.parquet"
-    assert [str(one) for one in done.outputs] == [world.work.joined(*made.split("/")).text]
+    assert done["outputs"] == [world.work.joined(*made.split("/")).text]
     assert rows(world, made) == 3
     manifest = json.loads(world.content("in/_loans_ü_50%_#1.parquet.manifest.json"))
     assert manifest["source_path"] == path
@@ -49,13 +50,13 @@ def test_by_itself_the_result_lies_beside_its_source(world: World, convert: Conv
     assert world.content("in/loans ü 50% #1.csv").decode() == LOANS
 
 
-def test_a_local_file_goes_into_a_volume_under_its_name_alone(
+def test_a_local_file_goes_into_a_volume_and_its_path_does_not(
     world: World, convert: Convert, loans: Path
 ) -> None:
     done = convert(loans, f"{world.work}/out/")
 
     assert world.names("out") == MADE
-    assert done.manifest.source_path == "loans.csv"
+    assert re.fullmatch("local-[0-9a-f]{16}/loans.csv", done["manifest"]["source_path"])
     assert str(loans.parent) not in world.content("out/_loans.parquet.manifest.json").decode()
     assert {path.name for path in loans.parent.iterdir()} == {"loans.csv"}
 
@@ -67,9 +68,9 @@ def test_a_file_of_a_volume_comes_here_and_says_where_it_lies(
 
     done = convert(path.replace("/Volumes/", "dbfs:///Volumes/", 1), tmp_path / "out" / "a.jsonl")
 
-    assert done.outputs == (tmp_path / "out" / "a.jsonl",)
+    assert done["outputs"] == [str(tmp_path / "out" / "a.jsonl")]
     assert len((tmp_path / "out" / "a.jsonl").read_text().splitlines()) == 3
-    assert done.manifest.source_path == path
+    assert done["manifest"]["source_path"] == path
     assert world.names() == {"loans.csv"}
 
 
@@ -78,7 +79,7 @@ def test_a_named_file_and_the_short_form_are_understood(world: World, convert: C
 
     done = convert("vol:work/loans.csv", "vol:work/out/b.csv")
 
-    assert [one.name for one in done.outputs] == ["b.csv"]
+    assert [Path(one).name for one in done["outputs"]] == ["b.csv"]
     assert world.names("out") == {"b.csv", "_b.csv.manifest.json"}
 
 
@@ -151,12 +152,30 @@ def test_a_folder_that_no_conversion_made_is_never_replaced(
 def test_the_source_itself_is_never_the_result(world: World, convert: Convert) -> None:
     path = world.put("notes.txt", "Two words.\n")
 
-    done = convert(path, force=True)
+    done = convert(path, force=True, options={"format_type": "txt"})
 
-    assert {one.name for one in done.outputs} == {"notes.txt.txt", "notes.txt.parquet"}
+    assert [Path(one).name for one in done["outputs"]] == ["notes.txt.txt"]
     assert world.content("notes.txt") == b"Two words.\n"
     with pytest.raises(UnsafePath, match="the source itself"):
         convert(path, path, force=True)
+
+
+def test_rows_set_aside_go_with_their_table_and_are_a_source_like_any_other(
+    world: World, convert: Convert
+) -> None:
+    options = {"schema": {"id": "int64"}, "on_bad_row": "quarantine"}
+    path = world.put("a.csv", "id\n1\nx\n")
+
+    convert(path, options=options)
+    assert {"a.parquet", "a.rejects.parquet"} < world.names()
+    rejected = convert(f"{world.work}/a.rejects.parquet", options={"format_type": "csv"})
+    assert rejected["outputs"] == [f"{world.work}/a.rejects.csv"]
+
+    world.put("a.csv", "id\n1\n")
+    world.put("b.rejects.parquet", b"another's")
+    convert(path, options=options, force=True)
+    assert "a.rejects.parquet" not in world.names()
+    assert world.content("b.rejects.parquet") == b"another's"
 
 
 def test_a_dry_run_reads_tells_and_writes_nothing(world: World, convert: Convert) -> None:
@@ -164,7 +183,10 @@ def test_a_dry_run_reads_tells_and_writes_nothing(world: World, convert: Convert
 
     done = convert(path, dry_run=True)
 
-    assert (done.is_dry_run, done.rows, world.names()) == (True, 3, {"loans.csv"})
+    assert (done["dry_run"], done["rows"], world.names()) == (True, 3, {"loans.csv"})
+    world.room.server.services.request_log.clear()
+    convert(path, dry_run=True, check=True)
+    assert world.room.server.requests("PUT", FILES).count() == 0
     world.put("loans.parquet", b"x")
     with pytest.raises(OutputExistsError):
         convert(path, dry_run=True)
@@ -232,7 +254,7 @@ def test_a_cut_download_goes_on_where_it_broke(world: World, convert: Convert) -
     path = world.put("long.csv", "id,name\n" + "".join(f"{n},somebody\n" for n in range(20_000)))
     world.fault(name="cut_body", method="GET", keep_bytes=100_000)
 
-    assert convert(path).rows == 20_000
+    assert convert(path)["rows"] == 20_000
 
 
 def test_content_that_cannot_be_read_leaves_nothing(world: World, convert: Convert) -> None:

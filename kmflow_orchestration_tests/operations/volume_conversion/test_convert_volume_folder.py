@@ -22,8 +22,8 @@ from kmflow_orchestration.operations.convert.convert_folder import (
     FileTask,
     FolderOutcome,
     convert_folder,
-    convert_task,
 )
+from kmflow_orchestration.operations.convert.convert_folder import _converted as convert_task
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
 from kmflow_orchestration.operations.convert.options import ConversionOptions, conversion_options
 from kmflow_orchestration.operations.volume_conversion.carrier import VolumeCarrier, plan_carried
@@ -69,7 +69,10 @@ def planned(
         name: given.pop(name) for name in ("patterns", "recursive", "check") if name in given
     }
     target = None if output is None else str(output)
-    return *plan_carried(str(source), target, volumes=world.volumes, **looking), options
+    plan, carrier = plan_carried(
+        str(source), target, volumes=world.volumes, options=options, **looking
+    )
+    return plan, carrier, options
 
 
 def statuses(done: FolderOutcome) -> dict[str, str]:
@@ -225,6 +228,125 @@ def test_a_dry_run_names_the_places_and_writes_nothing(
     assert statuses(done) == {"a.csv": "planned", "bad.xlsx": "failed"}
     assert done.files[0].outputs == (f"{world.work}/inbox_converted/a.parquet",)
     assert world.snapshot() == before
+
+
+EXTRACTING = {"extract_attachments": True}
+MAIL = """From: a@x.example
+Subject: Loans
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: text/plain
+
+As attached.
+--b
+Content-Type: application/octet-stream
+Content-Disposition: attachment; filename=raw.bin
+
+01
+--b--
+"""
+
+
+def test_what_is_attached_is_not_taken_out_into_a_volume(
+    world: World, batch: Batch, tmp_path: Path
+) -> None:
+    world.put("in/a.eml", MAIL)
+    before = world.snapshot()
+
+    with pytest.raises(InvalidOptions, match="cannot be taken out into a Volume"):
+        batch(f"{world.work}/in", options=EXTRACTING)
+    assert world.snapshot() == before
+    here = batch(f"{world.work}/in", tmp_path / "out", options=EXTRACTING)
+    assert statuses(here) == {"a.eml": "converted"}
+    assert (tmp_path / "out" / "a_attachments" / "raw.bin").is_file()
+
+
+def test_a_carrier_refuses_what_its_plan_was_not_asked(world: World) -> None:
+    world.put("in/a.eml", MAIL)
+    plan, carrier, _ = planned(world, f"{world.work}/in", None, {})
+    options = conversion_options({**PARQUET, **EXTRACTING})
+
+    done = carrier.carry(FileTask(plan.files[0], options, resume=True, dry_run=False), convert_task)
+
+    assert (done.status.value, done.code) == ("failed", InvalidOptions.code)
+    assert world.names("in_converted") == set()
+
+
+QUARANTINING = {"schema": {"id": "int64"}, "on_bad_row": "quarantine"}
+
+
+def test_rows_that_were_rejected_are_missed_the_second_time_too(world: World, batch: Batch) -> None:
+    world.put("in/a.csv", "id\n1\nx\n")
+
+    first = batch(f"{world.work}/in", options=QUARANTINING)
+    second = batch(f"{world.work}/in", options=QUARANTINING)
+
+    assert (statuses(first), statuses(second)) == ({"a.csv": "converted"}, {"a.csv": "unchanged"})
+    assert second.files[0].missed == first.files[0].missed != ()
+    assert not second.is_whole()
+
+
+def test_another_folders_file_of_the_same_name_replaces_nothing(
+    world: World, batch: Batch, tmp_path: Path
+) -> None:
+    january, february, target = tmp_path / "jan", tmp_path / "feb", f"{world.work}/out"
+    for folder, content in ((january, LOANS), (february, OTHER)):
+        folder.mkdir()
+        (folder / "a.csv").write_text(content)
+    batch(january, target)
+    before = world.snapshot()
+
+    done = batch(february, target)
+
+    assert {one.path: one.code for one in done.files} == {"a.csv": "KM-CONVERT-006"}
+    assert world.snapshot() == before
+    assert statuses(batch(january, target)) == {"a.csv": "unchanged"}
+    replaced = batch(february, target, options={"force": True})
+    assert statuses(replaced) == {"a.csv": "converted"}
+    assert str(tmp_path).encode() not in world.content("out/_a.parquet.manifest.json")
+
+
+def test_rows_set_aside_are_no_source(world: World, batch: Batch) -> None:
+    world.put("in/a.csv", "id\n1\nx\n")
+    batch(f"{world.work}/in", f"{world.work}/out", options=QUARANTINING)
+    for name in ("a.parquet", "a.rejects.parquet", "_a.parquet.manifest.json"):
+        world.put(f"in/{name}", world.content(f"out/{name}"))
+
+    assert statuses(batch(f"{world.work}/in", dry_run=True)) == {"a.csv": "planned"}
+
+
+def test_rows_set_aside_go_with_the_result_they_belong_to(
+    world: World, batch: Batch, workbook: Path
+) -> None:
+    """One file becomes a folder, and a folder one file."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in (("id", "name"), (1, "Ann"), ("x", "Bob")):
+        book.active.append(row)
+    single = io.BytesIO()
+    book.save(single)
+    book.create_sheet("More").append(("id",))
+    book["More"].append((1,))
+    both = io.BytesIO()
+    book.save(both)
+    alone = {"book.parquet", "book.rejects.parquet", "_book.parquet.manifest.json"}
+
+    def converted(content: bytes) -> set[str]:
+        world.put("in/book.xlsx", content)
+        assert statuses(batch(f"{world.work}/in", options=QUARANTINING)) == {
+            "book.xlsx": "converted"
+        }
+        return world.names("in_converted")
+
+    assert converted(single.getvalue()) == alone
+    apart = converted(both.getvalue())
+    assert "book_parquet/" in apart
+    assert not apart & alone
+    assert "book_parquet/book_Sheet.rejects.parquet" in apart
+    assert converted(single.getvalue()) == alone
 
 
 def test_files_that_would_get_one_name_keep_their_suffix(world: World, batch: Batch) -> None:

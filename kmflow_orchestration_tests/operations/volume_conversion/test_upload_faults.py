@@ -62,6 +62,24 @@ def test_an_upload_that_fails_leaves_what_was_there(
     assert world.snapshot() == before
 
 
+def test_rows_that_were_set_aside_are_put_back_with_their_table(
+    world: World, convert: Convert
+) -> None:
+    options = {"schema": {"id": "int64"}, "on_bad_row": "quarantine"}
+    path = world.put("a.csv", "id\n1\nx\n")
+    convert(path, options=options)
+    world.put("a.csv", "id\n1\n")
+    before = world.snapshot()
+    world.fault(**{**CUT, "keep_bytes": 9}, after=1)
+
+    with pytest.raises(RemoteFault):
+        convert(path, options=options, force=True)
+
+    world.room.server.faults.clear()
+    assert "a.rejects.parquet" in before
+    assert world.snapshot() == before
+
+
 @pytest.mark.parametrize("had", [False, True], ids=["new", "replaced"])
 def test_a_large_upload_that_is_cut_at_the_third_of_its_parts_leaves_what_was_there(
     world: World, convert: Convert, had: bool
