@@ -108,7 +108,7 @@ def inspect_file(
             tuple(_tables(opened)),
             dict(sorted(kinds.items())),
             _properties(content, opened),
-            tuple(_warnings(opened)),
+            tuple(dict.fromkeys(_warnings(opened))),
             tuple(_reasons(content, opened, known)) if explain else (),
             tuple(_members(opened)),
         )

@@ -110,8 +110,10 @@ OPTIONS = (
         "on_bad_row",
         ("--on-bad-row",),
         "",
-        "A row that does not fit: fail, or put it into NAME.rejects.parquet and count it. By itself"
-        " short and long rows are kept, and a value against --schema fails.",
+        "A row that does not fit, a line that is no JSON, or one bad XML document of several: fail,"
+        " or put it into NAME.rejects.parquet and count it. By itself short and long rows are kept,"
+        " bad documents become the table rejected_documents, and a value against --schema or a bad"
+        " line fails.",
         ("fail", "quarantine"),
     ),
     ConversionOption(
