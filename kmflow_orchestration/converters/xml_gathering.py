@@ -270,7 +270,7 @@ class XmlGathering:
         if as_rows and first is not None:
             for one in documents:
                 first.rejects.add(RejectedRow(one.line, _as_json(one, path), one.problem))
-            return f"among the rows that {first.part or 'the table'} rejects"
+            return f"among the rejected rows of {first.part or 'the first table'}"
         draft = self._drafts.at(REJECTED, REJECTED)
         for one in documents:
             cells: list[Cell] = [

@@ -271,7 +271,7 @@ def test_a_bad_document_may_count_as_a_rejected_row(opened: Opens) -> None:
     assert (rejected.source_row, "line 3" in rejected.reason) == (2, True)
     # Whichever table is asked for, it is told.
     assert codes(first) == codes(second) == ["documents_skipped"]
-    assert f"among the rows that {first.part} rejects" in second.warnings[0].message
+    assert f"among the rejected rows of {first.part}" in second.warnings[0].message
 
 
 def test_what_a_bad_document_repeats_shapes_no_table(opened: Opens) -> None:
