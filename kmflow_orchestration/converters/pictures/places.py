@@ -51,7 +51,7 @@ def leave_out_places(facts: PictureFacts) -> None:
         gone += len(words) - len(kept)
     for name in ("exif", "text_chunks"):
         told = json.loads(getattr(facts, name) or "{}")
-        left = {key: one for key, one in told.items() if not _tells(key, one)}
+        left = {key: one for key, one in told.items() if not tells_place(key, one)}
         setattr(facts, name, as_object(left))
         gone += len(told) - len(left)
     facts.gps_latitude = facts.gps_longitude = facts.gps_altitude = ""
@@ -60,7 +60,8 @@ def leave_out_places(facts: PictureFacts) -> None:
         facts.warnings.append(ConversionWarning(PLACES_LEFT_OUT, text))
 
 
-def _tells(name: str, value: Any) -> bool:
+def tells_place(name: str, value: Any) -> bool:
+    """Whether a tag tells a place, or may, by its name or what it says."""
     text = value if isinstance(value, str) else ""
     if isinstance(value, Mapping):
         text = json.dumps(value, ensure_ascii=False)
