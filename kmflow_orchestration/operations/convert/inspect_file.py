@@ -20,7 +20,7 @@ from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import CorruptInput, DataLossError, KmflowError
-from kmflow_orchestration.operations.convert.manifest import tells_of_loss
+from kmflow_orchestration.operations.convert.manifest import Manifest
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.output_tables import output_table
 from kmflow_orchestration.operations.convert.source_reading import (
@@ -227,7 +227,7 @@ def _check_losses(opened: OpenSource) -> None:
     """Raises CorruptInput when a document, a page or an end of it could not be read."""
     for one in _warnings(opened):
         # A file of an archive that nobody reads may be sound.
-        if tells_of_loss(one) and one.code != MEMBER_SKIPPED:
+        if Manifest.tells_of_loss(one) and one.code != MEMBER_SKIPPED:
             raise CorruptInput(f"{one.location or opened.source.file_name}: {one.message}")
 
 
