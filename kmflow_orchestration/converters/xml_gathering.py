@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import ClassVar
 
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.gathered_table import GatheredTable
-from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
+from kmflow_orchestration.converters.interface import ConversionWarning, Receipt, RejectedRow
 from kmflow_orchestration.converters.record_cells import (
     MAX_CELL_CHARACTERS,
     PARENT_ID,
@@ -63,6 +64,8 @@ class XmlGathering:
         self._plan = plan
         self._roles = plan.roles
         self.told: list[ConversionWarning] = []
+        # What holds for each table, whichever are asked for.
+        self.told_of_all: list[ConversionWarning] = []
         self._around = around or {}
         self._wide = frozenset(plan.wide.values())
         self._said = _Said(sum(map(size_of, self._around.values())))
@@ -257,8 +260,17 @@ class XmlGathering:
     def aside(self, *_: str) -> None:
         """Not asked for."""
 
-    def add_rejected(self, documents: Iterable[BadDocument], path: Path) -> None:
-        """Documents that could not be read, in a table of their own."""
+    def add_rejected(self, documents: Iterable[BadDocument], path: Path, *, as_rows: bool) -> str:
+        """Documents that could not be read: in a table of their own, or as rows left out of one.
+
+        Where they are now. All others were read before.
+        """
+        self._drop_what_says_nothing()
+        first = next((draft for _, draft in self._drafts), None)
+        if as_rows and first is not None:
+            for one in documents:
+                first.rejects.add(RejectedRow(one.line, _as_json(one, path), one.problem))
+            return f"among the rejected rows of {first.part or 'the first table'}"
         draft = self._drafts.at(REJECTED, REJECTED)
         for one in documents:
             cells: list[Cell] = [
@@ -269,6 +281,7 @@ class XmlGathering:
                 (_TEXT, Form.NESTED, one.text(path, MAX_CELL_CHARACTERS + 1)),
             ]
             draft.add(one.number, cells)
+        return f"in the table {draft.part}"
 
     @property
     def rows(self) -> int:
@@ -278,17 +291,18 @@ class XmlGathering:
         """The tables in the order of their first elements."""
         self._drop_what_says_nothing()
         tables = []
-        told = list(self.told)
+        told = [*self.told, *self.told_of_all]
         for _, draft in self._drafts:
             counted = replace(
                 receipt,
                 rows_read=draft.read,
                 rows_written=draft.rows,
+                rows_rejected=len(draft.rejects),
                 rows_rescued=draft.rescued,
                 options=options,
             )
             tables.append(draft.finished(counted, told))
-            told = []
+            told = list(self.told_of_all)
         return tables
 
     def _drop_what_says_nothing(self) -> None:
@@ -308,6 +322,17 @@ def _add(draft: TableDraft, cells: Sequence[Cell]) -> None:
     keys, _, texts = zip(*cells)  # noqa: B905 (triples, and asked for every row)
     if not draft.add_whole(draft.rows + 1, keys, texts, sum(map(len, texts))):
         draft.add(draft.rows + 1, cells)
+
+
+def _as_json(document: BadDocument, path: Path) -> str:
+    text = document.text(path, MAX_CELL_CHARACTERS + 1)
+    if len(text) > MAX_CELL_CHARACTERS:
+        raise CorruptInput(
+            f"document {document.number} is not well-formed, and holds more than "
+            f"{MAX_CELL_CHARACTERS} characters",
+            reason=TOO_LARGE,
+        )
+    return json.dumps(text)
 
 
 class Surroundings(XmlGathering):

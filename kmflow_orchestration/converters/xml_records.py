@@ -26,9 +26,8 @@ from kmflow_orchestration.converters.packed_source import (
 )
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.record_cells import Cell
-from kmflow_orchestration.converters.xml_gathering import REJECTED, Surroundings, XmlGathering
+from kmflow_orchestration.converters.xml_gathering import Surroundings, XmlGathering
 from kmflow_orchestration.converters.xml_parsing import (
-    BadDocument,
     UnboundPrefixError,
     parse,
     readable,
@@ -44,12 +43,13 @@ from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 
 # Names that say nothing; others may belong to a kind of XML that has a converter of its own.
-_QUARANTINE = "quarantine"
+_FAIL, _REJECT = "fail", "reject"
 _CHOICES: Mapping[str, Sequence[str]] = {
     "namespace_handling": tuple(Namespaces),
     "flatten_strategy": tuple(Flattening),
     "array_handling": tuple(Arrays),
-    "on_bad_row": ("fail", _QUARANTINE),
+    # By itself they are a table.
+    "bad_lines": ("", _FAIL, _REJECT),
 }
 _PLAIN_SUFFIXES = ("", ".txt", ".dat", ".csv", ".tsv", ".json")
 
@@ -59,22 +59,22 @@ class XmlOptions(ReaderOptions):
     """`namespace_handling`: `strip` to `name`, `prefix` to `p_name`, `preserve` as `{uri}name`.
 
     `flatten_strategy` and `array_handling` are told in docs/decisions/0042, `record_path` names the
-    elements that are rows. `on_bad_row`: one bad document of several is set apart in a table of
-    its own (`quarantine`), or fails the file (`fail`).
+    elements that are rows. `bad_lines`: one bad document of several is set apart in a table of its
+    own, fails the file (`fail`), or counts as a rejected row (`reject`, see RejectsRows).
     """
 
     namespace_handling: str = Namespaces.STRIP.value
     flatten_strategy: str = Flattening.CONSERVATIVE.value
     array_handling: str = Arrays.EXPAND.value
     record_path: str = ""
-    on_bad_row: str = _QUARANTINE
+    bad_lines: str = ""
 
     def check(self) -> None:
         """See ReaderOptions."""
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
-                raise refused(name, f"is {value!r}", f"use {', '.join(allowed)}")
+                raise refused(name, f"is {value!r}", f"use {', '.join(filter(None, allowed))}")
         check_record_path(self.record_path)
 
 
@@ -127,7 +127,7 @@ def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGatheri
     naming = Namespaces(wanted.namespace_handling)
     shape = Shape(naming)
     bad = parse(path, shape, namespaces=namespaces)
-    if bad and wanted.on_bad_row != _QUARANTINE:
+    if bad and wanted.bad_lines == _FAIL:
         raise CorruptInput(bad[0].problem)
     if bad:
         shape = Shape(naming)
@@ -148,14 +148,20 @@ def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGatheri
     parse(path, gathering, namespaces=namespaces, bad=bad)
     if wanted.record_path and not gathering.rows:
         raise CorruptInput(f"nothing lies at record_path {wanted.record_path!r}")
+    gathering.told += _told(shape, gathering, namespaces=namespaces)
     if bad:
-        gathering.add_rejected(bad, path)
-    gathering.told += _told(shape, gathering, bad, namespaces=namespaces)
+        where = gathering.add_rejected(bad, path, as_rows=wanted.bad_lines == _REJECT)
+        text = (
+            f"{len(bad)} of {shape.documents} documents are not well-formed: kept as text {where}; "
+            f"{bad[0].problem}"
+        )
+        told = ConversionWarning("documents_skipped", text, f"document {bad[0].number}")
+        gathering.told_of_all.append(told)
     return gathering
 
 
 def _told(
-    shape: Shape, gathering: XmlGathering, bad: Sequence[BadDocument], *, namespaces: bool
+    shape: Shape, gathering: XmlGathering, *, namespaces: bool
 ) -> Iterator[ConversionWarning]:
     if shape.asides:
         text = f"{shape.asides} comments and processing instructions left out"
@@ -166,12 +172,6 @@ def _told(
     if gathering.left_out:
         text = f"{gathering.left_out} values lie beside record_path: left out"
         yield ConversionWarning("outside_record_path", text)
-    if bad:
-        text = (
-            f"{len(bad)} of {shape.documents} documents are not well-formed: kept as text in the "
-            f"table {REJECTED}; {bad[0].problem}"
-        )
-        yield ConversionWarning("documents_skipped", text, f"document {bad[0].number}")
 
 
 def _first_tag(head: bytes) -> tuple[bool, bool]:

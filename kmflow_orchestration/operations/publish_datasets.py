@@ -329,7 +329,7 @@ def _summary(
         warnings=tuple(
             ItemWarning(item.item_id, names[item.item_id], warning)
             for item in found
-            for warning in _warnings(item)
+            for warning in dict.fromkeys(_warnings(item))
         ),
     )
 

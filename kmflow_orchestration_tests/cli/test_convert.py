@@ -138,7 +138,29 @@ def test_a_bad_document_among_several_is_kept_apart_and_told(
     apart = pq.read_table(tmp_path / "many_parquet" / "rejected_documents.parquet")
     assert apart.column("text").to_pylist() == ["<?xml version='1.0'?><a><b></a>"]
     assert kmflow("convert", "many.xml", "--force", "--allow-skip").code == 0
-    assert kmflow("convert", "many.xml", "--force", "--on-bad-row", "fail").code == 1
+    # Whichever table is asked for, the file lacks it.
+    only = ("--tables", "rejected*", "--output-dir", "only")
+    assert kmflow("convert", "many.xml", *only).code == 1
+
+
+def test_a_bad_document_fails_the_file_or_is_a_rejected_row_when_asked(
+    kmflow: Kmflow, tmp_path: Path
+) -> None:
+    (tmp_path / "many.xml").write_text("<a><b>1</b></a><?xml version='1.0'?><a><b></a>")
+    outcome = kmflow("convert", "many.xml", "--on-bad-row", "fail")
+
+    assert outcome.code == 1
+    assert "line 1, column" in outcome.err
+    assert [one.name for one in tmp_path.iterdir()] == ["many.xml"]
+
+    outcome = kmflow("convert", "many.xml", "--on-bad-row", "quarantine")
+
+    assert outcome.code == 1
+    assert "1 rows were rejected, see many.rejects.parquet" in outcome.err
+    (row,) = pq.read_table(tmp_path / "many.rejects.parquet").to_pylist()
+    assert json.loads(row["raw"]) == "<?xml version='1.0'?><a><b></a>"
+    assert pq.read_table(tmp_path / "many.parquet").column("b").to_pylist() == [1]
+    assert not (tmp_path / "many_parquet").exists()
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def _full(version: int = 0, flags: int = 0) -> bytes:
     return struct.pack(">I", version << 24 | flags)
 
 
-def mp4(brand: bytes = b"isom") -> bytes:
+def mp4(brand: bytes = b"isom", place: bytes = b"") -> bytes:
     """Two seconds of a turned film with sound, subtitles and two chapters."""
     head = struct.pack(">IIIIIH", _EPOCH_2024, _EPOCH_2024, 1000, 2000, 0x10000, 0x100)
     header = _box(b"mvhd", _full(), head, bytes(10), _IDENTITY, bytes(24), struct.pack(">I", 4))
@@ -62,6 +62,7 @@ def mp4(brand: bytes = b"isom") -> bytes:
     chapters = b"".join(struct.pack(">QB", at * 10_000_000, len(name)) + name for at, name in names)
     told = _box(
         b"udta",
+        _box(b"\xa9xyz", struct.pack(">HH", len(place), 0x15C7), place) if place else b"",
         _box(b"meta", _full(), handler, _box(b"ilst", title)),
         _box(b"chpl", _full(1), bytes(1), struct.pack(">I", len(names)), chapters),
     )

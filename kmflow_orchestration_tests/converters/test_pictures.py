@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 import tracemalloc
 import zlib
@@ -143,6 +144,48 @@ def test_places_are_left_out_when_asked(source: Writes) -> None:
     assert [row[name] for name in row if name.startswith("gps_")] == [None] * 3
     assert "GPS" not in row["exif"]
     assert (row["camera_make"], table.receipt.options["strip_gps"]) == ("Kamera", "true")
+
+
+PROFILE = "\nexif\n    180\n" + b"Exif\0\0II*\0".hex() + "00" * 40
+PLACE_CHUNKS = {
+    "Raw profile type exif": PROFILE,
+    "Raw profile type xmp": "\nxmp\n 4\n3c782f3e",
+    "exif:GPSLatitude": "33/1, 51/1, 31/1",
+    "packet": "<rdf:Description exif:GPSLatitude='33,51.5S'/>",
+    "notes": PROFILE,
+    "Comment": "33.858611, 151.210000",
+    "Description": "33°51'31\"S 151°12'36\"E",
+    "seen": "+33.8586-151.2100/",
+}
+
+
+def test_places_written_as_text_are_left_out_when_asked(source: Writes) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    for name, text in {**PLACE_CHUNKS, "Title": "Vault", "City": "Oslo"}.items():
+        chunks.add_text(name, text)
+    chunks.add_itxt("XML:com.adobe.xmp", XMP.replace("<rdf:li>keys", "<rdf:li>geo:lat=33.85"))
+    content = saved("PNG", pnginfo=chunks)
+    told, table = facts(source(content, "a.png")), opened(source(content, "b.png"), strip_gps=True)
+
+    assert json.loads(told["text_chunks"]).keys() > PLACE_CHUNKS.keys()
+    (row,) = all_values(table)
+    assert json.loads(row["text_chunks"]) == {"City": "Oslo", "Title": "Vault"}
+    assert (row["keywords"], row["comment"], row["description"]) == ('["doors"]', None, None)
+    assert "places_left_out" in [warning.code for warning in table.warnings]
+    assert not re.search(r"33\D51|33\.8|151|45786966", " ".join(map(str, (row, *table.warnings))))
+
+
+def test_the_place_of_a_map_is_left_out_when_asked(source: Writes) -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, values in ((33922, (0.0, 0.0, 0.0, 151.25, 33.5, 0.0)), (33550, (0.125, 0.125, 0.0))):
+        tags.tagtype[tag], tags[tag] = 12, values
+    content = saved("TIFF", tiffinfo=tags)
+
+    assert "151.25" in facts(source(content, "a.tif"))["exif"]
+    stripped = facts(source(content, "b.tif"), strip_gps=True)["exif"]
+    assert ("ImageWidth" in stripped, "151.25" in stripped, "0.125" in stripped) == (
+        *(True, False, False),
+    )
 
 
 def test_times_of_a_clock_that_was_never_set_are_left_out(source: Writes) -> None:

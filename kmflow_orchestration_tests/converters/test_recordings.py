@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -29,6 +30,18 @@ def opened(source: Source, **options: Any) -> Sequence[MemoryTable]:
 
 def tables(source: Source) -> dict[str, list[dict[str, Any]]]:
     return {table.part: all_values(table) for table in opened(source)}
+
+
+def test_places_are_left_out_when_asked(source: Writes) -> None:
+    film = source(mp4(place=b"+48.8577+002.2950/"), "a.mp4")
+    (told,) = tables(film)["media"]
+    stripped = opened(film, strip_gps=True)
+
+    assert "48.85" in told["tags"]
+    (media,), streams = (all_values(table) for table in stripped)
+    assert not re.search(r"48\.85|2\.295", str((media, streams)))
+    assert (media["title"], len(streams)) == ("A day", 3)
+    assert stripped[0].receipt.options["strip_gps"] == "true"
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ def test_a_record_path_to_nothing_is_told(opened: Opens) -> None:
         {"record_path": "a.b"},
         {"flatten_strategy": "x"},
         {"array_handling": "x"},
-        {"on_bad_row": "x"},
+        {"bad_lines": "x"},
     ],
     ids=str,
 )
@@ -257,7 +257,21 @@ def test_one_bad_document_of_several_is_set_apart(
     assert all("not well-formed" in row[3] for row in rows(rejected))
     assert codes(table) == ["documents_skipped"]
     with pytest.raises(CorruptInput, match="not well-formed"):
-        opened(content, on_bad_row="fail")
+        opened(content, bad_lines="fail")
+
+
+def test_a_bad_document_may_count_as_a_rejected_row(opened: Opens) -> None:
+    content = THREE.replace("<a>", "<r><a>").replace("</a>", "</a><c/><c>1</c></r>")
+    (first, second) = opened(content, bad_lines="reject")
+
+    assert (first.receipt.rows_rejected, second.receipt.rows_rejected) == (1, 0)
+    assert first.receipt.adds_up
+    (rejected,) = first.rejected_rows()
+    assert json.loads(rejected.raw) == f"{DECLARED}<r><a><b>\n<b/></a><c/><c>1</c></r>\n"
+    assert (rejected.source_row, "line 3" in rejected.reason) == (2, True)
+    # Whichever table is asked for, it is told.
+    assert codes(first) == codes(second) == ["documents_skipped"]
+    assert f"among the rejected rows of {first.part}" in second.warnings[0].message
 
 
 def test_what_a_bad_document_repeats_shapes_no_table(opened: Opens) -> None:

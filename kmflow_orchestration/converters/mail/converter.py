@@ -45,7 +45,7 @@ class MailOptions(ReaderOptions):
 
 
 class MailConverter(TextConverter):
-    """Attachments are listed with type, size and hash, and are not opened."""
+    """Attachments are listed with type, size and hash; --extract-attachments converts them, too."""
 
     name: ClassVar[str] = "mail"
     version: ClassVar[str] = "1"

@@ -12,6 +12,7 @@ from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
 from kmflow_orchestration.converters.pictures.facts import COLUMNS
+from kmflow_orchestration.converters.pictures.places import leave_out_places
 from kmflow_orchestration.converters.pictures.raster import read_raster
 from kmflow_orchestration.converters.pictures.svg import read_svg
 from kmflow_orchestration.converters.reader_options import ReaderOptions
@@ -86,6 +87,8 @@ class PictureConverter(TableConverter):
                 facts = read_svg(source.path)
             else:
                 facts = read_raster(source.path, kind, strip_gps=given.strip_gps)
+        if given.strip_gps:
+            leave_out_places(facts)
         origin = Origin(self.name, self.version, sha256_of(source.path))
         told = {"strip_gps": "true"} if given.strip_gps else {}
         return (

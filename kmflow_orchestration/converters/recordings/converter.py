@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,13 +13,15 @@ from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.media_types import is_mpeg_audio
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
+from kmflow_orchestration.converters.pictures.places import tells_place
+from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.recordings.tracks import (
     MEDIA,
     STREAMS,
     Recording,
     recording_of,
 )
-from kmflow_orchestration.errors import ConfigurationError, CorruptInput
+from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 
 _SIGNATURES = (b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"ID3\2", b"ID3\3", b"ID3\4")
@@ -28,6 +31,13 @@ _PICTURE_BRANDS = frozenset(
 )
 # What a film of before `ftyp` begins with.
 _OLD_BOXES = frozenset({b"moov", b"mdat", b"wide"})
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOptions(ReaderOptions):
+    """`strip_gps`: nothing that tells where it was recorded comes out."""
+
+    strip_gps: bool = False
 
 
 class RecordingConverter(TableConverter):
@@ -54,6 +64,10 @@ class RecordingConverter(TableConverter):
             return 1.0 if source.suffix == ".mp3" else 0.6
         return 0.0
 
+    def options(self) -> Mapping[str, Any]:
+        """See Converter."""
+        return RecordingOptions.defaults()
+
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Sequence[MemoryTable]:
@@ -61,23 +75,26 @@ class RecordingConverter(TableConverter):
 
         Raises:
             CorruptInput: no recording.
-            ConfigurationError: any option: there is none.
+            ConfigurationError: an option that is unknown, or a value it cannot have.
         """
-        if options:
-            raise ConfigurationError(f"unknown option {min(options)!r}", hint="there is none")
+        given = RecordingOptions.parse(options)
         with source.path.open("rb") as stream:
             head = stream.read(64)
         if not (_is_signed(head) or is_mpeg_audio(head)):
             raise CorruptInput("the content is no sound and no film of a kind that is read")
         with refusals_of("recording"):
-            found = recording_of(_tracks(source.path))
+            tracks = _tracks(source.path)
+            if given.strip_gps:
+                tracks = [_without_places(track) for track in tracks]
+            found = recording_of(tracks)
         if found is None:
             raise CorruptInput("the content is neither sound nor film, or it is damaged")
         origin = Origin(self.name, self.version, sha256_of(source.path))
         warnings = tuple(_warnings(found))
-        tables = [MemoryTable("media", MEDIA, [found.media], origin, warnings)]
+        told = {"strip_gps": "true"} if given.strip_gps else {}
+        tables = [MemoryTable("media", MEDIA, [found.media], origin, warnings, read_as=told)]
         if found.streams:
-            tables.append(MemoryTable("streams", STREAMS, found.streams, origin))
+            tables.append(MemoryTable("streams", STREAMS, found.streams, origin, read_as=told))
         return tables
 
 
@@ -98,6 +115,10 @@ def _tracks(path: Path) -> Sequence[Mapping[str, Any]]:
     with path.open("rb") as stream:
         found = MediaInfo.parse(stream, encoding_errors="replace")
     return [] if isinstance(found, str) else [track.to_data() for track in found.tracks]
+
+
+def _without_places(track: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in track.items() if not tells_place(name, value)}
 
 
 def _warnings(found: Recording) -> Iterator[ConversionWarning]:

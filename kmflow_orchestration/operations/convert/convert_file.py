@@ -209,7 +209,8 @@ class _Recording:
             iso(self.clock.now()),
             tuple(outputs),
             opened.left_out,
-            tuple(_warnings(opened)),
+            # What holds for all tables is told once.
+            tuple(dict.fromkeys(_warnings(opened))),
             parent_sha256=self.parent_sha256,
         )
 

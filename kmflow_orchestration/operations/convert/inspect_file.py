@@ -11,6 +11,7 @@ from typing import Any
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.converters.archives.tables import (
     ABOUT_MEMBERS,
+    MEMBER_SKIPPED,
     Member,
     MembersTable,
 )
@@ -19,6 +20,7 @@ from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import CorruptInput, DataLossError, KmflowError
+from kmflow_orchestration.operations.convert.manifest import Manifest
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.output_tables import output_table
 from kmflow_orchestration.operations.convert.source_reading import (
@@ -108,7 +110,7 @@ def inspect_file(
             tuple(_tables(opened)),
             dict(sorted(kinds.items())),
             _properties(content, opened),
-            tuple(_warnings(opened)),
+            tuple(dict.fromkeys(_warnings(opened))),
             tuple(_reasons(content, opened, known)) if explain else (),
             tuple(_members(opened)),
         )
@@ -206,6 +208,7 @@ def validate_file(
                 raise CorruptInput(mismatch.message, reason=MISMATCH, hint="rename the file")
             opened = open_source(source, converter, ConversionOptions(), warnings, content=content)
             _check_members(opened)
+            _check_losses(opened)
             rows = _read(opened, deep=deep)
     except KmflowError as error:
         return Validity(str(path), False, code=error.code, message=error.message, hint=error.hint)
@@ -218,6 +221,14 @@ def _check_members(opened: OpenSource) -> None:
     if bad:
         first = f"{bad[0].path or 'the archive itself'}: {bad[0].message}"
         raise CorruptInput(f"{len(bad)} files in it are not sound, first {first}")
+
+
+def _check_losses(opened: OpenSource) -> None:
+    """Raises CorruptInput when a document, a page or an end of it could not be read."""
+    for one in _warnings(opened):
+        # A file of an archive that nobody reads may be sound.
+        if Manifest.tells_of_loss(one) and one.code != MEMBER_SKIPPED:
+            raise CorruptInput(f"{one.location or opened.source.file_name}: {one.message}")
 
 
 def _read(opened: OpenSource, *, deep: bool) -> int:

@@ -80,6 +80,12 @@ class Manifest:
     verified: Mapping[str, Any] | None = None
     parent_sha256: str = ""
 
+    @staticmethod
+    def tells_of_loss(warning: ConversionWarning) -> bool:
+        """Whether something of the source could not be read, or is not there."""
+        is_skipped = warning.code.endswith("_skipped") and warning.code not in _EMPTY_SKIPS
+        return is_skipped or warning.code in _MISSING_PARTS
+
     @property
     def missed(self) -> tuple[str, ...]:
         """What of the source is not in the result, and that nobody asked to leave out (D19)."""
@@ -92,8 +98,7 @@ class Manifest:
         found += [
             f"{warning.location or self.source_name}: {warning.message}"
             for warning in self.warnings
-            if warning.code in _MISSING_PARTS
-            or (warning.code.endswith("_skipped") and warning.code not in _EMPTY_SKIPS)
+            if self.tells_of_loss(warning)
         ]
         return tuple(found)
 

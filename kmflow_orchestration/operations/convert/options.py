@@ -110,8 +110,10 @@ OPTIONS = (
         "on_bad_row",
         ("--on-bad-row",),
         "",
-        "A row that does not fit: fail, or put it into NAME.rejects.parquet and count it. By itself"
-        " short and long rows are kept, and a value against --schema fails.",
+        "A row that does not fit, a line that is no JSON, or one bad XML document of several: fail,"
+        " or put it into NAME.rejects.parquet and count it. By itself short and long rows are kept,"
+        " bad documents become the table rejected_documents, and a value against --schema or a bad"
+        " line fails.",
         ("fail", "quarantine"),
     ),
     ConversionOption(
@@ -177,7 +179,7 @@ OPTIONS = (
     _reader("namespace_handling", "", "Names with a namespace.", ("strip", "prefix", "preserve")),
     _reader("ignore_missing_memo", False, "Memos whose file is not there are NULL."),
     _reader("include_deleted", False, "Deleted records are rows, too."),
-    _reader("strip_gps", False, "Nothing of where a picture was taken."),
+    _reader("strip_gps", False, "Nothing of where it was taken, as tags or as text."),
     _reader("extract_attachments", False, "Write what is attached beside, and convert that, too."),
     _reader("pages", "", "Only these pages: 5, 1-10, 5-, -10 or 1-3,7.", short=("-p",)),
     _reader("metadata", False, "Mark in the text where each page begins.", short=("-m",)),

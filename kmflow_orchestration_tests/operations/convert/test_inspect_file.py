@@ -104,6 +104,16 @@ def test_a_table_that_loses_a_row_is_not_sound(loans: Path) -> None:
     assert (found.is_valid, found.code) == (False, "KM-CONVERT-003")
 
 
+def test_a_file_of_which_a_document_is_bad_is_not_sound(tmp_path: Path) -> None:
+    path = tmp_path / "many.xml"
+    path.write_text("<a><b>1</b></a><?xml version='1.0'?><a><b></a>")
+
+    found = validate_file(path)
+
+    assert (found.is_valid, found.code) == (False, "KM-INTAKE-002")
+    assert "document 2: 1 of 2 documents are not well-formed" in found.message
+
+
 def test_formats_are_found_by_what_they_read_and_make() -> None:
     assert [one.converter for one in list_formats(suffix="XLSX")] == ["spreadsheet"]
     assert {one.converter for one in list_formats()} == {one.name for one in default_converters()}
