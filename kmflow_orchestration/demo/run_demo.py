@@ -24,7 +24,7 @@ from kmflow_orchestration.resources.asset_keys import PROFILE_RUN
 from kmflow_orchestration.sensors.all_sensors import SENSOR_NAMES
 
 # A file that failed is tried again within a minute; a job has this long for everything.
-PATIENCE_S = 240.0
+PATIENCE_S = 600.0
 # Lays files of a group below its landing place; repeatable.
 Lay = Callable[[Path, str], object]
 POLL_S = 0.5
