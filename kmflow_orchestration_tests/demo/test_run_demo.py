@@ -19,7 +19,12 @@ from kmflow_orchestration.errors import GroupMismatch
 from kmflow_orchestration.names import GroupId, TableName
 from kmflow_orchestration_tests.demo.small_demo import contents
 
-pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("demo")]
+# Two whole demos, on a machine that does other things besides.
+pytestmark = [
+    pytest.mark.journey,
+    pytest.mark.xdist_group("demo"),
+    pytest.mark.timeout(900),
+]
 RUN = "from kmflow_orchestration.cli.main import run; run()"
 # Which hygiene rule sees which kind of dirt; the others are no matter of one column's values.
 RULES = {

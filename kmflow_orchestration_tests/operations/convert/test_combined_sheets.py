@@ -75,8 +75,9 @@ def test_each_group_is_named_after_its_first_sheet(book: Writes) -> None:
 
 
 def test_sheets_stay_apart_by_themselves(book: Writes) -> None:
-    alone = convert_file(book(EQUAL))
-    asked = convert_file(book(EQUAL), options=conversion_options({"separate": True, "force": True}))
+    source = book(EQUAL)
+    alone = convert_file(source)
+    asked = convert_file(source, options=conversion_options({"separate": True, "force": True}))
 
     assert [path.name for path in alone.outputs] == ["book_Jan.parquet", "book_Feb.parquet"]
     assert asked.manifest.options == alone.manifest.options
