@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from kmflow_orchestration.converters.delimited_dialect import table_candidate
+from kmflow_orchestration.converters.foreign_readers import refusals_of
+from kmflow_orchestration.errors import CorruptInput
 
 HEAD_BYTES = 64 << 10
 # What the standard library raises over archives that are damaged, encrypted or from the future.
@@ -120,10 +122,10 @@ def _by_streams(path: Path) -> Container:
     import olefile
 
     try:
-        with olefile.OleFileIO(path) as container:
+        with refusals_of("OLE directory"), olefile.OleFileIO(path) as container:
             names = {entry[0].lower() for entry in container.listdir()}
-    # Its directory is damaged, in one of many ways: the names may still be there.
-    except Exception:  # noqa: BLE001
+    # The names may still be there.
+    except CorruptInput:
         names = _names_anywhere(path)
     return next((kind for name, kind in _STREAMS if name.lower() in names), Container.OLE)
 

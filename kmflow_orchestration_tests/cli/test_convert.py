@@ -8,7 +8,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -29,9 +28,9 @@ from kmflow_orchestration_tests.converters.archives.bundles import CSV, zipped
 from kmflow_orchestration_tests.converters.dbase_files import FieldSpec, dbf_bytes
 from kmflow_orchestration_tests.converters.documents.page_samples import pdf
 from kmflow_orchestration_tests.evidence_samples import ole
+from kmflow_orchestration_tests.operations.convert.interrupted import COMMAND, interrupted
 from kmflow_orchestration_tests.operations.convert.test_contained_files import mail_with
 
-COMMAND = "from kmflow_orchestration.cli.main import run; run()"
 WITH_THE_EXTRA_ALONE = """
 import sys
 class Missing:
@@ -505,20 +504,9 @@ def test_a_batch_that_is_told_to_end_cleans_up_and_goes_on_later(
         rows = "".join(f"{row},some text {row}\n" for row in range(40_000))
         (tmp_path / "in" / f"{number}.csv").write_text(f"id,text\n{rows}")
     words = ["in", "--parallel", "1", "--quiet"]
-    with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "batch-convert", *words],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        until = time.monotonic() + 60
-        while not list(out.glob(".kmflow-convert-*")) and time.monotonic() < until:
-            time.sleep(0.01)
-        child.send_signal(signal.SIGTERM)
-        _, err = child.communicate(timeout=60)
+    code, err = interrupted(["batch-convert", *words], tmp_path, out, signal.SIGTERM)
 
-    assert (child.returncode, err) == (130, "")
+    assert (code, err) == (130, "")
     assert not list(out.glob(".kmflow-convert-*"))
     assert kmflow("batch-convert", *words).code == 0
     assert len(list(out.glob("*.parquet"))) == 6

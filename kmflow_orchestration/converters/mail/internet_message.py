@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, TypeAlias
 
+from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.mail.message import MAX_DEPTH, Attachment, MailMessage
 from kmflow_orchestration.errors import CorruptInput
 
@@ -58,9 +59,10 @@ def _read(message: Any, depth: int) -> MailMessage:
 def header(message: Any, name: str) -> str:
     """A header's text with its encoded words decoded; '' without it."""
     try:
-        return str(message.get(name, ""))
-    # The library fails on malformed addresses and dates in many ways: then as it stands.
-    except Exception:  # noqa: BLE001
+        with refusals_of("header"):
+            return str(message.get(name, ""))
+    # A malformed address or date: then as it stands.
+    except CorruptInput:
         raw = (value for key, value in message.raw_items() if key.lower() == name.lower())
         return str(next(raw, ""))
 
@@ -142,8 +144,8 @@ def _chosen(alternatives: Sequence[_Bodies]) -> _Bodies:
 def _file_name(part: Any) -> str:
     """The name alone: a path in it would be somebody else's (row D20)."""
     try:
-        name = part.get_filename() or ""
-    # As with headers.
-    except Exception:  # noqa: BLE001
+        with refusals_of("header"):
+            name = part.get_filename() or ""
+    except CorruptInput:
         name = "(unreadable name)"
     return PurePosixPath(PureWindowsPath(str(name)).name).name

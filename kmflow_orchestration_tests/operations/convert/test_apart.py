@@ -39,8 +39,8 @@ from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
 from kmflow_orchestration.operations.convert.work_folder import PREFIX, nothing_left
 from kmflow_orchestration_tests.operations.convert.conftest import LOANS, names_in
+from kmflow_orchestration_tests.operations.convert.interrupted import interrupted
 
-COMMAND = "from kmflow_orchestration.cli.main import run; run()"
 USUAL = Limits(timeout_s=120)
 HASTY = Limits(timeout_s=0.0001)
 TIGHT = Limits(memory_bytes=1 << 20)
@@ -186,20 +186,11 @@ def test_what_a_killed_process_left_is_removed_with_the_folders_it_made(tmp_path
 
 def test_ctrl_c_ends_the_other_process_and_leaves_nothing(large: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "convert", str(large), "out/", "--quiet"],
-        cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        until = time.monotonic() + 60
-        while not list(out.glob(".kmflow-convert-*")) and time.monotonic() < until:
-            time.sleep(0.01)
-        child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=60)
+    code, err = interrupted(
+        ["convert", str(large), "out/", "--quiet"], tmp_path, out, signal.SIGINT
+    )
 
-    assert (child.returncode, err) == (130, "")
+    assert (code, err) == (130, "")
     assert not out.exists()
 
 
