@@ -21,6 +21,7 @@ from kmflow_orchestration.converters.interface import (
     TextBlock,
 )
 from kmflow_orchestration.converters.kinds import TextConverter
+from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.converters.text_encoding import read_text, scan_text
 
 _HEADING = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
@@ -60,14 +61,13 @@ class PlainTextConverter(TextConverter):
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> DocumentReading:
         """See ReadsDocuments; a Markdown file's front matter is what it says of itself."""
-        blocks = self.open_text(source, options)
-        found: dict[str, Any] = {}
-        if source.suffix in _MARKDOWN:
-            found = front_matter(read_text(source.path, scan_text(source.path).encoding))
+        scan = scan_text(source.path)
+        text, is_markdown = read_text(source.path, scan.encoding), source.suffix in _MARKDOWN
+        found = front_matter(text) if is_markdown else {}
         return document_reading(
-            blocks,
+            _blocks(text.splitlines(), is_markdown=is_markdown),
             told_properties(found),
-            self.origin(source),
+            Origin(self.name, self.version, scan.content_hash),
             front_matter=front_matter_json(found),
         )
 
