@@ -88,11 +88,13 @@ class MailConverter(TextConverter):
         """See ReadsDocuments; `messages` has a row for each, also for those inside others."""
         MailOptions.parse(options)
         origin, found = self.origin(source), Gathered()
+        is_mailbox, properties = _is_mailbox(source), {"messages": "0"}
         with refusals_of("mail"):
             for number, message in enumerate(_messages(source), start=1):
                 found.take(message, number)
+                properties = {"messages": str(number)} if is_mailbox else _about(message)
         blocks = sound_blocks(found.blocks)
-        about = documents_table(blocks, self.properties(source), origin)
+        about = documents_table(blocks, properties, origin)
         return DocumentReading(blocks, (about, *found.tables(origin)), "messages")
 
     def contained_files(self, source: Source) -> Iterator[ContainedFile]:
@@ -108,15 +110,18 @@ class MailConverter(TextConverter):
         with refusals_of("mail"):
             if _is_mailbox(source):
                 return {"messages": str(sum(1 for _ in messages_in(source.path)))}
-            message = next(_messages(source))
-        headers = dict(message.headers)
-        found = {
-            "title": message.subject,
-            "author": headers.get("From", ""),
-            "created": message.date,
-            "message_id": headers.get("Message-ID", ""),
-        }
-        return {name: value for name, value in found.items() if value}
+            return _about(next(_messages(source)))
+
+
+def _about(message: MailMessage) -> dict[str, str]:
+    headers = dict(message.headers)
+    found = {
+        "title": message.subject,
+        "author": headers.get("From", ""),
+        "created": message.date,
+        "message_id": headers.get("Message-ID", ""),
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def _header_names(head: bytes) -> frozenset[bytes]:
