@@ -147,7 +147,7 @@ class _Gathered:
             try:
                 with faults_of_a_file():
                     tables = _tables_of(visit, self.options)
-                pieces = len(_read_text(visit, self.options))
+                    pieces = len(_read_text(visit, self.options))
             except CorruptInput as error:
                 fate = Fate.REFUSED if error.reason == ENCRYPTED else Fate.FAILED
                 visit = replace(visit, fate=fate, reason=error.reason, message=error.message)
@@ -209,11 +209,10 @@ def _read_text(visit: Visit, options: ArchiveOptions) -> list[TextBlock]:
     converter = visit.converter
     if converter is None or visit.source is None or not converter.output.has_text:
         return []
-    with faults_of_a_file():
-        return [
-            replace(block, location=f"{visit.path}: {block.location}".removesuffix(": "))
-            for block in converter.open_text(visit.source, options.known_to(converter))
-        ]
+    return [
+        replace(block, location=f"{visit.path}: {block.location}".removesuffix(": "))
+        for block in converter.open_text(visit.source, options.known_to(converter))
+    ]
 
 
 def _member(visit: Visit, tables: Sequence[MemberTable], pieces: int) -> Member:

@@ -64,11 +64,9 @@ class OpenArchive:
             raise
         self.damage = self._damage or listing.damage
         self._companions = companions_of(self.entries)
-
-    @property
-    def companions(self) -> frozenset[int]:
-        """Numbers of the files that are read with others, and not on their own."""
-        return frozenset(one.number for found in self._companions.values() for one in found)
+        # Numbers of the files that are read with others, and not on their own.
+        together = self._companions.values()
+        self.companions = frozenset(one.number for found in together for one in found)
 
     def nested(self, kind: ArchiveKind, entry: Entry, budget: Budget) -> OpenArchive:
         """An archive that is a file of this one. Raises as the constructor does."""
