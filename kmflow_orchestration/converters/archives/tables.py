@@ -48,11 +48,11 @@ class Member:
     media_type: str
     converter: str
     fate: str
-    reason: str = ""
-    message: str = ""
-    tables: int = 0
-    rows: int = 0
-    pieces: int = 0
+    reason: str
+    message: str
+    tables: int
+    rows: int
+    pieces: int
 
     def row(self, archive_sha256: str) -> list[str | None]:
         values: dict[str, Any] = {
@@ -71,20 +71,10 @@ class MembersTable(MemoryTable):
         rows = [member.row(origin.content_hash) for member in members]
         readers = sorted({member.converter for member in members} - {""})
         read_as = {READERS: ",".join(readers)}
-        super().__init__(MEMBERS, _COLUMNS, rows, origin, warnings, read_as=read_as)
+        # The same for every archive: a path of digits is text, too.
+        types = {name: STRING for name in _COLUMNS if name not in _COUNTS}
+        super().__init__(MEMBERS, _COLUMNS, rows, origin, warnings, types=types, read_as=read_as)
         self.members = tuple(members)
-
-    @property
-    def facts(self) -> tuple[ColumnFact, ...]:
-        """The same for every archive: a path of digits is text, too."""
-        return tuple(
-            fact if fact.name in _COUNTS else replace(fact, type=STRING) for fact in super().facts
-        )
-
-    def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
-        """See ConvertedTable."""
-        own = {fact.name: fact.type for fact in self.facts}
-        return super().batches({**own, **(types or {})})
 
 
 @dataclass(frozen=True, slots=True)
