@@ -117,7 +117,7 @@ class PdfConverter(TextConverter):
         chosen = PdfOptions.parse(options)
         with refusals_of("PDF"), _opened(source) as document:
             pages = _pages(document, chosen, is_full=False)
-            return iter(_text(document, pages, chosen))
+            return iter(_text(document, pages, read_outline(document), chosen))
 
     def read_document(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -126,8 +126,9 @@ class PdfConverter(TextConverter):
         chosen, origin = PdfOptions.parse(options), self.origin(source)
         with refusals_of("PDF"), _opened(source) as document:
             pages = _pages(document, chosen, is_full=True)
-            blocks = sound_blocks(_text(document, pages, chosen))
-            outline, attached = read_outline(document), list(read_attached(document))
+            outline = read_outline(document)
+            blocks = sound_blocks(_text(document, pages, outline, chosen))
+            attached = list(read_attached(document))
             about = _about(document)
             if signatures := count_signatures(document):
                 about["signatures"] = str(signatures)
@@ -201,9 +202,11 @@ def _pages(document: Any, options: PdfOptions, *, is_full: bool) -> list[Page]:
     return found
 
 
-def _text(document: Any, pages: Sequence[Page], options: PdfOptions) -> list[TextBlock]:
+def _text(
+    document: Any, pages: Sequence[Page], outline: Sequence[OutlineEntry], options: PdfOptions
+) -> list[TextBlock]:
     titles: dict[int, list[OutlineEntry]] = {}
-    for entry in read_outline(document):
+    for entry in outline:
         if entry.is_heading and entry.page is not None:
             titles.setdefault(entry.page, []).append(entry)
     blocks: list[TextBlock] = []
