@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from kmflow_orchestration.converters.arrow_files import ArrowTable, Batches
-from kmflow_orchestration.converters.avro_columns import VALUE, columns_of, is_record
+from kmflow_orchestration.converters.avro_columns import VALUE, AvroColumn, columns_of, is_record
 from kmflow_orchestration.converters.avro_header import MAGIC, AvroHeader, read_header
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import Source
@@ -63,12 +63,12 @@ class AvroConverter(TableConverter):
             columns = columns_of(header.schema)
         origin = Origin(self.name, self.version, sha256_of(source.path))
         notes = {one.name: (("doc", one.doc),) for one in columns if one.doc}
-        return (ArrowTable("avro", origin, lambda: _batches(source.path, header), notes),)
+        return (ArrowTable("avro", origin, lambda: _batches(source.path, header, columns), notes),)
 
 
-def _batches(path: Path, header: AvroHeader) -> Batches:
+def _batches(path: Path, header: AvroHeader, columns: Sequence[AvroColumn]) -> Batches:
     """A batch without rows first, for the schema."""
-    columns, is_plain = columns_of(header.schema), not is_record(header.schema)
+    is_plain = not is_record(header.schema)
     schema = pa.schema([one.field for one in columns])
     yield pa.RecordBatch.from_arrays([pa.array([], one.type) for one in schema], schema=schema)
     with refusals_of("Avro file"), path.open("rb") as stream:
