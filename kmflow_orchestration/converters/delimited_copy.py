@@ -132,8 +132,11 @@ class _Copying:
         for _ in range(_MOST_ATTEMPTS):
             misfit = self._misfit_of(casts)
             if misfit is None:
+                nulls, rows = self._counted()
+                misfit = _unexpected(casts, nulls, rows)
+            if misfit is None:
                 starts = tuple(column[0] for column in samples)
-                return self._copied(casts, exact, starts)
+                return self._copied(casts, exact, starts, nulls, rows)
             # Its rows say more than its samples did; the other columns may fit yet.
             exact[misfit] = self._observed(misfit)
             fitting = self._cast(misfit, exact[misfit], ())
@@ -190,24 +193,13 @@ class _Copying:
             if found is None:
                 raise
             return int(found["at"])
-        return self._unexpected(casts)
-
-    def _unexpected(self, casts: Sequence[Cast]) -> int | None:
-        """A column with values that had none in the samples."""
-        nulls, rows = self._counted()
-        for at, (cast, count) in enumerate(zip(casts, nulls, strict=True)):
-            if cast.type.kind is Kind.EMPTY and count != rows:
-                return at
         return None
 
     def _observed(self, at: int) -> ColumnType:
         """The type of a column by all its values."""
-        found = EMPTY
-        for batch in self.engine.sql(f"SELECT c{at} FROM {self._source}").to_arrow_reader(
-            _BATCH_ROWS
-        ):
-            found = observed_type(batch.column(0).cast(pa.string()), found)
-        return found
+        values = self.engine.sql(f"SELECT c{at} FROM {self._source}")
+        batches = values.to_arrow_reader(_BATCH_ROWS)
+        return type_of(batch.column(0).cast(pa.string()) for batch in batches)
 
     def _counted(self) -> tuple[list[int], int]:
         """NULLs of each column, and rows, as the file has them."""
@@ -226,8 +218,9 @@ class _Copying:
         casts: Sequence[Cast],
         exact: Mapping[int, ColumnType],
         starts: tuple[pa.StringArray, ...],
+        nulls: Sequence[int],
+        rows: int,
     ) -> TypedCopy:
-        nulls, rows = self._counted()
         if rows != self.rules.records - self.reading.first_row + 1:
             raise MisfitError("other rows")
         types = tuple(
@@ -288,6 +281,14 @@ class _Copying:
     def _is_there(self, condition: str) -> bool:
         query = f"SELECT 1 FROM read_parquet({_text(str(self.path))}) WHERE {condition} LIMIT 1"
         return bool(self.engine.execute(query).fetchall())
+
+
+def _unexpected(casts: Sequence[Cast], nulls: Sequence[int], rows: int) -> int | None:
+    """A column with values that had none in the samples."""
+    for at, (cast, count) in enumerate(zip(casts, nulls, strict=True)):
+        if cast.type.kind is Kind.EMPTY and count != rows:
+            return at
+    return None
 
 
 def _text(value: str) -> str:
