@@ -22,7 +22,6 @@ from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, join
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
-from kmflow_orchestration.file_hash import sha256_of
 
 _BATCH_ROWS = 16_384
 _PARQUET, _ENCRYPTED, _ARROW, _FEATHER_1, _ORC = b"PAR1", b"PARE", b"ARROW1", b"FEA1", b"ORC"
@@ -67,7 +66,7 @@ class ArrowFileConverter(TableConverter):
             raise CorruptInput("the content is neither Parquet, Arrow nor ORC")
         if kind == "encrypted" or is_encrypted:
             raise CorruptInput("the file is encrypted", reason="encrypted")
-        origin = Origin(self.name, self.version, sha256_of(source.path))
+        origin = self.origin(source)
         path = str(source.path)
         return (ArrowTable(kind, origin, lambda: _READERS[kind](path)),)
 

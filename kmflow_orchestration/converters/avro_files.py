@@ -17,9 +17,7 @@ from kmflow_orchestration.converters.avro_header import MAGIC, AvroHeader, read_
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
-from kmflow_orchestration.file_hash import sha256_of
 
 _BATCH_ROWS = 8192
 # What unpacks the blocks of each codec that the library itself does not.
@@ -61,7 +59,7 @@ class AvroConverter(TableConverter):
             importlib.import_module(_UNPACKERS[header.codec])
         with refusals_of("Avro schema"):
             columns = columns_of(header.schema)
-        origin = Origin(self.name, self.version, sha256_of(source.path))
+        origin = self.origin(source)
         notes = {one.name: (("doc", one.doc),) for one in columns if one.doc}
         return (ArrowTable("avro", origin, lambda: _batches(source.path, header, columns), notes),)
 

@@ -12,6 +12,7 @@ from kmflow_orchestration.converters.interface import (
     Source,
 )
 from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.reader_options import ReaderOptions
 
 
 class DbaseConverter(TableConverter):
@@ -21,15 +22,13 @@ class DbaseConverter(TableConverter):
     version: ClassVar[str] = VERSION
     media_types: ClassVar[tuple[str, ...]] = ("application/x-dbf",)
     suffixes: ClassVar[tuple[str, ...]] = (".dbf",)
+    reader_options: ClassVar[type[ReaderOptions]] = DbaseOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By a header whose fields make up its records."""
         if is_dbase(head):
             return 1.0
         return 0.4 if source.suffix in self.suffixes else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        return DbaseOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None

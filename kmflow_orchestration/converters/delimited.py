@@ -57,6 +57,7 @@ from kmflow_orchestration.converters.packed_source import (
     packed_suffixes,
     plain_file,
 )
+from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind
@@ -79,6 +80,7 @@ class DelimitedConverter(TableConverter):
     version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
     suffixes: ClassVar[tuple[str, ...]] = packed_suffixes((".csv", ".tsv", ".tab", ".psv"))
+    reader_options: ClassVar[type[ReaderOptions]] = DelimitedOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By fields that line up; a suffix of ours alone counts little."""
@@ -90,10 +92,6 @@ class DelimitedConverter(TableConverter):
         if source.suffix in self.suffixes:
             return max(0.4, agreement)
         return agreement if agreement > 0.95 else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        """See DelimitedOptions.parse."""
-        return DelimitedOptions.defaults()
 
     def decide(self, source: Source, options: Mapping[str, Any] | None = None) -> DialectDecision:
         """How the file would be read, and why. Raises what `open_tables` does."""

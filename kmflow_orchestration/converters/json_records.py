@@ -23,6 +23,7 @@ from kmflow_orchestration.converters.packed_source import (
     packed_suffixes,
     plain_file,
 )
+from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.text_encoding import (
     TextScan,
     Utf8Stream,
@@ -44,6 +45,7 @@ class JsonConverter(TableConverter):
     version: ClassVar[str] = VERSION
     media_types: ClassVar[tuple[str, ...]] = ("application/json", "application/jsonl")
     suffixes: ClassVar[tuple[str, ...]] = packed_suffixes(_SUFFIXES)
+    reader_options: ClassVar[type[ReaderOptions]] = JsonOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By a first value that is JSON."""
@@ -55,9 +57,6 @@ class JsonConverter(TableConverter):
         if _begins_as_json(head, is_whole=len(head) < HEAD_BYTES):
             return 0.95
         return 0.4 if is_named else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        return JsonOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""What converters of tables alone, and of text alone, have in common."""
+"""What all converters have in common, those of tables alone, and those of text alone."""
 
 from __future__ import annotations
 
@@ -15,20 +15,29 @@ from kmflow_orchestration.converters.interface import (
     TextBlock,
 )
 from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.file_hash import sha256_of
 
 
-class _WithoutOptions:
+class FileConverter:
     """`libraries` are the packages it reads with, by the names they are imported by."""
 
+    name: ClassVar[str]
+    version: ClassVar[str]
     priority: ClassVar[int] = 0
     libraries: ClassVar[tuple[str, ...]] = ()
+    reader_options: ClassVar[type[ReaderOptions]] = ReaderOptions
 
     def options(self) -> Mapping[str, Any]:
-        return {}
+        """See Converter."""
+        return self.reader_options.defaults()
+
+    def origin(self, source: Source) -> Origin:
+        """What is told of a file with all that is read from it."""
+        return Origin(self.name, self.version, sha256_of(source.path))
 
 
-class TableConverter(_WithoutOptions):
+class TableConverter(FileConverter):
     """Makes tables, and no text."""
 
     output: ClassVar[OutputKind] = OutputKind.TABLES
@@ -39,11 +48,9 @@ class TableConverter(_WithoutOptions):
         return iter(())
 
 
-class TextConverter(_WithoutOptions):
+class TextConverter(FileConverter):
     """Makes text. Tables of a document are for files; a group's datasets have none of them."""
 
-    name: ClassVar[str]
-    version: ClassVar[str]
     output: ClassVar[OutputKind] = OutputKind.TEXT
 
     def open_tables(
@@ -56,9 +63,6 @@ class TextConverter(_WithoutOptions):
     ) -> Iterator[TextBlock]:
         """See Converter."""
         raise NotImplementedError
-
-    def origin(self, source: Source) -> Origin:
-        return Origin(self.name, self.version, sha256_of(source.path))
 
     def read_document(
         self, source: Source, options: Mapping[str, Any] | None = None

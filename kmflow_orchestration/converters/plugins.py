@@ -25,9 +25,7 @@ import pyarrow as pa
 from kmflow_orchestration.converters.arrow_files import ArrowTable
 from kmflow_orchestration.converters.interface import Converter, Source
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.errors import ConfigurationError
-from kmflow_orchestration.file_hash import sha256_of
 
 ENTRY_POINTS = "kmflow.converters"
 FOLDER_VARIABLE = "KMFLOW_PLUGIN_DIR"
@@ -66,7 +64,7 @@ class BaseConverter(TableConverter):
         unknown = sorted(given.keys() - self.options().keys())
         if unknown:
             raise ConfigurationError(f"{self.name} has no option {unknown[0]}")
-        origin = Origin(self.name, self.version, sha256_of(source.path))
+        origin = self.origin(source)
         return (ArrowTable(self.name, origin, _with_schema(lambda: self.read(source, **given))),)
 
 

@@ -14,7 +14,7 @@ from kmflow_orchestration.converters.content_look import (
 )
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.converters.reader_options import refused
+from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.spreadsheet_defined import defined_tables
 from kmflow_orchestration.converters.spreadsheet_grid import GridTable
 from kmflow_orchestration.converters.spreadsheet_layout import fill_merged, is_table
@@ -56,6 +56,7 @@ class SpreadsheetConverter(TableConverter):
     )
     suffixes: ClassVar[tuple[str, ...]] = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
     libraries: ClassVar[tuple[str, ...]] = ("python_calamine",)
+    reader_options: ClassVar[type[ReaderOptions]] = SheetOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """Sure of a workbook's own members; less of a broken container with our suffix."""
@@ -63,10 +64,6 @@ class SpreadsheetConverter(TableConverter):
             return 1.0
         is_container = look_at(head).is_container
         return 0.6 if is_container and source.suffix in self.suffixes else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        """See SheetOptions."""
-        return SheetOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None

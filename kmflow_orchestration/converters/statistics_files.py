@@ -10,12 +10,10 @@ from typing import Any, ClassVar
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.statistics_signature import kind_of
 from kmflow_orchestration.converters.statistics_table import StatisticsTable, read_table
 from kmflow_orchestration.errors import CorruptInput
-from kmflow_orchestration.file_hash import sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,11 @@ class StatisticsConverter(TableConverter):
     )
     suffixes: ClassVar[tuple[str, ...]] = (".sav", ".zsav", ".dta", ".sas7bdat")
     libraries: ClassVar[tuple[str, ...]] = ("pyreadstat",)
+    reader_options: ClassVar[type[ReaderOptions]] = StatisticsOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By its first bytes."""
         return 1.0 if kind_of(head) else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        return StatisticsOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -69,6 +65,6 @@ class StatisticsConverter(TableConverter):
             kind = kind_of(stream.read(64))
         if not kind:
             raise CorruptInput("the content is of neither SPSS, Stata nor SAS")
-        origin = Origin(self.name, self.version, sha256_of(source.path))
+        origin = self.origin(source)
         with refusals_of(f"{kind} file"):
             return (read_table(source.path, kind, origin, given.encoding),)

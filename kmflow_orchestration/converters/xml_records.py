@@ -85,6 +85,7 @@ class XmlConverter(TableConverter):
     version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = ("application/xml", "text/xml")
     suffixes: ClassVar[tuple[str, ...]] = packed_suffixes((".xml",))
+    reader_options: ClassVar[type[ReaderOptions]] = XmlOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By its first tag; never for names of other kinds of XML (.bpmn, .svg, …)."""
@@ -97,9 +98,6 @@ class XmlConverter(TableConverter):
         if is_named:
             return 0.95 if begins else 0.4
         return 0.9 if declares and source.suffix in _PLAIN_SUFFIXES else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        return XmlOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None

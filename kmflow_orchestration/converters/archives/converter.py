@@ -36,14 +36,16 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.kinds import FileConverter
 from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError
 from kmflow_orchestration.file_hash import sha256_of
 
 _PACKED = ("gz", "bz2", "xz", "zst")
 
 
-class ArchiveConverter:
+class ArchiveConverter(FileConverter):
     """Files in archives, also nested ones, each read by its own converter, and a list of them."""
 
     name: ClassVar[str] = "archive"
@@ -54,8 +56,7 @@ class ArchiveConverter:
         *(f".tar.{packed}" for packed in _PACKED),
     )
     output: ClassVar[OutputKind] = OutputKind.BOTH
-    priority: ClassVar[int] = 0
-    libraries: ClassVar[tuple[str, ...]] = ()
+    reader_options: ClassVar[type[ReaderOptions]] = ArchiveOptions
 
     def __init__(
         self,
@@ -69,9 +70,6 @@ class ArchiveConverter:
     def detect(self, source: Source, head: bytes) -> float:
         """By what archives begin with; documents that are zip files are none."""
         return how_sure(source, head)
-
-    def options(self) -> Mapping[str, Any]:
-        return ArchiveOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -114,7 +112,7 @@ class ArchiveConverter:
         blocks = sound_blocks(self.open_text(source, options))
         if not blocks:
             return DocumentReading((), (), "")
-        origin = Origin(self.name, self.version, sha256_of(source.path))
+        origin = self.origin(source)
         return DocumentReading(blocks, text_tables(blocks, origin), BLOCKS)
 
     def holds_documents(self, source: Source) -> bool:

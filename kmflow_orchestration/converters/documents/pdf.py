@@ -97,14 +97,11 @@ class PdfConverter(TextConverter):
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
     suffixes: ClassVar[tuple[str, ...]] = (".pdf",)
     libraries: ClassVar[tuple[str, ...]] = ("pypdfium2",)
+    reader_options: ClassVar[type[ReaderOptions]] = PdfOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By its signature, which may stand a little behind the beginning."""
         return 1.0 if b"%PDF-" in head[:1024] else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        """See Converter."""
-        return PdfOptions.defaults()
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None

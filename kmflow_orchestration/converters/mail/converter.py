@@ -56,6 +56,7 @@ class MailConverter(TextConverter):
     )
     suffixes: ClassVar[tuple[str, ...]] = (".eml", ".mbox", ".msg")
     libraries: ClassVar[tuple[str, ...]] = ("oxmsg", "selectolax")
+    reader_options: ClassVar[type[ReaderOptions]] = MailOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By the headers that begin a message, a mailbox's first line, or Outlook's streams."""
@@ -77,10 +78,6 @@ class MailConverter(TextConverter):
         with refusals_of("mail"):
             for number, message in enumerate(_messages(source), start=1):
                 yield from message_blocks(message, f"message {number}")
-
-    def options(self) -> Mapping[str, Any]:
-        """See Converter."""
-        return MailOptions.defaults()
 
     def read_document(
         self, source: Source, options: Mapping[str, Any] | None = None

@@ -10,7 +10,7 @@ from kmflow_orchestration.converters.content_look import look_at
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
+from kmflow_orchestration.converters.memory_table import MemoryTable
 from kmflow_orchestration.converters.pictures.facts import COLUMNS
 from kmflow_orchestration.converters.pictures.places import leave_out_places
 from kmflow_orchestration.converters.pictures.raster import read_raster
@@ -18,7 +18,6 @@ from kmflow_orchestration.converters.pictures.svg import read_svg
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.safe_xml import root_name
 from kmflow_orchestration.errors import CorruptInput
-from kmflow_orchestration.file_hash import sha256_of
 
 PART = "images"
 _HEAD = 64 << 10
@@ -59,13 +58,11 @@ class PictureConverter(TableConverter):
     libraries: ClassVar[tuple[str, ...]] = ("PIL", "pillow_heif", "lxml")
     # An SVG is XML, and more than that.
     priority: ClassVar[int] = 1
+    reader_options: ClassVar[type[ReaderOptions]] = PictureOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By a signature, or by the first element of a drawing."""
         return 1.0 if kind_of(head) else 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        return PictureOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -89,7 +86,7 @@ class PictureConverter(TableConverter):
                 facts = read_raster(source.path, kind, strip_gps=given.strip_gps)
         if given.strip_gps:
             leave_out_places(facts)
-        origin = Origin(self.name, self.version, sha256_of(source.path))
+        origin = self.origin(source)
         told = {"strip_gps": "true"} if given.strip_gps else {}
         return (
             MemoryTable(PART, COLUMNS, [facts.row], origin, tuple(facts.warnings), read_as=told),

@@ -16,7 +16,7 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
-from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.converters.kinds import FileConverter
 from kmflow_orchestration.converters.process_models import bpmn, dmn
 from kmflow_orchestration.converters.process_models.drawio import read_drawio
 from kmflow_orchestration.converters.process_models.model import ProcessModel
@@ -25,13 +25,12 @@ from kmflow_orchestration.converters.process_models.model_text import model_bloc
 from kmflow_orchestration.converters.process_models.visio import read_visio
 from kmflow_orchestration.converters.safe_xml import parse_xml, root_name
 from kmflow_orchestration.errors import CorruptInput
-from kmflow_orchestration.file_hash import sha256_of
 
 # A drawing of a whole company is some megabytes; a tree of more would fill the memory.
 _MAX_XML_BYTES = 256 << 20
 
 
-class ProcessModelConverter:
+class ProcessModelConverter(FileConverter):
     """Told by the vocabulary of the file's first element, whatever its suffix."""
 
     name: ClassVar[str] = "process_model"
@@ -55,15 +54,12 @@ class ProcessModelConverter:
             return 0.6 if source.suffix == ".vsdx" and head.startswith(b"PK") else 0.0
         return 1.0 if look.is_text and _notation(root_name(head)) else 0.0
 
-    def options(self) -> Mapping[str, Any]:
-        return {}
-
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Sequence[ConvertedTable]:
         """`nodes`, `edges`, and for DMN `decisions` and the rules of each."""
-        content_hash = sha256_of(source.path)
-        return model_tables(_read(source.path), Origin(self.name, self.version, content_hash))
+        origin = self.origin(source)
+        return model_tables(_read(source.path), origin)
 
     def open_text(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -76,7 +72,7 @@ class ProcessModelConverter:
     ) -> DocumentReading:
         """See ReadsDocuments."""
         model = _read(source.path)
-        origin = Origin(self.name, self.version, sha256_of(source.path))
+        origin = self.origin(source)
         return document_reading(model_blocks(model), model.properties, origin)
 
     def properties(self, source: Source) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.media_types import is_mpeg_audio
-from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
+from kmflow_orchestration.converters.memory_table import MemoryTable
 from kmflow_orchestration.converters.pictures.places import tells_place
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.recordings.tracks import (
@@ -22,7 +22,6 @@ from kmflow_orchestration.converters.recordings.tracks import (
     recording_of,
 )
 from kmflow_orchestration.errors import CorruptInput
-from kmflow_orchestration.file_hash import sha256_of
 
 _SIGNATURES = (b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"ID3\2", b"ID3\3", b"ID3\4")
 # Pictures in the same box format.
@@ -55,6 +54,7 @@ class RecordingConverter(TableConverter):
     )
     shares_tables: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = ("pymediainfo",)
+    reader_options: ClassVar[type[ReaderOptions]] = RecordingOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """By a signature; four bytes of a sound frame alone are met by chance."""
@@ -63,10 +63,6 @@ class RecordingConverter(TableConverter):
         if is_mpeg_audio(head):
             return 1.0 if source.suffix == ".mp3" else 0.6
         return 0.0
-
-    def options(self) -> Mapping[str, Any]:
-        """See Converter."""
-        return RecordingOptions.defaults()
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
@@ -89,7 +85,7 @@ class RecordingConverter(TableConverter):
             found = recording_of(tracks)
         if found is None:
             raise CorruptInput("the content is neither sound nor film, or it is damaged")
-        origin = Origin(self.name, self.version, sha256_of(source.path))
+        origin = self.origin(source)
         warnings = tuple(_warnings(found))
         told = {"strip_gps": "true"} if given.strip_gps else {}
         tables = [MemoryTable("media", MEDIA, [found.media], origin, warnings, read_as=told)]
