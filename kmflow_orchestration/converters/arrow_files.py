@@ -20,8 +20,9 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.converters.reader_options import check_names
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, join
-from kmflow_orchestration.errors import ConfigurationError, CorruptInput
+from kmflow_orchestration.errors import CorruptInput
 
 _BATCH_ROWS = 16_384
 _PARQUET, _ENCRYPTED, _ARROW, _FEATHER_1, _ORC = b"PAR1", b"PARE", b"ARROW1", b"FEA1", b"ORC"
@@ -55,8 +56,7 @@ class ArrowFileConverter(TableConverter):
             CorruptInput: damaged, encrypted (`encrypted`), or too many columns.
             ConfigurationError: any option: there is none.
         """
-        if options:
-            raise ConfigurationError(f"unknown option {min(options)!r}", hint="there is none")
+        check_names(options or {}, self.options())
         with source.path.open("rb") as stream:
             kind = kind_of(stream.read(16))
             stream.seek(0, 2)

@@ -17,7 +17,8 @@ from kmflow_orchestration.converters.avro_header import MAGIC, AvroHeader, read_
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.kinds import TableConverter
-from kmflow_orchestration.errors import ConfigurationError, CorruptInput
+from kmflow_orchestration.converters.reader_options import check_names
+from kmflow_orchestration.errors import CorruptInput
 
 _BATCH_ROWS = 8192
 # What unpacks the blocks of each codec that the library itself does not.
@@ -50,8 +51,7 @@ class AvroConverter(TableConverter):
             CorruptInput: damaged, of an unknown codec, or nested beyond measure (`too_deep`).
             ConfigurationError: any option: there is none.
         """
-        if options:
-            raise ConfigurationError(f"unknown option {min(options)!r}", hint="there is none")
+        check_names(options or {}, self.options())
         header = read_header(source.path)
         if header.codec not in _CODECS:
             raise CorruptInput(f"its blocks are packed with {header.codec[:40]!r}")

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kmflow_orchestration.converters.reader_options import ReaderOptions, check_names, refused
+from kmflow_orchestration.converters.reader_options import (
+    RESCUE,
+    ReaderOptions,
+    check_bad_lines,
+    check_names,
+    refused,
+)
 
-RESCUE: Final = "rescue"
-REJECT: Final = "reject"
-FAIL: Final = "fail"
 _WORDS: Final = {
     "tab": "\t",
     "\\t": "\t",
@@ -129,8 +132,7 @@ def _thousands(name: str, value: Any) -> str:
 
 def _bad_lines(name: str, value: Any) -> str:
     word = _text(name, value) or RESCUE
-    if word not in (RESCUE, REJECT, FAIL):
-        raise refused(name, f"is {value!r}", "use fail, rescue or reject")
+    check_bad_lines(word)
     return word
 
 

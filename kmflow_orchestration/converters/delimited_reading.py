@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kmflow_orchestration.converters.delimited_layout import is_comment
-from kmflow_orchestration.converters.delimited_options import FAIL, RESCUE
 from kmflow_orchestration.converters.delimited_records import Format, Record, TextRecord
 from kmflow_orchestration.converters.interface import RejectedRow
+from kmflow_orchestration.converters.reader_options import FAIL, RESCUE
 from kmflow_orchestration.converters.text_encoding import TextScan
 from kmflow_orchestration.errors import CorruptInput
 

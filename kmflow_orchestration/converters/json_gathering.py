@@ -24,7 +24,13 @@ from kmflow_orchestration.converters.json_text import (
     is_object,
     without_nested,
 )
-from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
+from kmflow_orchestration.converters.reader_options import (
+    FAIL,
+    RESCUE,
+    ReaderOptions,
+    check_bad_lines,
+    refused,
+)
 from kmflow_orchestration.converters.record_cells import (
     PARENT_ID,
     ROW_ID,
@@ -40,7 +46,6 @@ NAME, VERSION = "json", "2"
 Path = tuple[str, ...]
 _STEP = re.compile(r"(?P<name>[^.\[\]]*)(?P<each>(?:\[\*\])*)")
 _EACH = "[*]"
-_FAIL, _RESCUE, _REJECT = "fail", "rescue", "reject"
 # A record that is no object has this one column.
 _VALUE = OwnColumn("value")
 
@@ -56,12 +61,11 @@ class JsonOptions(ReaderOptions):
 
     record_path: str = ""
     flatten: bool = False
-    bad_lines: str = _FAIL
+    bad_lines: str = FAIL
 
     def check(self) -> None:
         """See ReaderOptions."""
-        if self.bad_lines not in (_FAIL, _RESCUE, _REJECT):
-            raise refused("bad_lines", f"is {self.bad_lines!r}", "use fail, rescue or reject")
+        check_bad_lines(self.bad_lines)
         _steps(self.record_path)
 
 
@@ -104,11 +108,11 @@ class Gathering:
                 self._take((), line.number, line.value, len(line.text))
 
     def _bad_line(self, line: Line) -> None:
-        if self._options.bad_lines == _FAIL:
+        if self._options.bad_lines == FAIL:
             raise CorruptInput(f"line {line.number}, {line.problem}")
         self._bad_lines += 1
         self._first_problem = self._first_problem or f"line {line.number}, {line.problem}"
-        if self._options.bad_lines == _RESCUE:
+        if self._options.bad_lines == RESCUE:
             self._draft(()).add(line.number, (), line.text)
         else:
             # Its characters may be halves of such, which no file can hold.
@@ -275,7 +279,7 @@ class Gathering:
 
     def _warnings(self) -> Iterator[ConversionWarning]:
         if self._bad_lines:
-            is_kept = self._options.bad_lines == _RESCUE
+            is_kept = self._options.bad_lines == RESCUE
             done = "kept as text in _rescued_data" if is_kept else "left out"
             text = f"{self._bad_lines} lines are no JSON: {done}"
             yield ConversionWarning("bad_lines", text, self._first_problem)

@@ -7,7 +7,6 @@ One that cannot be loaded is told by `kmflow formats`, and the others go on.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import inspect
@@ -25,7 +24,9 @@ import pyarrow as pa
 from kmflow_orchestration.converters.arrow_files import ArrowTable
 from kmflow_orchestration.converters.interface import Converter, Source
 from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.reader_options import check_names
 from kmflow_orchestration.errors import ConfigurationError
+from kmflow_orchestration.names import short_hash
 
 ENTRY_POINTS = "kmflow.converters"
 FOLDER_VARIABLE = "KMFLOW_PLUGIN_DIR"
@@ -61,9 +62,7 @@ class BaseConverter(TableConverter):
     ) -> Sequence[Any]:
         """The one table of what `read` gives. Raises ConfigurationError for unknown options."""
         given = dict(options or {})
-        unknown = sorted(given.keys() - self.options().keys())
-        if unknown:
-            raise ConfigurationError(f"{self.name} has no option {unknown[0]}")
+        check_names(given, self.options())
         origin = self.origin(source)
         return (ArrowTable(self.name, origin, _with_schema(lambda: self.read(source, **given))),)
 
@@ -148,8 +147,7 @@ def _files(folder: str) -> Iterator[tuple[str, str, _Load]]:
 def _classes(path: Path) -> list[type]:
     """Converters that a file defines; those that it only imports are not its own."""
     # A name of its own, so that no module of the same file name is shadowed.
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
-    name = f"kmflow_plugin_{path.stem}_{digest}"
+    name = f"kmflow_plugin_{path.stem}_{short_hash(str(path.resolve()), 8)}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no module")

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from kmflow_orchestration.errors import ConfigurationError
+
+FAIL: Final = "fail"
+RESCUE: Final = "rescue"
+REJECT: Final = "reject"
+BAD_LINES: Final = (FAIL, RESCUE, REJECT)
+"""What may become of a line or record that cannot be read as the others are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,14 @@ class ReaderOptions:
 def check_names(given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     """Raises ConfigurationError for an option that nobody knows."""
     for name in sorted(given.keys() - known.keys()):
-        raise refused(name, "is no option here", f"options: {', '.join(known)}")
+        hint = f"options: {', '.join(known)}" if known else "there is none"
+        raise refused(name, "is no option here", hint)
+
+
+def check_bad_lines(word: str) -> None:
+    """Raises ConfigurationError for a word that is none of BAD_LINES."""
+    if word not in BAD_LINES:
+        raise refused("bad_lines", f"is {word!r}", "use fail, rescue or reject")
 
 
 def refused(name: str, problem: str, hint: str = "") -> ConfigurationError:

@@ -24,7 +24,7 @@ from kmflow_orchestration.converters.packed_source import (
     packed_suffixes,
     plain_file,
 )
-from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
+from kmflow_orchestration.converters.reader_options import FAIL, REJECT, ReaderOptions, refused
 from kmflow_orchestration.converters.record_cells import Cell
 from kmflow_orchestration.converters.xml_gathering import Surroundings, XmlGathering
 from kmflow_orchestration.converters.xml_parsing import (
@@ -43,13 +43,12 @@ from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 
 # Names that say nothing; others may belong to a kind of XML that has a converter of its own.
-_FAIL, _REJECT = "fail", "reject"
 _CHOICES: Mapping[str, Sequence[str]] = {
     "namespace_handling": tuple(Namespaces),
     "flatten_strategy": tuple(Flattening),
     "array_handling": tuple(Arrays),
     # By itself they are a table.
-    "bad_lines": ("", _FAIL, _REJECT),
+    "bad_lines": ("", FAIL, REJECT),
 }
 _PLAIN_SUFFIXES = ("", ".txt", ".dat", ".csv", ".tsv", ".json")
 
@@ -125,7 +124,7 @@ def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGatheri
     naming = Namespaces(wanted.namespace_handling)
     shape = Shape(naming)
     bad = parse(path, shape, namespaces=namespaces)
-    if bad and wanted.bad_lines == _FAIL:
+    if bad and wanted.bad_lines == FAIL:
         raise CorruptInput(bad[0].problem)
     if bad:
         shape = Shape(naming)
@@ -148,7 +147,7 @@ def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGatheri
         raise CorruptInput(f"nothing lies at record_path {wanted.record_path!r}")
     gathering.told += _told(shape, gathering, namespaces=namespaces)
     if bad:
-        where = gathering.add_rejected(bad, path, as_rows=wanted.bad_lines == _REJECT)
+        where = gathering.add_rejected(bad, path, as_rows=wanted.bad_lines == REJECT)
         text = (
             f"{len(bad)} of {shape.documents} documents are not well-formed: kept as text {where}; "
             f"{bad[0].problem}"

@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kmflow_orchestration.converters.interface import Converter
-from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
-
-_BAD_LINES = ("", "fail", "rescue", "reject")
+from kmflow_orchestration.converters.reader_options import ReaderOptions, check_bad_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +18,8 @@ class ArchiveOptions(ReaderOptions):
 
     def check(self) -> None:
         """See ReaderOptions."""
-        if self.bad_lines not in _BAD_LINES:
-            raise refused("bad_lines", f"is {self.bad_lines!r}", "use fail, rescue or reject")
+        if self.bad_lines:
+            check_bad_lines(self.bad_lines)
 
     def known_to(self, converter: Converter) -> Mapping[str, Any] | None:
         """Those that mean something to the reader of a file."""
