@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kmflow_orchestration.converters.content_look import ZIP_DAMAGE
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.safe_xml import children, parse_xml
 from kmflow_orchestration.converters.workbook_archive import check_archive
 from kmflow_orchestration.errors import CorruptInput
@@ -39,7 +40,7 @@ class DocumentArchive:
         try:
             size = self._archive.getinfo(name).file_size
             if size > MAX_PART_BYTES:
-                raise CorruptInput(f"{name} unpacks to {size} bytes", reason="too_large_inside")
+                raise CorruptInput(f"{name} unpacks to {size} bytes", reason=TOO_LARGE)
             return self._archive.read(name)
         except KeyError as error:
             raise CorruptInput(f"{name} is missing") from error

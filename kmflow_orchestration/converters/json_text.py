@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any, cast
 
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.record_cells import Form
 from kmflow_orchestration.errors import CorruptInput
 
@@ -116,7 +117,7 @@ def as_json(value: Any, doubles: Doubles | None = None, depth: int = 1) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if depth > MAX_DEPTH:
-        raise CorruptInput(TOO_DEEP, reason="too_large_inside")
+        raise CorruptInput(TOO_DEEP, reason=TOO_LARGE)
     if isinstance(value, list):
         return f"[{','.join([as_json(inner, doubles, depth + 1) for inner in value])}]"
     if doubles is not None and len(dict(value)) < len(value):

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.errors import CorruptInput
 
@@ -130,7 +131,7 @@ def unpacked_chunks(path: Path, head: bytes, most_bytes: int = 0) -> Iterator[by
                     size += len(chunk)
                     if size > limit:
                         text = f"unpacks to more than {limit} bytes"
-                        raise CorruptInput(text, reason="too_large_inside")
+                        raise CorruptInput(text, reason=TOO_LARGE)
                     yield chunk
         except _FAULTS as error:
             raise CorruptInput(f"the compressed file is damaged: {error}") from error

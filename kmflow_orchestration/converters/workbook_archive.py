@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from kmflow_orchestration.converters.content_look import ZIP_DAMAGE
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.errors import CorruptInput
 
 _MAX_MEMBERS = 10_000
@@ -46,9 +47,7 @@ def check_archive(path: Path) -> None:
     unpacked = sum(member.file_size for member in members)
     swells = unpacked > _RATIO_FROM_BYTES and unpacked > _MAX_RATIO * max(packed, 1)
     if len(members) > _MAX_MEMBERS or unpacked > _MAX_BYTES or swells:
-        raise CorruptInput(
-            f"{len(members)} members unpack to {unpacked} bytes", reason="too_large_inside"
-        )
+        raise CorruptInput(f"{len(members)} members unpack to {unpacked} bytes", reason=TOO_LARGE)
 
 
 class CellCounts(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import look_at
 from kmflow_orchestration.converters.documents.html_text import html_blocks
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     Source,
@@ -91,7 +92,7 @@ def _about(page: Any) -> dict[str, str]:
 def _text(path: Path) -> str:
     """The page's characters: by BOM, as UTF-8 where it is that, else as it says."""
     if path.stat().st_size > _MAX_BYTES:
-        raise CorruptInput("a page of more than 256 MiB", reason="too_large_inside")
+        raise CorruptInput("a page of more than 256 MiB", reason=TOO_LARGE)
     scan = scan_text(path)
     said = ""
     if scan.encoding not in (UTF8, UTF16):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import look_at
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     BlockKind,
@@ -58,7 +59,7 @@ def _content(path: Path) -> str:
         CorruptInput: too large, or cut off before its last group is closed.
     """
     if path.stat().st_size > _MAX_BYTES:
-        raise CorruptInput("an RTF file of more than 64 MiB", reason="too_large_inside")
+        raise CorruptInput("an RTF file of more than 64 MiB", reason=TOO_LARGE)
     content = path.read_bytes().decode("latin-1")
     if not content.rstrip("\0 \r\n\t").endswith("}"):
         raise CorruptInput("the RTF file ends in the middle")

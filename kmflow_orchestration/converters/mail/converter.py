@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import Container, container_of, look_at
 from kmflow_orchestration.converters.document_tables import documents_table, sound_blocks
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     ContainedFile,
@@ -147,7 +148,7 @@ def _messages(source: Source) -> Iterator[MailMessage]:
         yield from map(read_message, messages_in(source.path))
         return
     if source.path.stat().st_size > MAX_MESSAGE_BYTES:
-        raise CorruptInput("a message of more than 256 MiB", reason="too_large_inside")
+        raise CorruptInput("a message of more than 256 MiB", reason=TOO_LARGE)
     with source.path.open("rb") as stream:
         is_ole = stream.read(4) == b"\xd0\xcf\x11\xe0"
     if is_ole:

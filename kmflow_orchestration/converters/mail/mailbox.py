@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.errors import CorruptInput
 
 MAX_MESSAGE_BYTES = 256 << 20
@@ -33,7 +34,7 @@ def messages_in(path: Path) -> Iterator[bytes]:
                 lines.append(line)
                 size += len(line)
             if size > MAX_MESSAGE_BYTES:
-                raise CorruptInput("a message of more than 256 MiB", reason="too_large_inside")
+                raise CorruptInput("a message of more than 256 MiB", reason=TOO_LARGE)
             is_after_blank = not line.strip()
     if any(line.strip() for line in lines):
         yield _QUOTED.sub(rb"\1", b"".join(lines))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.content_look import Container, container_of, look_at
 from kmflow_orchestration.converters.document_tables import document_reading
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     ConvertedTable,
@@ -100,7 +101,7 @@ def _read(path: Path) -> ProcessModel:
                 return read_visio(path)
             content += stream.read(_MAX_XML_BYTES)
         if len(content) > _MAX_XML_BYTES:
-            raise CorruptInput("a model of more than 256 MiB", reason="too_large_inside")
+            raise CorruptInput("a model of more than 256 MiB", reason=TOO_LARGE)
         root = parse_xml(content, "the model")
         notation = _notation(root.tag)
         readers = {"bpmn": bpmn.read_bpmn, "dmn": dmn.read_dmn, "drawio": read_drawio}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.converters.process_models.model import Box, Edge, Node, ProcessModel
 from kmflow_orchestration.converters.safe_xml import child, children, local_name, parse_xml
@@ -70,7 +71,7 @@ def _graph(diagram: Any, page: str) -> Any:
     except (binascii.Error, zlib.error, ValueError) as error:
         raise CorruptInput(f"page {page} cannot be unpacked: {error}") from error
     if unpacker.unconsumed_tail:
-        raise CorruptInput(f"page {page} unpacks beyond measure", reason="too_large_inside")
+        raise CorruptInput(f"page {page} unpacks beyond measure", reason=TOO_LARGE)
     return parse_xml(unquote(content.decode("utf-8", "replace")).encode(), f"page {page}")
 
 
