@@ -329,6 +329,14 @@ def read_text(path: Path, encoding: str) -> str:
         return stream.read(-1).decode("utf-8")
 
 
+def utf8_or_western(raw: bytes) -> str:
+    """A text that says not how it is written: UTF-8, or else as Windows wrote it in the West."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
 def storable(text: str) -> str:
     """A text that UTF-8 can hold: a half of a character alone becomes U+FFFD."""
     try:

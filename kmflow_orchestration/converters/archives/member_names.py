@@ -45,11 +45,3 @@ def part_name(path: str, part: str) -> str:
     if len(name) <= _LONGEST_PART:
         return name
     return f"{short_hash(name)}\N{HORIZONTAL ELLIPSIS}{name[-(_LONGEST_PART - 15) :]}"
-
-
-def text_of(raw: bytes) -> str:
-    """A name that says not how it is written: UTF-8, or else as Windows wrote it in the West."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace")

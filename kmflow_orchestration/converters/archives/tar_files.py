@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kmflow_orchestration.converters.archives.entries import LINK, NOT_A_FILE, Entry, Listing
-from kmflow_orchestration.converters.archives.member_names import text_of
+from kmflow_orchestration.converters.text_encoding import utf8_or_western
 from kmflow_orchestration.errors import CorruptInput
 
 BLOCK_BYTES = 512
@@ -17,7 +17,7 @@ _MOST_HEADERS = 100_000
 
 
 class TarKind:
-    """See ArchiveKind; takes plain archives, see `unpacked_tar`."""
+    """See ArchiveKind; takes plain archives, see OpenArchive."""
 
     def listing(self, path: Path) -> Listing:
         """From header to header, up to the end or to the first that is damaged."""
@@ -93,7 +93,7 @@ def _entry(number: int, info: tarfile.TarInfo) -> Entry:
 
 
 def _text(name: str) -> str:
-    return text_of(name.encode("utf-8", "surrogateescape"))
+    return utf8_or_western(name.encode("utf-8", "surrogateescape"))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from kmflow_orchestration.converters.interface import ConversionWarning
-from kmflow_orchestration.converters.text_encoding import storable
+from kmflow_orchestration.converters.text_encoding import storable, utf8_or_western
 
 # Longer texts of programs and cameras are told by their size.
 _MAX_BYTES = 1024
@@ -106,11 +106,7 @@ def as_text(value: Any) -> str:
     """Text of a tag: UTF-8 where it is, else the letters of western Windows."""
     if not isinstance(value, bytes):
         return "" if value is None else str(value).strip("\0 \t\r\n")
-    try:
-        text = value.decode("utf-8")
-    except UnicodeDecodeError:
-        text = value.decode("cp1252", "replace")
-    return text.strip("\0 \t\r\n")
+    return utf8_or_western(value).strip("\0 \t\r\n")
 
 
 def as_number(value: Any) -> str:
