@@ -18,7 +18,7 @@ def refusals_of(what: str) -> Iterator[None]:
     try:
         yield
     # Not the file's fault, or told already.
-    except (KmflowError, ModuleNotFoundError, MemoryError):
+    except (KmflowError, ImportError, MemoryError):
         raise
     # On hostile bytes each library fails in ways of its own: KeyError, struct.error, …
     except Exception as error:

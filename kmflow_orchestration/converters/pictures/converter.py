@@ -31,7 +31,7 @@ _SIGNATURES = (
     (b"II+\0", "tiff"),
     (b"MM\0+", "tiff"),
 )
-_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class PictureConverter(TableConverter):
             kind = kind_of(stream.read(_HEAD))
         if not kind:
             raise CorruptInput("the content is no picture of a kind that is read")
-        with refusals_of("picture"):
+        with refusals_of(f"{kind} picture"):
             if kind == "svg":
                 facts = read_svg(source.path)
             else:
@@ -99,7 +99,7 @@ def kind_of(head: bytes) -> str:
         return known
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "webp"
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         return "heic"
     if head.startswith(b"BM") and head[6:10] == bytes(4) and not look_at(head).is_text:
         return "bmp"

@@ -24,15 +24,15 @@ from kmflow_orchestration.converters.pictures.facts import (
     as_text,
 )
 from kmflow_orchestration.converters.pictures.inflation import check_canvas, check_chunks
-from kmflow_orchestration.errors import CorruptInput, KmflowError
+from kmflow_orchestration.errors import CorruptInput
 
 MAX_PIXELS = 200_000_000
 # All pixels of a larger one would take a quarter of a gigabyte, for a hash of eight bytes.
 _HASHED_PIXELS = 64_000_000
 # A picture over the limit that unpacks to so many times its size was made to fill a memory.
-_X_RESOLUTION = 282
 _MAX_RATIO = 100
 _MAX_PAGES = 1000
+_X_RESOLUTION = 282
 _HASH_WIDTH, _HASH_HEIGHT = 9, 8
 # What Pillow raises over damaged pixels and tags.
 _DAMAGE = (OSError, ValueError, TypeError, SyntaxError, KeyError, IndexError, ArithmeticError)
@@ -47,7 +47,7 @@ def read_raster(path: Path, kind: str, *, strip_gps: bool) -> PictureFacts:
         if kind == "webp":
             check_canvas(stream.read(32), MAX_PIXELS)
             stream.seek(0)
-        with _opened(stream, kind) as picture:
+        with _openers()[kind](stream) as picture:
             _read(picture, path, facts, strip_gps=strip_gps)
     return facts
 
@@ -100,20 +100,6 @@ def _open_heif(stream: Any) -> Any:
     from pillow_heif.as_plugin import HeifImageFile
 
     return HeifImageFile(stream)
-
-
-@contextmanager
-def _opened(stream: Any, kind: str) -> Iterator[Any]:
-    try:
-        picture = _openers()[kind](stream)
-    except (KmflowError, ImportError, MemoryError):
-        raise
-    # On hostile bytes a library fails in ways of its own.
-    except Exception as error:
-        cause = f"{type(error).__name__}: {error}"
-        raise CorruptInput(f"the {kind} picture cannot be read: {cause[:300]}") from error
-    with picture:
-        yield picture
 
 
 def _check_size(picture: Any, path: Path) -> None:
