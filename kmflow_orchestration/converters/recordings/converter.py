@@ -13,6 +13,7 @@ from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.media_types import is_mpeg_audio
 from kmflow_orchestration.converters.memory_table import MemoryTable
+from kmflow_orchestration.converters.pictures.converter import HEIF_BRANDS
 from kmflow_orchestration.converters.pictures.places import tells_place
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.recordings.tracks import (
@@ -25,9 +26,7 @@ from kmflow_orchestration.errors import CorruptInput
 
 _SIGNATURES = (b"fLaC", b"OggS", b"\x1a\x45\xdf\xa3", b"ID3\2", b"ID3\3", b"ID3\4")
 # Pictures in the same box format.
-_PICTURE_BRANDS = frozenset(
-    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis"}
-)
+_PICTURE_BRANDS = HEIF_BRANDS | {b"avif", b"avis"}
 # What a film of before `ftyp` begins with.
 _OLD_BOXES = frozenset({b"moov", b"mdat", b"wide"})
 

@@ -22,8 +22,13 @@ STREAMS = (
     *("bit_rate", "bit_rate_mode", "channels", "sample_rate", "bit_depth"),
     *("width", "height", "fps", "rotation", "language", "title", "details"),
 )
-_KINDS = {"Video": "video", "Audio": "audio", "Text": "subtitles", "Image": "image"}
-_KINDS_BESIDE = {"Other": "other"}
+_KINDS = {
+    "Video": "video",
+    "Audio": "audio",
+    "Text": "subtitles",
+    "Image": "image",
+    "Other": "other",
+}
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d(?:\.\d+)?)(?: ?(UTC|Z))?$")
 _CHAPTER = re.compile(r"(\d+)_(\d\d)_(\d\d)(\d{3})$")
 # Told in columns of their own, or of the file and not of what is recorded.
@@ -58,7 +63,7 @@ def recording_of(tracks: Sequence[Track]) -> Recording | None:
     general = next((track for track in tracks if track.get("track_type") == "General"), {})
     if not general.get("format"):
         return None
-    streams = [track for track in tracks if track.get("track_type") in {**_KINDS, **_KINDS_BESIDE}]
+    streams = [track for track in tracks if track.get("track_type") in _KINDS]
     is_truncated = general.get("istruncated") == "Yes"
     return Recording(
         _media(general, streams, tracks, is_truncated=is_truncated),
@@ -100,7 +105,7 @@ def _stream(number: int, track: Track) -> tuple[str, ...]:
     details = {name: value for name, value in track.items() if not _NO_DETAILS.fullmatch(name)}
     return (
         str(number),
-        {**_KINDS, **_KINDS_BESIDE}[kind],
+        _KINDS[kind],
         _text(track, "track_id"),
         _text(track, "format"),
         _text(track, "codec_id"),
