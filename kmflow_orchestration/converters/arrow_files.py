@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.arrow_values import as_type, column_type, plain
 from kmflow_orchestration.converters.column_names import check_width, column_names
 from kmflow_orchestration.converters.content_look import look_at
@@ -35,9 +36,9 @@ class ArrowFileConverter(TableConverter):
     name: ClassVar[str] = "arrow"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = (
-        "application/vnd.apache.parquet",
-        "application/vnd.apache.arrow.file",
-        "application/vnd.apache.orc",
+        media_types.PARQUET,
+        media_types.ARROW,
+        media_types.ORC,
     )
     suffixes: ClassVar[tuple[str, ...]] = (".parquet", ".feather", ".arrow", ".orc")
 

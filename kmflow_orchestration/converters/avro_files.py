@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.arrow_files import ArrowTable, Batches
 from kmflow_orchestration.converters.avro_columns import VALUE, AvroColumn, columns_of, is_record
 from kmflow_orchestration.converters.avro_header import MAGIC, AvroHeader, read_header
@@ -34,7 +35,7 @@ class AvroConverter(TableConverter):
 
     name: ClassVar[str] = "avro"
     version: ClassVar[str] = "1"
-    media_types: ClassVar[tuple[str, ...]] = ("application/avro",)
+    media_types: ClassVar[tuple[str, ...]] = (media_types.AVRO,)
     suffixes: ClassVar[tuple[str, ...]] = (".avro",)
     libraries: ClassVar[tuple[str, ...]] = ("fastavro",)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.dbase_header import NAME, VERSION, is_dbase
 from kmflow_orchestration.converters.dbase_options import DbaseOptions
 from kmflow_orchestration.converters.interface import (
@@ -20,7 +21,7 @@ class DbaseConverter(TableConverter):
 
     name: ClassVar[str] = NAME
     version: ClassVar[str] = VERSION
-    media_types: ClassVar[tuple[str, ...]] = ("application/x-dbf",)
+    media_types: ClassVar[tuple[str, ...]] = (media_types.DBF,)
     suffixes: ClassVar[tuple[str, ...]] = (".dbf",)
     reader_options: ClassVar[type[ReaderOptions]] = DbaseOptions
 

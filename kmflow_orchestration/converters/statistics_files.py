@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.kinds import TableConverter
@@ -39,9 +40,9 @@ class StatisticsConverter(TableConverter):
     name: ClassVar[str] = "statistics"
     version: ClassVar[str] = "1"
     media_types: ClassVar[tuple[str, ...]] = (
-        "application/x-spss-sav",
-        "application/x-stata-dta",
-        "application/x-sas-data",
+        media_types.SPSS,
+        media_types.STATA,
+        media_types.SAS,
     )
     suffixes: ClassVar[tuple[str, ...]] = (".sav", ".zsav", ".dta", ".sas7bdat")
     libraries: ClassVar[tuple[str, ...]] = ("pyreadstat",)
