@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
 from kmflow_orchestration.converters.delimited_footers import footers_of
 from kmflow_orchestration.converters.delimited_records import Format, text_records
+from kmflow_orchestration.converters.delimited_rules import mark_bytes
 from kmflow_orchestration.converters.text_encoding import UTF8, TextScan, text_chunks
 
 _TAIL_CHARS = 64 << 10
@@ -43,7 +43,7 @@ def _end_of(path: Path, scan: TextScan) -> tuple[int, str]:
     """Length of a file as UTF-8 without its mark, and its last characters."""
     if scan.encoding == UTF8 and scan.first_bad_byte < 0:
         with path.open("rb") as stream:
-            mark = len(codecs.BOM_UTF8) if stream.read(3) == codecs.BOM_UTF8 else 0
+            mark = mark_bytes(stream)
             stream.seek(max(mark, scan.size_bytes - _TAIL_CHARS * _LONGEST_CHARACTER))
             # The first character may be cut; so many bytes hold enough of them all the same.
             end = stream.read().decode("utf-8", "ignore")

@@ -14,7 +14,7 @@ from kmflow_orchestration.converters.chunking import Chunk
 from kmflow_orchestration.converters.entity_words import entities_of_text
 from kmflow_orchestration.converters.interface import TextBlock
 from kmflow_orchestration.converters.model_entities import MODEL_PARSER, entities_of_model
-from kmflow_orchestration.converters.named_entity import EntityType, NamedEntity
+from kmflow_orchestration.converters.named_entity import EntityType
 from kmflow_orchestration.converters.text_encoding import storable
 
 _MAX_NAME = 200
@@ -69,4 +69,4 @@ def _collapsed(text: str) -> str:
     return " ".join(text.split())
 
 
-__all__ = ["EntityType", "FoundEntity", "NamedEntity", "find_entities"]
+__all__ = ["EntityType", "FoundEntity", "find_entities"]

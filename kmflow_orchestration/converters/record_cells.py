@@ -60,11 +60,6 @@ TextsOf = Callable[[Sequence[Any]], tuple[int, Sequence[str | bytes | None]]]
 """Makes forms and texts of a column's values, as their source has them."""
 
 
-def as_unsaid(values: Sequence[Any]) -> tuple[int, Sequence[str | bytes | None]]:
-    """Texts of a source that tells no types."""
-    return (0 if all(one is None for one in values) else Form.UNSAID), values
-
-
 def header_of(key: Hashable) -> str:
     """The name of a column as its source has it; the parts of a path are joined by dots.
 

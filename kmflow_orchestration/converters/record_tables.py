@@ -34,7 +34,6 @@ from kmflow_orchestration.converters.record_cells import (
     Form,
     OwnColumn,
     TextsOf,
-    as_unsaid,
     header_of,
 )
 from kmflow_orchestration.converters.rejected_rows import RejectedRows
@@ -82,8 +81,8 @@ class _Shape:
 class TableDrafts:
     """The tables of one source while it is read, in the order they showed up in."""
 
-    def __init__(self, texts_of: TextsOf | None = None) -> None:
-        self._texts_of = texts_of or as_unsaid
+    def __init__(self, texts_of: TextsOf) -> None:
+        self._texts_of = texts_of
         self._spool = RowSpool()
         self._drafts: dict[Hashable, TableDraft] = {}
         self._held_bytes = 0

@@ -24,7 +24,6 @@ from kmflow_orchestration.converters.media_types import media_type_of_content
 from kmflow_orchestration.errors import CorruptInput
 
 TOO_DEEP = "too_deep"
-NO_CONVERTER = "no_converter"
 
 
 class Fate(StrEnum):
@@ -145,7 +144,8 @@ class ArchiveWalk:
         visit = Visit(path, depth, archive, entry, Fate.OPENED, media_type=_media_type(place))
         if found.converter is None:
             text = "no converter reads it"
-            return replace(visit, fate=Fate.NO_CONVERTER, reason=NO_CONVERTER, message=text)
+            fate = Fate.NO_CONVERTER
+            return replace(visit, fate=fate, reason=fate.value, message=text)
         if found.converter.name != self.archive_reader:
             read_by = replace(visit, fate=Fate.CONVERTED, converter=found.converter, source=source)
             return replace(read_by, warnings=found.warnings)
