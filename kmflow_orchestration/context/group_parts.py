@@ -241,9 +241,8 @@ class GroupParts:
         from kmflow_orchestration.databricks_client.files import VolumeFiles
         from kmflow_orchestration.operations.volume_conversion.places import GroupPlaces
         from kmflow_orchestration.operations.volume_conversion.volumes import (
-            MEGABYTE,
-            MOST_MEGABYTES,
             Volumes,
+            most_bytes,
         )
 
         process = self._process
@@ -252,7 +251,7 @@ class GroupParts:
             GroupPlaces(
                 self.config, lambda: process.group_configs.all_active(include_disabled=True)
             ),
-            most_bytes=(max_size_mb or MOST_MEGABYTES) * MEGABYTE,
+            most_bytes=most_bytes(max_size_mb),
             clock=process.clock,
         )
 

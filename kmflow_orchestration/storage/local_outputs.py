@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 from kmflow_orchestration.config.group_config import VerifyMode
 from kmflow_orchestration.errors import RemoteNotFound, StorageUnavailable, UnsafePath
 from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.storage.output_store import Known, OutputEntry, Tell, verification_problem
+from kmflow_orchestration.storage.whole_files import replacing
 
 _UNFINISHED = ".part"
 
@@ -89,15 +89,10 @@ class LocalOutputs:
 
 def _put(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".{uuid4().hex}{_UNFINISHED}"
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary, temporary.open("xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _entry(folder: VolumePath, entry: os.DirEntry[str]) -> OutputEntry:

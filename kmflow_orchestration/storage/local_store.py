@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock, utc_day
 from kmflow_orchestration.errors import StorageUnavailable, UnsafePath
@@ -27,6 +26,7 @@ from kmflow_orchestration.storage.evidence_paths import (
 from kmflow_orchestration.storage.interfaces import EvidenceFile, StorageMetadata, StoredObject
 from kmflow_orchestration.storage.new_evidence import NewEvidence
 from kmflow_orchestration.storage.verified_reading import chunks, hash_of
+from kmflow_orchestration.storage.whole_files import replacing
 
 # A write that is under way, or that a crash left; it was never stored.
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.part")
@@ -188,16 +188,11 @@ def _is_there(target: Path, file: EvidenceFile) -> bool:
 
 def _put(target: Path, content: Iterable[bytes]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".{uuid4().hex}.part"
-    try:
-        with temporary.open("xb") as stream:
-            for chunk in content:
-                stream.write(chunk)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary, temporary.open("xb") as stream:
+        for chunk in content:
+            stream.write(chunk)
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 def _listing(folder: Path, root: Path) -> Iterator[tuple[str, int]]:

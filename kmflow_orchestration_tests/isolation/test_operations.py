@@ -73,6 +73,7 @@ WITHOUT_GROUP = {
     ),
     "files of the person at the shell, who names them: no group, no store, no database": (
         "convert_file convert_whole convert_contained convert_folder convert_on_spark plan_folder"
+        " convert_task"
         " verify_output inspect_file validate_file"
         " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
         " format_of work_folder sweep put_in_place write_part convert_apart inspect_apart"
@@ -96,7 +97,7 @@ WITHOUT_GROUP = {
         " serve kept_process limit_error is_at_memory_limit mapped_bytes"
         " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
         " not_valid rejects_name plan_of fits delivery_of delivered recorded naming_grants"
-        " refuse_extraction"
+        " refuse_extraction most_bytes"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

@@ -29,6 +29,7 @@ from kmflow_orchestration.operations.convert.one_process import (
 )
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Progress, Tell
+from kmflow_orchestration.operations.convert.validity import Validity
 from kmflow_orchestration.operations.convert.work_folder import nothing_left
 
 
@@ -79,15 +80,9 @@ def validate_apart(
 
 def not_valid(file: str | Path, error: DatabricksConversionError) -> dict[str, Any]:
     """A `Validity` that says why not."""
-    return {
-        "file": str(file),
-        "is_valid": False,
-        "converter": "",
-        "rows": 0,
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-    }
+    return asdict(
+        Validity(str(file), False, code=error.code, message=error.message, hint=error.hint)
+    )
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class Conversion:
 
     @property
     def rows(self) -> int:
-        return sum(one.rows for one in self.manifest.outputs if not one.is_document)
+        return self.manifest.rows
 
     @property
     def missed(self) -> tuple[str, ...]:
@@ -262,9 +262,9 @@ def _converted(
         progress.at("verify", 1, 1, "files", opened.source.file_name)
         manifest = recording.manifest(layout, outputs)
         if keep_equal:
-            _check_equal(layout, manifest, made)
+            _check_equal(layout, manifest)
         outdated = _outdated_extras(layout)
-        _check_extras(layout, made, outdated)
+        _check_extras(layout, manifest, outdated)
         put_in_place(work, layout, manifest.as_text(), outdated)
     progress.at("clean", 1, 1, "files", opened.source.file_name)
     return manifest
@@ -278,30 +278,30 @@ def _outdated_extras(layout: Layout) -> frozenset[Path]:
         old = Manifest.read(layout.manifest)
     except CorruptInput:
         return frozenset()
-    named = {layout.manifest.parent / one.rejects for one in old.outputs if one.rejects}
-    return frozenset(named & set(layout.extras))
+    return frozenset(_extras_of(layout, old).keys() & set(layout.extras))
 
 
-def _check_extras(layout: Layout, made: Path, outdated: Collection[Path]) -> None:
+def _extras_of(layout: Layout, manifest: Manifest) -> dict[Path, str]:
+    """Where the rows lie that a result sets aside, with the hashes of these files."""
+    folder = layout.folder if layout.folder is not None else layout.manifest.parent
+    return {folder / one.rejects: one.rejects_sha256 for one in manifest.outputs if one.rejects}
+
+
+def _check_extras(layout: Layout, manifest: Manifest, outdated: Collection[Path]) -> None:
     """What is no file of an earlier result is replaced by nobody, not even by force."""
-    for file in layout.extras:
-        own = made / file.name
-        if own.exists() and file.exists() and file not in outdated:
-            if sha256_of(own) == sha256_of(file):
-                continue
+    for file, sha256 in _extras_of(layout, manifest).items():
+        if file.exists() and file not in outdated and sha256_of(file) != sha256:
             raise OutputExistsError(
                 f"{file} is there already, and not of an earlier result",
                 hint="move it away, or name another OUTPUT",
             )
 
 
-def _check_equal(layout: Layout, manifest: Manifest, made: Path) -> None:
+def _check_equal(layout: Layout, manifest: Manifest) -> None:
     """What lies in the way must be what a killed conversion of the same file left."""
     layout.check_kinds()
     wanted = {file: one.sha256 for file, one in zip(layout.files, manifest.outputs, strict=True)}
-    for file in layout.extras:
-        own = made / file.name
-        wanted[file] = sha256_of(own) if own.exists() else ""
+    wanted |= dict.fromkeys(layout.extras, "") | _extras_of(layout, manifest)
     for file, sha256 in wanted.items():
         if file.exists() and sha256_of(file) != sha256:
             raise OutputExistsError(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock, SystemClock
@@ -31,7 +31,7 @@ from kmflow_orchestration.operations.convert.contained_files import (
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
-from kmflow_orchestration.operations.convert.layout import Target, contained_folder
+from kmflow_orchestration.operations.convert.layout import contained_folder
 from kmflow_orchestration.operations.convert.one_process import (
     Limits,
     OneProcess,
@@ -39,6 +39,7 @@ from kmflow_orchestration.operations.convert.one_process import (
 )
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.work_folder import remove_left
+from kmflow_orchestration.storage.disk_faults import reason
 
 CRASHED = "converter_crashed"
 TIMED_OUT = "timed_out"
@@ -81,6 +82,10 @@ class FolderOutcome:
     files: tuple[FileOutcome, ...]
     matched: int
     clashes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, plan: FolderPlan, files: Iterable[FileOutcome]) -> Self:
+        return cls(str(plan.source), str(plan.output), tuple(files), plan.matched, plan.clashes)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -167,10 +172,7 @@ def convert_folder(
         clock or SystemClock(),
         carrier=carrier or OnThisMachine(),
     )
-    files = batch.run(parallel)
-    return FolderOutcome(
-        str(plan.source), str(plan.output), tuple(files), plan.matched, plan.clashes
-    )
+    return FolderOutcome.of(plan, batch.run(parallel))
 
 
 class _Batch:
@@ -252,15 +254,14 @@ class _Batch:
         planned = task.planned
         path = planned.path
         try:
-            outcome: FileOutcome = process.run(_converted, task)
+            outcome: FileOutcome = process.run(convert_task, task)
         except (MemoryError, ProcessDied) as error:
             outcome = failed_with(path, limit_error(error, path, self._limits))
         # Nothing that is wrong with one file, nor a fault of ours, ends the others' conversion.
         except Exception as error:  # noqa: BLE001
             outcome = failed_with(path, error)
         finally:
-            base = Target(planned.folder, planned.stem).base
-            remove_left(planned.folder, task.work_key, contained_folder(base))
+            remove_left(planned.folder, task.work_key, contained_folder(planned.base))
         return outcome
 
 
@@ -282,14 +283,15 @@ def failed_with(path: str, error: Exception) -> FileOutcome:
         case KmflowError():
             told = error
         case OSError():
-            told = DatabricksConversionError(f"{error.filename}: {error.strerror}")
+            told = DatabricksConversionError(f"{error.filename or path}: {reason(error)}")
         case _:
             told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
     code = _WITHOUT_ANSWER.get(type(told), told.code)
     return _failed(path, code, told.message, told.hint)
 
 
-def _converted(task: FileTask) -> FileOutcome:
+def convert_task(task: FileTask) -> FileOutcome:
+    """One file, in the process that is its own. Raises as `convert_file` does."""
     planned, options = task.planned, task.options
     earlier = find_earlier(planned, options) if task.resume else None
     if earlier is not None and earlier.is_current(planned.source, options):

@@ -47,7 +47,7 @@ def convert_on_spark(
             then stays, and with `resume` the next call goes on.
     """
     if not plan.files:
-        return FolderOutcome(str(plan.source), str(plan.output), (), plan.matched, plan.clashes)
+        return FolderOutcome.of(plan, ())
     rows = [
         (at, one.path, str(one.source), str(one.folder), one.stem, one.problem)
         for at, one in enumerate(plan.files)
@@ -57,8 +57,7 @@ def convert_on_spark(
     frame = spark.createDataFrame(rows, _ASKED).repartition(tasks)
     answers = frame.mapInArrow(share, _ANSWERED).collect()
     told = {int(row["at"]): _outcome(row["outcome"]) for row in answers}
-    files = tuple(told[at] for at in range(len(plan.files)))
-    return FolderOutcome(str(plan.source), str(plan.output), files, plan.matched, plan.clashes)
+    return FolderOutcome.of(plan, (told[at] for at in range(len(plan.files))))
 
 
 _Batches = Iterator[pa.RecordBatch]

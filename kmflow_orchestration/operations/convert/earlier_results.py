@@ -16,7 +16,6 @@ from kmflow_orchestration.operations.convert.convert_file import Conversion
 from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
 from kmflow_orchestration.operations.convert.layout import (
     FOLDER_MANIFEST,
-    Target,
     manifest_name,
 )
 from kmflow_orchestration.operations.convert.manifest import Manifest, OutputRecord
@@ -45,7 +44,7 @@ class EarlierResult:
 
     @property
     def rows(self) -> int:
-        return sum(one.rows for one in self.manifest.outputs if not one.is_document)
+        return self.manifest.rows
 
     def is_current(
         self,
@@ -85,7 +84,7 @@ class EarlierResult:
             tuple(map(Path, self.outputs)),
             self.path,
             self.manifest,
-            Target(planned.folder, planned.stem).base,
+            planned.base,
             is_dry_run=is_dry_run,
         )
 

@@ -29,6 +29,11 @@ class PlannedFile:
     problem: str = ""
     recorded: str = ""
 
+    @property
+    def base(self) -> Path:
+        """The result's path without a suffix."""
+        return self.folder / self.stem
+
 
 @dataclass(frozen=True, slots=True)
 class FolderPlan:
@@ -141,7 +146,7 @@ def _made_from(root: Path, folder: Path, names: Sequence[str]) -> set[str]:
             continue
         if root in (folder / manifest.source_path).resolve().parents:
             found.update(one.file for one in manifest.outputs)
-            found.update(one.rejects for one in manifest.outputs)
+            found.update(manifest.rejects)
     return found
 
 

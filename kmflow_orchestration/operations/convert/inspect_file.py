@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from kmflow_orchestration.converters.archives.tables import (
 )
 from kmflow_orchestration.converters.archives.walk import Fate
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
-from kmflow_orchestration.converters.interface import ConversionWarning, Source
+from kmflow_orchestration.converters.interface import ConversionWarning, DescribesDocuments, Source
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import CorruptInput, DataLossError, KmflowError
 from kmflow_orchestration.operations.convert.manifest import Manifest
@@ -32,6 +32,7 @@ from kmflow_orchestration.operations.convert.source_reading import (
     open_source,
 )
 from kmflow_orchestration.operations.convert.unlocking import unlocked
+from kmflow_orchestration.operations.convert.validity import Validity
 
 MISMATCH = "type_mismatch"
 _LOOKED_AT_ROWS = 1000
@@ -68,19 +69,6 @@ class FileFacts:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Validity:
-    """Whether a file can be read; `code` and `message` say why not."""
-
-    file: str
-    is_valid: bool
-    converter: str = ""
-    rows: int = 0
-    code: str = ""
-    message: str = ""
-    hint: str = field(default="", compare=False)
 
 
 def inspect_file(
@@ -152,11 +140,10 @@ def _warnings(opened: OpenSource) -> Iterator[ConversionWarning]:
 
 def _properties(source: Source, opened: OpenSource) -> Mapping[str, str]:
     """What a document says of itself, where its converter can tell."""
-    tell = getattr(opened.converter, "properties", None)
-    if tell is None:
+    if not isinstance(opened.converter, DescribesDocuments):
         return {}
     with naming_faults(source):
-        return dict(tell(source))
+        return dict(opened.converter.properties(source))
 
 
 def _reasons(source: Source, opened: OpenSource, registry: ConverterRegistry) -> Iterator[str]:

@@ -87,6 +87,11 @@ class Manifest:
         return is_skipped or warning.code in _MISSING_PARTS
 
     @property
+    def rows(self) -> int:
+        """Of all tables."""
+        return sum(one.rows for one in self.outputs if not one.is_document)
+
+    @property
     def missed(self) -> tuple[str, ...]:
         """What of the source is not in the result, and that nobody asked to leave out (D19)."""
         found = [

@@ -26,7 +26,7 @@ _LOOK_EVERY_S = 1.0
 # What a process gets to clean up, or to begin at all on a busy machine.
 _GRACE_S = 10.0
 _BEGIN_S = 120.0
-TEMPORARY_PREFIX = "kmflow-call-"
+_TEMPORARY_PREFIX = "kmflow-call-"
 
 Hear = Callable[..., None]
 
@@ -85,7 +85,7 @@ class OneProcess:
         """
         # What a killed process set aside goes with it: the plain text of a locked file, too.
         with tempfile.TemporaryDirectory(
-            prefix=TEMPORARY_PREFIX, ignore_cleanup_errors=True
+            prefix=_TEMPORARY_PREFIX, ignore_cleanup_errors=True
         ) as temporary:
             return self._run(function, task, hear, temporary)
 

@@ -71,7 +71,7 @@ class OutputTable:
             cast = []
             for at, (values, one) in enumerate(zip(columns, self.schema, strict=True)):
                 found = values if values.type == one.type else self._cast(at, values, one.type)
-                if isinstance(found, Misfitting):
+                if isinstance(found, _Misfitting):
                     misfits = self._refused(found, rows, one.name, columns) | misfits
                     found = found.values
                 cast.append(found)
@@ -89,10 +89,10 @@ class OutputTable:
         kind = list(self.types.values())[at]
         texts = _as_texts(values, kind)
         found, misfits = fitted(texts, wanted)
-        return Misfitting(found, texts, misfits) if misfits else found
+        return _Misfitting(found, texts, misfits) if misfits else found
 
     def _refused(
-        self, found: Misfitting, rows: Any, column: str, columns: Sequence[Any]
+        self, found: _Misfitting, rows: Any, column: str, columns: Sequence[Any]
     ) -> dict[int, RejectedRow]:
         wanted = self.schema.field(column).type
         where = f"table {self.table.part}, " if self.table.part else ""
@@ -117,7 +117,7 @@ class OutputTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Misfitting:
+class _Misfitting:
     """A column whose values do not all fit: NULL at the positions of those."""
 
     values: Any
@@ -140,14 +140,11 @@ def output_table(table: ConvertedTable, options: ConversionOptions) -> OutputTab
     A column of surplus fields comes last, and only if a row has such.
     """
     wants_text = options.types == "string"
-    headers = [fact.source_name for fact in table.facts]
-    safe = tuple(fact.name for fact in table.facts)
-    names = kept_columns(headers) if options.column_names == "keep" else safe
+    called = _names_of(table)
+    names = [kept if options.column_names == "keep" else safe for kept, _, safe in called]
     demanded = {
         at: arrow_type(name)
-        for at, name in types_of(
-            options.schema or {}, table.part, list(zip(names, headers, safe, strict=True))
-        ).items()
+        for at, name in types_of(options.schema or {}, table.part, called).items()
     }
     types = {
         fact.name: STRING if _is_text(demanded.get(at), by_itself=wants_text) else fact.type
@@ -172,13 +169,15 @@ def check_schema(
     """Raises InvalidOptions when the schema names what is not there."""
     if options.schema is None:
         return
-    known = {}
-    for table in tables:
-        headers = [fact.source_name for fact in table.facts]
-        names = kept_columns(headers)
-        safe = [fact.name for fact in table.facts]
-        known[table.part] = list(zip(names, headers, safe, strict=True))
+    known = {table.part: _names_of(table) for table in tables}
     check_names({part: one for part, one in options.schema.items() if part not in left_out}, known)
+
+
+def _names_of(table: ConvertedTable) -> list[tuple[str, str, str]]:
+    """Of each column what it may be called: as kept, as in the source, safe."""
+    headers = [fact.source_name for fact in table.facts]
+    safe = (fact.name for fact in table.facts)
+    return list(zip(kept_columns(headers), headers, safe, strict=True))
 
 
 def _field_metadata(fact: ColumnFact) -> dict[bytes, bytes]:

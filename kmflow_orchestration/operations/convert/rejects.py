@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from kmflow_orchestration.converters.interface import RejectedRow
 
 _BATCH_ROWS = 8192
-REJECTS_END = ".rejects.parquet"
+_REJECTS_END = ".rejects.parquet"
 _TEXTS: list[Any] = [pa.field(name, pa.string()) for name in ("raw", "column", "reason")]
 _SCHEMA = pa.schema([pa.field("source_row", pa.int64()), *_TEXTS])
 
@@ -53,4 +53,4 @@ class RejectsFile:
 
 def rejects_name(name: str) -> str:
     """The file beside an output of that name."""
-    return f"{PurePath(name).stem}{REJECTS_END}"
+    return f"{PurePath(name).stem}{_REJECTS_END}"

@@ -117,21 +117,19 @@ def check_names(schema: TypeSchema, tables: Mapping[str, Sequence[Sequence[str]]
 def _loaded(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
-        if path.suffix.lower() == ".json":
-            return json.loads(text)
-        import yaml
-
-        return yaml.safe_load(text)
+        return json.loads(text) if path.suffix.lower() == ".json" else _yaml(text, path)
     except OSError as error:
         raise InvalidOptions(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidOptions(f"{path} is neither JSON nor YAML in UTF-8") from error
-    # YAML's own errors have no base among the built-in ones.
-    except Exception as error:
-        import yaml
 
-        if not isinstance(error, yaml.YAMLError):
-            raise
+
+def _yaml(text: str, path: Path) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise InvalidOptions(f"{path} is no YAML: {error}") from error
 
 

@@ -39,6 +39,7 @@ from kmflow_orchestration.operations.convert.source_reading import (
 )
 from kmflow_orchestration.operations.convert.table_files import column_prints
 from kmflow_orchestration.operations.convert.unlocking import unlocked
+from kmflow_orchestration.storage.whole_files import replacing
 
 _MOST = 1000
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
@@ -115,7 +116,7 @@ def verify_output(
         str(origin),
         str(path),
         len(manifest.outputs),
-        sum(one.rows for one in manifest.outputs if not one.is_document),
+        manifest.rows,
         sum(len(one.columns) for one in manifest.outputs),
         differences,
         tuple(notes),
@@ -248,10 +249,9 @@ def _note(
         "differences": len(differences),
     }
     text = replace(manifest, verified=told).as_text()
-    written = path.with_name(f".{path.name}.part")
     try:
-        written.write_text(text, encoding="utf-8")
-        written.replace(path)
+        with replacing(path) as written:
+            written.write_text(text, encoding="utf-8")
     except OSError as error:
         if error.errno not in _READ_ONLY:
             raise

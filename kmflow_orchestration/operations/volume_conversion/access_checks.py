@@ -6,10 +6,9 @@ import io
 from uuid import uuid4
 
 from kmflow_orchestration.names import VolumePath
-from kmflow_orchestration.operations.volume_conversion.delivery import WRITE
-from kmflow_orchestration.operations.volume_conversion.volumes import Volumes, naming_grants
+from kmflow_orchestration.operations.volume_conversion.volumes import WRITE, Volumes, naming_grants
 
-PROBE = ".kmflow-probe-"
+_PROBE = ".kmflow-probe-"
 
 
 def check_access(volumes: Volumes, goal: VolumePath) -> None:
@@ -21,7 +20,7 @@ def check_access(volumes: Volumes, goal: VolumePath) -> None:
         RemoteFault: it cannot be reached.
     """
     root = VolumePath(goal.catalog, goal.schema, goal.volume)
-    probe = root.joined(f"{PROBE}{uuid4().hex}")
+    probe = root.joined(f"{_PROBE}{uuid4().hex}")
     with naming_grants(root, WRITE):
         volumes.access.upload(probe, io.BytesIO)
         volumes.access.delete(probe)

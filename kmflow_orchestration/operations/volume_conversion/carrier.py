@@ -37,7 +37,6 @@ from kmflow_orchestration.operations.volume_conversion.convert_volume_file impor
     refuse_extraction,
 )
 from kmflow_orchestration.operations.volume_conversion.delivery import (
-    WRITE,
     Delivery,
     delivery_of,
 )
@@ -47,6 +46,7 @@ from kmflow_orchestration.operations.volume_conversion.volume_folder_plan import
     read_manifest,
 )
 from kmflow_orchestration.operations.volume_conversion.volumes import (
+    WRITE,
     Place,
     Volumes,
     naming_grants,

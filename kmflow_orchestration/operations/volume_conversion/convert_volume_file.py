@@ -17,12 +17,12 @@ from kmflow_orchestration.operations.convert.progress import Progress, Tell
 from kmflow_orchestration.operations.convert.source_reading import checked_source
 from kmflow_orchestration.operations.volume_conversion.access_checks import check_access
 from kmflow_orchestration.operations.volume_conversion.delivery import (
-    WRITE,
     Delivery,
     delivery_of,
 )
 from kmflow_orchestration.operations.volume_conversion.fetching import fetch, size_of
 from kmflow_orchestration.operations.volume_conversion.volumes import (
+    WRITE,
     Place,
     Volumes,
     naming_grants,

@@ -28,11 +28,9 @@ from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, mani
 from kmflow_orchestration.operations.convert.manifest import Manifest
 from kmflow_orchestration.operations.convert.progress import Progress
 from kmflow_orchestration.operations.volume_conversion.volume_folder_plan import read_manifest
-from kmflow_orchestration.operations.volume_conversion.volumes import Volumes, naming_grants
+from kmflow_orchestration.operations.volume_conversion.volumes import WRITE, Volumes, naming_grants
 from kmflow_orchestration.outputs.places import within
 from kmflow_orchestration.storage.verified_reading import CHUNK_BYTES, hash_of
-
-WRITE = "WRITE VOLUME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Delivery:
     """One result on its way: `files` in their order, then `manifest`.
 
     `folder` is the result's own, if it has one; of the files the first `tables` are its outputs,
-    all without a number, and the others lie beside them. `source` is never replaced. `keep_equal`
+    and the others lie beside them. `source` is never replaced. `keep_equal`
     takes an existing file that holds the very bytes as what a killed conversion of the same source
     left.
     """
@@ -56,8 +54,8 @@ class Delivery:
     volumes: Volumes
     files: Sequence[Parcel]
     manifest: Parcel
+    tables: int
     folder: VolumePath | None = None
-    tables: int | None = None
     source: VolumePath | None = None
     force: bool = False
     keep_equal: bool = False
@@ -189,7 +187,7 @@ def delivery_of(
     made_now = Manifest.read(manifest) if manifest.is_file() else None
     rejects = [beside / name for name in made_now.rejects] if made_now is not None else []
     parcels = [parcel(file) for file in (*files, *rejects)]
-    return Delivery(volumes, parcels, parcel(manifest), own, tables=len(files), **settings)
+    return Delivery(volumes, parcels, parcel(manifest), len(files), own, **settings)
 
 
 def _exists(place: VolumePath) -> OutputExistsError:

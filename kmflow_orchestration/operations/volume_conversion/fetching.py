@@ -16,11 +16,10 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.operations.convert.progress import Progress
-from kmflow_orchestration.operations.volume_conversion.volumes import Volumes, naming_grants
+from kmflow_orchestration.operations.volume_conversion.volumes import READ, Volumes, naming_grants
 from kmflow_orchestration.storage.disk_faults import disk_faults
 from kmflow_orchestration.storage.verified_reading import CHUNK_BYTES
 
-READ = "READ VOLUME"
 # Files that a reader looks for beside the one it was given.
 _BESIDE = {".dbf": frozenset({*MEMO_SUFFIXES, ".cpg"})}
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kmflow_orchestration.operations.volume_conversion.volumes import (
-    MEGABYTE,
-    MOST_MEGABYTES,
     Volumes,
+    most_bytes,
 )
 from kmflow_orchestration.storage.volume_access import MOUNT, MountedVolumes
 
@@ -34,5 +33,5 @@ def mounted_volumes(
     """
     if not is_databricks_environment(environment) or not mount.is_dir():
         return None
-    limit = (max_size_mb or MOST_MEGABYTES) * MEGABYTE
+    limit = most_bytes(max_size_mb)
     return Volumes(MountedVolumes(mount), most_bytes=limit)

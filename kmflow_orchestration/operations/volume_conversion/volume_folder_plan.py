@@ -21,8 +21,7 @@ from kmflow_orchestration.operations.convert.folder_plan import (
 )
 from kmflow_orchestration.operations.convert.layout import is_manifest_name
 from kmflow_orchestration.operations.convert.manifest import Manifest
-from kmflow_orchestration.operations.volume_conversion.fetching import READ
-from kmflow_orchestration.operations.volume_conversion.volumes import Volumes, naming_grants
+from kmflow_orchestration.operations.volume_conversion.volumes import READ, Volumes, naming_grants
 from kmflow_orchestration.outputs.places import overlap, within
 
 

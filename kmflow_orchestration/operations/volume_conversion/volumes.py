@@ -26,12 +26,18 @@ from kmflow_orchestration.operations.convert.work_folder import work_folder
 from kmflow_orchestration.operations.volume_conversion.places import GroupPlaces
 from kmflow_orchestration.storage.volume_access import VolumeAccess
 
-MEGABYTE = 1 << 20
-MOST_MEGABYTES = 1000
-"""Megabytes that a file from or to a Volume may have, by default (row D3)."""
+READ, WRITE = "READ VOLUME", "WRITE VOLUME"
+_MEGABYTE = 1 << 20
+# Megabytes that a file from or to a Volume may have, by default (row D3).
+_MOST_MEGABYTES = 1000
 Place = Path | VolumePath
 # What is wrong with who we are, not with what we may do in one place.
 _NOT_ABOUT_A_PLACE = (TokenExpired, CredentialRefused, ScopeMissing)
+
+
+def most_bytes(max_size_mb: int | None) -> int:
+    """The limit that somebody asked for in megabytes, or the usual one."""
+    return (max_size_mb or _MOST_MEGABYTES) * _MEGABYTE
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Volumes:
 
     access: VolumeAccess
     places: GroupPlaces | None = None
-    most_bytes: int = MOST_MEGABYTES * MEGABYTE
+    most_bytes: int = _MOST_MEGABYTES * _MEGABYTE
     clock: Clock = field(default_factory=SystemClock)
     temporary: Path | None = None
 

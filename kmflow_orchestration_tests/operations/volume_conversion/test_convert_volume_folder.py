@@ -22,8 +22,8 @@ from kmflow_orchestration.operations.convert.convert_folder import (
     FileTask,
     FolderOutcome,
     convert_folder,
+    convert_task,
 )
-from kmflow_orchestration.operations.convert.convert_folder import _converted as convert_task
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
 from kmflow_orchestration.operations.convert.options import ConversionOptions, conversion_options
 from kmflow_orchestration.operations.volume_conversion.carrier import VolumeCarrier, plan_carried
