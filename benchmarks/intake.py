@@ -178,13 +178,13 @@ def _verdicts(outcomes: list[Outcome]) -> list[str]:
     orchestration = [outcome.orchestration_ms for outcome in outcomes]
     return [
         verdict(
-            "at 50 ms ≥ 20 times the serial loop",
-            far.ratio("dagster") >= 20,
+            "at 50 ms ≥ 40 times the serial loop",
+            far.ratio("dagster") >= 40,
             f"{far.ratio('dagster'):.1f} times",
         ),
         verdict(
-            "at 50 ms ≥ 80 % of 32 connections",
-            share >= 0.8,
+            "at 50 ms ≥ 90 % of 32 connections",
+            share >= 0.9,
             f"{share:.0%} over the whole run; {far.storing_share:.0%} while storing, which is "
             "reading, hashing, uploading, confirming and recording",
         ),

@@ -25,7 +25,9 @@ _PASSING = (
     ".[!.]*", "~$*", "*~", "*.tmp", "*.temp", "*.part", "*.partial", "*.crdownload", "*.download",
     "*.filepart", "*.opdownload", "*.swp", "thumbs.db", "desktop.ini",
 )  # fmt: skip
-_IGNORED = re.compile("|".join(translate(pattern) for pattern in (f"*{SUFFIX}", *_PASSING)))
+# Asked of every name in every look: an ending is found several times faster than a pattern.
+_ENDINGS = (SUFFIX, *(p[1:] for p in _PASSING if p.startswith("*")))
+_IGNORED = re.compile("|".join(translate(p) for p in _PASSING if not p.startswith("*")))
 # A database's index takes no longer key, and who has such a path has lost his way in his folders.
 LONGEST_PATH_BYTES = 2000
 # A stored name is longer than its file's; any id will do, only its length counts.
@@ -34,7 +36,8 @@ LONGEST_NAME_BYTES = 255 - len(stored_name("0" * 32, ""))
 
 def is_ignored(name: str) -> bool:
     """Whether a file or folder is hidden, temporary, or a side file of another."""
-    return _IGNORED.match(name.lower()) is not None
+    lower = name.lower()
+    return lower.endswith(_ENDINGS) or _IGNORED.match(lower) is not None
 
 
 def ignoring_rule(name: str) -> str:
