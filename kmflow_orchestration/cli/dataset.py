@@ -191,12 +191,18 @@ def _answer(group: str, made: Corrected, *, as_json: bool) -> None:
                 "corrections": changes,
                 "files": files,
                 "tables": list(made.tables),
+                "copies": list(made.copies),
             }
         )
         return
     if not made.is_new:
         say("it was so before; nothing was changed")
         return
+    if made.copies:
+        say(
+            f"{len(made.copies)} more path(s) hold the same content, which has rows once: they"
+            f" are out of tables, too: {', '.join(made.copies[:5])}"
+        )
     count = len(made.affected)
     if made.is_dry_run:
         rows = [(one.landing_path, ", ".join(one.tables)) for one in made.affected]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, UniqueConstraint, func, select, true
+from sqlalchemy import JSON, BigInteger, UniqueConstraint, func, or_, select, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kmflow_orchestration.metadata.correction_records import Candidate, Change, Correction, Scope
@@ -13,6 +13,7 @@ from kmflow_orchestration.metadata.dataset_tables import DatasetPartRow
 from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_records import LIVE, State
 from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow as Item
+from kmflow_orchestration.metadata.intake_tables import LandingFileRow
 from kmflow_orchestration.metadata.schema import Base, UtcDateTime
 from kmflow_orchestration.names import GroupId
 
@@ -102,6 +103,19 @@ class DatasetCorrections:
                 for row in rows
             ]
         return found
+
+    def paths_of(self, group: GroupId, item_ids: Iterable[str]) -> list[str]:
+        """Landing paths at which the content of some items, or of copies of them, was last seen."""
+        found: set[str] = set()
+        for some in slices(sorted(set(item_ids))):
+            query = (
+                select(LandingFileRow.path)
+                .join(Item, Item.id == LandingFileRow.item_id)
+                .where(LandingFileRow.group_id == group, Item.group_id == group)
+                .where(or_(Item.id.in_(some), Item.duplicate_of_id.in_(some)))
+            )
+            found.update(self._session.scalars(query))
+        return sorted(found)
 
     def _tables(self, group: GroupId, item_ids: list[str]) -> dict[str, set[str]]:
         query = select(DatasetPartRow.item_id, DatasetPartRow.table_name).where(
