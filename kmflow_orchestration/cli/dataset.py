@@ -126,7 +126,7 @@ def corrections(
     from kmflow_orchestration.cli.open_context import open_context
     from kmflow_orchestration.cli.shell_user import known_group, operator
     from kmflow_orchestration.operations.correct_datasets import list_corrections
-    from kmflow_orchestration.operations.correction_plans import told
+    from kmflow_orchestration.operations.correction_plans import correction_facts
 
     caller = operator(group)
     with open_context() as context:
@@ -135,7 +135,7 @@ def corrections(
             own, caller=caller, corrections=context.corrections, engagement=engagement or None
         )
     if as_json:
-        show_json({"group": group, "corrections": [told(one) for one in found]})
+        show_json({"group": group, "corrections": [correction_facts(one) for one in found]})
         return
     columns = ("number", "engagement", "about", "correction", "by", "since (UTC)")
     show_rows(f"Corrections of {group}", columns, map(_row, found), whole="number")

@@ -89,7 +89,7 @@ class DatasetCorrections:
                 .order_by(Item.landing_path, Item.id)
             )
             rows = self._session.execute(query).all()
-            tables = self._tables(group, [row.id for row in rows])
+            tables = self._tables(group, engagement)
             found += [
                 Candidate(
                     item_id=row.id,
@@ -117,15 +117,13 @@ class DatasetCorrections:
             found.update(self._session.scalars(query))
         return sorted(found)
 
-    def _tables(self, group: GroupId, item_ids: list[str]) -> dict[str, set[str]]:
+    def _tables(self, group: GroupId, engagement: str) -> dict[str, set[str]]:
         query = select(DatasetPartRow.item_id, DatasetPartRow.table_name).where(
-            DatasetPartRow.group_id == group
+            DatasetPartRow.group_id == group, DatasetPartRow.engagement_id == engagement
         )
         found: dict[str, set[str]] = {}
-        for some in slices(item_ids):
-            parts = self._session.execute(query.where(DatasetPartRow.item_id.in_(some)))
-            for item_id, table in parts:
-                found.setdefault(item_id, set()).add(table)
+        for item_id, table in self._session.execute(query):
+            found.setdefault(item_id, set()).add(table)
         return found
 
 

@@ -26,8 +26,8 @@ from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.correction_plans import (
     CorrectionPlan,
     FilePlan,
-    plan_of,
-    sentence,
+    correction_plan,
+    correction_sentence,
 )
 
 # A content may lie at any number of paths.
@@ -106,7 +106,7 @@ def explain_file(
         paths, left_out = found[:MAX_PATHS], max(len(found) - MAX_PATHS, 0)
     else:
         paths, left_out = [_relative(asked, landing.root)], 0
-    plan = plan_of(corrections.all(own), own, registry)
+    plan = correction_plan(corrections.all(own), own, registry)
     stories = tuple(
         _story(own, path, plan, history=history, registry=registry, landing=landing, clock=clock)
         for path in paths
@@ -226,7 +226,7 @@ def _state(item: Item, record: FileRecord, plan: CorrectionPlan) -> str:
     corrected = plan.of(original) if original.is_live else FilePlan()
     if corrected.is_ignored:
         (why,) = corrected.applied
-        return f"{item.state}, its rows stay out of tables: correction {sentence(why)}"
+        return f"{item.state}, its rows stay out of tables: correction {correction_sentence(why)}"
     return str(item.state)
 
 

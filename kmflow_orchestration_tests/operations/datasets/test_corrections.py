@@ -219,6 +219,18 @@ def test_a_type_that_a_value_does_not_fit_is_refused_with_that_value(world: Data
     assert replay(world) == []
 
 
+def test_a_type_does_not_decide_between_two_readings(world: DatasetWorld) -> None:
+    world.arrive(sums_1='id;sum\n1;"1.234"\n2;"2.500"\n')
+    with pytest.raises(InvalidSettings, match="'1.234' in row 2") as refused:
+        correct(world, target="sums.sum", type_word="decimal")
+    assert "--decimal" in refused.value.hint
+
+    correct(world, target="sums", options={"decimal": "."})
+    correct(world, target="sums.sum", type_word="text")
+    replay(world)
+    assert world.rows("sums", "sum") == [("1.234",), ("2.500",)]
+
+
 def test_a_later_value_that_does_not_fit_is_kept_and_told(world: DatasetWorld) -> None:
     world.arrive(loans_1="id,sum\n1,007\n")
     correct(world, target="loans.sum", type_word="integer")
@@ -229,7 +241,7 @@ def test_a_later_value_that_does_not_fit_is_kept_and_told(world: DatasetWorld) -
 
     assert world.rows("loans", "sum") == [("007",), ("8",), ("n/a",)]
     (warning,) = [one.warning for one in published.warnings]
-    assert (warning.code, warning.location) == ("type_not_kept", "row 3: 'n/a'")
+    assert (warning.code, warning.location) == ("type_not_kept", "row 3")
 
     world.arrive(loans_2="id,sum\n2,8\n")
     assert world.rows("loans", "sum") == [(7,), (8,)]
