@@ -32,6 +32,7 @@ SINGLE = {
 FAMILIES = {
     "group": "group",
     "engagement": "engagement",
+    "dataset": "dataset",
     "evidence": "evidence",
     "rollback": "rollback",
     "tables": "tables",

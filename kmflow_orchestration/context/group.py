@@ -177,6 +177,7 @@ class GroupContext(GroupParts):
         return {
             "history": self._process.file_history,
             "registry": self._process.datasets,
+            "corrections": self._process.corrections,
             "landing": landing,
             "clock": self._process.clock,
         }
@@ -232,9 +233,28 @@ class GroupContext(GroupParts):
         return {
             **self.reading(),
             "registry": self._process.datasets,
+            "corrections": self._process.corrections,
             "workers": self._process.settings.conversion_workers,
             "work_dir": self._scratch.path,
             "on_written": self._note_changed_tables,
+        }
+
+    def correcting(self) -> dict[str, Any]:
+        """Arguments of `correct_datasets` besides group, request and caller."""
+        return {
+            **self.withdrawing(),
+            "ledger": self._process.ledger,
+            "stores": self.stores,
+            "workers": self._process.settings.conversion_workers,
+            "work_dir": self._scratch.path,
+        }
+
+    def withdrawing(self) -> dict[str, Any]:
+        """Arguments of `withdraw_corrections` besides group, numbers and caller."""
+        return {
+            "corrections": self._process.corrections,
+            "registry": self._process.datasets,
+            "clock": self._process.clock,
         }
 
     def _note_changed_tables(self, batch_id: str, tables: tuple[WrittenTable, ...]) -> None:

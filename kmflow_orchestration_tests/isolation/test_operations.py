@@ -22,6 +22,7 @@ from kmflow_orchestration import jobs, operations, runs
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations import convert, volume_conversion
 from kmflow_orchestration.operations.convert_evidence import StoredSource
+from kmflow_orchestration.operations.correction_requests import CorrectionRequest
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.evidence_rows import EvidenceRow
 from kmflow_orchestration.operations.write_output import TaskOutput
@@ -45,7 +46,10 @@ from kmflow_orchestration_tests.runs.profile_world import DONE
 
 WITHOUT_GROUP = {
     "values in, values out: nothing is at hand to reach with": (
-        "lots_of wanted_files converter_pool dataset_key shared_key table_names"
+        "lots_of wanted_files converter_pool dataset_key shared_key table_names named_key"
+        " stem_of_key knows path_of fits_pattern affected_by correction_facts correction_sentence"
+        " about_corrections reading_of raised column_type staged_type staged_types texts_in"
+        " looked_at first_misfit batch_summary"
         " needed_types table_columns have_same_types can_widen rows_of table_name quiet_collector"
         " side_by_side plan_import"
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
@@ -146,6 +150,7 @@ def doors(world: SharedWorld) -> dict[str, Any]:
         "ledger": context.ledger,
         "register": context.register,
         "registry": context.datasets,
+        "corrections": context.corrections,
         "runs": context.profile_runs,
         "table_groups": context.table_groups,
         "findings": context.findings,
@@ -193,6 +198,10 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "sources": [source],
         "workers": 0,
         "work_dir": work_dir,
+        "request": CorrectionRequest(item_id=item.item_id, options={"decimal": ","}),
+        "target": f"{things.table.name}.id",
+        "word": "integer",
+        "held": [],
         "mirrored_file.item": item,
         "deliver_mirror.backend": "delta",
         "deliver_mirror.lakehouse": lambda: world.acme.lakehouse,
