@@ -20,7 +20,6 @@ from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind
 # Its stubs know only some of the types its functions take.
 pc: Any = pyarrow.compute
 
-MISFIT: Final = "kmflow misfit in column "
 _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?P<apart>[ T])[0-9]{2}:[0-9]{2}:[0-9]{2}"
     r"(?P<fraction>\.[0-9]{1,6})?(?P<zone>Z|[+-]00(?::?00)?)?"
@@ -30,14 +29,16 @@ _SECONDS: Final = len("2026-11-20 10:00:00")
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """What one column is turned into; `sql` is an expression over its text.
+    """What one column is turned into: `value` and its `proof` are expressions over its text.
 
+    Of a text that is no such type the proof is false or NULL; without one the value is the text.
     `is_uniform` says that all values have as many digits after the point; of others the most
     digits of one value cannot be told from the typed values.
     """
 
     type: ColumnType
-    sql: str
+    value: str
+    proof: str = ""
     is_uniform: bool = True
 
 
@@ -49,45 +50,34 @@ def type_of(samples: Iterable[pa.StringArray]) -> ColumnType:
     return found
 
 
-def cast_of(name: str, kind: ColumnType, samples: Sequence[pa.StringArray] = ()) -> Cast | None:
-    """How column `name` becomes `kind`, in the one form its samples have; None if in several.
+def cast_of(text: str, kind: ColumnType, samples: Sequence[pa.StringArray] = ()) -> Cast | None:
+    """How a text becomes `kind`, in the one form its samples have; None if in several.
 
     Without samples only types that are written in one way have a cast.
     """
     if kind.kind in (Kind.STRING, Kind.EMPTY):
-        return Cast(kind, name)
+        return Cast(kind, text)
     if kind.kind is Kind.NUMBER:
-        return _number(name, kind, samples)
+        return _number(text, kind, samples)
     if kind.kind is Kind.BOOLEAN:
-        word = f"lower({name})"
-        return Cast(
-            kind, f"CASE {word} WHEN 'true' THEN true WHEN 'false' THEN false {_else(name)}"
-        )
+        word = f"lower({text})"
+        return Cast(kind, f"{word} = 'true'", f"{word} IN ('true', 'false')")
     if kind.kind is Kind.DATE:
-        typed = f"TRY_CAST({name} AS DATE)"
-        return Cast(kind, _proven(name, typed, f"{typed}::VARCHAR = {name}"))
-    return _moment(name, kind, samples)
+        typed = f"TRY_CAST({text} AS DATE)"
+        return Cast(kind, typed, f"{typed}::VARCHAR = {text}")
+    return _moment(text, kind, samples)
 
 
-def _else(name: str) -> str:
-    # The text of the error has the column alone: no value of a client comes into it.
-    return f"ELSE CASE WHEN {name} IS NULL THEN NULL ELSE error('{MISFIT}{name}') END END"
-
-
-def _proven(name: str, typed: str, proof: str) -> str:
-    return f"CASE WHEN {proof} THEN {typed} {_else(name)}"
-
-
-def _number(name: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> Cast | None:
+def _number(text: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> Cast | None:
     if kind.is_double:
         return None
-    typed = f"TRY_CAST({name} AS {kind.sql})"
+    typed = f"TRY_CAST({text} AS {kind.sql})"
     written = f"{typed}::VARCHAR"
     if kind.scale == 0 or _have_scale(samples, kind.scale):
-        return Cast(kind, _proven(name, typed, f"{written} = {name}"))
+        return Cast(kind, typed, f"{written} = {text}")
     # Fewer digits after the point than the type has: the rest of what is written out is zeros.
-    proof = f"starts_with({written}, {name}) AND NOT ends_with({name}, '.')"
-    return Cast(kind, _proven(name, typed, proof), is_uniform=False)
+    proof = f"starts_with({written}, {text}) AND NOT ends_with({text}, '.')"
+    return Cast(kind, typed, proof, is_uniform=False)
 
 
 def _have_scale(samples: Sequence[pa.StringArray], scale: int) -> bool:
@@ -97,7 +87,7 @@ def _have_scale(samples: Sequence[pa.StringArray], scale: int) -> bool:
     return bool(samples) and all(found is not False for found in fits)
 
 
-def _moment(name: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> Cast | None:
+def _moment(text: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> Cast | None:
     """Moments down to seconds or beyond, with a zone only if that is UTC, in one form."""
     texts = [values.drop_null() for values in samples]
     first = next((values[0].as_py() for values in texts if len(values)), "")
@@ -105,7 +95,7 @@ def _moment(name: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> C
     if found is None:
         return None
     zone = found["zone"] or ""
-    core = f"left({name}, -{len(zone)})" if zone else name
+    core = f"left({text}, -{len(zone)})" if zone else text
     typed = f"TRY_CAST({core} AS TIMESTAMP)"
     written = f"{typed}::VARCHAR"
     lengths = [pc.min_max(pc.binary_length(values)).as_py() for values in texts if len(values)]
@@ -117,5 +107,5 @@ def _moment(name: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> C
         written = f"rpad({written} || {point}, {size}, '0')"
     if zone:
         written += f" || '{zone}'"
-    text = f"replace({name}, 'T', ' ')" if found["apart"] == "T" else name
-    return Cast(kind, _proven(name, f"{typed}::TIMESTAMPTZ", f"{written} = {text}"))
+    spaced = f"replace({text}, 'T', ' ')" if found["apart"] == "T" else text
+    return Cast(kind, f"{typed}::TIMESTAMPTZ", f"{written} = {spaced}")
