@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -194,10 +194,14 @@ class ProvenCopy(ABC):
 
     def _observed(self, at: int) -> ColumnType:
         """The type of a column by all its values."""
-        text = self._proven(at, Cast(STRING, self._column(at).text))
-        values = self._engine.sql(f"SELECT {text} FROM {self._source}")
-        batches = values.to_arrow_reader(_BATCH_ROWS)
-        return self._narrowed(at, type_of(batch.column(0).cast(pa.string()) for batch in batches))
+        column = self._column(at)
+        is_sound = column.is_sound or "true"
+        # Not by an error: Arrow would tell it as one of its own.
+        # What is sound around it may be NULL all the same, which a cast would find out.
+        text = f"CASE WHEN {column.is_null} THEN NULL WHEN {is_sound} THEN {column.text} END"
+        is_odd = f"NOT coalesce(({is_sound}) OR {column.is_null}, false)"
+        values = self._engine.sql(f"SELECT {text}, {is_odd} FROM {self._source}")
+        return self._narrowed(at, type_of(_sound(values.to_arrow_reader(_BATCH_ROWS))))
 
     def _counted(self) -> tuple[list[int], int]:
         """NULLs of each column, and rows, as the file has them."""
@@ -262,6 +266,16 @@ class ProvenCopy(ABC):
         copy = f"read_parquet({literal(str(self._path))})"
         query = f"SELECT 1 FROM {copy} WHERE {condition} LIMIT 1"
         return bool(self._engine.execute(query).fetchall())
+
+
+def _sound(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.StringArray]:
+    """Texts of batches that also say which are none."""
+    for batch in batches:
+        texts: Any = batch.column(0)
+        odd: Any = batch.column(1)
+        if odd.true_count:
+            raise MisfitError("a value of another form")
+        yield texts.cast(pa.string())
 
 
 def _unexpected(casts: Sequence[Cast], nulls: Sequence[int], rows: int) -> int | None:
