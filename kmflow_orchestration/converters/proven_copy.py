@@ -9,7 +9,8 @@ import importlib.util
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ class TypedCopy:
 
 @dataclass(frozen=True, slots=True)
 class TextColumn:
-    """A column of text as expressions of SQL: its text where `is_sound`, NULL where `is_null`.
+    """A column `c{at}` of the source as SQL: its text where `is_sound`, NULL where `is_null`.
 
     Any other value is a misfit. Without `is_sound` each value is sound.
     """
@@ -148,13 +149,15 @@ class ProvenCopy(ABC):
             # Its rows say more than its samples did; the other columns may fit yet.
             exact[misfit] = self._observed(misfit)
             fitting = self._cast(misfit, exact[misfit], ())
-            if (fitting.value, fitting.proof) == (casts[misfit].value, casts[misfit].proof):
+            tried = casts[misfit]
+            is_new = fitting.type.kind is not tried.type.kind
+            if not is_new and replace(fitting, type=tried.type) == tried:
                 break
             casts[misfit] = fitting
         raise MisfitError("columns of another form")
 
     def _cast(self, at: int, kind: ColumnType, samples: Sequence[pa.StringArray]) -> Cast:
-        found = cast_of(self._column(at).text, kind, samples)
+        found = cast_of(f"v{at}", f"t{at}", kind, samples)
         if found is None:
             raise MisfitError(f"column {at}")
         return found
@@ -163,14 +166,11 @@ class ProvenCopy(ABC):
         """Copies; the first column with a value that is no such type, if there is one."""
         import duckdb
 
-        typed = ", ".join(
-            f"{self._proven(at, cast)} AS {quoted(name)}"
-            for at, (cast, name) in enumerate(zip(casts, self._names, strict=True))
-        )
+        query = self._query(casts)
         first = {FIRST_ROW: str(self._first_row)}
         try:
             self._engine.execute(
-                f"COPY (SELECT {typed} FROM {self._source}) TO {literal(str(self._path))} "
+                f"COPY ({query}) TO {literal(str(self._path))} "
                 f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, KV_METADATA {first})"
             )
         except duckdb.InvalidInputException as error:
@@ -180,6 +180,19 @@ class ProvenCopy(ABC):
                 raise
             return int(found["at"])
         return None
+
+    def _query(self, casts: Sequence[Cast]) -> str:
+        """In layers: what stands in an expression of cases twice is worked out twice."""
+        numbers = range(len(casts))
+        pieces = [f"c{at}, {self._column(at).text} AS v{at}" for at in numbers]
+        typed = [f", {cast.typed} AS t{at}" if cast.typed else "" for at, cast in enumerate(casts)]
+        texts = [f"c{at}, v{at}{typed[at]}" for at in numbers]
+        proven = [
+            f"{self._proven(at, cast)} AS {quoted(name)}"
+            for at, (cast, name) in enumerate(zip(casts, self._names, strict=True))
+        ]
+        inner = f"SELECT {', '.join(pieces)} FROM {self._source}"
+        return f"SELECT {', '.join(proven)} FROM (SELECT {', '.join(texts)} FROM ({inner}))"
 
     def _proven(self, at: int, cast: Cast) -> str:
         column = self._column(at)
@@ -241,8 +254,10 @@ class ProvenCopy(ABC):
             return EMPTY if is_null else cast.type
         least, most = self._bounds(at)
         if kind is not Kind.NUMBER:
-            # A zone may push the first and last year out of what a timestamp holds.
-            return cast.type if least.year >= 2 and most.year <= 9998 else STRING
+            # A zone may push the first and last year out of what a timestamp holds; what Python
+            # has no date for comes as text.
+            is_held = all(isinstance(one, datetime) for one in (least, most))
+            return cast.type if is_held and least.year >= 2 and most.year <= 9998 else STRING
         found = exact_number(cast, least, most, lambda: self._has_longest(at, cast, least, most))
         return self._observed(at) if found is None else found
 
