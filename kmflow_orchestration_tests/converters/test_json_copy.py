@@ -141,7 +141,7 @@ LATE = {
     "a day becomes none": ('"2026-02-28"', '"2026-02-30"', True),
     "a day is far off": ('"2026-02-28"', '"12026-02-28"', True),
     "a day is infinite": ('"2026-02-28"', '"infinity"', True),
-    "a moment is infinite": ('"2026-02-28 10:00:00"', '"infinity"', False),
+    "a moment is infinite": ('"2026-02-28 10:00:00"', '"infinity"', True),
     "a moment is far off": ('"2026-02-28 10:00:00"', '"12026-02-28 10:00:00"', False),
     "a day becomes empty": ('"2026-02-28"', '""', True),
     "a day becomes a moment": ('"2026-02-28"', '"2026-02-28 10:00:00"', False),
