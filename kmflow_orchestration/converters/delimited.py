@@ -17,12 +17,7 @@ from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.content_look import look_at, tabular_agreement
 from kmflow_orchestration.converters.delimited_careful import careful_blocks
 from kmflow_orchestration.converters.delimited_copied import texts_of
-from kmflow_orchestration.converters.delimited_copy import (
-    WORTHWHILE_BYTES,
-    MisfitError,
-    rules_for,
-    typed_copy,
-)
+from kmflow_orchestration.converters.delimited_copy import rules_for, typed_copy
 from kmflow_orchestration.converters.delimited_decision import DialectDecision, decide
 from kmflow_orchestration.converters.delimited_options import DelimitedOptions
 from kmflow_orchestration.converters.delimited_reader import (
@@ -57,6 +52,7 @@ from kmflow_orchestration.converters.packed_source import (
     packed_suffixes,
     plain_file,
 )
+from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES, MisfitError
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.text_values import observed_type, typed_values

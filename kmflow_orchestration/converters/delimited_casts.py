@@ -20,24 +20,28 @@ from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind
 # Its stubs know only some of the types its functions take.
 pc: Any = pyarrow.compute
 
-MISFIT: Final = "kmflow misfit in column "
 _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?P<apart>[ T])[0-9]{2}:[0-9]{2}:[0-9]{2}"
     r"(?P<fraction>\.[0-9]{1,6})?(?P<zone>Z|[+-]00(?::?00)?)?"
 )
+_DAY: Final = len("2026-11-20")
 _SECONDS: Final = len("2026-11-20 10:00:00")
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """What one column is turned into; `sql` is an expression over its text.
+    """What one column is turned into, as expressions of SQL.
 
+    `typed` is one over its text; `value` and its `proof` are over the text and what that is. Of a
+    text that is no such type the proof is false or NULL; without one the value is the text.
     `is_uniform` says that all values have as many digits after the point; of others the most
     digits of one value cannot be told from the typed values.
     """
 
     type: ColumnType
-    sql: str
+    value: str
+    proof: str = ""
+    typed: str = ""
     is_uniform: bool = True
 
 
@@ -49,45 +53,39 @@ def type_of(samples: Iterable[pa.StringArray]) -> ColumnType:
     return found
 
 
-def cast_of(name: str, kind: ColumnType, samples: Sequence[pa.StringArray] = ()) -> Cast | None:
-    """How column `name` becomes `kind`, in the one form its samples have; None if in several.
+def cast_of(
+    text: str, typed: str, kind: ColumnType, samples: Sequence[pa.StringArray] = ()
+) -> Cast | None:
+    """How a text becomes `kind`, in the one form its samples have; None if in several.
 
-    Without samples only types that are written in one way have a cast.
+    `text` and `typed` are the names of the columns they are in. Without samples only types that
+    are written in one way have a cast.
     """
     if kind.kind in (Kind.STRING, Kind.EMPTY):
-        return Cast(kind, name)
+        return Cast(kind, text)
     if kind.kind is Kind.NUMBER:
-        return _number(name, kind, samples)
+        return _number(text, typed, kind, samples)
     if kind.kind is Kind.BOOLEAN:
-        word = f"lower({name})"
-        return Cast(
-            kind, f"CASE {word} WHEN 'true' THEN true WHEN 'false' THEN false {_else(name)}"
-        )
+        return Cast(kind, f"{typed} = 'true'", f"{typed} IN ('true', 'false')", f"lower({text})")
     if kind.kind is Kind.DATE:
-        typed = f"TRY_CAST({name} AS DATE)"
-        return Cast(kind, _proven(name, typed, f"{typed}::VARCHAR = {name}"))
-    return _moment(name, kind, samples)
+        # Years of five digits and the word for infinity are written out as they were, too.
+        proof = f"{typed}::VARCHAR = {text} AND strlen({text}) = {_DAY}"
+        return Cast(kind, typed, proof, f"TRY_CAST({text} AS DATE)")
+    return _moment(text, typed, kind, samples)
 
 
-def _else(name: str) -> str:
-    # The text of the error has the column alone: no value of a client comes into it.
-    return f"ELSE CASE WHEN {name} IS NULL THEN NULL ELSE error('{MISFIT}{name}') END END"
-
-
-def _proven(name: str, typed: str, proof: str) -> str:
-    return f"CASE WHEN {proof} THEN {typed} {_else(name)}"
-
-
-def _number(name: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> Cast | None:
+def _number(
+    text: str, typed: str, kind: ColumnType, samples: Sequence[pa.StringArray]
+) -> Cast | None:
     if kind.is_double:
         return None
-    typed = f"TRY_CAST({name} AS {kind.sql})"
+    cast = f"TRY_CAST({text} AS {kind.sql})"
     written = f"{typed}::VARCHAR"
     if kind.scale == 0 or _have_scale(samples, kind.scale):
-        return Cast(kind, _proven(name, typed, f"{written} = {name}"))
+        return Cast(kind, typed, f"{written} = {text}", cast)
     # Fewer digits after the point than the type has: the rest of what is written out is zeros.
-    proof = f"starts_with({written}, {name}) AND NOT ends_with({name}, '.')"
-    return Cast(kind, _proven(name, typed, proof), is_uniform=False)
+    proof = f"starts_with({written}, {text}) AND NOT ends_with({text}, '.')"
+    return Cast(kind, typed, proof, cast, is_uniform=False)
 
 
 def _have_scale(samples: Sequence[pa.StringArray], scale: int) -> bool:
@@ -97,7 +95,9 @@ def _have_scale(samples: Sequence[pa.StringArray], scale: int) -> bool:
     return bool(samples) and all(found is not False for found in fits)
 
 
-def _moment(name: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> Cast | None:
+def _moment(
+    text: str, typed: str, kind: ColumnType, samples: Sequence[pa.StringArray]
+) -> Cast | None:
     """Moments down to seconds or beyond, with a zone only if that is UTC, in one form."""
     texts = [values.drop_null() for values in samples]
     first = next((values[0].as_py() for values in texts if len(values)), "")
@@ -105,8 +105,7 @@ def _moment(name: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> C
     if found is None:
         return None
     zone = found["zone"] or ""
-    core = f"left({name}, -{len(zone)})" if zone else name
-    typed = f"TRY_CAST({core} AS TIMESTAMP)"
+    core = f"left({text}, -{len(zone)})" if zone else text
     written = f"{typed}::VARCHAR"
     lengths = [pc.min_max(pc.binary_length(values)).as_py() for values in texts if len(values)]
     is_even = all(each["min"] == each["max"] == len(first) for each in lengths)
@@ -117,5 +116,9 @@ def _moment(name: str, kind: ColumnType, samples: Sequence[pa.StringArray]) -> C
         written = f"rpad({written} || {point}, {size}, '0')"
     if zone:
         written += f" || '{zone}'"
-    text = f"replace({name}, 'T', ' ')" if found["apart"] == "T" else name
-    return Cast(kind, _proven(name, f"{typed}::TIMESTAMPTZ", f"{written} = {text}"))
+    spaced = f"replace({text}, 'T', ' ')" if found["apart"] == "T" else text
+    # In microseconds: the engine's own way to a zone asks a calendar, for UTC too.
+    value = f"make_timestamptz(epoch_us({typed}))"
+    # Of a moment without an end that would be NULL.
+    proof = f"{written} = {spaced} AND isfinite({typed})"
+    return Cast(kind, value, proof, f"TRY_CAST({core} AS TIMESTAMP)")

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kmflow_orchestration.converters.delimited_copy import MisfitError, TypedCopy
 from kmflow_orchestration.converters.delimited_reading import Reading
+from kmflow_orchestration.converters.proven_copy import MisfitError, TypedCopy
 from kmflow_orchestration.converters.type_lattice import Kind
 from kmflow_orchestration.converters.written_values import (
     PROBED,

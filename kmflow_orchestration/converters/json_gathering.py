@@ -83,6 +83,31 @@ def _steps(path: str) -> tuple[str, ...]:
     return tuple(steps)
 
 
+def receipt_of(
+    options: JsonOptions,
+    facts: Mapping[str, str],
+    content_hash: str,
+    *,
+    read: int,
+    written: int,
+    rejected: int = 0,
+    skipped: int = 0,
+    rescued: int = 0,
+) -> Receipt:
+    """What is proven of a table of a file, of which `facts` were found out."""
+    return Receipt(
+        NAME,
+        VERSION,
+        content_hash,
+        rows_read=read,
+        rows_written=written,
+        rows_rejected=rejected,
+        rows_skipped=skipped,
+        rows_rescued=rescued,
+        options={**facts, **{name: str(value) for name, value in asdict(options).items() if value}},
+    )
+
+
 class Gathering:
     """Takes the records of one source; afterwards `tables` are what it became."""
 
@@ -243,21 +268,19 @@ class Gathering:
         for _, draft in self._drafts:
             draft.settle()
         self._drop_what_says_nothing()
-        given = {name: str(value) for name, value in asdict(self._options).items() if value}
         told = [*warnings, *self._warnings()]
         tables = []
         for _, draft in self._drafts:
             draft.skip_rows_without_columns()
-            receipt = Receipt(
-                NAME,
-                VERSION,
+            receipt = receipt_of(
+                self._options,
+                facts,
                 content_hash,
-                rows_read=draft.read,
-                rows_written=draft.rows,
-                rows_rejected=len(draft.rejects),
-                rows_skipped=draft.skipped,
-                rows_rescued=draft.rescued,
-                options={**facts, **given},
+                read=draft.read,
+                written=draft.rows,
+                rejected=len(draft.rejects),
+                skipped=draft.skipped,
+                rescued=draft.rescued,
             )
             tables.append(draft.finished(receipt, told))
             told = []

@@ -6,25 +6,35 @@ What becomes what is in docs/decisions/0031.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
-from kmflow_orchestration.converters.interface import (
-    Source,
+from kmflow_orchestration.converters.interface import ColumnFact, Source
+from kmflow_orchestration.converters.json_copied import CopiedLines, CopyFolder
+from kmflow_orchestration.converters.json_copy import copied_lines, template_for
+from kmflow_orchestration.converters.json_gathering import (
+    NAME,
+    VERSION,
+    Gathering,
+    JsonOptions,
+    receipt_of,
 )
-from kmflow_orchestration.converters.json_gathering import NAME, VERSION, Gathering, JsonOptions
 from kmflow_orchestration.converters.json_stream import JsonScanner, json_lines
 from kmflow_orchestration.converters.json_text import DECODER
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.packed_source import (
+    PlainCopy,
     look_inside,
     packed_suffixes,
-    plain_file,
 )
+from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES, MisfitError
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.text_encoding import (
+    UTF8,
     TextScan,
     Utf8Stream,
     encoding_warnings,
@@ -60,7 +70,7 @@ class JsonConverter(TableConverter):
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[GatheredTable]:
+    ) -> Sequence[GatheredTable | CopiedLines]:
         """The records' table, and one for each array of objects that hangs on a document.
 
         Raises:
@@ -69,18 +79,60 @@ class JsonConverter(TableConverter):
             ConfigurationError: an unknown option or value.
         """
         wanted = JsonOptions.parse(options or {})
-        with plain_file(source.path) as path:
-            scan = scan_text(path)
-            content_hash = scan.content_hash if path == source.path else sha256_of(source.path)
-            gathering = Gathering(wanted)
-            is_lines = not wanted.record_path and _is_lines(path, scan, source)
-            with Utf8Stream(path, scan.encoding) as stream:
-                if is_lines:
-                    gathering.take_lines(json_lines(stream))
-                else:
-                    gathering.take_document(JsonScanner(stream))
-        facts = {"layout": "lines" if is_lines else "document", "encoding": scan.encoding}
-        return gathering.tables(content_hash, facts, tuple(encoding_warnings(scan)))
+        plain = PlainCopy(source.path)
+        scan = scan_text(plain.path)
+        content_hash = sha256_of(source.path) if plain.is_unpacked else scan.content_hash
+        is_lines = not wanted.record_path and _is_lines(plain.path, scan, source)
+        reading = JsonReading(plain, replace(scan, content_hash=content_hash), wanted, is_lines)
+        copied = reading.copied() if scan.size_bytes >= WORTHWHILE_BYTES else None
+        return reading.gathered() if copied is None else [copied]
+
+
+@dataclass(frozen=True, slots=True)
+class JsonReading:
+    """How a file is read; it keeps the plain copy while a table may need it."""
+
+    plain: PlainCopy
+    scan: TextScan
+    options: JsonOptions
+    is_lines: bool
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        layout = "lines" if self.is_lines else "document"
+        return {"layout": layout, "encoding": self.scan.encoding}
+
+    def gathered(self) -> list[GatheredTable]:
+        gathering = Gathering(self.options)
+        with Utf8Stream(self.plain.path, self.scan.encoding) as stream:
+            if self.is_lines:
+                gathering.take_lines(json_lines(stream))
+            else:
+                gathering.take_document(JsonScanner(stream))
+        warnings = tuple(encoding_warnings(self.scan))
+        return gathering.tables(self.scan.content_hash, self._facts, warnings)
+
+    def copied(self) -> CopiedLines | None:
+        """The one table of clean lines; None where they are, or may be, anything else."""
+        scan = self.scan
+        is_plain = scan.encoding == UTF8 and scan.first_bad_byte < 0 and not scan.nul_count
+        if not is_plain or not self.is_lines or self.options.flatten:
+            return None
+        template = template_for(self.plain.path)
+        if template is None:
+            return None
+        names, folder = column_names(template.keys), CopyFolder()
+        try:
+            copy = copied_lines(self.plain.path, names, template, folder.path)
+        except MisfitError:
+            folder.remove()
+            return None
+        columns = zip(names, template.keys, copy.types, copy.nulls, strict=True)
+        facts = tuple(ColumnFact(*column) for column in columns)
+        receipt = receipt_of(
+            self.options, self._facts, scan.content_hash, read=copy.rows, written=copy.rows
+        )
+        return CopiedLines(copy, folder, facts, receipt, lambda: self.gathered()[0])
 
 
 def _begins_as_json(head: bytes, *, is_whole: bool) -> bool:

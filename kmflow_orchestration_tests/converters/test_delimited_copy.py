@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kmflow_orchestration.converters.delimited import DelimitedConverter, DelimitedTable
-from kmflow_orchestration.converters.delimited_copy import WORTHWHILE_BYTES, rules_for
+from kmflow_orchestration.converters.delimited_copy import rules_for
 from kmflow_orchestration.converters.delimited_decision import decide
 from kmflow_orchestration.converters.delimited_options import DelimitedOptions
 from kmflow_orchestration.converters.delimited_records import Format
 from kmflow_orchestration.converters.delimited_rules import Piece, rules_of
 from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.staging import StagingTask, stage_item
 from kmflow_orchestration.converters.type_lattice import STRING
@@ -154,6 +155,10 @@ LATE = {
     "a day becomes a moment": ("2026-02-28", "2026-02-28 10:00:00", False),
     "a day becomes none": ("2026-02-28", "2026-02-30", True),
     "a day is of the year zero": ("2026-02-28", "0000-01-01", False),
+    "a day is far off": ("2026-02-28", "12026-02-28", True),
+    "a day is infinite": ("2026-02-28", "infinity", True),
+    "a moment is infinite": ("2026-02-28 10:00:00", "-infinity", True),
+    "a moment is far off": ("2026-02-28 10:00:00", "12026-02-28 10:00:00", False),
     "a day has blanks": ("2026-02-28", " 2026-02-28", True),
     "a day has slashes": ("2026-02-28", "2026/02/28", False),
     "a moment becomes a day": ("2026-02-28 10:00:00", "2026-02-28", False),
@@ -208,7 +213,7 @@ def test_a_value_that_no_sample_has_changes_its_column_or_leaves_it_to_our_own_r
         "a,b\n1,x\n2,y",
         "a;b\n1.234;x\n2.345;y\n",
         "a,a,A\n1,2,3\n4,5,6\n",
-        "a,b\nkmflow misfit in column c9,1\nx,2\n",
+        "a,b\nkmflow misfit in column 9,1\nx,2\n",
     ],
     ids=range(23),
 )
