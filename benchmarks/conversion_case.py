@@ -14,6 +14,10 @@ def main() -> None:
     source, target = map(Path, sys.argv[1:])
     target.mkdir()
     begun = time.perf_counter()
+    from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
+
+    # Each of our processes that convert begins with it.
+    import_arrow()
     from kmflow_orchestration.converters.interface import Source
     from kmflow_orchestration.converters.staging import Outcome, StagingTask, stage_item
 

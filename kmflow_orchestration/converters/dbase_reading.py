@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +30,7 @@ from kmflow_orchestration.errors import CorruptInput
 pc: Any = pyarrow.compute
 MISSING_MEMO = "missing_memo"
 _BLOCK_BYTES, _BLOCK_RECORDS, _MEMO_RECORDS = 8 << 20, 32_768, 512
-_DELETED = 0x2A
+_DELETED, _LAST_ASCII = 0x2A, 0x7F
 _FALLBACK = "cp1252"
 
 
@@ -71,6 +71,14 @@ class Block:
     numbers: pa.Int64Array
     deleted: pa.BooleanArray
     columns: list[Texts]
+
+    def as_batch(self) -> pa.RecordBatch:
+        arrays: list[Any] = [self.numbers, self.deleted, *self.columns]
+        return pa.RecordBatch.from_arrays(arrays, names=[str(at) for at in range(len(arrays))])
+
+    @classmethod
+    def of_batch(cls, batch: Any) -> Self:
+        return cls(batch.column(0), batch.column(1), batch.columns[2:])
 
 
 @dataclass(slots=True)
@@ -229,9 +237,11 @@ def guessed_encoding(path: Path, header: Header) -> tuple[str, bool]:
     texts = [one for one in header.fields if one.type in "CV" and not one.is_binary]
     is_ascii = True
     for _, records in raw_records(path, header):
+        if int(records.max()) <= _LAST_ASCII:
+            continue
         for one in texts:
             raw = records[:, one.offset : one.offset + one.length]
-            for row in raw[(raw > 0x7F).any(axis=1)]:
+            for row in raw[(raw > _LAST_ASCII).any(axis=1)]:
                 is_ascii = False
                 try:
                     bytes(row).rstrip(b" \0").decode(UTF8)

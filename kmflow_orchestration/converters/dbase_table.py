@@ -20,6 +20,7 @@ from kmflow_orchestration.converters.dbase_memo import find_beside
 from kmflow_orchestration.converters.dbase_options import DbaseOptions
 from kmflow_orchestration.converters.dbase_reading import (
     MISSING_MEMO,
+    Block,
     DbaseReading,
     Tally,
     guessed_encoding,
@@ -35,6 +36,7 @@ from kmflow_orchestration.converters.interface import (
     Receipt,
     Source,
 )
+from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import (
     BOOLEAN,
@@ -120,7 +122,10 @@ class DbaseTable:
         self._tally = Tally()
         found = [_declared(one) for one in reading.fields]
         nulls = [0] * len(found)
+        self._spool = RowSpool()
+        self._blocks: list[SpooledBatch] = []
         for block in read_blocks(reading, self._tally):
+            self._blocks.append(self._spool.add(block.as_batch()))
             for at, (one, values) in enumerate(zip(reading.fields, block.columns, strict=True)):
                 found[at] = _observed(values, one, found[at])
                 nulls[at] += values.null_count
@@ -166,7 +171,8 @@ class DbaseTable:
         """See ConvertedTable."""
         wanted = [(types or {}).get(fact.name, fact.type) for fact in self._facts]
         names = [SOURCE_ROW, *(fact.name for fact in self._facts), RESCUED_DATA]
-        for block in read_blocks(self._reading, Tally()):
+        for place in self._blocks:
+            block = Block.of_batch(self._spool.read(place))
             columns: list[Any] = list(block.columns)
             if self._reading.includes_deleted:
                 columns.insert(0, block.deleted.cast(pa.string()))

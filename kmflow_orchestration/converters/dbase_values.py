@@ -111,7 +111,7 @@ class Decoder:
 
     def column(self, raw: Bytes) -> Texts:
         values = _binary(raw)
-        if not len(raw) or int(raw.max()) < 0x80:
+        if _is_ascii(raw):
             ascii_texts: Texts = pc.cast(values, pa.string())
             return ascii_texts
         encoded = values.dictionary_encode()
@@ -154,26 +154,72 @@ def as_texts(raw: Bytes, field: Field, decoder: Decoder, *, is_dbase_7: bool) ->
 
 
 def _text(raw: Bytes, decoder: Decoder) -> Texts:
-    values = pc.utf8_rtrim(decoder.column(raw), _BLANKS)
+    # Blanks are no part of any other character of UTF-8.
+    values = pc.ascii_rtrim(decoder.column(raw), _BLANKS)
     return _or_null(values, pc.equal(values, ""))
 
 
 def _number(raw: Bytes, decoder: Decoder) -> Texts:
     """As it was written, but for zeros and signs before it that say nothing."""
-    values = pc.utf8_trim(decoder.column(raw), _BLANKS)
-    overflows = pc.match_substring_regex(values, r"^\*+$")
-    decoder.problems["overflow"] += overflows.true_count
-    for pattern, plain in (
-        (r"^\+", ""),
-        (r"^(-?)0+([0-9])", r"\1\2"),
-        (r"^-0$", "0"),
-        (r"^(-?[0-9]+)\.$", r"\1"),
-    ):
-        values = pc.replace_substring_regex(values, pattern, plain)
-    return _or_null(values, pc.or_(overflows, pc.equal(values, "")))
+    values = pc.ascii_trim(decoder.column(raw), _BLANKS)
+    is_null = pc.equal(values, "")
+    # Other bytes may stand for any character.
+    is_unsure = not _is_ascii(raw)
+    if is_unsure or (raw == _STAR).any():
+        overflows = pc.match_substring_regex(values, r"^\*+$")
+        decoder.problems["overflow"] += overflows.true_count
+        is_null = pc.or_(overflows, is_null)
+    for pattern, plain, may_match in _NUMBER_FORMS:
+        # Patterns cost more than all the rest, and hardly any number needs one.
+        if is_unsure or may_match(raw):
+            values = pc.replace_substring_regex(values, pattern, plain)
+    return _or_null(values, is_null)
+
+
+def _is_ascii(raw: Bytes) -> bool:
+    return not len(raw) or int(raw.max()) < 0x80
+
+
+def _has_zeros_before(raw: Bytes) -> bool:
+    is_digit = _is_digit(raw)
+    begins = raw[:, :-1] == _ZERO
+    begins[:, 1:] &= ~is_digit[:, :-2]
+    return bool((begins & is_digit[:, 1:]).any())
+
+
+def _has_end_without_digits(raw: Bytes) -> bool:
+    is_last = np.isin(raw[:, 1:], (0, 0x20))
+    return bool((raw[:, -1] == _POINT).any() or ((raw[:, :-1] == _POINT) & is_last).any())
+
+
+def _is_digit(raw: Bytes) -> Any:
+    return (raw >= _ZERO) & (raw <= _ZERO + 9)
+
+
+_STAR, _PLUS, _MINUS, _POINT, _ZERO = 0x2A, 0x2B, 0x2D, 0x2E, 0x30
+_NUMBER_FORMS: tuple[tuple[str, str, Callable[[Bytes], bool]], ...] = (
+    (r"^\+", "", lambda raw: bool((raw == _PLUS).any())),
+    # Without its sign a zero may stand first.
+    (
+        *(r"^(-?)0+([0-9])", r"\1\2"),
+        _has_zeros_before,
+    ),
+    (r"^-0$", "0", lambda raw: bool((raw == _MINUS).any())),
+    (r"^(-?[0-9]+)\.$", r"\1", _has_end_without_digits),
+)
 
 
 def _date(raw: Bytes, decoder: Decoder) -> Texts:
+    is_whole: Any = _is_digit(raw).all(axis=1)
+    is_blank: Any = np.isin(raw, (0, 0x20)).all(axis=1)
+    if (is_whole | is_blank).all():
+        iso = np.full((len(raw), 10), _MINUS, np.uint8)
+        iso[:, :4], iso[:, 5:7], iso[:, 8:] = raw[:, :4], raw[:, 4:6], raw[:, 6:]
+        is_zero = (raw == _ZERO).all(axis=1)
+        return _or_null(
+            decoder.column(np.where(is_blank[:, None], np.uint8(_ZERO), iso)),
+            _mask(is_blank | is_zero),
+        )
     values = pc.utf8_trim(decoder.column(raw), _BLANKS)
     is_null = pc.or_(pc.equal(values, ""), pc.equal(values, "00000000"))
     iso = pc.replace_substring_regex(values, r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3")

@@ -20,6 +20,7 @@ from kmflow_orchestration.converters.interface import (
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.text_values import typed_values
 from kmflow_orchestration.converters.type_lattice import ColumnType, Kind
+from kmflow_orchestration.converters.whole_rows import WholeRows
 
 # Its stubs know only some of the types its functions take.
 pc: Any = pyarrow.compute
@@ -30,9 +31,13 @@ class SetAside:
     """Where a table's rows lie; `places` are the names its columns have there."""
 
     spool: RowSpool
-    batches: tuple[SpooledBatch, ...]
+    batches: tuple[SpooledBatch | WholeRows, ...]
     places: Mapping[str, str]
     rejects: Iterable[RejectedRow] = ()
+
+    def read(self) -> Iterator[pa.RecordBatch]:
+        for one in self.batches:
+            yield one.read() if isinstance(one, WholeRows) else self.spool.read(one)
 
 
 def count_of_empty(values: Any) -> int:
@@ -77,8 +82,7 @@ class GatheredTable:
         """See ConvertedTable."""
         wanted = {fact.name: (types or {}).get(fact.name, fact.type) for fact in self.facts}
         names = [SOURCE_ROW, *wanted, RESCUED_DATA]
-        for place in self._rows.batches:
-            batch = self._rows.spool.read(place)
+        for batch in self._rows.read():
             found: dict[str, Any] = dict(zip(batch.schema.names, batch.columns, strict=True))
             nothing: Any = pa.nulls(batch.num_rows, pa.string())
             columns = [

@@ -7,7 +7,7 @@ it becomes at the end is a ConvertedTable that needs its source no more.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,15 @@ from kmflow_orchestration.converters.record_cells import (
 from kmflow_orchestration.converters.rejected_rows import RejectedRows
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.text_values import observed_type
-from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind, join
+from kmflow_orchestration.converters.type_lattice import (
+    EMPTY,
+    STRING,
+    ColumnType,
+    Kind,
+    join,
+    number,
+)
+from kmflow_orchestration.converters.whole_rows import Counted, WholeColumn, WholeRows
 from kmflow_orchestration.errors import CorruptInput
 
 MAX_TABLES = 1000
@@ -147,7 +155,7 @@ class TableDraft:
         self._numbers: list[int] = []
         self._rescued: dict[int, str] = {}
         self._held_bytes = 0
-        self._batches: list[SpooledBatch] = []
+        self._batches: list[SpooledBatch | WholeRows] = []
         # Whole rows that wait to be put into columns together, by their keys.
         self._shapes: dict[tuple[Hashable, ...], _Shape] = {}
         self._shape = _Shape(())
@@ -225,6 +233,38 @@ class TableDraft:
         self.rows += 1
         self._count_in(size, len(keys))
         return True
+
+    def add_set_aside(
+        self,
+        spooled: tuple[RowSpool, SpooledBatch],
+        count: int,
+        columns: Sequence[WholeColumn],
+        counted: Mapping[OwnColumn, Counted],
+    ) -> None:
+        """Rows whose texts lie in a spool already, all of the form UNSAID; `counted` come first.
+
+        Raises:
+            CorruptInput: more columns than may be (`too_large_inside`).
+        """
+        self.set_aside()
+        numbers = {}
+        for own, one in counted.items():
+            column = self._columns.get(own) or self._new_column(own)
+            last = one.first if one.is_same else one.first + count - 1
+            column.type = join(column.type, number(len(str(last))))
+            column.all_forms |= Form.UNSAID
+            column.valid += count
+            numbers[str(column.position)] = one
+        # As if they had come row by row.
+        for whole in sorted(columns, key=lambda one: one.first):
+            column = self._columns.get(whole.key) or self._new_column(whole.key)
+            column.type = join(column.type, whole.type)
+            column.all_forms |= Form.UNSAID
+            column.valid += whole.valid
+            column.empty += whole.empty
+        places = {one.place: str(self._columns[one.key].position) for one in columns}
+        self._batches.append(WholeRows(*spooled, count, self.rows + 1, places, numbers))
+        self.rows += count
 
     def settle(self) -> None:
         """Put the whole rows into their columns."""

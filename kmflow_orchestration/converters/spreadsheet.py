@@ -19,6 +19,10 @@ from kmflow_orchestration.converters.spreadsheet_defined import defined_tables
 from kmflow_orchestration.converters.spreadsheet_grid import GridTable
 from kmflow_orchestration.converters.spreadsheet_layout import fill_merged, is_table
 from kmflow_orchestration.converters.spreadsheet_options import SheetOptions
+from kmflow_orchestration.converters.spreadsheet_patterned import (
+    PatternedSheet,
+    patterned_sheets,
+)
 from kmflow_orchestration.converters.spreadsheet_table import (
     NAME,
     VERSION,
@@ -123,7 +127,9 @@ class _Workbook:
             raise CorruptInput(f"the workbook cannot be read: {error}") from error
 
     def _of_sheets(self, workbook: Any) -> tuple[list[AnyTable], list[ConversionWarning]]:
-        counts = cell_counts(self.source.path)
+        quick = self._patterned(workbook)
+        known = {name: one.counts for name, one in quick.items()}
+        counts = cell_counts(self.source.path, known)
         tables: list[AnyTable] = []
         told: list[ConversionWarning] = []
         for number, sheet in enumerate(workbook.sheets_metadata, start=1):
@@ -132,7 +138,12 @@ class _Workbook:
                 text = "the sheet is hidden and was left out, as asked"
                 told.append(ConversionWarning(_HIDDEN_LEFT_OUT, text, location))
                 continue
-            found = self._tables(workbook, sheet, number, counts.get(sheet.name, CellCounts()))
+            own = counts.get(sheet.name, CellCounts())
+            found = (
+                [_with_facts(quick[sheet.name], own, sheet)]
+                if sheet.name in quick
+                else self._tables(workbook, sheet, number, own)
+            )
             tables += found
             if not found:
                 text = self.options.why_no_table
@@ -140,6 +151,19 @@ class _Workbook:
         if unknown := _UNKNOWN.get(self.kind):
             told.append(ConversionWarning("not_counted", unknown))
         return tables, told
+
+    def _patterned(self, workbook: Any) -> dict[str, PatternedSheet]:
+        """Sheets read the quick way, where nothing was asked for that takes the whole sheet."""
+        usual = SheetOptions(include_hidden=self.options.include_hidden)
+        if self.kind is not Container.XLSX or self.options != usual:
+            return {}
+        names = [one.name for one in workbook.sheets_metadata]
+        wanted = {
+            one.name: number
+            for number, one in enumerate(workbook.sheets_metadata, start=1)
+            if names.count(one.name) == 1 and (usual.include_hidden or not _is_hidden(one))
+        }
+        return patterned_sheets(self.source.path, self.content_hash, wanted)
 
     def _tables(self, workbook: Any, sheet: Any, number: int, counts: CellCounts) -> list[AnyTable]:
         import python_calamine as calamine
@@ -183,6 +207,12 @@ class _Workbook:
                 table.add_warnings((ConversionWarning("no_header", text, f"sheet {part}"),))
             tables.append(table)
         return tables
+
+
+def _with_facts(quick: PatternedSheet, counts: CellCounts, sheet: Any) -> AnyTable:
+    facts = _SheetFacts(counts, quick.merged_count, 0, 0, _is_hidden(sheet))
+    quick.table.add_warnings(tuple(facts.warnings(f"sheet {sheet.name}")))
+    return quick.table
 
 
 def _needs_password() -> CorruptInput:

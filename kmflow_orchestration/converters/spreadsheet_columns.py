@@ -43,6 +43,8 @@ _DIRECT = {Kind.BOOLEAN: bool, Kind.DATE: date, Kind.TIMESTAMP_NTZ: datetime}
 
 def observed_column(cells: Sequence[Any]) -> tuple[ColumnType, int]:
     """Join of the types of all cells, and how many of them are empty."""
+    if isinstance(cells, pa.Array):
+        return _observed_array(cells), cells.null_count
     types, empty = [], 0
     kinds = set(map(type, cells))
     for kind in kinds:
@@ -56,6 +58,13 @@ def observed_column(cells: Sequence[Any]) -> tuple[ColumnType, int]:
         else:
             types.append(_of_kind(kind, same))
     return join_all(types), empty
+
+
+def _observed_array(values: Values) -> ColumnType:
+    """Of an array of numbers or of texts."""
+    if values.null_count == len(values):
+        return EMPTY
+    return STRING if values.type == pa.string() else _of_floats(values.drop_null())
 
 
 def _of_kind(kind: type, cells: Sequence[Any]) -> ColumnType:
@@ -78,6 +87,11 @@ def _of_floats(values: Values) -> ColumnType:
 
 def typed_column(cells: Sequence[Any], wanted: ColumnType) -> Values:
     """Cells as values of a type at or above the one `observed_column` found; gaps are NULL."""
+    if isinstance(cells, pa.Array):
+        as_it_is = _typed_array(cells, wanted)
+        if as_it_is is not None:
+            return as_it_is
+        cells = cells.to_pylist()
     kinds = set(map(type, cells)) - {type(None)}
     if wanted.kind is Kind.STRING and kinds <= {str}:
         return _without_gaps(pa.array(cells, pa.string()))
@@ -89,6 +103,15 @@ def typed_column(cells: Sequence[Any], wanted: ColumnType) -> Values:
     if direct is not None and kinds <= {direct, str}:
         return _direct(_only(direct, cells, kinds), wanted)
     return pa.array([as_type(cell, wanted) for cell in cells], wanted.arrow)
+
+
+def _typed_array(values: Values, wanted: ColumnType) -> Values | None:
+    """None where each cell has to be looked at."""
+    if values.type == pa.string():
+        return values if wanted.arrow == pa.string() else None
+    is_direct = wanted.kind is Kind.NUMBER and not _is_decimal(wanted)
+    found: Values | None = pc.cast(values, wanted.arrow) if is_direct else None
+    return found
 
 
 def _is_decimal(wanted: ColumnType) -> bool:

@@ -25,7 +25,7 @@ from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind
 
 # Of the converter: every table of it gives a receipt.
 NAME, VERSION = "spreadsheet", "3"
-_BATCH_ROWS = 8192
+BATCH_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +45,38 @@ class SheetPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chunk:
-    """Rows that hold a value, by column; `numbers` are their row numbers in the sheet."""
+class Chunk:
+    """Rows that hold a value, by column; `numbers` are their row numbers in the sheet.
+
+    A column is its cells, or an Arrow array of numbers or texts where the gaps are NULL.
+    """
 
     numbers: list[int]
-    columns: list[tuple[Any, ...]]
+    columns: list[Any]
 
 
 class SheetTable:
     """One sheet; columns are those with a header or a value."""
 
-    def __init__(self, sheet: SheetPlace, rows: Sequence[Sequence[Any]]) -> None:
-        """`rows` are all rows of the sheet, from A1 on."""
+    def __init__(
+        self,
+        sheet: SheetPlace,
+        rows: Sequence[Sequence[Any]],
+        chunks: Sequence[Chunk] | None = None,
+    ) -> None:
+        """`rows` are all rows of the sheet, from A1 on; with `chunks` those down to the header."""
         self._sheet, block = sheet, sheet.block
         self._extra: tuple[ConversionWarning, ...] = ()
         header: Sequence[Any] = rows[block.header_at] if block.has_header else ()
         if sheet.headers is not None:
             header = sheet.headers
-        width = max([len(header), *map(len, rows)])
+        width = max([len(header), *map(len, rows), *(len(one.columns) for one in chunks or ())])
         headers = [as_text(cell) or "" for cell in header] + [""] * (width - len(header))
         self._above = block.above_header(rows)
         self._read = block.end - block.header_at - 1
-        self._chunks = list(_chunks(rows[: block.end], block.header_at + 1, width))
+        if chunks is None:
+            chunks = list(_chunks(rows[: block.end], block.header_at + 1, width))
+        self._chunks = chunks
         self._skipped = self._read - sum(len(chunk.numbers) for chunk in self._chunks)
         types, nulls = _observed(self._chunks, width)
         self._columns = [
@@ -81,7 +91,8 @@ class SheetTable:
 
     def _warnings_of_times(self) -> Iterator[ConversionWarning]:
         for fact, at in zip(self._facts, self._columns, strict=True):
-            pieces = (chunk.columns[at] for chunk in self._chunks)
+            columns = (chunk.columns[at] for chunk in self._chunks)
+            pieces = [cells for cells in columns if not isinstance(cells, pa.Array)]
             header = fact.source_name or fact.name
             yield from warnings_of_times(pieces, fact.type, f"sheet {self.part}, column {header}")
 
@@ -140,10 +151,10 @@ class SheetTable:
             yield pa.RecordBatch.from_arrays([numbers, *values, rescued], names=names)
 
 
-def _chunks(rows: Sequence[Sequence[Any]], first: int, width: int) -> Iterator[_Chunk]:
+def _chunks(rows: Sequence[Sequence[Any]], first: int, width: int) -> Iterator[Chunk]:
     """Rows from an index on, without the blank ones."""
-    for start in range(first, len(rows), _BATCH_ROWS):
-        chunk = rows[start : start + _BATCH_ROWS]
+    for start in range(first, len(rows), BATCH_ROWS):
+        chunk = rows[start : start + BATCH_ROWS]
         columns = list(zip_longest(*chunk, fillvalue=""))
         columns += [("",) * len(chunk)] * (width - len(columns))
         numbers = list(range(start + 1, start + 1 + len(chunk)))
@@ -152,7 +163,7 @@ def _chunks(rows: Sequence[Sequence[Any]], first: int, width: int) -> Iterator[_
             numbers = list(compress(numbers, kept))
             columns = [tuple(compress(cells, kept)) for cells in columns]
         if numbers:
-            yield _Chunk(numbers, columns)
+            yield Chunk(numbers, columns)
 
 
 def _blank_rows(columns: Sequence[tuple[Any, ...]], count: int) -> set[int]:
@@ -165,7 +176,7 @@ def _blank_rows(columns: Sequence[tuple[Any, ...]], count: int) -> set[int]:
     return blank
 
 
-def _observed(chunks: Sequence[_Chunk], width: int) -> tuple[list[ColumnType], list[int]]:
+def _observed(chunks: Sequence[Chunk], width: int) -> tuple[list[ColumnType], list[int]]:
     """Types and NULLs of each column."""
     types, nulls = [EMPTY] * width, [0] * width
     for chunk in chunks:

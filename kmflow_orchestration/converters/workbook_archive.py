@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -57,8 +58,8 @@ class CellCounts(NamedTuple):
     uncalculated: int = 0
 
 
-def cell_counts(path: Path) -> Mapping[str, CellCounts]:
-    """By sheet name, what the reader shows as empty and is not.
+def cell_counts(path: Path, known: Mapping[str, CellCounts]) -> Mapping[str, CellCounts]:
+    """By sheet name, what the reader shows as empty and is not; `known` sheets are not read.
 
     Only for Office Open XML: other workbooks give no counts.
     """
@@ -67,15 +68,20 @@ def cell_counts(path: Path) -> Mapping[str, CellCounts]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {
-                name: _count(archive, member)
-                for name, member in _sheet_members(archive).items()
-                if member in archive.namelist()
+                name: known[name] if name in known else _count_in(archive, member)
+                for name, member in sheet_members(archive).items()
             }
     except (*ZIP_DAMAGE, KeyError):
         return {}
 
 
-def _sheet_members(archive: zipfile.ZipFile) -> dict[str, str]:
+def sheet_members(archive: zipfile.ZipFile) -> dict[str, str]:
+    """By sheet name, the members that are there. Raises KeyError and as a damaged archive does."""
+    there = set(archive.namelist())
+    return {name: member for name, member in _named_members(archive).items() if member in there}
+
+
+def _named_members(archive: zipfile.ZipFile) -> dict[str, str]:
     book = archive.read("xl/workbook.xml").decode("utf-8")
     relations = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8")
     targets = {}
@@ -96,21 +102,24 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _count(archive: zipfile.ZipFile, member: str) -> CellCounts:
-    errors, uncalculated, tail = 0, 0, b""
+def _count_in(archive: zipfile.ZipFile, member: str) -> CellCounts:
     with archive.open(member) as stream:
-        while True:
-            chunk = stream.read(_CHUNK_BYTES)
-            window = tail + chunk
-            cut = _end_of_cells(window) if chunk else len(window)
-            # Most sheets have none, and looking for a rare beginning takes no time.
-            if _ERROR_MARK in window:
-                errors += len(_ERROR_CELL.findall(window, 0, cut))
-            if _UNCALCULATED.search(window, 0, cut):
-                uncalculated += len(_UNCALCULATED_CELL.findall(window, 0, cut))
-            if not chunk:
-                return CellCounts(errors, uncalculated)
-            tail = window[cut:]
+        return count_cells(iter(lambda: stream.read(_CHUNK_BYTES), b""))
+
+
+def count_cells(chunks: Iterable[bytes]) -> CellCounts:
+    """In the XML of a sheet, which comes in chunks."""
+    errors, uncalculated, tail = 0, 0, b""
+    for chunk in chain(chunks, (b"",)):
+        window = tail + chunk
+        cut = _end_of_cells(window) if chunk else len(window)
+        # Most sheets have none, and looking for a rare beginning takes no time.
+        if _ERROR_MARK in window:
+            errors += len(_ERROR_CELL.findall(window, 0, cut))
+        if _UNCALCULATED.search(window, 0, cut):
+            uncalculated += len(_UNCALCULATED_CELL.findall(window, 0, cut))
+        tail = window[cut:]
+    return CellCounts(errors, uncalculated)
 
 
 def _end_of_cells(window: bytes) -> int:

@@ -20,6 +20,7 @@ from kmflow_orchestration.converters.record_cells import (
     OwnColumn,
 )
 from kmflow_orchestration.converters.record_tables import TableDraft, TableDrafts
+from kmflow_orchestration.converters.whole_rows import Counted, WholeColumn
 from kmflow_orchestration.converters.xml_items import (
     LESS_WIDE,
     Item,
@@ -32,6 +33,7 @@ from kmflow_orchestration.converters.xml_items import (
 from kmflow_orchestration.converters.xml_parsing import TEXT_BYTES, BadDocument
 from kmflow_orchestration.converters.xml_plan import Plan, Role
 from kmflow_orchestration.converters.xml_shape import Element, Namespaces, Shape
+from kmflow_orchestration.converters.xml_stretches import Stretch
 from kmflow_orchestration.errors import CorruptInput
 
 _DOCUMENT_ID, _DOCUMENT_INDEX = OwnColumn("_document_id"), OwnColumn("_document_index")
@@ -162,6 +164,32 @@ class XmlGathering:
 
     def _draft(self, element: Element) -> TableDraft:
         return self._drafts.find(element) or self._drafts.at(element, element.part)
+
+    def stretch(self, stretch: Stretch) -> bool:
+        """Whole rows of one table at once; see TakesStretches."""
+        element, roles = stretch.element, self._roles
+        children = [one.child for one in stretch.columns if one.child is not None]
+        is_row = roles[element] == Role.ROW and element not in self._plan.wide
+        if not is_row or element in self._wide or self._documents > 1:
+            return False
+        if any(roles[child] != Role.COLUMNS or child.base is not element for child in children):
+            return False
+        above = self._item
+        first = self._numbers.get(element, 0) + 1
+        self._numbers[element] = first + stretch.count - 1
+        columns = [
+            WholeColumn(
+                element.attribute(one.attribute) if one.child is None else one.child.own,
+                *(one.place, one.type, one.valid, one.empty, one.first),
+            )
+            for one in stretch.columns
+        ]
+        counted = {ROW_ID: Counted(first, is_same=False)}
+        if above.number:
+            counted[PARENT_ID] = Counted(above.number, is_same=True)
+        spooled = stretch.spool, stretch.batch
+        self._draft(element).add_set_aside(spooled, stretch.count, columns, counted)
+        return True
 
     def text(self, text: str) -> None:
         run = self._run

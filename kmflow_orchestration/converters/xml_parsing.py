@@ -160,23 +160,29 @@ def _find(stream: BinaryIO, wanted: bytes, start: int) -> int | None:
     return None
 
 
+def parser_for(reader: Reader, *, namespaces: bool) -> Any:
+    """A parser that tells a reader what it asks for; of entities nothing is said."""
+    parser: Any = expat.ParserCreate(namespace_separator=_NAMESPACE_END if namespaces else None)
+    parser.buffer_text = True
+    parser.buffer_size = TEXT_BYTES
+    if namespaces:
+        parser.namespace_prefixes = True
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    if reader.wants_texts:
+        parser.CharacterDataHandler = reader.text
+    if reader.wants_asides:
+        parser.CommentHandler = reader.aside
+        parser.ProcessingInstructionHandler = reader.aside
+    return parser
+
+
 class _Document:
     """One document, with nothing from outside."""
 
     def __init__(self, reader: Reader, *, namespaces: bool) -> None:
         self._looks_outside = False
-        parser: Any = expat.ParserCreate(namespace_separator=_NAMESPACE_END if namespaces else None)
-        parser.buffer_text = True
-        parser.buffer_size = TEXT_BYTES
-        if namespaces:
-            parser.namespace_prefixes = True
-        parser.StartElementHandler = reader.start
-        parser.EndElementHandler = reader.end
-        if reader.wants_texts:
-            parser.CharacterDataHandler = reader.text
-        if reader.wants_asides:
-            parser.CommentHandler = reader.aside
-            parser.ProcessingInstructionHandler = reader.aside
+        parser = parser_for(reader, namespaces=namespaces)
         parser.StartDoctypeDeclHandler = self._doctype
         parser.ExternalEntityRefHandler = self._refused
         parser.SkippedEntityHandler = self._refused
@@ -232,8 +238,7 @@ def readable(path: Path) -> Iterator[Path]:
     """
     with path.open("rb") as stream:
         head = stream.read(1024)
-    match = _DECLARATION.match(head.removeprefix(codecs.BOM_UTF8))
-    encoding = match[1].decode() if match else ""
+    encoding = declared_encoding(head)
     if not encoding or _is_native(encoding):
         yield path
         return
@@ -241,6 +246,12 @@ def readable(path: Path) -> Iterator[Path]:
         copy = Path(folder) / "content"
         _transcode(path, copy, encoding)
         yield copy
+
+
+def declared_encoding(head: bytes) -> str:
+    """As the first bytes of a file say; '' when they do not."""
+    match = _DECLARATION.match(head.removeprefix(codecs.BOM_UTF8))
+    return match[1].decode() if match else ""
 
 
 def _is_native(encoding: str) -> bool:

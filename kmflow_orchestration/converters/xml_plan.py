@@ -116,7 +116,7 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(found)
 
 
-def _written(name: str) -> str:
+def written_name(name: str) -> str:
     """A name of the parser as it stands in the file: `local` or `p:local`."""
     parts = name.split("}")
     return f"{parts[2]}:{parts[1]}" if len(parts) == 3 else parts[-1]
@@ -133,7 +133,7 @@ class _Planner:
 
     def settle_root(self, root: Element) -> None:
         if self._records is not None:
-            self._find_records(root, f"/{_written(root.name)}", self._records)
+            self._find_records(root, f"/{written_name(root.name)}", self._records)
             return
         self._row(root)
         outermost = list(_nearest_arrays(root))
@@ -156,7 +156,7 @@ class _Planner:
             return
         self.plan.roles[element] = Role.OUTSIDE
         for child in element.children.values():
-            self._find_records(child, f"{path}/{_written(child.name)}", records)
+            self._find_records(child, f"{path}/{written_name(child.name)}", records)
 
     def _row(self, element: Element) -> None:
         self.plan.roles[element] = Role.ROW

@@ -39,6 +39,11 @@ from kmflow_orchestration.converters.xml_plan import (
     plan_of,
 )
 from kmflow_orchestration.converters.xml_shape import Namespaces, Shape
+from kmflow_orchestration.converters.xml_stretches import (
+    LEAST_BYTES,
+    NotStretchesError,
+    StretchedFile,
+)
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 
@@ -123,13 +128,23 @@ def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGatheri
     """Read twice: whether an element repeats is known at the end alone."""
     naming = Namespaces(wanted.namespace_handling)
     shape = Shape(naming)
-    bad = parse(path, shape, namespaces=namespaces)
+    stretched = _stretched(path, shape) if namespaces else None
+    if stretched is None:
+        shape = Shape(naming)
+    bad = [] if stretched is not None else parse(path, shape, namespaces=namespaces)
     if bad and wanted.bad_lines == FAIL:
         raise CorruptInput(bad[0].problem)
     if bad:
         shape = Shape(naming)
         parse(path, shape, namespaces=namespaces, bad=bad)
         shape.documents = max(shape.documents, bad[-1].number)
+
+    def again(reader: XmlGathering) -> None:
+        if stretched is None:
+            parse(path, reader, namespaces=namespaces, bad=bad)
+        else:
+            stretched.replay(reader)
+
     plan = plan_of(
         shape,
         Flattening(wanted.flatten_strategy),
@@ -139,10 +154,10 @@ def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGatheri
     around: Mapping[int, Sequence[Cell]] = {}
     if plan.wide:
         surroundings = Surroundings(shape, plan)
-        parse(path, surroundings, namespaces=namespaces, bad=bad)
+        again(surroundings)
         around = surroundings.found
     gathering = XmlGathering(shape, plan, around)
-    parse(path, gathering, namespaces=namespaces, bad=bad)
+    again(gathering)
     if wanted.record_path and not gathering.rows:
         raise CorruptInput(f"nothing lies at record_path {wanted.record_path!r}")
     gathering.told += _told(shape, gathering, namespaces=namespaces)
@@ -155,6 +170,16 @@ def _gathered(path: Path, wanted: XmlOptions, *, namespaces: bool) -> XmlGatheri
         told = ConversionWarning("documents_skipped", text, f"document {bad[0].number}")
         gathering.told_of_all.append(told)
     return gathering
+
+
+def _stretched(path: Path, shape: Shape) -> StretchedFile | None:
+    """None for a file that the parser must read alone; the shape is then not of all of it."""
+    if path.stat().st_size < LEAST_BYTES:
+        return None
+    try:
+        return StretchedFile(path, shape)
+    except NotStretchesError:
+        return None
 
 
 def _told(

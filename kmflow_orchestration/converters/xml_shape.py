@@ -168,3 +168,8 @@ class Shape:
 
     def aside(self, *_: str) -> None:
         self.asides += 1
+
+    @property
+    def around(self) -> dict[str, Element]:
+        """The elements beside the one that ended last, by name."""
+        return self.roots if self._above is None else self._above.children

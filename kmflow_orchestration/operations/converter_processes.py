@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 
+from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
 from kmflow_orchestration.redacted_process import install as install_redaction
 
 
@@ -18,9 +19,13 @@ def converter_pool(workers: int) -> ProcessPoolExecutor:
 
 
 def begin_converter_process() -> None:
-    """The first thing such a process does: it shows no secret, and ends with who began it."""
+    """The first thing such a process does: it shows no secret, and ends with who began it.
+
+    What it does not need is not imported: that takes longer than a small file.
+    """
     install_redaction()
     _end_with_parent()
+    import_arrow()
 
 
 def _end_with_parent() -> None:

@@ -19,7 +19,6 @@ from typing import Any
 
 from kmflow_orchestration.converters.failures import FAILED
 from kmflow_orchestration.errors import CorruptInput, KmflowError
-from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
 from kmflow_orchestration.operations.convert.process_memory import mapped_bytes
 from kmflow_orchestration.operations.converter_processes import begin_converter_process
 
@@ -70,7 +69,6 @@ def serve(line: Connection, callers_end: Connection | None) -> None:
     if callers_end is not None:
         callers_end.close()
     begin_converter_process()
-    import_arrow()
     # Made now: at the limit there may be no room for it.
     no_memory = pickle.dumps((Word.MEMORY, None))
     line.send((Word.READY, None))
