@@ -23,6 +23,7 @@ SINGLE = {
     "backup": "backup",
     "restore": "backup",
     "stages": "stages",
+    "trace": "trace",
     "convert": "convert",
     "batch-convert": "batch_convert",
     "info": "file_looks",

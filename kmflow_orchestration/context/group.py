@@ -181,6 +181,16 @@ class GroupContext(GroupParts):
             "clock": self._process.clock,
         }
 
+    def tracing(self) -> dict[str, Any]:
+        """Arguments of `trace_rows` besides group, table, keys and caller."""
+        return {
+            **self.reading(),
+            "history": self._process.file_history,
+            "registry": self._process.datasets,
+            "workers": self._process.settings.conversion_workers,
+            "work_dir": self._scratch.path,
+        }
+
     def reading_evidence(self) -> dict[str, Any]:
         """Arguments of the operations that tell of items, besides group, item and caller."""
         return {"register": self._process.register}

@@ -107,6 +107,10 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "history": FileHistory(sessions, clock),
         "registry": DatasetTables(sessions),
         "landing": Landing(tmp_path, 0, 1),
+        "table": "e1__loans",
+        "keys": ["id=1"],
+        "workers": 0,
+        "work_dir": tmp_path / "work",
         # What nothing may be asked of before the caller was looked at.
         "store": None,
         "stores": None,

@@ -142,6 +142,7 @@ ATTEMPTS = {
     "migrate from-databricks": "--group acme --target-dir {tree}-back --engagement theirs",
     "verify migration": "--group acme --source-dir {tree} --engagement theirs",
     "files why": "theirs/a.csv --group acme",
+    "trace": "bronze_evidence_raw evidence_item_id={their_item} --group acme",
     "token create": "--group acme --role admin",
     "token list": "--group acme",
     "token revoke": "{token_id} --group acme",

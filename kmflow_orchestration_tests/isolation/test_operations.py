@@ -53,7 +53,7 @@ WITHOUT_GROUP = {
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
         " read_entries no_progress shown shown_difference side_json table_of clashes estimated_s"
-        " grant_sql take_back_sql place_sql spoken is_refusal"
+        " grant_sql take_back_sql place_sql spoken is_refusal cell_address"
     ),
     "works as the client it is handed, in the place it is told: grants decide": "register_tables",
     "the operator's file or database names the groups": (
