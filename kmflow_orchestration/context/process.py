@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.databricks_client.connect import ClientCache
     from kmflow_orchestration.databricks_client.connections import Connections
     from kmflow_orchestration.intake.claims import RunIsOver
+    from kmflow_orchestration.intake.corrections import CorrectionStore
     from kmflow_orchestration.intake.evidence_register import EvidenceRegister
     from kmflow_orchestration.intake.file_history import FileHistory
     from kmflow_orchestration.intake.ledger import Ledger
@@ -163,6 +164,13 @@ class ProcessContext:
         from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 
         return EvidenceRegister(self._sessions, self.clock)
+
+    @cached_property
+    def corrections(self) -> CorrectionStore:
+        """What people corrected about how files become tables."""
+        from kmflow_orchestration.intake.corrections import CorrectionStore
+
+        return CorrectionStore(self._sessions, self.clock)
 
     @cached_property
     def moved_evidence(self) -> MovedEvidence:

@@ -32,6 +32,7 @@ class AuditAction(StrEnum):
     DELETE_EVIDENCE = "delete_evidence"
     DOWNLOAD_EVIDENCE = "download_evidence"
     MOVE_EVIDENCE = "move_evidence"
+    CORRECT_DATASET = "correct_dataset"
     CREATE_TOKEN = "create_token"  # noqa: S105
     REVOKE_TOKEN = "revoke_token"  # noqa: S105
 

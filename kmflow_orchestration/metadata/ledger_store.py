@@ -10,6 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.metadata.config_audit import AuditRecords
+from kmflow_orchestration.metadata.conversions_again import ConversionsAgain
+from kmflow_orchestration.metadata.dataset_corrections import DatasetCorrections
 from kmflow_orchestration.metadata.engagements import Engagements
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.evidence_items import EvidenceItems
@@ -49,6 +51,8 @@ class LedgerTables:
     audit: AuditRecords
     places: EvidencePlaces
     mirrors: MirrorFiles
+    corrections: DatasetCorrections
+    again: ConversionsAgain
 
 
 @contextmanager
@@ -83,4 +87,6 @@ def _tables(session: Session) -> LedgerTables:
         AuditRecords(session),
         EvidencePlaces(session),
         MirrorFiles(session),
+        DatasetCorrections(session),
+        ConversionsAgain(session),
     )
