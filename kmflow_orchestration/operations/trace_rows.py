@@ -12,6 +12,7 @@ from typing import Any
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.converters.cell_addresses import cell_address
 from kmflow_orchestration.intake.file_history import FileHistory
 from kmflow_orchestration.intake.ledger import Item, Ledger
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
@@ -247,16 +248,6 @@ def _traced(
         receipt=receipt,
         source=source,
     )
-
-
-def cell_address(read_as: Mapping[str, str], row: int) -> str:
-    """The cells of a workbook's row, such as `'My sheet'!A7:F7`; '' of other files."""
-    sheet, columns = read_as.get("sheet"), read_as.get("columns")
-    if sheet is None or not columns:
-        return ""
-    first, _, last = columns.partition(":")
-    named = sheet if sheet.isalpha() else "'" + sheet.replace("'", "''") + "'"
-    return f"{named}!{first}{row}:{last}{row}"
 
 
 def _location(about: str) -> str:
