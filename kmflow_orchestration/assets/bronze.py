@@ -14,7 +14,8 @@ from kmflow_orchestration.assets.stages import stage_metadata
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.metadata.intake_records import Step
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
-from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
+from kmflow_orchestration.operations.publish_datasets import publish_datasets
+from kmflow_orchestration.operations.published_datasets import PublishedDatasets
 from kmflow_orchestration.operations.read_tables import first_rows, rows_by
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
 from kmflow_orchestration.resources.asset_keys import (
@@ -117,6 +118,7 @@ def _datasets_day(group: GroupContext, day: date) -> DayReport:
             "files_without_converter": published.no_converter,
             "files_quarantined": len(published.quarantined),
             "rows_rescued": published.rows_rescued,
+            **_corrected(published),
             "warnings": [f"{w.file_name}: {w.warning.message}" for w in published.warnings[:50]],
             "rows_by_table": bars("Rows by table", rows),
             "receipts": dg.MetadataValue.json([r.summary() for r in published.receipts[:100]]),
@@ -126,6 +128,16 @@ def _datasets_day(group: GroupContext, day: date) -> DayReport:
         },
         checks=(_no_loss(published, group.refused(day, stored=True)),),
     )
+
+
+def _corrected(published: PublishedDatasets) -> dict[str, Any]:
+    """What people corrected, by whom and since when; nothing where nobody did."""
+    if not published.corrections:
+        return {}
+    return {
+        "files_ignored": published.ignored,
+        "corrections": list(published.corrections[:100]),
+    }
 
 
 def _left_out(published: PublishedDatasets) -> dict[str, Any]:

@@ -242,6 +242,7 @@ class GroupContext(GroupParts):
         return {
             **self.reading(),
             "registry": self._process.datasets,
+            "corrections": self._process.corrections,
             "workers": self._process.settings.conversion_workers,
             "work_dir": self._scratch.path,
             "on_written": self._note_changed_tables,

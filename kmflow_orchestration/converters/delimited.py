@@ -246,7 +246,7 @@ class DelimitedTable:
             if sample is not None and (kind.kind is Kind.STRING or self._is_asked(kind)):
                 forms = forms_for(sample, **marks)
                 if forms or self._is_asked(kind):
-                    columns[at] = WrittenColumn(forms)
+                    columns[at] = WrittenColumn(forms, self._reading.date_order)
         readings = self._read(columns)
         doubtful = self._doubtful(types, readings)
         doubts = self._read({at: WrittenColumn(list(POINT_OR_COMMA)) for at in doubtful})

@@ -181,6 +181,7 @@ class _Plan:
             null=self.options.null,
             decimal=self.options.decimal,
             thousands=self.options.thousands,
+            date_order=self.options.date_order,
             bad_lines=self.options.bad_lines,
             is_careful=self.scan.size_bytes <= CAREFUL_BYTES or bool(self.form.escape),
         )

@@ -13,6 +13,7 @@ from kmflow_orchestration.converters.reader_options import (
     check_names,
     refused,
 )
+from kmflow_orchestration.converters.written_dates import DATE_ORDERS
 
 _WORDS: Final = {
     "tab": "\t",
@@ -41,6 +42,7 @@ class DelimitedOptions(ReaderOptions):
     skip_lines: int = 0
     decimal: str = ""
     thousands: str = ""
+    date_order: str = ""
     bad_lines: str = RESCUE
 
     @classmethod
@@ -50,6 +52,7 @@ class DelimitedOptions(ReaderOptions):
         `delimiter`, `quote`, `escape` and `comment` are characters or words such as `tab`; of
         these all but the delimiter may be `none`. `header` is `auto`, `none` or the number of the
         header's record, from 1. `null` is a list of words, or one text with commas.
+        `date_order` decides between readings that all rows of a column allow, and nothing else.
         `bad_lines` says what becomes of a row with too few or too many fields: `rescue` pads it or
         keeps the surplus, `reject` leaves it out and counts it, `fail` ends with the first.
 
@@ -130,6 +133,10 @@ def _thousands(name: str, value: Any) -> str:
     return _one_of(name, value, _GROUPS)
 
 
+def _date_order(name: str, value: Any) -> str:
+    return _one_of(name, value, tuple(DATE_ORDERS))
+
+
 def _bad_lines(name: str, value: Any) -> str:
     word = _text(name, value) or RESCUE
     check_bad_lines(word)
@@ -154,5 +161,6 @@ _READERS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "skip_lines": _count,
     "decimal": _decimal,
     "thousands": _thousands,
+    "date_order": _date_order,
     "bad_lines": _bad_lines,
 }

@@ -48,6 +48,7 @@ class Reading:
     null: tuple[str, ...] = ()
     decimal: str = ""
     thousands: str = ""
+    date_order: str = ""
     bad_lines: str = RESCUE
     is_careful: bool = True
     block_bytes: int = FIRST_BLOCK_BYTES

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -33,12 +34,28 @@ Types = Mapping[str, Mapping[str, ColumnType]]
 """By part, by column: types a staging file must have, wider than its own facts ask for."""
 
 
+class ReadsOtherwise(Protocol):
+    """What somebody said about how a file is to be read; goes to another process."""
+
+    def known_to(
+        self, converter: str, known: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """Options for a converter that knows these, and what they are called by who said it.
+
+        Raises:
+            InvalidOptions: two that exclude each other.
+        """
+        ...
+
+
 class Outcome(StrEnum):
     """What became of one item."""
 
     CONVERTED = "converted"
     NO_CONVERTER = "no_converter"
     QUARANTINED = "quarantined"
+    IGNORED = "ignored"
+    """Somebody said that it is for no table: it was not looked into."""
     UNREACHABLE = "unreachable"
     """Its bytes cannot be had now: nothing was said about them."""
 
@@ -51,6 +68,7 @@ class StagingTask:
     source: Source
     folder: Path
     types: Types = field(default_factory=dict)
+    reading: ReadsOtherwise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +91,8 @@ class StagedTable:
 class ConvertedItem:
     """What became of an item; `code` and `message` say why it was not converted.
 
-    `converter_version` is the converter's name and version, '' without one.
+    `converter_version` is the converter's name and version, '' without one; `told` are the names
+    of options that somebody said and that meant something to it.
     """
 
     item_id: str
@@ -84,6 +103,7 @@ class ConvertedItem:
     warnings: tuple[ConversionWarning, ...] = ()
     code: str = ""
     message: str = ""
+    told: tuple[str, ...] = ()
 
 
 def stage_item(task: StagingTask) -> ConvertedItem:
@@ -120,9 +140,13 @@ def _staged(task: StagingTask) -> ConvertedItem:
     if found.converter is None:
         return ConvertedItem(task.item_id, Outcome.NO_CONVERTER, warnings=found.warnings)
     converter = found.converter
+    options: Mapping[str, Any] = {}
+    told: tuple[str, ...] = ()
+    if task.reading is not None:
+        options, told = task.reading.known_to(converter.name, converter.options())
     tables = tuple(
         _staged_table(table, task, position, registry)
-        for position, table in enumerate(converter.open_tables(task.source))
+        for position, table in enumerate(converter.open_tables(task.source, options or None))
     )
     warnings = found.warnings
     if converter.output.has_text:
@@ -136,6 +160,7 @@ def _staged(task: StagingTask) -> ConvertedItem:
         converter.output,
         f"{converter.name}:{converter.version}",
         warnings,
+        told=told,
     )
 
 

@@ -74,6 +74,12 @@ class DateForm:
         return found
 
 
+DATE_ORDERS: Final = {
+    "dmy": Order.DAY_MONTH_YEAR,
+    "mdy": Order.MONTH_DAY_YEAR,
+    "ymd": Order.YEAR_MONTH_DAY,
+}
+"""The orders by the words that options have for them."""
 DATE_FORMS: Final = tuple(DateForm(order) for order in Order)
 
 _DAY: Final = r"(?P<day>[0-9]{1,2})"

@@ -16,7 +16,12 @@ import pyarrow.compute
 
 from kmflow_orchestration.converters.text_values import observed_type
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind
-from kmflow_orchestration.converters.written_dates import DATE_FORMS, DateForm, looks_like_date
+from kmflow_orchestration.converters.written_dates import (
+    DATE_FORMS,
+    DATE_ORDERS,
+    DateForm,
+    looks_like_date,
+)
 from kmflow_orchestration.converters.written_numbers import (
     NUMBER_FORMS,
     NumberForm,
@@ -80,9 +85,13 @@ def _plain(mark: str) -> str:
 
 @dataclass(slots=True)
 class WrittenColumn:
-    """One column under all readings that may still fit; mutable while its rows go by."""
+    """One column under all readings that may still fit; mutable while its rows go by.
+
+    `date_order` decides where the dates of all rows can be read in several orders.
+    """
 
     forms: list[Form]
+    date_order: str = ""
     types: dict[Form, ColumnType] = field(default_factory=dict)
     differ: set[tuple[Form, Form]] = field(default_factory=set)
     fallen: list[tuple[Form, int]] = field(default_factory=list)
@@ -120,6 +129,10 @@ class WrittenColumn:
         if not forms:
             return ColumnReading(None)
         if any(pair in self.differ for pair in combinations(forms, 2)):
+            told = DATE_ORDERS.get(self.date_order)
+            for form in forms:
+                if isinstance(form, DateForm) and form.order is told:
+                    return ColumnReading(form, self.types[form], f"{form.name}, as was said")
             names = tuple(dict.fromkeys(_short_name(form) for form in forms))
             return ColumnReading(None, possible=names, example=self.example)
         if isinstance(forms[0], NumberForm):

@@ -127,8 +127,14 @@ class CorrectionStore:
         """Note that a batch's datasets are written by the corrections up to `seen`.
 
         False, and nothing is noted, when one was changed meanwhile.
+
+        Raises:
+            StateConflict: the group has no such stored batch.
         """
         with changing(self._sessions, group) as tables:
+            found = tables.batches.get(group, batch_id)
+            if found is None or not found.is_finished(Step.STORED):
+                raise StateConflict(f"{group} has no stored batch {batch_id}")
             if tables.corrections.last_number(group) != seen:
                 return False
             tables.batches.finish(group, batch_id, [Step.DATASETS], self._clock.now())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from typing import Any
 
@@ -21,6 +21,8 @@ from kmflow_orchestration.names import EngagementId, GroupId
 
 _ID = String(64)
 _SLICE = 500
+# No sheet's or member's name begins with it.
+_LEFT = "\x1d"
 
 
 class DatasetRow(Base):
@@ -57,12 +59,19 @@ class DatasetPartRow(Base):
 
 @dataclass(frozen=True, slots=True)
 class PartColumn:
-    """A column of a part; `type` is the text form of its type in the lattice."""
+    """A column of a part; `type` is the text form of its type in the lattice.
+
+    `asked` is the type somebody set for it when the part was converted, and `fit` the type its
+    texts have when they are read for that one, '' when one of them, told by `misfit`, cannot be.
+    """
 
     name: str
     source_name: str
     type: str
     null_count: int = 0
+    asked: str = ""
+    fit: str = ""
+    misfit: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +98,15 @@ class DatasetPart:
     @property
     def key(self) -> tuple[str, str]:
         return (self.item_id, self.part)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether its rows are in another table by now, and are still to go from this one."""
+        return self.part.startswith(_LEFT)
+
+    def left_behind(self) -> DatasetPart:
+        """What stays known of a part that goes to another table, until its rows are gone here."""
+        return replace(self, part=f"{_LEFT}{self.table_name}{_LEFT}{self.part}")
 
     @property
     def order(self) -> tuple[date, str, str, str]:
@@ -146,6 +164,17 @@ class DatasetTables:
                 DatasetRow.group_id == group, DatasetRow.engagement_id == engagement
             )
             return sorted(session.scalars(query))
+
+    def keys_of(self, group: GroupId, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Engagement and dataset key by table, of those tables that there are."""
+        with guarded(self.sessions) as session:
+            query = select(DatasetRow).where(
+                DatasetRow.group_id == group, DatasetRow.table_name.in_(sorted(set(names)))
+            )
+            return {
+                row.table_name: (row.engagement_id, row.dataset_key)
+                for row in session.scalars(query)
+            }
 
     def of_items(self, group: GroupId, item_ids: Iterable[str]) -> list[DatasetPart]:
         """Parts of these items, in table order."""

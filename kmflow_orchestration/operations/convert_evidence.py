@@ -14,6 +14,7 @@ from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.staging import (
     ConvertedItem,
     Outcome,
+    ReadsOtherwise,
     StagingTask,
     Types,
     quarantined,
@@ -33,7 +34,10 @@ _DOWNLOADS_PER_WORKER = 4
 
 @dataclass(frozen=True, slots=True)
 class StoredSource:
-    """A stored file to convert; `types` asks for wider types than its own facts would give."""
+    """A stored file to convert; `types` asks for wider types than its own facts would give.
+
+    `reading` is what somebody said about how it is to be read.
+    """
 
     item_id: str
     file_name: str
@@ -41,6 +45,7 @@ class StoredSource:
     backend: str
     media_type: str = ""
     types: Types = field(default_factory=dict)
+    reading: ReadsOtherwise | None = None
 
 
 def convert_items(
@@ -94,7 +99,7 @@ class _Fetching:
             ):
                 shutil.copyfileobj(stream, copy, _COPY_BYTES)
             found = Source(local, source.file_name, source.media_type)
-            yield StagingTask(source.item_id, found, folder, source.types)
+            yield StagingTask(source.item_id, found, folder, source.types, source.reading)
         except OSError as error:
             raise StorageUnavailable(
                 f"{source.stored_path} cannot be converted now: {error}", hint=HINT

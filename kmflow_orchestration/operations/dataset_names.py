@@ -44,6 +44,16 @@ def dataset_key(file_name: str, part: str = "") -> str:
     return f"{stem}\x1f{part.strip().casefold()}" if part else stem
 
 
+def named_key(name: str, part: str = "") -> str:
+    """The dataset of a file that somebody named; all files of that name are of one."""
+    return f"{name}\x1f{part.strip().casefold()}" if part else name
+
+
+def stem_of(key: str) -> str:
+    """What the keys of all parts of a file have in common."""
+    return key.partition("\x1f")[0]
+
+
 def shared_key(part: str) -> str:
     """The dataset that all files of a kind share in an engagement; no file's own has such a key."""
     return f"{_SHARED}{part}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,20 +13,25 @@ import pyarrow as pa
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.archives.member_names import file_name_of
 from kmflow_orchestration.converters.archives.tables import MEMBER, MEMBER_PART
+from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome, StagedTable
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables, PartColumn
 from kmflow_orchestration.names import EngagementId, GroupId, TableName
+from kmflow_orchestration.operations.asked_types import looked_at
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
-from kmflow_orchestration.operations.dataset_names import dataset_key, shared_key, table_names
+from kmflow_orchestration.operations.correction_plans import CorrectionPlan
+from kmflow_orchestration.operations.correction_receipts import about_corrections, reading_of
+from kmflow_orchestration.operations.dataset_names import shared_key, table_names
 from kmflow_orchestration.operations.dataset_rows import (
     PartRows,
     can_widen,
     have_same_types,
     needed_types,
     rows_of,
+    staged_types,
     table_columns,
 )
 from kmflow_orchestration.storage.evidence_stores import StoredFiles
@@ -66,11 +71,12 @@ class WrittenTables:
     """What became of the tables of a batch.
 
     `stuck` are those that were left as they are, by name: rows would have gone whose file cannot
-    be read again now.
+    be read again now. `misfits` are about columns by item: not of the type that was set for them.
     """
 
     tables: tuple[WrittenTable, ...]
     stuck: Mapping[str, BackendUnreachable]
+    misfits: tuple[tuple[str, ConversionWarning], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,7 @@ class DatasetWriter:
     config: GroupConfig
     workers: int
     work_dir: Path
+    plan: CorrectionPlan
 
     def write(
         self, batch: Batch, items: Sequence[Item], converted: Mapping[str, ConvertedItem]
@@ -109,14 +116,21 @@ class DatasetWriter:
             for table in outcome.tables
         }
         by_id = {item.item_id: item for item in items}
-        parts = [self._part(by_id[item_id], table) for (item_id, _), table in staged.items()]
+        parts = [
+            self._part(by_id[item_id], table, converted[item_id])
+            for (item_id, _), table in staged.items()
+        ]
         away = {
             key: BackendUnreachable(by_id[key].backend, one.message)
             for key, one in converted.items()
             if one.outcome is Outcome.UNREACHABLE
         }
-        gone = self._gone({*batch.replaced_item_ids, *by_id} - away.keys(), staged)
-        self.registry.record(self.group, parts)
+        known = self.registry.of_items(self.group, {*batch.replaced_item_ids, *by_id} - away.keys())
+        left = _left(known, parts)
+        # Rows that must go, with their tables: those of replaced items, of members that have no
+        # rows any more, those that an item has no longer, and those that went to another table.
+        gone = {part.key: part.table_name for part in (*known, *left) if part.key not in staged}
+        self.registry.record(self.group, [*left, *parts])
         work = _Work(batch, staged, frozenset(gone), away)
         names = {part.table_name for part in parts} | set(gone.values())
         written: list[WrittenTable] = []
@@ -127,42 +141,41 @@ class DatasetWriter:
             except BackendUnreachable as error:
                 stuck[name] = error
         self.registry.remove(self.group, (key for key, name in gone.items() if name not in stuck))
-        return WrittenTables(tuple(written), stuck)
+        return WrittenTables(tuple(written), stuck, tuple(_misfits(parts, self.plan)))
 
-    def _part(self, item: Item, table: StagedTable) -> DatasetPart:
+    def _part(self, item: Item, table: StagedTable, converted: ConvertedItem) -> DatasetPart:
         engagement = EngagementId(item.engagement_id)
         file_name, part = _origin(item, table)
-        key = shared_key(part) if table.is_shared else dataset_key(file_name, part)
+        plan = self.plan.of(item)
+        key = shared_key(part) if table.is_shared else plan.dataset_key(file_name, part)
         names = table_names(engagement, key)
+        name = self.registry.table_name(self.group, engagement, key, names)
+        words = self.plan.words_of(name)
+        columns = (
+            PartColumn(fact.name, fact.source_name, fact.type.text, fact.null_count)
+            for fact in table.facts
+        )
         return DatasetPart(
             group_id=self.group,
             item_id=item.item_id,
             part=table.part,
             engagement_id=engagement,
-            table_name=self.registry.table_name(self.group, engagement, key, names),
+            table_name=name,
             batch_id=item.batch_id,
             received_on=item.received_on,
             file_name=item.file_name,
             media_type=item.media_type,
             content_hash=item.content_hash,
             columns=tuple(
-                PartColumn(fact.name, fact.source_name, fact.type.text, fact.null_count)
-                for fact in table.facts
+                looked_at(one, words[one.name], table.path) if one.name in words else one
+                for one in columns
             ),
             row_count=table.receipt.rows_written,
-            receipt=asdict(table.receipt),
+            receipt={
+                **asdict(table.receipt),
+                **about_corrections(self.plan, plan, name, converted.told),
+            },
         )
-
-    def _gone(
-        self, item_ids: Iterable[str], staged: Mapping[PartKey, StagedTable]
-    ) -> dict[PartKey, str]:
-        """Known parts whose rows must go, with their tables.
-
-        Those of replaced items, of members that were quarantined or superseded, and those that an
-        item has no longer.
-        """
-        known = self.registry.of_items(self.group, item_ids)
-        return {part.key: part.table_name for part in known if part.key not in staged}
 
     def _settled_table(self, name: str, work: _Work) -> WrittenTable:
         """Writes a table until no other run, of another day, has added to it meanwhile.
@@ -184,9 +197,14 @@ class DatasetWriter:
         table = self.config.namespace.bronze(name)
         # What was deleted has no bytes to be converted again, even before its own batch is written.
         deleted = self.registry.deleted_items(self.group, name)
-        live = [part for part in known if part.key not in work.gone and part.item_id not in deleted]
+        live = [
+            part
+            for part in known
+            if part.key not in work.gone and part.item_id not in deleted and not part.has_left
+        ]
         actual = self.lakehouse.columns(table)
-        columns = table_columns(live) if live else actual
+        types = needed_types(live, self.plan.words_of(name))
+        columns = table_columns(live, types) if live else actual
         left_out: list[DatasetPart] = []
         if columns is None:
             # The last live item went before the table was ever made: there is nothing to empty.
@@ -198,13 +216,13 @@ class DatasetWriter:
             )
             fits = is_right and not must_rebuild
             wanted = mine if fits else live
-            with self._staged(wanted, needed_types(live), work) as staged:
+            with self._staged(wanted, types, work) as staged:
                 had = {one.part.key for one in staged}
                 left_out = [part for part in wanted if part.key not in had]
                 if actual is not None:
                     self._keep_rows_of(left_out, table, work)
                 write = self._replace if fits else self._rebuild
-                rows = write(table, columns, rows_of(staged, columns), work)
+                rows = write(table, columns, rows_of(staged, columns, types), work)
         return WrittenTable(
             table,
             EngagementId(known[0].engagement_id),
@@ -261,7 +279,10 @@ class DatasetWriter:
         part whose backend is away is not among them.
         """
         staged = {
-            key: table for key, table in work.staged.items() if can_widen(table, _of(table, types))
+            part.key: work.staged[part.key]
+            for part in parts
+            if part.key in work.staged
+            and can_widen(work.staged[part.key], staged_types(part, types))
         }
         missing = [
             part for part in parts if part.key not in staged and part.item_id not in work.away
@@ -313,9 +334,30 @@ def _origin(item: Item, table: StagedTable) -> tuple[str, str]:
     return file_name_of(about[MEMBER]), about[MEMBER_PART]
 
 
-def _of(table: StagedTable, types: Mapping[str, ColumnType]) -> Mapping[str, ColumnType]:
-    """The types of a staged table's columns; those of another table stay as they are."""
-    return {name: types.get(name, kind) for name, kind in table.types.items()}
+def _left(known: Sequence[DatasetPart], parts: Sequence[DatasetPart]) -> list[DatasetPart]:
+    """What stays known of parts that are another table's from now on."""
+    tables = {part.key: part.table_name for part in parts}
+    return [
+        part.left_behind()
+        for part in known
+        if tables.get(part.key, part.table_name) != part.table_name
+    ]
+
+
+def _misfits(
+    parts: Sequence[DatasetPart], plan: CorrectionPlan
+) -> Iterator[tuple[str, ConversionWarning]]:
+    """What to say of columns that are not of the type that was set for them."""
+    for part in parts:
+        for column in part.columns:
+            if column.misfit:
+                one = plan.types_of(part.table_name)[column.name]
+                text = (
+                    f"column {column.name} of {part.table_name} was to be {one.value}"
+                    f" (correction {one.number} by {one.set_by}), which {column.misfit} is not:"
+                    " it has a type that holds all values"
+                )
+                yield part.item_id, ConversionWarning("type_not_kept", text, column.misfit)
 
 
 def _source(
@@ -327,10 +369,9 @@ def _source(
         item.stored_path,
         item.backend,
         item.media_type,
-        types={
-            part.part: {column.name: types[column.name] for column in part.columns}
-            for part in parts
-        },
+        types={part.part: staged_types(part, types) for part in parts},
+        # As when its columns were found: what was corrected since has a batch to be done again.
+        reading=reading_of(parts[0]),
     )
 
 

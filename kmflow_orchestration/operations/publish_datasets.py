@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from kmflow_orchestration.config.group_config import GroupConfig
-from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
 from kmflow_orchestration.errors import BackendUnreachable, StorageUnavailable
+from kmflow_orchestration.intake.corrections import CorrectionStore
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, State, Step
 from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import are_live, write_all
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
+from kmflow_orchestration.operations.correction_plans import (
+    CorrectionPlan,
+    FilePlan,
+    plan_of,
+)
 from kmflow_orchestration.operations.dataset_writing import (
     DatasetWriter,
     WrittenTable,
     WrittenTables,
 )
 from kmflow_orchestration.operations.publish_bronze import write_ingestion_log
+from kmflow_orchestration.operations.published_datasets import PublishedDatasets, summary
 from kmflow_orchestration.storage.evidence_stores import (
     EvidenceStores,
     StoredFiles,
@@ -37,96 +41,6 @@ from kmflow_orchestration.storage.interfaces import Lakehouse
 OnWritten = Callable[[str, tuple[WrittenTable, ...]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class QuarantinedItem:
-    """An item whose content could not be converted."""
-
-    item_id: str
-    file_name: str
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class ItemWarning:
-    """A warning about one item's content."""
-
-    item_id: str
-    file_name: str
-    warning: ConversionWarning
-
-
-@dataclass(frozen=True, slots=True)
-class ItemReceipt:
-    """The receipt of one converted table; `source` is its file, with the sheet of a workbook."""
-
-    item_id: str
-    source: str
-    receipt: Receipt
-
-    @property
-    def adds_up(self) -> bool:
-        return self.receipt.adds_up
-
-    def summary(self) -> dict[str, Any]:
-        """For people and for JSON."""
-        return {"source": self.source, **asdict(self.receipt)}
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedDatasets:
-    """What the batches of one day did to dataset tables; each table stands once.
-
-    `converted` and `no_converter` count files.
-    """
-
-    group: GroupId
-    day: date
-    batches: tuple[str, ...] = ()
-    tables: tuple[WrittenTable, ...] = ()
-    converted: int = 0
-    no_converter: int = 0
-    quarantined: tuple[QuarantinedItem, ...] = ()
-    receipts: tuple[ItemReceipt, ...] = ()
-    warnings: tuple[ItemWarning, ...] = ()
-
-    @property
-    def rows_written(self) -> int:
-        return sum(table.rows_written for table in self.tables)
-
-    @property
-    def rows_rescued(self) -> int:
-        """Rows with fields that have no column."""
-        return sum(receipt.receipt.rows_rescued for receipt in self.receipts)
-
-    def __add__(self, later: PublishedDatasets) -> PublishedDatasets:
-        return PublishedDatasets(
-            self.group,
-            self.day,
-            self.batches + later.batches,
-            _joined(self.tables, later.tables),
-            self.converted + later.converted,
-            self.no_converter + later.no_converter,
-            self.quarantined + later.quarantined,
-            self.receipts + later.receipts,
-            self.warnings + later.warnings,
-        )
-
-
-def _joined(
-    earlier: tuple[WrittenTable, ...], later: tuple[WrittenTable, ...]
-) -> tuple[WrittenTable, ...]:
-    """Each table as the later batch left it, with the rows and rebuilds of both."""
-    found = {table.name: table for table in earlier}
-    for table in later:
-        before = found.get(table.name)
-        if before is not None:
-            rows = before.rows_written + table.rows_written
-            table = replace(table, rows_written=rows, rebuilt=before.rebuilt or table.rebuilt)  # noqa: PLW2901
-        found[table.name] = table
-    return tuple(found[name] for name in sorted(found))
-
-
 def publish_datasets(
     group: GroupId,
     day: date,
@@ -135,6 +49,7 @@ def publish_datasets(
     stores: EvidenceStores,
     lakehouse: Lakehouse,
     registry: DatasetTables,
+    corrections: CorrectionStore,
     config: GroupConfig,
     workers: int,
     work_dir: Path,
@@ -146,6 +61,8 @@ def publish_datasets(
     arrival decides nothing. What cannot be converted is quarantined and leaves its batch. Each
     batch is finished by itself: a fault leaves it, and those after it, for the next call. Items
     whose backend is away are left out; what can be written is, and the call then fails for them.
+    A batch is finished by the `corrections` that hold at its end; what was written by older ones
+    is written again.
     `work_dir` holds a copy and a staging file of what is being converted, and is emptied again.
     `on_written` hears which tables a batch changed before the batch is finished, and nothing of a
     replay, which changes none.
@@ -158,7 +75,16 @@ def publish_datasets(
     published = PublishedDatasets(group, day)
     stored = StoredFiles(stores)
     publishing = _Publishing(
-        group, ledger, stored, lakehouse, registry, config, workers, work_dir, on_written
+        group,
+        ledger,
+        stored,
+        lakehouse,
+        registry,
+        corrections,
+        config,
+        workers,
+        work_dir,
+        on_written,
     )
     away: list[BackendUnreachable] = []
     for batch in ledger.batches(group, day, Step.DATASETS):
@@ -178,6 +104,7 @@ class _Publishing:
     stored: StoredFiles
     lakehouse: Lakehouse
     registry: DatasetTables
+    corrections: CorrectionStore
     config: GroupConfig
     workers: int
     work_dir: Path
@@ -197,11 +124,22 @@ class _Publishing:
     def _published(
         self, batch: Batch, tally: StageTally
     ) -> tuple[PublishedDatasets, tuple[BackendUnreachable, ...]]:
+        while True:
+            # First their number: what is changed after it makes this try one too few.
+            seen = self.corrections.last_number(self.group)
+            plan = plan_of(self.corrections.all(self.group), self.group, self.registry)
+            published, problems = self._tried(batch, plan, tally)
+            if problems or self.corrections.finish(self.group, batch.batch_id, seen):
+                return published, problems
+
+    def _tried(
+        self, batch: Batch, plan: CorrectionPlan, tally: StageTally
+    ) -> tuple[PublishedDatasets, tuple[BackendUnreachable, ...]]:
         group, ledger = self.group, self.ledger
         while True:
             items = ledger.items(group, batch.batch_id)
             tally.came_in(item for item in items if _counts(item))
-            converted, written = self._written(batch, items)
+            converted, written = self._written(batch, items, plan)
             if are_live(group, batch.batch_id, ledger, _marks(converted)):
                 break
         ledger.mark_all_converted(group, _marks(converted))
@@ -215,19 +153,22 @@ class _Publishing:
         if not batch.is_finished(Step.DATASETS):
             self.on_written(batch.batch_id, written.tables)
         problems = (*away.values(), *written.stuck.values())
-        if not problems:
-            ledger.finish_step(group, batch.batch_id, Step.DATASETS)
-        return _summary(group, batch, items, converted, written.tables), problems
+        return summary(batch, items, converted, written, plan), problems
 
     def _written(
-        self, batch: Batch, items: Sequence[Item]
+        self, batch: Batch, items: Sequence[Item], plan: CorrectionPlan
     ) -> tuple[dict[str, ConvertedItem], WrittenTables]:
         """Convert the live ones of a batch's items and write their tables."""
         folder = self.work_dir / batch.batch_id
         live = [item for item in items if item.is_live]
-        sources = [_source(item) for item in live]
+        plans = {item.item_id: plan.of(item) for item in live}
+        ignored = {key for key, one in plans.items() if one.is_ignored}
+        sources = [
+            _source(item, plans[item.item_id]) for item in live if item.item_id not in ignored
+        ]
         try:
             converted = convert_items(sources, self.stored, workers=self.workers, work_dir=folder)
+            converted |= {key: ConvertedItem(key, Outcome.IGNORED) for key in sorted(ignored)}
             _check_bytes(live, converted)
             _quarantine(self.group, self.ledger, converted)
             writer = DatasetWriter(
@@ -239,6 +180,7 @@ class _Publishing:
                 self.config,
                 self.workers,
                 folder,
+                plan,
             )
             return converted, writer.write(batch, items, converted)
         finally:
@@ -250,9 +192,14 @@ def _counts(item: Item) -> bool:
     return item.is_live or item.state is State.QUARANTINED
 
 
-def _source(item: Item) -> StoredSource:
+def _source(item: Item, plan: FilePlan) -> StoredSource:
     return StoredSource(
-        item.item_id, item.file_name, item.stored_path, item.backend, item.media_type
+        item.item_id,
+        item.file_name,
+        item.stored_path,
+        item.backend,
+        item.media_type,
+        reading=plan.reading,
     )
 
 
@@ -295,50 +242,5 @@ def _marks(converted: Mapping[str, ConvertedItem]) -> dict[str, tuple[str, bool]
     return {
         item.item_id: (item.converter_version, item.outcome is Outcome.NO_CONVERTER)
         for item in converted.values()
-        if item.outcome in {Outcome.CONVERTED, Outcome.NO_CONVERTER}
+        if item.outcome in {Outcome.CONVERTED, Outcome.NO_CONVERTER, Outcome.IGNORED}
     }
-
-
-def _summary(
-    group: GroupId,
-    batch: Batch,
-    items: Sequence[Item],
-    converted: Mapping[str, ConvertedItem],
-    tables: tuple[WrittenTable, ...],
-) -> PublishedDatasets:
-    names = {item.item_id: item.file_name for item in items}
-    found = [converted[item.item_id] for item in items if item.item_id in converted]
-    outcomes = Counter(item.outcome for item in found)
-    return PublishedDatasets(
-        group,
-        batch.day,
-        (batch.batch_id,),
-        tables,
-        converted=outcomes[Outcome.CONVERTED],
-        no_converter=outcomes[Outcome.NO_CONVERTER],
-        quarantined=tuple(
-            QuarantinedItem(item.item_id, names[item.item_id], item.code, item.message)
-            for item in found
-            if item.outcome is Outcome.QUARANTINED
-        ),
-        receipts=tuple(
-            ItemReceipt(item.item_id, _source_name(names[item.item_id], table.part), table.receipt)
-            for item in found
-            for table in item.tables
-        ),
-        warnings=tuple(
-            ItemWarning(item.item_id, names[item.item_id], warning)
-            for item in found
-            for warning in dict.fromkeys(_warnings(item))
-        ),
-    )
-
-
-def _source_name(file_name: str, part: str) -> str:
-    return f"{file_name} [{part}]" if part else file_name
-
-
-def _warnings(converted: ConvertedItem) -> Iterator[ConversionWarning]:
-    yield from converted.warnings
-    for table in converted.tables:
-        yield from table.warnings

@@ -156,6 +156,12 @@ OPTIONS = (
     _reader("no_header", False, "The first row is data, too."),
     _reader("decimal", "", "Decimal mark of numbers.", (".", ",")),
     _reader("thousands", "", "Mark between the thousands of numbers."),
+    _reader(
+        "date_order",
+        "",
+        "Order of day, month and year in columns of dates that fit several orders.",
+        ("dmy", "mdy", "ymd"),
+    ),
     _reader("merged", "", "Cells of a merged range: the first or all.", ("top-left", "fill")),
     _reader("split_tables", False, "Each stretch of rows between blank ones is a table."),
     _reader("range", "", "Only these cells of each sheet, such as A5:F200, B:D or 3:9."),

@@ -12,11 +12,13 @@ from typing import Any, BinaryIO
 import openpyxl
 
 from kmflow_orchestration.config.group_config import GroupConfig
+from kmflow_orchestration.intake.corrections import CorrectionStore
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.names import EngagementId, TableName
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
-from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
+from kmflow_orchestration.operations.publish_datasets import publish_datasets
+from kmflow_orchestration.operations.published_datasets import PublishedDatasets
 from kmflow_orchestration.operations.silver_fragments import PublishedFragments, publish_fragments
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 from kmflow_orchestration.storage.interfaces import Lakehouse, StorageBackend
@@ -38,7 +40,9 @@ class DatasetWorld:
 
     def __post_init__(self) -> None:
         self.heard: list[tuple[str, tuple[str, ...]]] = []
-        self.registry = DatasetTables(open_sessions(engine_of(self.place.database_url)))
+        sessions = open_sessions(engine_of(self.place.database_url))
+        self.registry = DatasetTables(sessions)
+        self.corrections = CorrectionStore(sessions, self.place.clock)
 
     def drop(self, name: str, content: str | bytes) -> None:
         self.place.drop(f"{self.engagement}/{name}", content)
@@ -65,6 +69,7 @@ class DatasetWorld:
             "stores": EvidenceStores.only(self.place.store),
             "lakehouse": self.lakehouse,
             "registry": self.registry,
+            "corrections": self.corrections,
             "config": self.config,
             "workers": 0,
             "work_dir": self.place.home / "work",

@@ -1,0 +1,202 @@
+"""What corrections mean for one file or one table (row G18)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from kmflow_orchestration.clock import iso
+from kmflow_orchestration.errors import InvalidOptions
+from kmflow_orchestration.metadata.correction_records import (
+    DATASET,
+    IGNORE,
+    TYPE,
+    Candidate,
+    Correction,
+    Scope,
+)
+from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+from kmflow_orchestration.metadata.intake_records import Item
+from kmflow_orchestration.names import EngagementId, GroupId
+from kmflow_orchestration.operations.convert.options import conversion_options, reader_options
+from kmflow_orchestration.operations.dataset_names import (
+    dataset_key,
+    named_key,
+    stem_of,
+    table_names,
+)
+
+# Of two that say different things the one about less wins, and of equals the later.
+_RANK = (Scope.FILES, Scope.TABLE, Scope.ITEM)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedReading:
+    """Reader options by their names in the table of options; see ReadsOtherwise."""
+
+    options: Mapping[str, Any]
+
+    def known_to(
+        self, converter: str, known: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+        """A pattern also fits files whose converter has no such option: they are read as ever."""
+        told = {
+            name: value
+            for name, value in self.options.items()
+            if knows(converter, known, name, value)
+        }
+        return reader_options(conversion_options(told), known, converter), tuple(sorted(told))
+
+
+def knows(converter: str, known: Mapping[str, Any], name: str, value: Any) -> bool:
+    """Whether a converter has an option of the table of options."""
+    try:
+        reader_options(conversion_options({name: value}), known, converter)
+    except InvalidOptions:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """What corrections say of one file; `applied` are those that say it."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dataset: str = ""
+    is_ignored: bool = False
+    applied: tuple[Correction, ...] = ()
+
+    @property
+    def outcome(self) -> tuple[object, ...]:
+        """Equal for plans that come out alike."""
+        return (sorted(self.options.items()), self.dataset, self.is_ignored)
+
+    def effective(self, known: Collection[str]) -> tuple[Correction, ...]:
+        """Those of `applied` that meant something; `known` are the options that did."""
+        return tuple(
+            one for one in self.applied if one.name in {DATASET, IGNORE} or one.name in known
+        )
+
+    @property
+    def reading(self) -> CorrectedReading | None:
+        return CorrectedReading(self.options) if self.options else None
+
+    def dataset_key(self, file_name: str, part: str = "") -> str:
+        return named_key(self.dataset, part) if self.dataset else dataset_key(file_name, part)
+
+
+class CorrectionPlan:
+    """Corrections of a group, ready to be asked about files and tables.
+
+    `keys` are engagement and dataset key of tables that they name, as far as there are such.
+    """
+
+    def __init__(
+        self, corrections: Sequence[Correction], keys: Mapping[str, tuple[str, str]]
+    ) -> None:
+        self._keys = keys
+        self._of_files: dict[str, list[Correction]] = {}
+        self._types: dict[str, dict[str, Correction]] = {}
+        for one in corrections:
+            if one.scope is Scope.COLUMN:
+                table, _, column = one.target.partition(".")
+                self._types.setdefault(table, {})[column] = one
+            else:
+                self._of_files.setdefault(one.engagement_id, []).append(one)
+        for some in self._of_files.values():
+            some.sort(key=lambda one: (_RANK.index(one.scope), one.number))
+
+    def of(self, item: Item | Candidate) -> FilePlan:
+        """What holds for a file by its name, its landing path and its id."""
+        winners: dict[str, Correction] = {}
+        for one in self._of_files.get(item.engagement_id, ()):
+            if self._is_about(one, item, winners):
+                winners[one.name] = one
+        if IGNORE in winners:
+            return FilePlan(is_ignored=True, applied=(winners[IGNORE],))
+        named = winners.get(DATASET)
+        options = {
+            name: one.value for name, one in winners.items() if name not in {DATASET, IGNORE}
+        }
+        return FilePlan(options, str(named.value) if named else "", applied=tuple(winners.values()))
+
+    def _is_about(
+        self, one: Correction, item: Item | Candidate, winners: Mapping[str, Correction]
+    ) -> bool:
+        if one.scope is Scope.ITEM:
+            return one.target == item.item_id
+        if one.scope is Scope.FILES:
+            return fits_pattern(path_of(item), one.target)
+        named = winners.get(DATASET)
+        stem = str(named.value) if named else dataset_key(item.file_name)
+        if one.target in self._keys:
+            return stem_of(self._keys[one.target][1]) == stem
+        # No file of it came yet: it will be named like this.
+        name = table_names(EngagementId(item.engagement_id), stem)[0]
+        return one.target == name or one.target.startswith(f"{name}__")
+
+    def types_of(self, table: str) -> Mapping[str, Correction]:
+        """Types that were set, by column."""
+        return self._types.get(table, {})
+
+    def words_of(self, table: str) -> dict[str, str]:
+        """The words of these types."""
+        return {column: str(one.value) for column, one in self.types_of(table).items()}
+
+    @property
+    def typed_tables(self) -> frozenset[str]:
+        return frozenset(self._types)
+
+
+def path_of(item: Item | Candidate) -> str:
+    """A file's landing path below its engagement's folder."""
+    return item.landing_path.removeprefix(f"{item.engagement_id}/")
+
+
+def fits_pattern(path: str, pattern: str) -> bool:
+    """A pattern without `/` is about names in any folder."""
+    return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
+
+
+def plan_of(
+    corrections: Sequence[Correction], group: GroupId, registry: DatasetTables
+) -> CorrectionPlan:
+    """Corrections of a group, with the tables that they name."""
+    named = {one.target for one in corrections if one.scope is Scope.TABLE}
+    return CorrectionPlan(corrections, registry.keys_of(group, named) if named else {})
+
+
+def affected_by(
+    candidates: Sequence[Candidate], before: CorrectionPlan, after: CorrectionPlan
+) -> list[Candidate]:
+    """Files that come out otherwise, and those with rows in a table with other types."""
+    retyped = {
+        table
+        for table in before.typed_tables | after.typed_tables
+        if before.words_of(table) != after.words_of(table)
+    }
+    return [
+        one
+        for one in candidates
+        if retyped.intersection(one.tables) or before.of(one).outcome != after.of(one).outcome
+    ]
+
+
+def told(one: Correction) -> dict[str, Any]:
+    """A correction for JSON: receipts, metadata, answers."""
+    return {
+        **asdict(one),
+        "scope": one.scope.value,
+        "set_at": iso(one.set_at),
+    }
+
+
+def sentence(one: Correction) -> str:
+    """A correction for people, with by whom and since when."""
+    value = " ".join(one.value) if isinstance(one.value, list) else one.value
+    what = IGNORE if one.name == IGNORE else f"{one.name} {value}"
+    if one.name == TYPE:
+        what = f"type {value}"
+    return f"#{one.number} {one.target}: {what}, by {one.set_by} since {iso(one.set_at)}"
