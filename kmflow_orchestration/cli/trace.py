@@ -173,6 +173,9 @@ def _facts(one: TracedRow) -> Iterator[tuple[str, object]]:
         yield "read by", f"{one.receipt['converter']} {one.receipt['converter_version']}"
         read_as = one.receipt.get("options") or {}
         yield "read as", ", ".join(f"{name} {value!r}" for name, value in read_as.items() if value)
+    for correction in one.receipt.get("corrections") or ():
+        said = f"{correction['name']} {correction['value']}"
+        yield "corrected", f"{said}, by {correction['set_by']} since {correction['set_at']}"
 
 
 def _file_facts(file: TracedFile) -> Iterator[tuple[str, object]]:

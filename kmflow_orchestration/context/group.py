@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -191,6 +192,31 @@ class GroupContext(GroupParts):
             "work_dir": self._scratch.path,
         }
 
+    def listing_quarantine(self) -> dict[str, Any]:
+        """Arguments of `list_quarantine` besides group and caller."""
+        return {"quarantine": self._process.quarantine}
+
+    def showing_quarantined(self) -> dict[str, Any]:
+        """Arguments of `show_quarantined` besides group, item and caller."""
+        return {
+            **self.listing_quarantine(),
+            **self.reading_evidence(),
+            "registry": self._process.datasets,
+            "stores": self.stores,
+        }
+
+    def accepting_quarantined(self) -> dict[str, Any]:
+        """Arguments of `accept_quarantined` besides group, items, reason and caller."""
+        return {
+            **self.listing_quarantine(),
+            **self.reading_evidence(),
+            "history": self._process.file_history,
+        }
+
+    def retrying_quarantined(self) -> dict[str, Any]:
+        """Arguments of `retry_quarantined` besides group, items and caller."""
+        return {**self.accepting_quarantined(), "corrections": self._process.corrections}
+
     def reading_evidence(self) -> dict[str, Any]:
         """Arguments of the operations that tell of items, besides group, item and caller."""
         return {"register": self._process.register}
@@ -296,9 +322,20 @@ class GroupContext(GroupParts):
         return stored_completion(run, lakehouse=self.lakehouse, namespace=self.config.namespace)
 
     def refused(self, day: date, *, stored: bool) -> list[str]:
-        """Quarantined files of a day as `path: code`: before storing, or those that are stored."""
-        found = self._process.ledger.quarantined(self.id, day)
-        return [f"{one.path}: {one.code}" for one in found if bool(one.item_id) is stored]
+        """Quarantined files of a day as `path: code`: before storing, or those that are stored.
+
+        Those that somebody accepted are no longer of it.
+        """
+        return [
+            f"{one.path}: {one.code}"
+            for one in self._process.quarantine.all(self.id)
+            if one.is_open and one.received_on == day and one.kind == ("item" if stored else "file")
+        ]
+
+    def open_quarantine(self) -> Mapping[str, int]:
+        """How many things of the group wait in quarantine, by code."""
+        found = self._process.quarantine.all(self.id)
+        return dict(sorted(Counter(one.code for one in found if one.is_open).items()))
 
     def stage_metrics(self, day: date, stage: Step) -> list[StageMetric]:
         """How a stage went with each batch of a day."""

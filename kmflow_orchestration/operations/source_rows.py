@@ -14,12 +14,18 @@ import pyarrow.compute
 from kmflow_orchestration.converters.delimited_lines import RawRecord, raw_records
 from kmflow_orchestration.converters.interface import RESCUED_DATA, SOURCE_ROW
 from kmflow_orchestration.converters.staged_files import numbered_batches
-from kmflow_orchestration.converters.staging import ConvertedItem, Outcome, StagedTable
+from kmflow_orchestration.converters.staging import (
+    ConvertedItem,
+    Outcome,
+    ReadsOtherwise,
+    StagedTable,
+)
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import RemoteFault
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
+from kmflow_orchestration.operations.correction_receipts import reading_of
 from kmflow_orchestration.storage.evidence_stores import StoredFiles
 
 # Its stubs know only some of the types its functions take.
@@ -76,14 +82,21 @@ class SourceReader:
         self, item: Item, wanted: Rows, parts: Iterable[DatasetPart]
     ) -> dict[tuple[str, int], SourceRow]:
         """Rows by part and number, each there; of `parts` the columns are taken."""
-        columns = {part.part: [column.name for column in part.columns] for part in parts}
+        known = [part for part in parts if not part.has_left]
+        columns = {part.part: [column.name for column in part.columns] for part in known}
+        # As it was told to be read when its rows were written: by now others may hold.
+        reading = next((found for part in known if (found := reading_of(part))), None)
         try:
-            return self._read(item, wanted, columns)
+            return self._read(item, wanted, columns, reading)
         except RemoteFault as error:
             return _all(wanted, f"the original cannot be read now: {error}")
 
     def _read(
-        self, item: Item, wanted: Rows, columns: Mapping[str, Collection[str]]
+        self,
+        item: Item,
+        wanted: Rows,
+        columns: Mapping[str, Collection[str]],
+        reading: ReadsOtherwise | None,
     ) -> dict[tuple[str, int], SourceRow]:
         source = StoredSource(
             item.item_id,
@@ -92,6 +105,7 @@ class SourceReader:
             item.backend,
             item.media_type,
             types={part: dict.fromkeys(columns.get(part, ()), STRING) for part in wanted},
+            reading=reading,
         )
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="trace-", dir=self.work_dir) as folder:
