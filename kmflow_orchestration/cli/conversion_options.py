@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, StrEnum
 from functools import wraps
@@ -75,15 +75,23 @@ def temporary_files_in(folder: Path | None) -> Iterator[None]:
 
 def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]:
     """A command that takes every option of the table as a flag, and them all as `given`."""
+    return _with(OPTIONS, command)
 
+
+def with_reader_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same of the options of readers alone."""
+    return _with([option for option in OPTIONS if option.is_readers], command)
+
+
+def _with(options: Sequence[ConversionOption], command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**values: Any) -> None:
-        given = {option.name: values.pop(option.name) for option in OPTIONS}
+        given = {option.name: values.pop(option.name) for option in options}
         command(**values, given={name: _plain(value) for name, value in given.items()})
 
     signature = inspect.signature(command, eval_str=True)
     own = [one for one in signature.parameters.values() if one.name != "given"]
-    parameters = [*own, *map(_parameter, OPTIONS)]
+    parameters = [*own, *map(_parameter, options)]
     # Typer reads the signature, and the annotations beside it.
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in parameters}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.conversion_options import with_reader_options
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
 from kmflow_orchestration.clock import iso
 
@@ -102,6 +103,8 @@ def show(
         show_rows(f"In quarantine: {one.entry.path}", ("what", ""), list(_facts(one).items()))
 
 
+@app.command()
+@with_reader_options
 def retry(
     items: Annotated[list[str] | None, typer.Argument(metavar="ITEM...", help=_ITEM)] = None,
     *,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kmflow_orchestration.clock import iso
-from kmflow_orchestration.context.group_parts import GroupParts
+from kmflow_orchestration.context.group_quarantine import GroupQuarantine
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import TableGroupId, TableName
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.tables.catalog_entries import CatalogEntry
 
 
-class GroupContext(GroupParts):
+class GroupContext(GroupQuarantine):
     """What operations on one group need; nothing in it can reach another group."""
 
     def storing(self) -> dict[str, Any]:
@@ -178,6 +177,7 @@ class GroupContext(GroupParts):
         return {
             "history": self._process.file_history,
             "registry": self._process.datasets,
+            "corrections": self._process.corrections,
             "landing": landing,
             "clock": self._process.clock,
         }
@@ -191,31 +191,6 @@ class GroupContext(GroupParts):
             "workers": self._process.settings.conversion_workers,
             "work_dir": self._scratch.path,
         }
-
-    def listing_quarantine(self) -> dict[str, Any]:
-        """Arguments of `list_quarantine` besides group and caller."""
-        return {"quarantine": self._process.quarantine}
-
-    def showing_quarantined(self) -> dict[str, Any]:
-        """Arguments of `show_quarantined` besides group, item and caller."""
-        return {
-            **self.listing_quarantine(),
-            **self.reading_evidence(),
-            "registry": self._process.datasets,
-            "stores": self.stores,
-        }
-
-    def accepting_quarantined(self) -> dict[str, Any]:
-        """Arguments of `accept_quarantined` besides group, items, reason and caller."""
-        return {
-            **self.listing_quarantine(),
-            **self.reading_evidence(),
-            "history": self._process.file_history,
-        }
-
-    def retrying_quarantined(self) -> dict[str, Any]:
-        """Arguments of `retry_quarantined` besides group, items and caller."""
-        return {**self.accepting_quarantined(), "corrections": self._process.corrections}
 
     def reading_evidence(self) -> dict[str, Any]:
         """Arguments of the operations that tell of items, besides group, item and caller."""
@@ -274,6 +249,24 @@ class GroupContext(GroupParts):
             "on_written": self._note_changed_tables,
         }
 
+    def correcting(self) -> dict[str, Any]:
+        """Arguments of `correct_datasets` besides group, request and caller."""
+        return {
+            **self.withdrawing(),
+            "ledger": self._process.ledger,
+            "stores": self.stores,
+            "workers": self._process.settings.conversion_workers,
+            "work_dir": self._scratch.path,
+        }
+
+    def withdrawing(self) -> dict[str, Any]:
+        """Arguments of `withdraw_corrections` besides group, numbers and caller."""
+        return {
+            "corrections": self._process.corrections,
+            "registry": self._process.datasets,
+            "clock": self._process.clock,
+        }
+
     def _note_changed_tables(self, batch_id: str, tables: tuple[WrittenTable, ...]) -> None:
         from kmflow_orchestration.operations.changed_tables import note_changed_tables
 
@@ -320,22 +313,6 @@ class GroupContext(GroupParts):
         from kmflow_orchestration.runs.stored_results import stored_completion
 
         return stored_completion(run, lakehouse=self.lakehouse, namespace=self.config.namespace)
-
-    def refused(self, day: date, *, stored: bool) -> list[str]:
-        """Quarantined files of a day as `path: code`: before storing, or those that are stored.
-
-        Those that somebody accepted are no longer of it.
-        """
-        return [
-            f"{one.path}: {one.code}"
-            for one in self._process.quarantine.all(self.id)
-            if one.is_open and one.received_on == day and one.kind == ("item" if stored else "file")
-        ]
-
-    def open_quarantine(self) -> Mapping[str, int]:
-        """How many things of the group wait in quarantine, by code."""
-        found = self._process.quarantine.all(self.id)
-        return dict(sorted(Counter(one.code for one in found if one.is_open).items()))
 
     def stage_metrics(self, day: date, stage: Step) -> list[StageMetric]:
         """How a stage went with each batch of a day."""

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from kmflow_orchestration.intake.evidence_register import EvidenceRegister
     from kmflow_orchestration.intake.file_history import FileHistory
     from kmflow_orchestration.intake.ledger import Ledger
-    from kmflow_orchestration.intake.quarantine import Quarantine
     from kmflow_orchestration.intake.moved_evidence import MovedEvidence
+    from kmflow_orchestration.intake.quarantine import Quarantine
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines
     from kmflow_orchestration.metadata.api_tokens import ApiTokens
     from kmflow_orchestration.metadata.config_audit import ConfigAudit

@@ -7,6 +7,7 @@ afterwards, those batches are unfinished work, which the sensor asks runs for li
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import TypeAlias
 
 from kmflow_orchestration.clock import Clock
@@ -50,6 +51,11 @@ class CorrectionStore:
         """Items of an engagement that a correction may be about."""
         with reading(self._sessions) as tables:
             return tables.corrections.candidates(group, [engagement])
+
+    def unwritten_days(self, group: GroupId) -> list[date]:
+        """Days with stored files whose tables are still to be written, or written again."""
+        with reading(self._sessions) as tables:
+            return tables.again.days(group, Step.DATASETS)
 
     def change(
         self,

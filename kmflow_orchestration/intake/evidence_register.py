@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import LeaseHeld, UnknownEngagement, UnknownEvidence

@@ -101,9 +101,7 @@ def _key(one: HeldBack) -> tuple[str, str, int]:
     return (one.kind, one.subject, one.version)
 
 
-def _release(
-    tables: LedgerTables, group: GroupId, found: Sequence[HeldBack], now: datetime
-) -> str:
+def _release(tables: LedgerTables, group: GroupId, found: Sequence[HeldBack], now: datetime) -> str:
     files = [one.path for one in found if one.kind is Held.FILE]
     tables.held_back.look_anew(group, files)
     # Or a listing that looks like the last one is taken for one without work.

@@ -165,6 +165,12 @@ class DatasetTables:
             )
             return sorted(session.scalars(query))
 
+    def names(self, group: GroupId) -> list[str]:
+        """Names of all dataset tables of a group, sorted."""
+        with guarded(self.sessions) as session:
+            query = select(DatasetRow.table_name).where(DatasetRow.group_id == group)
+            return sorted(session.scalars(query))
+
     def keys_of(self, group: GroupId, names: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Engagement and dataset key by table, of those tables that there are."""
         with guarded(self.sessions) as session:

@@ -12,6 +12,7 @@ from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import UnsafePath
+from kmflow_orchestration.intake.corrections import CorrectionStore
 from kmflow_orchestration.intake.decisions import Kind
 from kmflow_orchestration.intake.file_history import FileHistory, FileRecord
 from kmflow_orchestration.intake.file_rules import rule_of
@@ -22,6 +23,12 @@ from kmflow_orchestration.intake.volume_landing import VolumeLanding
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.landing_history import LandingEvent
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.correction_plans import (
+    CorrectionPlan,
+    FilePlan,
+    plan_of,
+    sentence,
+)
 
 # A content may lie at any number of paths.
 MAX_PATHS = 20
@@ -83,6 +90,7 @@ def explain_file(
     caller: Caller,
     history: FileHistory,
     registry: DatasetTables,
+    corrections: CorrectionStore,
     landing: Landing,
     clock: Clock,
 ) -> Explanation:
@@ -98,8 +106,9 @@ def explain_file(
         paths, left_out = found[:MAX_PATHS], max(len(found) - MAX_PATHS, 0)
     else:
         paths, left_out = [_relative(asked, landing.root)], 0
+    plan = plan_of(corrections.all(own), own, registry)
     stories = tuple(
-        _story(own, path, history=history, registry=registry, landing=landing, clock=clock)
+        _story(own, path, plan, history=history, registry=registry, landing=landing, clock=clock)
         for path in paths
     )
     return Explanation(own, asked, stories, left_out)
@@ -127,6 +136,7 @@ def _within(path: Path, base: Path) -> bool:
 def _story(
     group: GroupId,
     path: str,
+    plan: CorrectionPlan,
     *,
     history: FileHistory,
     registry: DatasetTables,
@@ -145,13 +155,13 @@ def _story(
         decide_on=lambda content: history.decision_on(group, path, content),
     )
     state = "" if record.line is None else str(record.line.state)
-    return FileStory(record.path, state, _steps(record, tables), next_step)
+    return FileStory(record.path, state, _steps(record, tables, plan), next_step)
 
 
 def _steps(
-    record: FileRecord, tables: Mapping[str, Sequence[tuple[str, int]]]
+    record: FileRecord, tables: Mapping[str, Sequence[tuple[str, int]]], plan: CorrectionPlan
 ) -> tuple[FileStep, ...]:
-    steps = [_step(event, record, tables) for event in record.events]
+    steps = [_step(event, record, tables, plan) for event in record.events]
     line = record.line
     if line is not None and line.item_id and not any(one.item_id for one in record.events):
         # From before histories were kept: the ledger knows what became of it last, and no more.
@@ -165,12 +175,15 @@ def _steps(
             item_id=line.item_id,
             batch_id=line.batch_id,
         )
-        steps.insert(0, _step(event, record, tables))
+        steps.insert(0, _step(event, record, tables, plan))
     return tuple(steps)
 
 
 def _step(
-    event: LandingEvent, record: FileRecord, tables: Mapping[str, Sequence[tuple[str, int]]]
+    event: LandingEvent,
+    record: FileRecord,
+    tables: Mapping[str, Sequence[tuple[str, int]]],
+    plan: CorrectionPlan,
 ) -> FileStep:
     item = record.items.get(event.item_id or "")
     rule = rule_of(event.decision, event.code)
@@ -185,7 +198,7 @@ def _step(
         rule=rule.text,
         setting=rule.setting,
         item_id=event.item_id or "",
-        state="" if item is None else _state(item),
+        state="" if item is None else _state(item, plan),
         batch_id=event.batch_id or "",
         run=record.runs.get(event.batch_id or "", ""),
         tables=tuple(tables.get(event.item_id or "", ())),
@@ -205,9 +218,13 @@ def _item_code(item: Item | None) -> str:
     return item.reason if item is not None and item.state is State.QUARANTINED else ""
 
 
-def _state(item: Item) -> str:
+def _state(item: Item, plan: CorrectionPlan) -> str:
     if item.deleted_at is not None:
         return f"{item.state} by {item.deleted_by} at {item.deleted_at:%Y-%m-%d %H:%M} UTC"
+    corrected = plan.of(item) if item.is_live else FilePlan()
+    if corrected.is_ignored:
+        (why,) = corrected.applied
+        return f"{item.state}, its rows stay out of tables: correction {sentence(why)}"
     return str(item.state)
 
 

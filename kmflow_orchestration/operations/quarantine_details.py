@@ -125,9 +125,7 @@ def _place(
         return offending_place(stream, entry.message)
 
 
-def _parts(
-    registry: DatasetTables, group: GroupId, entry: HeldBack
-) -> tuple[RejectedPart, ...]:
+def _parts(registry: DatasetTables, group: GroupId, entry: HeldBack) -> tuple[RejectedPart, ...]:
     return tuple(
         RejectedPart(part.part, part.table_name, rejected, int(part.receipt.get("rows_read", 0)))
         for part in registry.of_items(group, [entry.item_id])

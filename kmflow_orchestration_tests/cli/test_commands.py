@@ -16,9 +16,9 @@ from kmflow_orchestration_tests.embedded import Room
 
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
-    *("config", "engagement", "evidence", "files", "auth", "secret", "grants", "rollback"),
+    *("config", "engagement", "dataset", "evidence", "files", "auth", "secret", "grants", "rollback"),
     *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages", "trace"),
-    *("inventory", "migrate", "verify", "doctor", "backup", "restore"),
+    *("inventory", "migrate", "verify", "doctor", "backup", "restore", "quarantine"),
     *("convert", "batch-convert", "info", "validate", "formats", "databricks"),
 }
 

@@ -23,6 +23,7 @@ from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.databricks_client.connect import ClientCache
 from kmflow_orchestration.errors import GroupRefused, MissingGroup
+from kmflow_orchestration.intake.corrections import CorrectionStore
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.file_history import FileHistory
 from kmflow_orchestration.intake.ledger import Ledger
@@ -34,6 +35,7 @@ from kmflow_orchestration.metadata.engagements import Engagements
 from kmflow_orchestration.metadata.engine import open_sessions, transaction
 from kmflow_orchestration.metadata.group_configs import GroupConfigs
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.correction_requests import CorrectionRequest
 from kmflow_orchestration.operations.health import Health
 from kmflow_orchestration.service.app import create_app
 from kmflow_orchestration.service.dependencies import ServiceDependencies
@@ -106,6 +108,12 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "asked": "e1/loans.csv",
         "history": FileHistory(sessions, clock),
         "registry": DatasetTables(sessions),
+        "corrections": CorrectionStore(sessions, clock),
+        "request": CorrectionRequest(engagement="e1", files="*.csv", options={"decimal": ","}),
+        "numbers": [1],
+        "workers": 0,
+        "work_dir": tmp_path,
+        "publish": None,
         "landing": Landing(tmp_path, 0, 1),
         "table": "e1__loans",
         "keys": ["id=1"],

@@ -52,7 +52,7 @@ ABOUT_THE_GROUP = {
     "ProfileRuns": "insert_queued look_at_once due finished_unmaterialized",
     "TableGroups": "save ensure_default all stale due_by_cron free_job_creations",
     "ProfileFindings": "",
-    "DatasetTables": "table_name record tables",
+    "DatasetTables": "table_name record tables names",
 }
 
 
@@ -257,6 +257,7 @@ FINDINGS: dict[str, Callable[[ProfileFindings, str], Any]] = {
 DATASETS: dict[str, Callable[[DatasetTables, Ids], Any]] = {
     "of_items": lambda datasets, i: datasets.of_items(ACME, [i.item]),
     "of_table": lambda datasets, i: datasets.of_table(ACME, i.table),
+    "keys_of": lambda datasets, i: datasets.keys_of(ACME, [i.table]),
     "deleted_items": lambda datasets, i: datasets.deleted_items(ACME, i.table),
     "remove": lambda datasets, i: datasets.remove(ACME, [(i.item, "")]),
 }

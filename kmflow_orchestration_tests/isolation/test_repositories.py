@@ -19,6 +19,7 @@ from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.intake.claims import this_process
 from kmflow_orchestration.intake.moved_evidence import Move
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
+from kmflow_orchestration.metadata.correction_records import Change, Scope
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import OpenBatch
 from kmflow_orchestration.metadata.intake_records import Changes, Scores, State, Step
@@ -164,10 +165,17 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         ),
         "profile_run_id": things.run.profile_run_id,
         "run": things.run,
+        "seen": 0,
+        "CorrectionStore.change.changes": [_correction(things, None)],
+        "DatasetCorrections.put.change": _correction(things, "cp1252"),
         "change": StateChange(status=RunStatus.FAILED, reason="x"),
         "completion": DONE,
         "operation": Operation("x", 1, 1, "success", now),
     }
+
+
+def _correction(things: Things, value: str | None) -> Change:
+    return Change(str(things.engagement), Scope.ITEM, things.item.item_id, "encoding", value)
 
 
 def asked(world: SharedWorld, name: str, things: Things) -> str:

@@ -27,6 +27,7 @@ CHANGES = {
     "register": ("finish_deletion",),
     "lakehouse": ("ensure_table", "merge", "rebuild", "replace"),
     "registry": ("record", "remove", "table_name"),
+    "corrections": ("finish",),
     "table_groups": ("ensure_default", "table_changed"),
 }
 
