@@ -64,7 +64,14 @@ class QuarantineEntries:
     def _items(self, group: GroupId, accepted: Mapping[Key, Acceptance]) -> Iterator[HeldBack]:
         query = select(Item).where(Item.group_id == group, Item.state == State.QUARANTINED)
         for row in self._session.scalars(query):
-            yield _of_item(Held.ITEM, row, row.code, row.message, row.version, accepted)
+            yield _of_item(
+                Held.ITEM,
+                row,
+                accepted,
+                code=row.code,
+                message=row.message,
+                version=row.version,
+            )
 
     def _rows(self, group: GroupId, accepted: Mapping[Key, Acceptance]) -> Iterator[HeldBack]:
         rejected = Part.receipt[ROWS_REJECTED].as_integer()
@@ -83,7 +90,13 @@ class QuarantineEntries:
             message = f"{int(count)} rows of it are in no table"
             # Its own version also changes when nothing about these rows does.
             yield _of_item(
-                Held.ROWS, row, ROWS_REJECTED, message, int(count), accepted, rows=int(count)
+                Held.ROWS,
+                row,
+                accepted,
+                code=ROWS_REJECTED,
+                message=message,
+                version=int(count),
+                rows=int(count),
             )
 
     def look_anew(self, group: GroupId, paths: Sequence[str]) -> None:
@@ -116,11 +129,11 @@ class QuarantineEntries:
 def _of_item(
     kind: Held,
     row: Item,
+    accepted: Mapping[Key, Acceptance],
+    *,
     code: str,
     message: str,
     version: int,
-    accepted: Mapping[Key, Acceptance],
-    *,
     rows: int = 0,
 ) -> HeldBack:
     return HeldBack(

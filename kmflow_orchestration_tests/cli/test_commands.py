@@ -16,10 +16,21 @@ from kmflow_orchestration_tests.embedded import Room
 
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
-    *("config", "engagement", "dataset", "evidence", "files", "auth", "secret", "grants", "rollback"),
+    *(
+        "config",
+        "engagement",
+        "dataset",
+        "evidence",
+        "files",
+        "auth",
+        "secret",
+        "grants",
+        "rollback",
+    ),
     *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages", "trace"),
-    *("inventory", "migrate", "verify", "doctor", "backup", "restore", "quarantine"),
+    *("inventory", "migrate", "verify", "doctor", "backup", "restore", "dataset"),
     *("convert", "batch-convert", "info", "validate", "formats", "databricks"),
+    "quarantine",
 }
 
 

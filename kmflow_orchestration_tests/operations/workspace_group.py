@@ -18,7 +18,7 @@ from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.context import Context, GroupContext
 from kmflow_orchestration.intake.arrivals import sweep_all
-from kmflow_orchestration.intake.ledger import Item
+from kmflow_orchestration.intake.ledger import Item, Step
 from kmflow_orchestration.names import GroupId, Namespace
 from kmflow_orchestration.operations.provision import provision
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
@@ -124,6 +124,24 @@ class WorkspaceGroup:
             publish_fragments(self.id, due.day, **self.own.reading())
             publish_quality(self.id, due.day, **self.own.publishing())
         return done
+
+    def convert(self) -> list[PublishedDatasets]:
+        """The same as far as it is about conversion: each table more would take a second more."""
+        self.look()
+        done, ledger = [], self.groups.context.ledger
+        for due in ledger.due_days(self.id):
+            while store_batch(self.id, due.day, **self.own.storing()):
+                pass
+            batches = ledger.stored_batches(self.id, due.day)
+            if not all(batch.is_finished(Step.DATASETS) for batch in batches):
+                converting = {**self.own.converting(), "workers": 0}
+                done.append(publish_datasets(self.id, due.day, **converting))
+        return done
+
+    def item_at(self, path: str) -> Item:
+        """The newest item of a landing path."""
+        found = self.groups.context.register.items(self.id, limit=100)
+        return next(item for item in found if item.landing_path == path)
 
     def items(self) -> dict[str, Item]:
         """The newest items by their names."""
