@@ -13,6 +13,7 @@ import pytest
 
 from kmflow_orchestration.access.caller import Caller, caller_of
 from kmflow_orchestration.access.roles import Role
+from kmflow_orchestration.cli.main import main
 from kmflow_orchestration.clock import utc_day
 from kmflow_orchestration.config.group_input import parse_group
 from kmflow_orchestration.config.settings import load_settings
@@ -22,12 +23,14 @@ from kmflow_orchestration.intake.ledger import Item, Step
 from kmflow_orchestration.names import GroupId, Namespace
 from kmflow_orchestration.operations.provision import provision
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
-from kmflow_orchestration.operations.publish_datasets import PublishedDatasets, publish_datasets
+from kmflow_orchestration.operations.publish_datasets import publish_datasets
 from kmflow_orchestration.operations.publish_quality import publish_quality
+from kmflow_orchestration.operations.published_datasets import PublishedDatasets
 from kmflow_orchestration.operations.silver_fragments import publish_fragments
 from kmflow_orchestration.operations.store_evidence import store_batch
 from kmflow_orchestration.workspace.seeding import seed_group
 from kmflow_orchestration.workspace.server import EmbeddedWorkspace
+from kmflow_orchestration_tests.cli.conftest import Kmflow, Outcome
 from kmflow_orchestration_tests.control_databases import ControlDatabases
 from kmflow_orchestration_tests.embedded import Room, fresh_room
 from kmflow_orchestration_tests.fakes import FakeClock
@@ -186,3 +189,21 @@ def groups(
     opened.close()
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture
+def shell(
+    groups: WorkspaceGroups, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Kmflow:
+    """`kmflow` as somebody at the shell of the same machine calls it."""
+    settings = groups.context.settings
+    monkeypatch.setenv("KMFLOW_HOME", str(settings.home))
+    monkeypatch.setenv("KMFLOW_DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("STORAGE_BACKEND", "databricks")
+
+    def call(*arguments: str) -> Outcome:
+        capsys.readouterr()
+        code = main(arguments)
+        return Outcome(code, *capsys.readouterr())
+
+    return call

@@ -12,9 +12,10 @@ from kmflow_orchestration_tests.operations.workspace_group import (
     WorkspaceGroup,
     WorkspaceGroups,
     groups,
+    shell,
 )
 
-__all__ = ["embedded_server", "groups"]
+__all__ = ["embedded_server", "groups", "shell"]
 
 _NUMBERS = count(1)
 MEMO = dbf_bytes(

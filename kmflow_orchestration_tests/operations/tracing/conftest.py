@@ -9,10 +9,11 @@ from kmflow_orchestration_tests.operations.workspace_group import (
     WorkspaceGroup,
     WorkspaceGroups,
     groups,
+    shell,
     workbook,
 )
 
-__all__ = ["embedded_server", "groups"]
+__all__ = ["embedded_server", "groups", "shell"]
 
 LOANS = 'id;name;amount\n1;"Ann; B";10,50\n2;Bob;7\n3;"two\nlines";8\n'
 

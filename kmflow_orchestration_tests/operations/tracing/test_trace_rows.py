@@ -8,11 +8,10 @@ import re
 
 import pytest
 
-from kmflow_orchestration.cli.main import main
 from kmflow_orchestration.errors import GroupRefused, InvalidSettings
 from kmflow_orchestration.operations.trace_rows import Trace, TracedRow, trace_rows
 from kmflow_orchestration.workspace.faults import Fault
-from kmflow_orchestration_tests.cli.conftest import Kmflow, Outcome
+from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.embedded import client_for
 from kmflow_orchestration_tests.operations.tracing.conftest import LOANS
 from kmflow_orchestration_tests.operations.workspace_group import WorkspaceGroup
@@ -177,29 +176,12 @@ def test_another_group_is_as_if_it_was_not_there(
         trace_rows(acme.id, "e1__loans", ["id=1"], caller=globex.caller, **acme.own.tracing())
 
 
-@pytest.fixture
-def kmflow(
-    acme: WorkspaceGroup, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Kmflow:
-    """`kmflow` as somebody at the shell of the same machine calls it."""
-    settings = acme.groups.context.settings
-    monkeypatch.setenv("KMFLOW_HOME", str(settings.home))
-    monkeypatch.setenv("KMFLOW_DATABASE_URL", settings.database_url)
-    monkeypatch.setenv("STORAGE_BACKEND", "databricks")
-
-    def call(*arguments: str) -> Outcome:
-        capsys.readouterr()
-        code = main(arguments)
-        return Outcome(code, *capsys.readouterr())
-
-    return call
-
-
-def test_the_command_tells_people_and_programs(kmflow: Kmflow) -> None:
-    shown = kmflow("trace", "e1__places__my_places", "id=7", "--group", "acme")
-    told = kmflow("trace", "e1__loans", "id=2", "--group", "acme", "--json")
-    nothing = kmflow("trace", "e1__loans", "id=99", "--group", "acme")
-    unknown = kmflow("trace", "e1__laons", "id=2", "--group", "acme")
+@pytest.mark.usefixtures("acme")
+def test_the_command_tells_people_and_programs(shell: Kmflow) -> None:
+    shown = shell("trace", "e1__places__my_places", "id=7", "--group", "acme")
+    told = shell("trace", "e1__loans", "id=2", "--group", "acme", "--json")
+    nothing = shell("trace", "e1__loans", "id=99", "--group", "acme")
+    unknown = shell("trace", "e1__laons", "id=2", "--group", "acme")
 
     assert (shown.code, told.code, nothing.code, unknown.code) == (0, 0, 1, 3), unknown.err
     assert "'My places'!B2:C2" in shown.out
