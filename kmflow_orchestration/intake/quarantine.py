@@ -53,12 +53,12 @@ class Quarantine:
     def retry(self, group: GroupId, chosen: Sequence[HeldBack], *, actor: str) -> Decided:
         """Have files stored and items converted again; a repeat finds them gone from here.
 
-        Rows that were left out are none of this: the same reading would leave them out again.
+        Of rows that were left out only the acceptance goes: the same reading would leave them out
+        again, and another one is a correction.
         """
         now = self._clock.now()
         with changing(self._sessions, group) as tables:
             found, left = _still(tables, group, chosen)
-            found = tuple(one for one in found if one.kind is not Held.ROWS)
             if not found:
                 return Decided(left=left)
             batch = _release(tables, group, found, now)

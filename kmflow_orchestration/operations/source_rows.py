@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
+from kmflow_orchestration.converters.archives.tables import MEMBER
 from kmflow_orchestration.converters.delimited_lines import RawRecord, raw_records
 from kmflow_orchestration.converters.interface import RESCUED_DATA, SOURCE_ROW
+from kmflow_orchestration.converters.media_types import PACKED
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.staging import (
     ConvertedItem,
@@ -21,7 +23,7 @@ from kmflow_orchestration.converters.staging import (
     StagedTable,
 )
 from kmflow_orchestration.converters.type_lattice import STRING
-from kmflow_orchestration.errors import RemoteFault
+from kmflow_orchestration.errors import AccessRefused, RemoteFault
 from kmflow_orchestration.intake.ledger import Item
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
@@ -88,7 +90,7 @@ class SourceReader:
         reading = next((found for part in known if (found := reading_of(part))), None)
         try:
             return self._read(item, wanted, columns, reading)
-        except RemoteFault as error:
+        except (AccessRefused, RemoteFault) as error:
             return _all(wanted, f"the original cannot be read now: {error}")
 
     def _read(
@@ -136,12 +138,14 @@ class SourceReader:
     def _lines(self, item: Item, table: StagedTable, rows: Collection[int]) -> dict[int, RawRecord]:
         """Records of a delimited file; none where they cannot be told from other text."""
         about = table.receipt.options
-        if table.receipt.converter != _DELIMITED or not {"delimiter", "encoding"} <= about.keys():
+        is_packed = item.media_type in PACKED or MEMBER in about
+        if is_packed or table.receipt.converter != _DELIMITED:
             return {}
         try:
             with self.stored.open_read(item.backend, item.stored_path) as stream:
                 return raw_records(stream, about, rows)
-        except UnicodeDecodeError:  # it is packed: its text is not in the stored bytes
+        except (OSError, UnicodeDecodeError):
+            # It was there a moment ago, and its cells are known.
             return {}
 
 

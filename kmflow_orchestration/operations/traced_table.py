@@ -25,6 +25,8 @@ PART_COLUMN, ROW_COLUMN = "_source_part", "_source_row"
 # Profile results are about tables: no row of them came from a file.
 _TRACED = (BASE, *LAYERS[:-1])
 _PLACE = re.compile(r"(?P<item>[0-9A-Za-z-]+):(?P<part>.*):(?P<row>[0-9]{1,18})", re.DOTALL)
+_BEYOND_LONG = 1 << 63
+_MOST_DIGITS = 38
 _HOW = "COLUMN=VALUE, or EVIDENCE_ID:PART:ROW as the provenance columns have them"
 
 
@@ -59,7 +61,7 @@ class TracedTable:
 
     def _meant(self, key: str) -> list[tuple[Column, str]]:
         place = _PLACE.fullmatch(key)
-        if self.is_dataset and place is not None and "=" not in place["item"]:
+        if self.is_dataset and place is not None:
             found = (place["item"], place["part"], place["row"])
             names = (self.evidence_column, PART_COLUMN, ROW_COLUMN)
             return [(self._column(name), text) for name, text in zip(names, found, strict=True)]
@@ -130,7 +132,7 @@ def _condition(column: Column, value: str, name: str) -> tuple[str, Any]:
     if kind == "STRING":
         return f"{quoted(column.name)} = :{name}", value
     try:
-        typed = _typed(value, kind)
+        kind, typed = _typed(value, kind)
     except (ValueError, InvalidOperation) as error:
         raise InvalidSettings(
             f"{value!r} is no {kind}, as column {column.name} is",
@@ -141,21 +143,34 @@ def _condition(column: Column, value: str, name: str) -> tuple[str, Any]:
     return f"{quoted(column.name)} = CAST(:{name} AS {kind})", typed
 
 
-def _typed(value: str, kind: str) -> str:
-    """The value in the form that a cast takes. Raises ValueError, InvalidOperation."""
+def _typed(value: str, kind: str) -> tuple[str, str]:
+    """The type to compare as, and the value as a cast to it takes it.
+
+    Raises:
+        ValueError, InvalidOperation: no value of that type.
+    """
     if kind in {"BIGINT", "INT", "SMALLINT", "TINYINT"}:
-        return str(int(value))
+        number = int(value)
+        if not -_BEYOND_LONG <= number < _BEYOND_LONG:
+            raise ValueError(value)
+        return "BIGINT", str(number)
     if kind == "BOOLEAN":
         if value.casefold() not in {"true", "false"}:
             raise ValueError(value)
-        return value.casefold()
+        return kind, value.casefold()
     if kind == "DATE":
-        return date.fromisoformat(value).isoformat()
+        return kind, date.fromisoformat(value).isoformat()
     if kind.startswith("TIMESTAMP"):
-        return datetime.fromisoformat(value).isoformat(sep=" ")
+        return kind, datetime.fromisoformat(value).isoformat(sep=" ")
     if kind.startswith("DECIMAL"):
-        found = Decimal(value)
-        if not found.is_finite():
-            raise ValueError(value)
-        return f"{found:f}"
-    return repr(float(value))
+        return _decimal(Decimal(value))
+    return kind, repr(float(value))
+
+
+def _decimal(number: Decimal) -> tuple[str, str]:
+    """In its own scale: a cast to the column's would round it to another number."""
+    text = f"{number:f}"
+    scale = len(text.partition(".")[2])
+    if not number.is_finite() or len(text.strip("-").replace(".", "")) > _MOST_DIGITS:
+        raise ValueError(text)
+    return f"DECIMAL({_MOST_DIGITS}, {scale})", text
