@@ -126,7 +126,7 @@ def corrections(
     from kmflow_orchestration.cli.open_context import open_context
     from kmflow_orchestration.cli.shell_user import known_group, operator
     from kmflow_orchestration.operations.correct_datasets import list_corrections
-    from kmflow_orchestration.operations.correction_plans import told
+    from kmflow_orchestration.operations.correction_plans import correction_facts
 
     caller = operator(group)
     with open_context() as context:
@@ -135,7 +135,7 @@ def corrections(
             own, caller=caller, corrections=context.corrections, engagement=engagement or None
         )
     if as_json:
-        show_json({"group": group, "corrections": [told(one) for one in found]})
+        show_json({"group": group, "corrections": [correction_facts(one) for one in found]})
         return
     columns = ("number", "engagement", "about", "correction", "by", "since (UTC)")
     show_rows(f"Corrections of {group}", columns, map(_row, found), whole="number")
@@ -191,12 +191,18 @@ def _answer(group: str, made: Corrected, *, as_json: bool) -> None:
                 "corrections": changes,
                 "files": files,
                 "tables": list(made.tables),
+                "copies": list(made.copies),
             }
         )
         return
     if not made.is_new:
         say("it was so before; nothing was changed")
         return
+    if made.copies:
+        say(
+            f"{len(made.copies)} more path(s) hold the same content, which has rows once: they"
+            f" are out of tables, too: {', '.join(made.copies[:5])}"
+        )
     count = len(made.affected)
     if made.is_dry_run:
         rows = [(one.landing_path, ", ".join(one.tables)) for one in made.affected]

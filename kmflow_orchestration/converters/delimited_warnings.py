@@ -13,6 +13,9 @@ from kmflow_orchestration.converters.interface import (
 from kmflow_orchestration.converters.text_encoding import encoding_warnings
 from kmflow_orchestration.converters.written_values import ColumnReading
 
+AMBIGUOUS = "ambiguous_values"
+"""About a column whose texts have two readings."""
+
 
 def table_warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:
     """About rows and bytes."""
@@ -64,7 +67,7 @@ def reading_warning(
         text = f"column {name} stays text: all its {rows} values can be read as {ways}"
         if reading.example:
             text += f", which differ on {reading.example[:40]}"
-        return ConversionWarning("ambiguous_values", text, f"column {name}")
+        return ConversionWarning(AMBIGUOUS, text, f"column {name}")
     text = f"column {name} was read as {reading.name}"
     if reading.decided_by:
         text += f"; row {reading.decided_by} ruled out the last other way"

@@ -52,6 +52,11 @@ class CorrectionStore:
         with reading(self._sessions) as tables:
             return tables.corrections.candidates(group, [engagement])
 
+    def paths_of(self, group: GroupId, item_ids: Iterable[str]) -> list[str]:
+        """Landing paths of some items and of all copies of their content."""
+        with reading(self._sessions) as tables:
+            return tables.corrections.paths_of(group, item_ids)
+
     def unwritten_days(self, group: GroupId) -> list[date]:
         """Days with stored files whose tables are still to be written, or written again."""
         with reading(self._sessions) as tables:

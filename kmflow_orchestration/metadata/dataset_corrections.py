@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import JSON, BigInteger, UniqueConstraint, func, select, true
+from sqlalchemy import JSON, BigInteger, UniqueConstraint, func, or_, select, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kmflow_orchestration.metadata.correction_records import Candidate, Change, Correction, Scope
@@ -13,6 +13,7 @@ from kmflow_orchestration.metadata.dataset_tables import DatasetPartRow
 from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_records import LIVE, State
 from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow as Item
+from kmflow_orchestration.metadata.intake_tables import LandingFileRow
 from kmflow_orchestration.metadata.schema import Base, UtcDateTime
 from kmflow_orchestration.names import GroupId
 
@@ -88,7 +89,7 @@ class DatasetCorrections:
                 .order_by(Item.landing_path, Item.id)
             )
             rows = self._session.execute(query).all()
-            tables = self._tables(group, [row.id for row in rows])
+            tables = self._tables(group, engagement)
             found += [
                 Candidate(
                     item_id=row.id,
@@ -103,15 +104,26 @@ class DatasetCorrections:
             ]
         return found
 
-    def _tables(self, group: GroupId, item_ids: list[str]) -> dict[str, set[str]]:
+    def paths_of(self, group: GroupId, item_ids: Iterable[str]) -> list[str]:
+        """Landing paths at which the content of some items, or of copies of them, was last seen."""
+        found: set[str] = set()
+        for some in slices(sorted(set(item_ids))):
+            query = (
+                select(LandingFileRow.path)
+                .join(Item, Item.id == LandingFileRow.item_id)
+                .where(LandingFileRow.group_id == group, Item.group_id == group)
+                .where(or_(Item.id.in_(some), Item.duplicate_of_id.in_(some)))
+            )
+            found.update(self._session.scalars(query))
+        return sorted(found)
+
+    def _tables(self, group: GroupId, engagement: str) -> dict[str, set[str]]:
         query = select(DatasetPartRow.item_id, DatasetPartRow.table_name).where(
-            DatasetPartRow.group_id == group
+            DatasetPartRow.group_id == group, DatasetPartRow.engagement_id == engagement
         )
         found: dict[str, set[str]] = {}
-        for some in slices(item_ids):
-            parts = self._session.execute(query.where(DatasetPartRow.item_id.in_(some)))
-            for item_id, table in parts:
-                found.setdefault(item_id, set()).add(table)
+        for item_id, table in self._session.execute(query):
+            found.setdefault(item_id, set()).add(table)
         return found
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
 
+from kmflow_orchestration.converters.delimited_warnings import AMBIGUOUS
 from kmflow_orchestration.converters.interface import SOURCE_ROW
 from kmflow_orchestration.converters.staged_files import numbered_batches
+from kmflow_orchestration.converters.staging import StagedTable
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
 from kmflow_orchestration.converters.type_lattice import (
     BOOLEAN,
@@ -103,7 +104,7 @@ def staged_type(column: PartColumn, wanted: ColumnType) -> ColumnType:
     return STRING if is_text and wanted.kind is not Kind.EMPTY else wanted
 
 
-def fitted(texts: pa.StringArray, wanted: ColumnType) -> Any:
+def texts_in(texts: pa.StringArray, wanted: ColumnType) -> Any:
     """Texts that `first_misfit` found to fit, in that type."""
     plain = _plain(texts) if wanted.kind is Kind.NUMBER else texts
     return typed_values(plain, wanted)
@@ -116,25 +117,27 @@ def _plain(texts: pa.StringArray) -> pa.StringArray:
     return found
 
 
-def looked_at(column: PartColumn, word: str, path: Path) -> PartColumn:
+def looked_at(column: PartColumn, word: str, table: StagedTable) -> PartColumn:
     """A column with what its staged texts are for a type that was set."""
     own = ColumnType.parse(column.type)
     if raised(word, own) is not None:
         return replace(column, asked=word, fit=column.type)
-    found, misfit = first_misfit(column.name, word, path)
+    found, misfit = first_misfit(column.name, word, table)
     if misfit is not None:
         return replace(column, asked=word, misfit=misfit.text)
     return replace(column, asked=word, fit=found.text)
 
 
-def first_misfit(name: str, word: str, path: Path) -> tuple[ColumnType, Misfit | None]:
+def first_misfit(name: str, word: str, table: StagedTable) -> tuple[ColumnType, Misfit | None]:
     """The type a staged column's values need for `word`, and the first that does not fit it."""
     found = EMPTY
-    for batch in numbered_batches(path, _ROWS_AT_ONCE):
+    has_two_readings = _has_two_readings(name, table)
+    for batch in numbered_batches(table.path, _ROWS_AT_ONCE):
         values: Any = batch.column(name)
         rows = batch.column(SOURCE_ROW)
-        if not pa.types.is_string(values.type):
-            # Typed values of another family: the first of them is as good as any.
+        if has_two_readings or not pa.types.is_string(values.type):
+            # Typed values of another family, or texts of two readings, of which a type picks none
+            # (row H13): the first of them is as good as any.
             at = pc.index(pc.is_valid(values), True).as_py()
             if at >= 0:
                 return STRING, Misfit(rows[at].as_py(), str(values[at].as_py()))
@@ -146,6 +149,12 @@ def first_misfit(name: str, word: str, path: Path) -> tuple[ColumnType, Misfit |
             return STRING, Misfit(rows[at].as_py(), values[at].as_py())
         found = wider
     return found, None
+
+
+def _has_two_readings(name: str, table: StagedTable) -> bool:
+    header = next(one.source_name or name for one in table.facts if one.name == name)
+    places = {one.location for one in table.warnings if one.code == AMBIGUOUS}
+    return f"column {header}" in places
 
 
 def _needed(texts: pa.StringArray, known: ColumnType) -> ColumnType:

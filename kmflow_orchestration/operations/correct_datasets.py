@@ -13,6 +13,7 @@ from kmflow_orchestration.errors import InvalidSettings
 from kmflow_orchestration.intake.corrections import Affected, Corrections, CorrectionStore
 from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.metadata.correction_records import (
+    IGNORE,
     Candidate,
     Change,
     Correction,
@@ -20,7 +21,11 @@ from kmflow_orchestration.metadata.correction_records import (
 )
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.correction_plans import CorrectionPlan, affected_by
+from kmflow_orchestration.operations.correction_plans import (
+    CorrectionPlan,
+    affected_by,
+    fits_pattern,
+)
 from kmflow_orchestration.operations.correction_requests import CorrectionRequest, changes_of
 from kmflow_orchestration.operations.type_trials import check_type
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores
@@ -30,13 +35,15 @@ from kmflow_orchestration.storage.evidence_stores import EvidenceStores
 class Corrected:
     """What was, or would be, corrected, and the files and tables to be converted again.
 
-    `is_new` is False when everything was so before.
+    `is_new` is False when everything was so before. `copies` are landing paths of content that is
+    ignored where it came first: a content has rows once, so that these have none either.
     """
 
     changes: tuple[Change, ...]
     affected: tuple[Candidate, ...]
     is_new: bool
     is_dry_run: bool = False
+    copies: tuple[str, ...] = ()
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -163,7 +170,23 @@ class _Changing:
         changed = self.corrections.change(
             self.group, changes, actor=self.actor, seen=seen, affected=affected
         )
-        return Corrected(tuple(changes), changed.affected, changed.is_new)
+        copies = self._copies(changes, changed.affected)
+        return Corrected(tuple(changes), changed.affected, changed.is_new, copies=copies)
+
+    def _copies(self, changes: Sequence[Change], affected: Sequence[Candidate]) -> tuple[str, ...]:
+        """Paths that no pattern of these changes is about, while their content is ignored."""
+        patterns = [one for one in changes if one.name == IGNORE and one.value]
+        if not patterns:
+            return ()
+        paths = self.corrections.paths_of(self.group, [one.item_id for one in affected])
+        return tuple(
+            path
+            for path in paths
+            if not any(
+                fits_pattern(path.removeprefix(f"{one.engagement_id}/"), one.target)
+                for one in patterns
+            )
+        )
 
     def _outlook(
         self, changes: Sequence[Change], before: Corrections, seen: int, affected: Affected
@@ -174,7 +197,13 @@ class _Changing:
             candidates = self.corrections.candidates(self.group, engagement)
             found += affected(candidates, before, after)
         is_new = {one.key: one.value for one in before} != {one.key: one.value for one in after}
-        return Corrected(tuple(changes), tuple(found), is_new, is_dry_run=True)
+        return Corrected(
+            tuple(changes),
+            tuple(found),
+            is_new,
+            is_dry_run=True,
+            copies=self._copies(changes, found),
+        )
 
     def _after(self, before: Corrections, changes: Sequence[Change], seen: int) -> Corrections:
         keys = {one.key for one in changes}

@@ -24,7 +24,7 @@ from kmflow_orchestration.operations.convert.options import conversion_options, 
 from kmflow_orchestration.operations.dataset_names import (
     dataset_key,
     named_key,
-    stem_of,
+    stem_of_key,
     table_names,
 )
 
@@ -132,7 +132,7 @@ class CorrectionPlan:
         named = winners.get(DATASET)
         stem = str(named.value) if named else dataset_key(item.file_name)
         if one.target in self._keys:
-            return stem_of(self._keys[one.target][1]) == stem
+            return stem_of_key(self._keys[one.target][1]) == stem
         # No file of it came yet: it will be named like this.
         name = table_names(EngagementId(item.engagement_id), stem)[0]
         return one.target == name or one.target.startswith(f"{name}__")
@@ -160,12 +160,12 @@ def fits_pattern(path: str, pattern: str) -> bool:
     return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
 
 
-def plan_of(
-    corrections: Sequence[Correction], group: GroupId, registry: DatasetTables
+def correction_plan(
+    held: Sequence[Correction], group: GroupId, registry: DatasetTables
 ) -> CorrectionPlan:
-    """Corrections of a group, with the tables that they name."""
-    named = {one.target for one in corrections if one.scope is Scope.TABLE}
-    return CorrectionPlan(corrections, registry.keys_of(group, named) if named else {})
+    """Corrections that hold in a group, with the tables that they name."""
+    named = {one.target for one in held if one.scope is Scope.TABLE}
+    return CorrectionPlan(held, registry.keys_of(group, named) if named else {})
 
 
 def affected_by(
@@ -184,7 +184,7 @@ def affected_by(
     ]
 
 
-def told(one: Correction) -> dict[str, Any]:
+def correction_facts(one: Correction) -> dict[str, Any]:
     """A correction for JSON: receipts, metadata, answers."""
     return {
         **asdict(one),
@@ -193,7 +193,7 @@ def told(one: Correction) -> dict[str, Any]:
     }
 
 
-def sentence(one: Correction) -> str:
+def correction_sentence(one: Correction) -> str:
     """A correction for people, with by whom and since when."""
     value = " ".join(one.value) if isinstance(one.value, list) else one.value
     what = IGNORE if one.name == IGNORE else f"{one.name} {value}"

@@ -10,7 +10,7 @@ from kmflow_orchestration.operations.correction_plans import (
     CorrectedReading,
     CorrectionPlan,
     FilePlan,
-    told,
+    correction_facts,
 )
 
 CORRECTIONS = "corrections"
@@ -28,7 +28,7 @@ def about_corrections(
     applied = [*of_file.effective(known), *plan.types_of(table).values()]
     about: dict[str, Any] = {}
     if applied:
-        about[CORRECTIONS] = [told(one) for one in applied]
+        about[CORRECTIONS] = [correction_facts(one) for one in applied]
     if of_file.options:
         about[_READ_BY] = dict(of_file.options)
     return about

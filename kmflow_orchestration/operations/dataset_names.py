@@ -49,7 +49,7 @@ def named_key(name: str, part: str = "") -> str:
     return f"{name}\x1f{part.strip().casefold()}" if part else name
 
 
-def stem_of(key: str) -> str:
+def stem_of_key(key: str) -> str:
     """What the keys of all parts of a file have in common."""
     return key.partition("\x1f")[0]
 

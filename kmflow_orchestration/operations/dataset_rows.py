@@ -14,7 +14,7 @@ from kmflow_orchestration.converters.staging import StagedTable
 from kmflow_orchestration.converters.text_values import widened
 from kmflow_orchestration.converters.type_lattice import ColumnType, Kind
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, PartColumn
-from kmflow_orchestration.operations.asked_types import column_type, fitted, staged_type
+from kmflow_orchestration.operations.asked_types import column_type, staged_type, texts_in
 from kmflow_orchestration.tables.arrow_types import arrow_type
 from kmflow_orchestration.tables.definition import Column
 from kmflow_orchestration.tables.medallion import PROVENANCE
@@ -64,9 +64,10 @@ def _by_name(columns: Iterable[Column]) -> dict[str, pa.DataType]:
 def can_widen(staged: StagedTable, wanted: Mapping[str, ColumnType]) -> bool:
     """Whether a staged table turns into these types without reading its source again.
 
-    Typed values no longer have the text they were written as ('1.50', '+00:00').
+    Typed values no longer have the text they were written as ('1.50', '+00:00'). Nor does one of
+    other columns, which another run found by other corrections.
     """
-    return all(
+    return staged.types.keys() == wanted.keys() and all(
         wanted[name].kind is not Kind.STRING or kind.kind in (Kind.STRING, Kind.EMPTY)
         for name, kind in staged.types.items()
     )
@@ -124,5 +125,5 @@ def _in_type(values: Any, wanted: pa.DataType, kind: ColumnType | None) -> Any:
     """Staged values in the column's type; texts become another only where they all fit it."""
     is_text = pa.types.is_string(values.type) and not pa.types.is_string(wanted)
     if kind is not None and is_text and values.null_count < len(values):
-        return fitted(values, kind)
+        return texts_in(values, kind)
     return widened(values, wanted)

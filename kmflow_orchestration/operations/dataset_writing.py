@@ -167,7 +167,7 @@ class DatasetWriter:
             media_type=item.media_type,
             content_hash=item.content_hash,
             columns=tuple(
-                looked_at(one, words[one.name], table.path) if one.name in words else one
+                looked_at(one, words[one.name], table) if one.name in words else one
                 for one in columns
             ),
             row_count=table.receipt.rows_written,
@@ -354,10 +354,11 @@ def _misfits(
                 one = plan.types_of(part.table_name)[column.name]
                 text = (
                     f"column {column.name} of {part.table_name} was to be {one.value}"
-                    f" (correction {one.number} by {one.set_by}), which {column.misfit} is not:"
-                    " it has a type that holds all values"
+                    f" (correction {one.number} by {one.set_by}), which does not fit"
+                    f" {column.misfit}; it has a type that holds all values"
                 )
-                yield part.item_id, ConversionWarning("type_not_kept", text, column.misfit)
+                where = column.misfit.partition(":")[0]
+                yield part.item_id, ConversionWarning("type_not_kept", text, where)
 
 
 def _source(

@@ -26,8 +26,8 @@ from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.correction_plans import (
     CorrectionPlan,
     FilePlan,
-    plan_of,
-    sentence,
+    correction_plan,
+    correction_sentence,
 )
 
 # A content may lie at any number of paths.
@@ -106,7 +106,7 @@ def explain_file(
         paths, left_out = found[:MAX_PATHS], max(len(found) - MAX_PATHS, 0)
     else:
         paths, left_out = [_relative(asked, landing.root)], 0
-    plan = plan_of(corrections.all(own), own, registry)
+    plan = correction_plan(corrections.all(own), own, registry)
     stories = tuple(
         _story(own, path, plan, history=history, registry=registry, landing=landing, clock=clock)
         for path in paths
@@ -198,7 +198,7 @@ def _step(
         rule=rule.text,
         setting=rule.setting,
         item_id=event.item_id or "",
-        state="" if item is None else _state(item, plan),
+        state="" if item is None else _state(item, record, plan),
         batch_id=event.batch_id or "",
         run=record.runs.get(event.batch_id or "", ""),
         tables=tuple(tables.get(event.item_id or "", ())),
@@ -218,13 +218,15 @@ def _item_code(item: Item | None) -> str:
     return item.reason if item is not None and item.state is State.QUARANTINED else ""
 
 
-def _state(item: Item, plan: CorrectionPlan) -> str:
+def _state(item: Item, record: FileRecord, plan: CorrectionPlan) -> str:
     if item.deleted_at is not None:
         return f"{item.state} by {item.deleted_by} at {item.deleted_at:%Y-%m-%d %H:%M} UTC"
-    corrected = plan.of(item) if item.is_live else FilePlan()
+    # A content has rows once, as the file it came as first.
+    original = record.items.get(item.duplicate_of_id or "", item)
+    corrected = plan.of(original) if original.is_live else FilePlan()
     if corrected.is_ignored:
         (why,) = corrected.applied
-        return f"{item.state}, its rows stay out of tables: correction {sentence(why)}"
+        return f"{item.state}, its rows stay out of tables: correction {correction_sentence(why)}"
     return str(item.state)
 
 

@@ -22,7 +22,7 @@ from kmflow_orchestration.operations.convert_evidence import StoredSource, conve
 from kmflow_orchestration.operations.correction_plans import (
     CorrectionPlan,
     FilePlan,
-    plan_of,
+    correction_plan,
 )
 from kmflow_orchestration.operations.dataset_writing import (
     DatasetWriter,
@@ -30,7 +30,7 @@ from kmflow_orchestration.operations.dataset_writing import (
     WrittenTables,
 )
 from kmflow_orchestration.operations.publish_bronze import write_ingestion_log
-from kmflow_orchestration.operations.published_datasets import PublishedDatasets, summary
+from kmflow_orchestration.operations.published_datasets import PublishedDatasets, batch_summary
 from kmflow_orchestration.storage.evidence_stores import (
     EvidenceStores,
     StoredFiles,
@@ -127,7 +127,7 @@ class _Publishing:
         while True:
             # First their number: what is changed after it makes this try one too few.
             seen = self.corrections.last_number(self.group)
-            plan = plan_of(self.corrections.all(self.group), self.group, self.registry)
+            plan = correction_plan(self.corrections.all(self.group), self.group, self.registry)
             published, problems = self._tried(batch, plan, tally)
             if problems or self.corrections.finish(self.group, batch.batch_id, seen):
                 return published, problems
@@ -153,7 +153,7 @@ class _Publishing:
         if not batch.is_finished(Step.DATASETS):
             self.on_written(batch.batch_id, written.tables)
         problems = (*away.values(), *written.stuck.values())
-        return summary(batch, items, converted, written, plan), problems
+        return batch_summary(batch, items, converted, written, plan), problems
 
     def _written(
         self, batch: Batch, items: Sequence[Item], plan: CorrectionPlan

@@ -13,7 +13,7 @@ from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
 from kmflow_orchestration.intake.ledger import Batch, Item
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.correction_plans import CorrectionPlan, sentence
+from kmflow_orchestration.operations.correction_plans import CorrectionPlan, correction_sentence
 from kmflow_orchestration.operations.dataset_writing import WrittenTable, WrittenTables
 
 
@@ -117,7 +117,7 @@ def _joined(
     return tuple(found[name] for name in sorted(found))
 
 
-def summary(
+def batch_summary(
     batch: Batch,
     items: Sequence[Item],
     converted: Mapping[str, ConvertedItem],
@@ -151,7 +151,7 @@ def summary(
                 item.item_id,
                 _source_name(names[item.item_id], table.part),
                 table.receipt,
-                tuple(map(sentence, effective[item.item_id])),
+                tuple(map(correction_sentence, effective[item.item_id])),
             )
             for item in found
             for table in item.tables
@@ -166,7 +166,7 @@ def summary(
         ),
         ignored=outcomes[Outcome.IGNORED],
         corrections=tuple(
-            dict.fromkeys(map(sentence, chain(*effective.values(), types))),
+            dict.fromkeys(map(correction_sentence, chain(*effective.values(), types))),
         ),
     )
 

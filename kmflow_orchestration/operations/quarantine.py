@@ -191,7 +191,7 @@ def _named(
     chosen: dict[tuple[str, str], HeldBack] = {}
     unchanged: list[str] = []
     for name in dict.fromkeys(items):
-        found = named(name, known)
+        found = held_under(name, known)
         if not found:
             _check_known(group, name, register, history)
             unchanged.append(name)
@@ -199,7 +199,7 @@ def _named(
     return list(chosen.values()), tuple(unchanged)
 
 
-def named(name: str, known: Sequence[HeldBack]) -> list[HeldBack]:
+def held_under(name: str, known: Sequence[HeldBack]) -> list[HeldBack]:
     """What is kept back under an id or a landing path."""
     return [one for one in known if name in {one.item_id, one.path}]
 

@@ -19,7 +19,7 @@ from kmflow_orchestration.metadata.quarantine_records import ROWS_REJECTED, Held
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.convert_evidence import CRASHED
 from kmflow_orchestration.operations.offending_place import OffendingPlace, offending_place
-from kmflow_orchestration.operations.quarantine import named
+from kmflow_orchestration.operations.quarantine import held_under
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores, StoredFiles
 
 _AGAIN = "then `retry`"
@@ -88,7 +88,7 @@ def show_quarantined(
         UnknownEvidence: nothing of that id or path is in quarantine.
     """
     own = caller.require(Role.VIEWER, group)
-    found = named(item, quarantine.all(own))
+    found = held_under(item, quarantine.all(own))
     if not found:
         raise UnknownEvidence(
             f"nothing of group {own} is in quarantine as {item!r}",

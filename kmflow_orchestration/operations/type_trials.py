@@ -66,7 +66,7 @@ class _Trial:
         found = EMPTY
         doubtful: list[DatasetPart] = []
         for part in parts:
-            if not items[part.item_id].is_live:
+            if part.item_id not in items or not items[part.item_id].is_live:
                 continue
             for column in part.columns:
                 if column.name == self.column:
@@ -122,13 +122,14 @@ class _Trial:
     def _needed(self, table: str, part: DatasetPart, converted: ConvertedItem) -> ColumnType:
         for staged in converted.tables:
             if staged.part == part.part and self.column in staged.types:
-                found, misfit = first_misfit(self.column, self.word, staged.path)
+                found, misfit = first_misfit(self.column, self.word, staged)
                 if misfit is not None:
                     raise InvalidSettings(
                         f"{table}.{self.column} cannot be {self.word}: {misfit.value[:80]!r} in row"
                         f" {misfit.row} of {part.file_name} does not fit; nothing was changed",
                         fields=("type",),
-                        hint="set a type that holds it, or correct the file and drop it again",
+                        hint="set a type that holds it, or correct the file and drop it again;"
+                        " where texts have two readings, --decimal or --date-order first says which",
                     )
                 return found
         return EMPTY

@@ -27,10 +27,10 @@ COMMANDS = {
         "grants",
         "rollback",
     ),
-    *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages", "trace"),
-    *("inventory", "migrate", "verify", "doctor", "backup", "restore", "dataset"),
+    *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages"),
+    *("inventory", "migrate", "verify", "doctor", "backup", "restore"),
     *("convert", "batch-convert", "info", "validate", "formats", "databricks"),
-    "quarantine",
+    *("trace", "quarantine"),
 }
 
 

@@ -135,6 +135,25 @@ def test_a_mark_that_was_said_decides(
     assert values(column_of(source, ("1,234", "2,500"), **options)) == expected
 
 
+@pytest.mark.parametrize(
+    ("order", "texts", "expected"),
+    [
+        ("dmy", ("01/02/2026", "03/04/2026"), date(2026, 2, 1)),
+        ("mdy", ("01/02/2026", "03/04/2026"), date(2026, 1, 2)),
+        ("mdy", ("01/02/2026", "31/01/2026"), date(2026, 2, 1)),  # the rows say otherwise
+        ("ymd", ("01/02/2026", "03/04/2026"), "01/02/2026"),  # no row can be read so
+    ],
+)
+def test_an_order_that_was_said_decides_where_the_rows_do_not(
+    source: Writes, order: str, texts: tuple[str, ...], expected: object
+) -> None:
+    table = column_of(source, texts, date_order=order)
+
+    assert values(table)[0] == expected
+    if "31" not in texts[1] and order != "ymd":
+        assert "as was said" in about(table, "written_values")[0].message
+
+
 def test_a_point_is_no_decimal_mark_where_it_was_said_to_part_thousands(source: Writes) -> None:
     assert values(column_of(source, ("1.234", "2.500"), decimal=",")) == [1234, 2500]
     assert values(column_of(source, ("1.5", "2.5"), decimal=",")) == ["1.5", "2.5"]

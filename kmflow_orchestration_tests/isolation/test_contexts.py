@@ -32,6 +32,7 @@ from kmflow_orchestration_tests.metadata.test_every_repository_requires_the_grou
 REPOSITORIES = {
     *("group_configs", "config_audit", "api_tokens", "ledger", "register", "datasets"),
     *("table_groups", "profile_runs", "findings", "output_files", "upload_failures"),
+    "corrections",
     "moved_evidence",
     "file_history",
 }
@@ -57,6 +58,7 @@ SHARED = {
         "ledger",
         "register",
         "registry",
+        "corrections",
         "runs",
         "table_groups",
         "findings",

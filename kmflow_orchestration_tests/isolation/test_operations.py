@@ -22,6 +22,7 @@ from kmflow_orchestration import jobs, operations, runs
 from kmflow_orchestration.context import GroupContext
 from kmflow_orchestration.operations import convert, volume_conversion
 from kmflow_orchestration.operations.convert_evidence import StoredSource
+from kmflow_orchestration.operations.correction_requests import CorrectionRequest
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration.operations.evidence_rows import EvidenceRow
 from kmflow_orchestration.operations.write_output import TaskOutput
@@ -45,7 +46,10 @@ from kmflow_orchestration_tests.runs.profile_world import DONE
 
 WITHOUT_GROUP = {
     "values in, values out: nothing is at hand to reach with": (
-        "lots_of wanted_files converter_pool dataset_key shared_key table_names"
+        "lots_of wanted_files converter_pool dataset_key shared_key table_names named_key"
+        " stem_of_key knows path_of fits_pattern affected_by correction_facts correction_sentence"
+        " about_corrections reading_of raised column_type staged_type staged_types texts_in"
+        " looked_at first_misfit batch_summary"
         " needed_types table_columns have_same_types can_widen rows_of table_name quiet_collector"
         " side_by_side plan_import"
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
@@ -53,7 +57,7 @@ WITHOUT_GROUP = {
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
         " read_entries no_progress shown shown_difference side_json table_of clashes estimated_s"
-        " grant_sql take_back_sql place_sql spoken is_refusal"
+        " grant_sql take_back_sql place_sql spoken is_refusal held_under offending_place"
     ),
     "works as the client it is handed, in the place it is told: grants decide": "register_tables",
     "the operator's file or database names the groups": (
@@ -147,6 +151,7 @@ def doors(world: SharedWorld) -> dict[str, Any]:
         "ledger": context.ledger,
         "register": context.register,
         "registry": context.datasets,
+        "corrections": context.corrections,
         "runs": context.profile_runs,
         "table_groups": context.table_groups,
         "findings": context.findings,
@@ -194,7 +199,12 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "sources": [source],
         "workers": 0,
         "work_dir": work_dir,
+        "request": CorrectionRequest(item_id=item.item_id, options={"decimal": ","}),
+        "target": f"{things.table.name}.id",
+        "word": "integer",
+        "held": [],
         "mirrored_file.item": item,
+        "traced_table.text": things.table.text,
         "deliver_mirror.backend": "delta",
         "deliver_mirror.lakehouse": lambda: world.acme.lakehouse,
         "deliver_mirror.work_dir": lambda: work_dir,

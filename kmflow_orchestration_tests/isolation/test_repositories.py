@@ -117,6 +117,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "holder": this_process(),
         "steps": list(Step),
         "stage": Step.BRONZE,
+        "step": Step.DATASETS,
         "metric": StageMetric(
             batch_id=item.batch_id,
             stage=Step.BRONZE,

@@ -55,5 +55,9 @@ def world(
     dataset_config: GroupConfig,
 ) -> DatasetWorld:
     """An engagement nobody used before: tests share the tables' home, never a table."""
-    engagement = f"e{next(_ENGAGEMENTS)}"
-    return DatasetWorld(new_place("acme"), dataset_lakehouse, dataset_config, engagement)
+    return DatasetWorld(new_place("acme"), dataset_lakehouse, dataset_config, next_engagement())
+
+
+def next_engagement() -> str:
+    """An engagement nobody used before."""
+    return f"e{next(_ENGAGEMENTS)}"

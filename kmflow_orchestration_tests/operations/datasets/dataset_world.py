@@ -73,11 +73,11 @@ class DatasetWorld:
             "config": self.config,
             "workers": 0,
             "work_dir": self.place.home / "work",
-            "on_written": self._hear,
+            "on_written": self.hear,
         }
         return publish_datasets(self.place.group, self.today, **{**arguments, **changes})
 
-    def _hear(self, batch_id: str, tables: tuple[WrittenTable, ...]) -> None:
+    def hear(self, batch_id: str, tables: tuple[WrittenTable, ...]) -> None:
         prefix = f"{self.engagement}__"
         self.heard.append((batch_id, tuple(one.name.removeprefix(prefix) for one in tables)))
 
