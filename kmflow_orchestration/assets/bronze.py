@@ -126,7 +126,7 @@ def _datasets_day(group: GroupContext, day: date) -> DayReport:
             **_largest_table(group, published),
             **stage_metadata(group, day, Step.DATASETS),
         },
-        checks=(_no_loss(published, group.refused(day, stored=True)),),
+        checks=(_no_loss(group, published, day),),
     )
 
 
@@ -160,7 +160,10 @@ def _largest_table(group: GroupContext, published: PublishedDatasets) -> dict[st
     }
 
 
-def _no_loss(published: PublishedDatasets, quarantined: list[str]) -> dg.AssetCheckResult:
+def _no_loss(group: GroupContext, published: PublishedDatasets, day: date) -> dg.AssetCheckResult:
+    # What was tried again is of this day's batches, and was received on another.
+    tried = [f"{one.file_name}: {one.code}" for one in published.quarantined]
+    quarantined = group.refused(day, stored=True) or tried
     lost = [receipt.source for receipt in published.receipts if not receipt.adds_up]
     return dg.AssetCheckResult(
         check_name=NOTHING_LOST.name,
@@ -171,6 +174,7 @@ def _no_loss(published: PublishedDatasets, quarantined: list[str]) -> dg.AssetCh
             "receipts": len(published.receipts),
             "receipts_that_do_not_add_up": lost[:20],
             "quarantined": quarantined[:20],
+            "open_in_quarantine": dg.MetadataValue.json(dict(group.open_quarantine())),
         },
     )
 

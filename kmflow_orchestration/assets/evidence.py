@@ -66,7 +66,11 @@ def _all_entered(group: GroupContext, day: date, batches: list[StoredBatch]) -> 
         asset_key=ALL_ENTERED.asset_key,
         passed=not refused and not failed,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"quarantined": refused[:50], "to_be_tried_again": failed[:50]},
+        metadata={
+            "quarantined": refused[:50],
+            "to_be_tried_again": failed[:50],
+            "open_in_quarantine": dg.MetadataValue.json(dict(group.open_quarantine())),
+        },
     )
 
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kmflow_orchestration.clock import iso
-from kmflow_orchestration.context.group_parts import GroupParts
+from kmflow_orchestration.context.group_quarantine import GroupQuarantine
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import TableGroupId, TableName
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.tables.catalog_entries import CatalogEntry
 
 
-class GroupContext(GroupParts):
+class GroupContext(GroupQuarantine):
     """What operations on one group need; nothing in it can reach another group."""
 
     def storing(self) -> dict[str, Any]:
@@ -182,6 +182,16 @@ class GroupContext(GroupParts):
             "clock": self._process.clock,
         }
 
+    def tracing(self) -> dict[str, Any]:
+        """Arguments of `trace_rows` besides group, table, keys and caller."""
+        return {
+            **self.reading(),
+            "history": self._process.file_history,
+            "registry": self._process.datasets,
+            "workers": self._process.settings.conversion_workers,
+            "work_dir": self._scratch.path,
+        }
+
     def reading_evidence(self) -> dict[str, Any]:
         """Arguments of the operations that tell of items, besides group, item and caller."""
         return {"register": self._process.register}
@@ -303,11 +313,6 @@ class GroupContext(GroupParts):
         from kmflow_orchestration.runs.stored_results import stored_completion
 
         return stored_completion(run, lakehouse=self.lakehouse, namespace=self.config.namespace)
-
-    def refused(self, day: date, *, stored: bool) -> list[str]:
-        """Quarantined files of a day as `path: code`: before storing, or those that are stored."""
-        found = self._process.ledger.quarantined(self.id, day)
-        return [f"{one.path}: {one.code}" for one in found if bool(one.item_id) is stored]
 
     def stage_metrics(self, day: date, stage: Step) -> list[StageMetric]:
         """How a stage went with each batch of a day."""

@@ -19,6 +19,7 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.spreadsheet_columns import observed_column, typed_column
 from kmflow_orchestration.converters.spreadsheet_layout import Block
+from kmflow_orchestration.converters.spreadsheet_range import column_letters
 from kmflow_orchestration.converters.spreadsheet_times import warnings_of_times
 from kmflow_orchestration.converters.spreadsheet_values import as_text, is_empty
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, Kind, join
@@ -117,8 +118,16 @@ class SheetTable:
                 "sheet": self._sheet.sheet,
                 "sheet_number": str(self._sheet.number),
                 "header_row": str(self._sheet.block.header_at + 1),
+                **self._span(),
             },
         )
+
+    def _span(self) -> dict[str, str]:
+        """From which column to which it reaches, by their letters."""
+        if not self._columns:
+            return {}
+        first, last = column_letters(self._columns[0]), column_letters(self._columns[-1])
+        return {"columns": f"{first}:{last}"}
 
     @property
     def warnings(self) -> tuple[ConversionWarning, ...]:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from kmflow_orchestration.clock import Clock, utc_day
+from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import LeaseHeld, UnknownEngagement, UnknownEvidence
-from kmflow_orchestration.identity import batch_id
 from kmflow_orchestration.intake.claimed_batch import known_item
 from kmflow_orchestration.intake.decisions import Known, KnownItem, Plan, decide_deletion
 from kmflow_orchestration.intake.mirrors import Mirrors
+from kmflow_orchestration.intake.stored_batches import open_stored_batch
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.evidence_places import BackendUse, StoredPlace
@@ -129,7 +128,7 @@ class EvidenceRegister:
                     f"{item.file_name} of {item.engagement_id} is being stored by a run",
                     hint="try again once it is through",
                 )
-            batch = _open_batch(tables, group, now)
+            batch = open_stored_batch(tables, group, now)
             changed = _changed(leaving.plan, leaving.copies, batch)
             tables.deletions.begin(group, item, batch, actor=actor, now=now)
             tables.items.change(group, changed, now)
@@ -193,15 +192,6 @@ def _is_shared(item: Item, copies: Mapping[str, Item]) -> bool:
         (one.backend, one.stored_path) == place and one.item_id != item.item_id and not one.is_gone
         for one in copies.values()
     )
-
-
-def _open_batch(tables: LedgerTables, group: GroupId, now: datetime) -> str:
-    """A batch of today without files: stored from the start, its other steps still to be done."""
-    day = utc_day(now)
-    number = tables.batches.last_number(group, day) + 1
-    made = batch_id(group, day, number)
-    tables.batches.add(group, day, batch_id=made, number=number, now=now, stored_at=now)
-    return made
 
 
 def _changed(plan: Plan, copies: Mapping[str, Item], batch: str) -> list[Item]:

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 from kmflow_orchestration.intake import entry_rules
 from kmflow_orchestration.intake.decisions import Kind
-from kmflow_orchestration.intake.landing_events import GONE, SEEN_CHANGED, SEEN_NEW
+from kmflow_orchestration.intake.landing_events import (
+    ACCEPTED,
+    GONE,
+    RETRIED,
+    SEEN_CHANGED,
+    SEEN_NEW,
+)
 from kmflow_orchestration.metadata.intake_records import State
 
 
@@ -38,9 +44,13 @@ _BY_DECISION: Mapping[str, Rule] = {
     State.SUPERSEDED: Rule("every path that held it holds newer content"),
     State.FAILED: Rule("what could not be stored is tried again after growing waits"),
     State.QUARANTINED: Rule("a file that cannot enter stays in landing"),
+    ACCEPTED: Rule("somebody found it fine as it is: it waits for nobody any more"),
+    RETRIED: Rule("somebody asked for another try"),
     State.DELETING: Rule("somebody asked for its deletion"),
     State.DELETED: Rule("somebody deleted it"),
 }
+# Whatever the code, these are what a person said about it.
+_SAID = frozenset({ACCEPTED, RETRIED})
 _BY_CODE: Mapping[str, Rule] = {
     State.WAITING: QUIET,
     entry_rules.NO_ENGAGEMENT: Rule("the first folder is the engagement", "landing_path"),
@@ -56,4 +66,6 @@ _BY_CODE: Mapping[str, Rule] = {
 
 def rule_of(decision: str, code: str = "") -> Rule:
     """The rule behind a decision; its code says more than the decision does."""
+    if decision in _SAID:
+        return _BY_DECISION[decision]
     return _BY_CODE.get(code) or _BY_DECISION.get(decision) or Rule()

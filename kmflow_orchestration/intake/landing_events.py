@@ -12,6 +12,8 @@ from kmflow_orchestration.metadata.landing_history import LandingEvent
 SEEN_NEW = "seen"
 SEEN_CHANGED = "changed"
 GONE = "gone"
+ACCEPTED = "accepted"
+RETRIED = "retried"
 
 
 def seen_events(changes: Changes, now: datetime) -> Iterator[LandingEvent]:

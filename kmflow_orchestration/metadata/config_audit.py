@@ -33,6 +33,8 @@ class AuditAction(StrEnum):
     DOWNLOAD_EVIDENCE = "download_evidence"
     MOVE_EVIDENCE = "move_evidence"
     CORRECT_DATASET = "correct_dataset"
+    RETRY_QUARANTINE = "retry_quarantine"
+    ACCEPT_QUARANTINE = "accept_quarantine"
     CREATE_TOKEN = "create_token"  # noqa: S105
     REVOKE_TOKEN = "revoke_token"  # noqa: S105
 

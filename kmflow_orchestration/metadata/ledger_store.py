@@ -24,6 +24,8 @@ from kmflow_orchestration.metadata.item_deletions import ItemDeletions
 from kmflow_orchestration.metadata.landing_files import LandingFiles
 from kmflow_orchestration.metadata.landing_history import LandingHistory
 from kmflow_orchestration.metadata.mirror_files import MirrorFiles
+from kmflow_orchestration.metadata.quarantine_acceptances import QuarantineAcceptances
+from kmflow_orchestration.metadata.quarantine_entries import QuarantineEntries
 from kmflow_orchestration.metadata.stage_metrics import StageMetrics
 from kmflow_orchestration.names import GroupId
 
@@ -53,6 +55,8 @@ class LedgerTables:
     mirrors: MirrorFiles
     corrections: DatasetCorrections
     again: ConversionsAgain
+    held_back: QuarantineEntries
+    acceptances: QuarantineAcceptances
 
 
 @contextmanager
@@ -89,4 +93,6 @@ def _tables(session: Session) -> LedgerTables:
         MirrorFiles(session),
         DatasetCorrections(session),
         ConversionsAgain(session),
+        QuarantineEntries(session),
+        QuarantineAcceptances(session),
     )

@@ -30,6 +30,7 @@ COMMANDS = {
     *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages"),
     *("inventory", "migrate", "verify", "doctor", "backup", "restore"),
     *("convert", "batch-convert", "info", "validate", "formats", "databricks"),
+    *("trace", "quarantine"),
 }
 
 

@@ -57,7 +57,7 @@ WITHOUT_GROUP = {
         " judge job_name job_tags job_settings settings_hash job_parameters platform_state"
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
         " read_entries no_progress shown shown_difference side_json table_of clashes estimated_s"
-        " grant_sql take_back_sql place_sql spoken is_refusal"
+        " grant_sql take_back_sql place_sql spoken is_refusal held_under offending_place"
     ),
     "works as the client it is handed, in the place it is told: grants decide": "register_tables",
     "the operator's file or database names the groups": (
@@ -95,6 +95,7 @@ WITHOUT_GROUP = {
     "signs in as whoever calls it, whose own the connection is": ("own_volumes"),
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
+        " provenance_of part_column storable_name trace_result"
         " output_table source_name parts_of expected_rows planned_record manifest_name"
         " contained_folder"
         " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
@@ -203,6 +204,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "word": "integer",
         "held": [],
         "mirrored_file.item": item,
+        "traced_table.text": things.table.text,
         "deliver_mirror.backend": "delta",
         "deliver_mirror.lakehouse": lambda: world.acme.lakehouse,
         "deliver_mirror.work_dir": lambda: work_dir,

@@ -25,6 +25,7 @@ from kmflow_orchestration.metadata.intake_batches import OpenBatch
 from kmflow_orchestration.metadata.intake_records import Changes, Scores, State, Step
 from kmflow_orchestration.metadata.landing_history import LandingEvent
 from kmflow_orchestration.metadata.profile_records import Operation, StateChange
+from kmflow_orchestration.metadata.quarantine_records import Acceptance, Held, HeldBack
 from kmflow_orchestration.metadata.run_status import Actor, RunStatus
 from kmflow_orchestration.metadata.stage_metrics import StageMetric
 from kmflow_orchestration_tests.isolation.shared_world import (
@@ -169,6 +170,11 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "seen": 0,
         "CorrectionStore.change.changes": [_correction(things, None)],
         "DatasetCorrections.put.change": _correction(things, "cp1252"),
+        "held": [_held(things)],
+        "accepted": [_held(things)],
+        "chosen": [_held(things)],
+        "acceptance": Acceptance("fine", "ann", now),
+        "reason": "fine",
         "change": StateChange(status=RunStatus.FAILED, reason="x"),
         "completion": DONE,
         "operation": Operation("x", 1, 1, "success", now),
@@ -177,6 +183,22 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
 
 def _correction(things: Things, value: str | None) -> Change:
     return Change(str(things.engagement), Scope.ITEM, things.item.item_id, "encoding", value)
+
+
+def _held(things: Things) -> HeldBack:
+    item = things.item
+    return HeldBack(
+        kind=Held.ITEM,
+        path=things.landing_path,
+        code="corrupt",
+        message="x",
+        engagement_id=str(things.engagement),
+        size_bytes=item.size_bytes,
+        received_on=item.received_on,
+        since=item.stored_at,
+        version=item.version,
+        item_id=item.item_id,
+    )
 
 
 def asked(world: SharedWorld, name: str, things: Things) -> str:

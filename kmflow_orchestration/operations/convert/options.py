@@ -124,6 +124,12 @@ OPTIONS = (
         ("keep", "safe"),
     ),
     ConversionOption(
+        "provenance",
+        ("--provenance",),
+        False,
+        "Columns _source_file, _source_part and _source_row before the others: `kmflow trace`.",
+    ),
+    ConversionOption(
         "row_group_rows",
         ("--row-group-rows",),
         1_000_000,
@@ -194,7 +200,7 @@ BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPT
 # They say whether and when something is done, never what comes out.
 _NOT_RECORDED = frozenset({"force", "allow_skip", "separate", "password_env"})
 # Manifests from before they came say the same of files converted without them.
-_RECORDED_IF_SET = frozenset({"combine", "schema", "on_bad_row"})
+_RECORDED_IF_SET = frozenset({"combine", "schema", "on_bad_row", "provenance"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +219,7 @@ class ConversionOptions:
     schema: Mapping[str, Mapping[str, str]] | None = None
     on_bad_row: str = ""
     column_names: str = "keep"
+    provenance: bool = False
     row_group_rows: int = 1_000_000
     allow_skip: bool = False
     reader: Mapping[str, Any] = field(default_factory=dict)

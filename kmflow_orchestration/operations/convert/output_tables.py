@@ -23,6 +23,7 @@ from kmflow_orchestration.errors import DataLossError
 from kmflow_orchestration.operations.convert.file_names import distinct, kept_columns
 from kmflow_orchestration.operations.convert.fitting import arrow_type, fitted
 from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.provenance import Provenance, provenance_of
 from kmflow_orchestration.operations.convert.type_schema import check_names, types_of
 
 _SOURCE_NAME = b"source_name"
@@ -59,29 +60,33 @@ class OutputTable:
     """Types of columns, by position, that values may turn out not to fit."""
     leaves_out: bool = False
     """Whether rows with such values are left out; else the first of them ends it."""
+    provenance: Provenance | None = None
 
     def batches(self, reject: Reject | None = None) -> Iterator[tuple[Any, pa.RecordBatch]]:
         """See Rows. Raises DataLossError."""
+        origin, schema = self.provenance, self.schema
+        if origin is not None:
+            schema = pa.schema(list(schema)[len(origin.fields) :])
         for batch in self.table.batches(self.types):
             columns = [batch.column(name) for name in self.types]
-            if len(self.schema) > len(columns):
+            if len(schema) > len(columns):
                 columns.append(batch.column(RESCUED_DATA))
-            rows = batch.column(SOURCE_ROW)
+            rows, given = batch.column(SOURCE_ROW), batch
             misfits: dict[int, RejectedRow] = {}
             cast = []
-            for at, (values, one) in enumerate(zip(columns, self.schema, strict=True)):
+            for at, (values, one) in enumerate(zip(columns, schema, strict=True)):
                 found = values if values.type == one.type else self._cast(at, values, one.type)
                 if isinstance(found, _Misfitting):
                     misfits = self._refused(found, rows, one.name, columns) | misfits
                     found = found.values
                 cast.append(found)
-            made = pa.RecordBatch.from_arrays(cast, schema=self.schema)
+            made = pa.RecordBatch.from_arrays(cast, schema=schema)
             if misfits:
                 if reject is not None:
                     reject(misfits[at] for at in sorted(misfits))
                 kept = pa.array([at for at in range(len(rows)) if at not in misfits], pa.int64())
-                rows, made = rows.take(kept), made.take(kept)
-            yield rows, made
+                rows, given, made = rows.take(kept), batch.take(kept), made.take(kept)
+            yield rows, made if origin is None else origin.before(made, given, rows)
 
     def _cast(self, at: int, values: Any, wanted: pa.DataType) -> Any:
         if at not in self.demanded:
@@ -134,7 +139,9 @@ def _cut(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
-def output_table(table: ConvertedTable, options: ConversionOptions) -> OutputTable:
+def output_table(
+    table: ConvertedTable, options: ConversionOptions, file_name: str = ""
+) -> OutputTable:
     """The table in the types and under the names that were asked for.
 
     A column of surplus fields comes last, and only if a row has such.
@@ -156,7 +163,13 @@ def output_table(table: ConvertedTable, options: ConversionOptions) -> OutputTab
     ]
     if table.receipt.rows_rescued:
         columns.append(pa.field(distinct([*names, RESCUED_DATA])[-1], pa.string()))
-    return OutputTable(table, types, pa.schema(columns), demanded, options.is_quarantining)
+    origin = None
+    if options.provenance:
+        origin = provenance_of(table, file_name, [one.name for one in columns])
+        columns[:0] = origin.fields
+    return OutputTable(
+        table, types, pa.schema(columns), demanded, options.is_quarantining, provenance=origin
+    )
 
 
 def _is_text(demanded: pa.DataType | None, *, by_itself: bool) -> bool:

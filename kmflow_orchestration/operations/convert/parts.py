@@ -65,7 +65,7 @@ def parts_of(opened: OpenSource, options: ConversionOptions) -> tuple[Part, ...]
     # The text alone has all that the tables of a document have.
     is_text_alone = wanted == "txt" and opened.converter.output is OutputKind.TEXT
     for table in () if is_text_alone else opened.tables:
-        rows = output_table(table, options)
+        rows = output_table(table, options, opened.source.file_name)
         own = "parquet" if wanted == AUTO else wanted
         parts.append(Part(Wanted(table.part, own), rows, table=table))
     if not parts:
