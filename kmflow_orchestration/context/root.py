@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from kmflow_orchestration.access.caller import Caller
+    from kmflow_orchestration.context.reaching import ReachedGroup
     from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
     from kmflow_orchestration.operations.health import Health
 
@@ -42,6 +43,12 @@ class Context(ProcessContext):
             if key not in self._groups:
                 self._groups[key] = GroupContext(self, config)
             return self._groups[key]
+
+    def reach(self, group: GroupId, **given: Any) -> ReachedGroup:
+        """A group as one call about files reaches it. See `reach_group`, which takes the rest."""
+        from kmflow_orchestration.context.reaching import reach_group
+
+        return reach_group(self, group, **given)
 
     def health(self, group: GroupId, caller: Caller) -> Health:
         """How a group's services are. Raises CallerRefused, UnknownGroup."""
