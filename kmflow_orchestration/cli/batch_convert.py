@@ -21,7 +21,6 @@ from kmflow_orchestration.cli.conversion_options import (
     TempDirOption,
     TimeoutOption,
     VerboseOption,
-    temporary_files_in,
     with_conversion_options,
 )
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
@@ -112,6 +111,7 @@ def batch_convert(
     from kmflow_orchestration.operations.convert.folder_plan import plan_folder
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
+    from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)

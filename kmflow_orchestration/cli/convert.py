@@ -18,7 +18,6 @@ from kmflow_orchestration.cli.conversion_options import (
     TempDirOption,
     TimeoutOption,
     VerboseOption,
-    temporary_files_in,
     with_conversion_options,
 )
 from kmflow_orchestration.cli.given_password import (
@@ -86,6 +85,7 @@ def convert(
     from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
+    from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
 
     stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):

@@ -9,14 +9,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.config.placeholders import is_placeholder, is_placeholder_host
-from kmflow_orchestration.config.yaml_lines import LineNumbers, read_document
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import is_identifier
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.config.yaml_lines import LineNumbers
 
 FILE_VARIABLE = "KMFLOW_CONFIG"
 OWN_FILE = "~/.kmflow/databricks.yaml"
@@ -133,6 +135,9 @@ def read_file(path: Path | None) -> FileValues:
 
 def read_values(text: str, path: Path) -> FileValues:
     """The same of its text. Raises as `read_file`."""
+    # Most users have no such file, and every conversion looks for one.
+    from kmflow_orchestration.config.yaml_lines import read_document
+
     document, lines = read_document(text, str(path))
     if document is None:
         return FileValues(path)

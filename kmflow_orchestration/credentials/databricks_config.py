@@ -152,6 +152,10 @@ class DatabricksConfig:
             },
         )
 
+    def rows(self) -> list[tuple[str, str | int, str]]:
+        """Every setting with its value and source, which is '' where nobody says anything."""
+        return [(name, getattr(self, name), self.sources.get(name, "")) for name in KEYS]
+
     @property
     def names_workspace(self) -> bool:
         """Whether the user's file says where to go."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.config.group_config import GroupConfig
@@ -93,6 +94,22 @@ def _own(
         environment=environment,
         further=defaults.own_layer(),
     )
+
+
+def save_setup(volumes: Volumes, token: Secret | None) -> None:
+    """Keep what `own_volumes` was told: a token in a profile, the rest in the user's file.
+
+    Raises: as `DatabricksConfig.save_config`.
+    """
+    if volumes.places is None:
+        return
+    config = volumes.places.config
+    known = DatabricksConfig.load_from_environment()
+    kept = replace(known, default_catalog=config.catalog, default_schema=config.schema)
+    if token is not None:
+        kept.save_config(config.workspace_url, token)
+    else:
+        kept.save_defaults(config.workspace_url, config.profile)
 
 
 def volumes_over(

@@ -33,6 +33,8 @@ class GivenSignIn:
             "profile": self.profile,
             "auth_type": self.auth_type,
             "token": self.token,
+            # One that is handed over wins over a profile that the environment names.
+            "auth_source": "env" if self.token else "",
         }
         return {name: value for name, value in given.items() if value}
 
@@ -84,8 +86,16 @@ def signed_in(
             )
         if not (given.token or given.profile):
             return SignedIn(replace(config, auth_type=given.auth_type or config.auth_type))
-        own = replace(own, options={**options, "host": config.workspace_url})
+        source = "profile" if given.profile else "env"
+        named = {**options, "host": config.workspace_url, "auth_source": source}
+        own = replace(own, options=named)
     login = own.sign_in_settings(config.group_id).to_config(config.version)
+    if config.workspace_url and login.workspace_url != config.workspace_url:
+        raise ConfigurationError(
+            f"group {config.group_id} is for {config.host}, profile {given.profile} for another",
+            fields=("profile",),
+            hint="name a profile of the group's workspace",
+        )
     fields = {name: getattr(login, name) for name in _SIGN_IN_FIELDS}
     loopback = config.allow_insecure_loopback or login.allow_insecure_loopback
     return SignedIn(replace(config, **fields, allow_insecure_loopback=loopback), own)
