@@ -10,7 +10,7 @@ import typer
 from kmflow_orchestration.cli.connection import RetriesOption, TimeoutOption, tell, told
 from kmflow_orchestration.cli.connection_options import Connecting, with_connection_options
 from kmflow_orchestration.cli.output import JsonOption, show_json
-from kmflow_orchestration.cli.volume_options import GroupOption, reached_group
+from kmflow_orchestration.cli.volume_options import GroupOption, mounted_for, reached_group
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
@@ -45,13 +45,10 @@ def _mounted(volume: str, group: str, connecting: Connecting) -> ConnectionCheck
     """Inside Databricks, as for conversions; None elsewhere."""
     from kmflow_orchestration.clock import SystemClock
     from kmflow_orchestration.operations.check_volume import check_mounted
-    from kmflow_orchestration.operations.volume_conversion.mounts import (
-        databricks_environment,
-        mounted_volumes,
-    )
+    from kmflow_orchestration.operations.volume_conversion.mounts import databricks_environment
 
-    volumes, here = mounted_volumes(), databricks_environment()
-    if volumes is None or here is None or group or connecting.is_given:
+    volumes, here = mounted_for(connecting, group), databricks_environment()
+    if volumes is None or here is None:
         return None
     return check_mounted(volumes, here, volume, SystemClock())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,16 +48,29 @@ def open_volumes(
     if not any(text is not None and is_elsewhere(text) for text in texts):
         yield None
         return
-    from kmflow_orchestration.operations.volume_conversion.mounts import mounted_volumes
-
     for text in texts:
         _check_form(text)
-    mounted = mounted_volumes(max_size_mb=max_size_mb)
-    if mounted is not None and not group and not connecting.is_given:
+    mounted = mounted_for(connecting, group, max_size_mb=max_size_mb)
+    if mounted is not None:
         yield mounted
         return
     with reached_group(group, connecting) as reached:
         yield reached.volumes(max_size_mb=max_size_mb)
+
+
+def mounted_for(
+    connecting: Connecting, group: str, *, max_size_mb: int | None = None
+) -> Volumes | None:
+    """Volumes as this cluster mounts them; None where there are none, or a group is asked for."""
+    from kmflow_orchestration.operations.volume_conversion.mounts import mounted_volumes
+
+    mounted = mounted_volumes(max_size_mb=max_size_mb)
+    if mounted is None or group or connecting.is_given:
+        return None
+    from kmflow_orchestration.credentials.databricks_config import DatabricksConfig
+
+    usual = DatabricksConfig.load_from_environment(connecting.config_file)
+    return replace(mounted, catalog=usual.default_catalog, schema=usual.default_schema)
 
 
 @contextmanager

@@ -107,9 +107,14 @@ def find_file(given: Path | None, environment: Mapping[str, str] | None = None) 
     variables = os.environ if environment is None else environment
     named = str(given or variables.get(FILE_VARIABLE) or "")
     if named:
-        return Path(named).expanduser()
-    usual = (Path(name).expanduser() for name in FILES)
+        return _of_user(named)
+    usual = map(_of_user, FILES)
     return next((path for path in usual if path.is_file()), None)
+
+
+def _of_user(name: str) -> Path:
+    # Not Path.expanduser: a user without a home, as in a container, has no such file.
+    return Path(os.path.expanduser(name))  # noqa: PTH111
 
 
 def read_file(path: Path | None) -> FileValues:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kmflow_orchestration.clock import SystemClock
@@ -68,7 +68,9 @@ def sign_in_user(
         write_profile(path, name, sign_in, normal=own.normal_host, force=force)
     else:
         write_token(path, name, host, token, normal=own.normal_host, force=force)
-    defaults = None if config.names_workspace else config.save_defaults(host, name)
+    # Of the environment nothing is frozen into the file.
+    alone = replace(config, default_catalog="", default_schema="")
+    defaults = None if config.names_workspace else alone.save_defaults(host, name)
     return KeptSignIn(identity, host, name, path, defaults)
 
 

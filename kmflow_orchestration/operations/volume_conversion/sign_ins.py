@@ -71,6 +71,8 @@ def signed_in(
         ConfigurationError: the address is another than the group's, or a sign-in is incomplete.
         CredentialError: what no token can be.
     """
+    if not given:
+        return SignedIn(config)
     options = given.options
     if config.allow_insecure_loopback:
         options["allow_insecure_loopback"] = "true"
