@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.config.placeholders import is_placeholder, is_placeholder_host
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import is_identifier
@@ -168,6 +167,8 @@ def _broken(name: str, value: Any) -> str:
     if any(word in name.lower() for word in _SECRET_WORDS):
         return "tokens do not belong here: put it into a profile (kmflow databricks login)"
     if name not in KEYS:
+        from kmflow_orchestration.config.nearest import nearest
+
         return f"is unknown{nearest(name, KEYS)}"
     if name == "temp_directory" and isinstance(value, str) and value[:1] not in {"/", "~"}:
         return "must begin with / or ~"

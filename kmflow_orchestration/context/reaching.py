@@ -58,7 +58,7 @@ def reach_group(
     context: ProcessContext,
     group: GroupId,
     *,
-    sign_in: GivenSignIn = NONE_GIVEN,
+    sign_in: GivenSignIn | None = None,
     config_file: Path | None = None,
 ) -> ReachedGroup:
     """A group by its saved settings; one that has none, by the connection of whoever calls.
@@ -83,11 +83,12 @@ def reach_group(
         is_default = group == context.settings.default_group
         if not (sign_in or defaults.names_workspace or is_default):
             raise
-        own, config = own_settings(context.settings, group, sign_in.options, defaults)
+        given = (sign_in or NONE_GIVEN).options
+        own, config = own_settings(context.settings, group, given, defaults)
         reached, is_saved = context.connections_as(own), False
     else:
         defaults = DatabricksConfig.load_from_environment(config_file, group=saved)
-        found = signed_in(saved, sign_in, context.settings)
+        found = signed_in(saved, sign_in or NONE_GIVEN, context.settings)
         config, is_saved = found.config, True
         # Under the same version a client of the group's own sign-in may be open already.
         is_own = config == saved
