@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import io
 import json
+import logging
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -384,9 +385,10 @@ def test_a_login_is_tried_and_then_kept_for_all_that_follows(
     assert used.code == 0, used.err
 
 
-def test_a_login_that_does_not_work_writes_nothing(
-    work: Room, user: Path, kmflow: Kmflow, stdin: Stdin
+def test_a_login_that_does_not_work_writes_nothing_and_tells_no_token(
+    work: Room, user: Path, kmflow: Kmflow, stdin: Stdin, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.DEBUG)
     for url, token, code in (
         (work.url, "dapi-of-nobody-1", 4),
         ("http://127.0.0.1:9", "dapi-of-nobody-2", 5),
@@ -397,8 +399,22 @@ def test_a_login_that_does_not_work_writes_nothing(
         stdin(token)
         refused = kmflow("databricks", "login", "--workspace-url", url, "--token-stdin")
         assert refused.code == code, (url, refused.err)
-        assert "of-nobody" not in refused.err
+        assert "of-nobody" not in refused.out + refused.err + caplog.text
     assert list(user.iterdir()) == []
+
+
+def test_what_is_tried_is_what_was_given_and_no_profile_of_the_environment(
+    work: Room, user: Path, kmflow: Kmflow, stdin: Stdin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = profiles(user, good=(work.url, work.group("kmflow").token))
+    before = path.read_text()
+    monkeypatch.setenv("DATABRICKS_CONFIG_PROFILE", "good")
+    stdin("dapi-of-nobody-4")
+
+    refused = kmflow("databricks", "login", "--workspace-url", work.url, "--token-stdin")
+
+    assert refused.code == 4, refused.err
+    assert path.read_text() == before
 
 
 def test_where_nobody_is_to_ask_nothing_is_asked(
