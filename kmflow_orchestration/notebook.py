@@ -22,12 +22,20 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
+from kmflow_orchestration.config.databricks_file import (
+    KEYS,
+    conversion_defaults,
+    find_file,
+    read_file,
+)
+from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.config.settings import load_settings
+from kmflow_orchestration.credentials.databricks_config import DatabricksConfig
 from kmflow_orchestration.errors import ConfigurationError, DataLossError, InvalidOptions
 from kmflow_orchestration.names import is_elsewhere
 from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
@@ -38,16 +46,18 @@ from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import AUTO, OPTIONS, conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
+from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
 from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
 from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
     convert_volume_file,
 )
 from kmflow_orchestration.operations.volume_conversion.mounts import mounted_volumes
-from kmflow_orchestration.operations.volume_conversion.own_volumes import own_volumes
+from kmflow_orchestration.operations.volume_conversion.own_volumes import own_volumes, save_setup
 from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
 
 __all__ = [
     "ConvertedPaths",
+    "DatabricksConfig",
     "FileResult",
     "batch_convert",
     "batch_convert_folder",
@@ -103,16 +113,18 @@ def setup_databricks(
     group: str | None = None,
     catalog: str | None = None,
     schema: str | None = None,
+    save: bool = False,
 ) -> None:
     """Say how `/Volumes/…` paths are reached from here; inside Databricks nothing is needed.
 
     What is not given comes from the environment (DATABRICKS_HOST, DATABRICKS_TOKEN,
-    DATABRICKS_CATALOG, DATABRICKS_SCHEMA, KMFLOW_DEFAULT_GROUP) or a profile; a token that is
-    missing for a `workspace_url` is asked for. It stays in memory and is never written down.
+    DATABRICKS_CATALOG, DATABRICKS_SCHEMA, KMFLOW_DEFAULT_GROUP), a profile, or
+    `~/.kmflow/databricks.yaml`; a token that is missing for a `workspace_url` is asked for. It
+    stays in memory, unless `save` has it written into a profile, and all else into that file.
 
     Raises:
         MissingGroup: nobody says whose Volumes they are.
-        ConfigurationError: everything that is missing, by name.
+        ConfigurationError: everything that is missing, by name; or what is to be saved cannot be.
     """
     named = (workspace_url, token, profile)
     if not any(named) and mounted_volumes() is not None:
@@ -121,27 +133,62 @@ def setup_databricks(
     if token:
         text = "a token in a cell can be read by others; rather name a profile or a secret scope"
         warnings.warn(text, stacklevel=2)
+    secret = Secret(token) if token else None
+
+    def ask(question: str) -> str:
+        nonlocal secret
+        typed = getpass.getpass(question).strip()
+        secret = Secret(typed) if typed else None
+        return typed
+
     options = {"host": workspace_url, "profile": profile, "catalog": catalog, "schema": schema}
     volumes, connections = own_volumes(
         load_settings(),
         group=group or "",
         token=token or "",
         options={name: value for name, value in options.items() if value},
-        ask=getpass.getpass,
+        ask=ask,
     )
     _SETUP.use(volumes, connections.close)
+    if save:
+        save_setup(volumes, secret)
 
 
 def _volumes_of(*paths: str | Path | None) -> Volumes | None:
     """The Volumes that one of these paths may lie in; None where all are of this machine."""
     if not any(path is not None and is_elsewhere(str(path)) for path in paths):
         return None
-    found = _SETUP.volumes or mounted_volumes()
-    if found is None:
+    if _SETUP.volumes is not None:
+        return _SETUP.volumes
+    usual = conversion_defaults(read_file(find_file(None)))
+    mounted = mounted_volumes(max_size_mb=int(usual.get("max_file_size_mb") or 0) or None)
+    if mounted is None:
         raise ConfigurationError(
             "nobody has said how Volumes are reached from here", hint="call setup_databricks first"
         )
-    return found
+    catalog, schema = (str(usual.get(f"default_{name}", "")) for name in ("catalog", "schema"))
+    return replace(mounted, catalog=catalog, schema=schema)
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What environment and user's file say of conversions, read anew by each call."""
+
+    options: Mapping[str, Any]
+    temp_folder: Path | None
+    parallel: int
+    stops_on_error: bool
+
+    @classmethod
+    def now(cls) -> Self:
+        found = conversion_defaults(read_file(find_file(None)))
+        folder = str(found.get("temp_directory", ""))
+        return cls(
+            {name: found[name] for name in ("compression", "types") if name in found},
+            Path(folder).expanduser() if folder else None,
+            int(found.get("parallel", KEYS["parallel"].default)),
+            found.get("on_error") == "stop",
+        )
 
 
 def _showing_options(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
@@ -183,10 +230,14 @@ def convert_file(
         DatabricksConversionError: or one of its kinds. DataLossError when the result lacks
             something of the source, unless `allow_skip`.
     """
-    chosen = conversion_options({**options, "format_type": format_type})
+    usual = _Usual.now()
+    chosen = conversion_options({**usual.options, **options, "format_type": format_type})
     volumes = _volumes_of(input_path, output_path)
     limits = _limits(timeout, max_memory)
-    with nullcontext() if limits is None else kept_process(limits) as process:
+    with (
+        temporary_files_in(usual.temp_folder),
+        nullcontext() if limits is None else kept_process(limits) as process,
+    ):
         run: Any = convert_whole if process is None else partial(convert_apart, process)
         if volumes is None:
             done = run(input_path, output_path, chosen, tell=tell)
@@ -211,7 +262,7 @@ def batch_convert(
     format_type: str = "parquet",
     *,
     recursive: bool = False,
-    parallel: int = 4,
+    parallel: int | None = None,
     resume: bool = True,
     spark: Any = None,
     **options: Any,
@@ -220,13 +271,15 @@ def batch_convert(
 
     What was converted before and has not changed since is left alone, with `resume`. With a `spark`
     session its workers convert the files; they must see both folders under the same paths.
+    By itself 4 files are converted at a time.
 
     Raises:
         InvalidOptions: there is no such folder, an option is wrong, or Spark should convert what
             lies in a Volume.
         UnsafePath: the results would lie in the folder itself.
     """
-    chosen = conversion_options({**options, "format_type": format_type})
+    usual = _Usual.now()
+    chosen = conversion_options({**usual.options, **options, "format_type": format_type})
     looking: dict[str, Any] = {"patterns": (file_pattern,), "recursive": recursive}
     volumes, carrier = _volumes_of(input_folder, output_folder), None
     if volumes is None:
@@ -238,7 +291,15 @@ def batch_convert(
             str(input_folder), goal, volumes=volumes, options=chosen, check=True, **looking
         )
     if spark is None:
-        done = convert_folder(plan, chosen, parallel=parallel, resume=resume, carrier=carrier)
+        with temporary_files_in(usual.temp_folder):
+            done = convert_folder(
+                plan,
+                chosen,
+                parallel=usual.parallel if parallel is None else parallel,
+                resume=resume,
+                stop_on_error=usual.stops_on_error,
+                carrier=carrier,
+            )
     elif carrier is None:
         done = convert_on_spark(plan, spark, chosen, resume=resume)
     else:

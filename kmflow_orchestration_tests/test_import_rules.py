@@ -69,7 +69,7 @@ LAYERS["service"] = _BELOW_SKINS
 # Runs where only the bare wheel is installed, as the job's entry point does.
 LAYERS["notebooks"] = {"profiling"}
 # What people import in notebooks and scripts of their own: conversion, and no group's database.
-LAYERS["notebook"] = {"config", "operations"}
+LAYERS["notebook"] = {"config", "credentials", "operations"}
 LAYERS["definitions"] = _BELOW_SKINS | DAGSTER_SKINS
 LAYERS["demo"] = _BELOW_SKINS | DAGSTER_SKINS | {"definitions", "service", "workspace"}
 LAYERS["cli"] = _BELOW_SKINS | {"service", "workspace", "demo"}

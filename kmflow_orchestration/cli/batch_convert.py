@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.connection_options import Connecting, with_connection_options
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
     MaxMemoryOption,
@@ -20,7 +21,6 @@ from kmflow_orchestration.cli.conversion_options import (
     TempDirOption,
     TimeoutOption,
     VerboseOption,
-    temporary_files_in,
     with_conversion_options,
 )
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
@@ -50,6 +50,7 @@ class OnError(StrEnum):
     STOP = "stop"
 
 
+@with_connection_options
 @with_conversion_options
 def batch_convert(
     source: Annotated[
@@ -61,6 +62,7 @@ def batch_convert(
     ] = None,
     *,
     given: Mapping[str, Any],
+    connecting: Connecting,
     pattern: Annotated[
         list[str] | None, typer.Option("--pattern", help="Only files named so; repeated.")
     ] = None,
@@ -109,6 +111,7 @@ def batch_convert(
     from kmflow_orchestration.operations.convert.folder_plan import plan_folder
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
+    from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
@@ -119,7 +122,9 @@ def batch_convert(
         }
         if output is None and output_dir is not None:
             output = str(output_dir)
-        with open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes:
+        with open_volumes(
+            source, output, group=group, max_size_mb=max_size_mb, connecting=connecting
+        ) as volumes:
             if volumes is None:
                 carrier = None
                 target = None if output is None else Path(output)

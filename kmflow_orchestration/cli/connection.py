@@ -58,16 +58,17 @@ def _check(group: str | None, *, timeout_s: float, retries: int, as_json: bool) 
             for one in groups
         ]
     if as_json:
-        show_json({"groups": {check.group: _told(check) for check in checks}})
+        show_json({"groups": {check.group: told(check) for check in checks}})
     else:
-        _tell(checks)
+        tell(checks)
     # The gravest of several: a wrong setting (3) is to be mended before a refusal (4) or fault (5).
     failed = sorted(check.exit_code for check in checks if check.exit_code)
     if failed:
         raise typer.Exit(failed[0])
 
 
-def _told(check: ConnectionCheck) -> dict[str, Any]:
+def told(check: ConnectionCheck) -> dict[str, Any]:
+    """A check for programs."""
     return {
         "status": check.status,
         "connected": check.connected,
@@ -76,7 +77,8 @@ def _told(check: ConnectionCheck) -> dict[str, Any]:
     }
 
 
-def _tell(checks: list[ConnectionCheck]) -> None:
+def tell(checks: list[ConnectionCheck]) -> None:
+    """Checks for people."""
     if not checks:
         say("there is no group yet: kmflow group import FILE")
     for check in checks:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+
 from enum import Enum, StrEnum
 from functools import wraps
 from pathlib import Path
@@ -59,18 +58,6 @@ TempDirOption = Annotated[
         help="Folder of what is set aside meanwhile. Default: the system's.",
     ),
 ]
-
-
-@contextmanager
-def temporary_files_in(folder: Path | None) -> Iterator[None]:
-    """Temporary files, also those of the processes that convert, lie there in the block."""
-    before = tempfile.tempdir
-    if folder is not None:
-        tempfile.tempdir = str(folder.resolve())
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
 
 
 def with_conversion_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.connection_options import Connecting, with_connection_options
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
     MaxMemoryOption,
@@ -17,7 +18,6 @@ from kmflow_orchestration.cli.conversion_options import (
     TempDirOption,
     TimeoutOption,
     VerboseOption,
-    temporary_files_in,
     with_conversion_options,
 )
 from kmflow_orchestration.cli.given_password import (
@@ -41,6 +41,7 @@ from kmflow_orchestration.cli.volume_options import (
 )
 
 
+@with_connection_options
 @with_conversion_options
 def convert(
     source: Annotated[
@@ -52,6 +53,7 @@ def convert(
     ] = None,
     *,
     given: Mapping[str, Any],
+    connecting: Connecting,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the file and tell what would be made.")
     ] = False,
@@ -83,10 +85,12 @@ def convert(
     from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
+    from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
 
     stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
+        connecting.check_stdin(password_stdin=password_stdin)
         variable = options.password_env
         secret = given_password(password, from_stdin=password_stdin, variable=variable)
         if output is None and output_dir is not None:
@@ -99,7 +103,9 @@ def convert(
         with (
             temporary_files_in(temp_dir),
             kept_process(Limits(timeout, max_memory << 20)) as process,
-            open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes,
+            open_volumes(
+                source, output, group=group, max_size_mb=max_size_mb, connecting=connecting
+            ) as volumes,
             conversion_progress(quiet=quiet or as_json) as tell,
         ):
             run = partial(convert_apart, process)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.connection_options import Connecting, with_connection_options
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
     MaxMemoryOption,
@@ -45,9 +46,11 @@ class Form(StrEnum):
     YAML = "yaml"
 
 
+@with_connection_options
 def info(
     file: Annotated[str, typer.Argument(help="The file, here or in a Volume: /Volumes/….")],
     *,
+    connecting: Connecting,
     form: Annotated[Form, typer.Option("--format", "-f", help="How to show it.")] = Form.TABLE,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say why it is read as it is, and how sure that is.")
@@ -66,10 +69,13 @@ def info(
     from kmflow_orchestration.operations.convert.one_process import Limits
 
     with ending_cleanly(verbose=verbose):
+        connecting.check_stdin(password_stdin=password_stdin)
         secret = given_password(password, from_stdin=password_stdin, variable=password_env)
         with (
             kept_process(Limits(timeout, max_memory << 20)) as process,
-            open_volumes(file, group=group, max_size_mb=max_size_mb) as volumes,
+            open_volumes(
+                file, group=group, max_size_mb=max_size_mb, connecting=connecting
+            ) as volumes,
         ):
             run = partial(inspect_apart, process, explain=explain, password=secret)
             if volumes is None:
@@ -121,12 +127,14 @@ def _tell(found: Mapping[str, Any]) -> None:
         show_text(f"{reason}\n")
 
 
+@with_connection_options
 def validate(
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE…", help="One or more files, here or in a Volume."),
     ],
     *,
+    connecting: Connecting,
     deep: Annotated[
         bool, typer.Option("--deep", help="Read to the end, not 1000 rows of each table.")
     ] = False,
@@ -145,10 +153,13 @@ def validate(
     from kmflow_orchestration.operations.convert.one_process import Limits
 
     with ending_cleanly(verbose=verbose):
+        connecting.check_stdin(password_stdin=password_stdin)
         secret = given_password(password, from_stdin=password_stdin, variable=password_env)
         with (
             kept_process(Limits(timeout, max_memory << 20)) as process,
-            open_volumes(*files, group=group, max_size_mb=max_size_mb) as volumes,
+            open_volumes(
+                *files, group=group, max_size_mb=max_size_mb, connecting=connecting
+            ) as volumes,
         ):
             run = partial(validate_apart, process, deep=deep, password=secret)
             if volumes is None:

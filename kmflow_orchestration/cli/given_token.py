@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kmflow_orchestration.cli.output import say
-from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.redaction import register
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.config.secret_refs import Secret
 
 TokenOption = Annotated[
     str | None, typer.Option("--token", help="A token as it is; others can see it: rather stdin.")
@@ -40,6 +42,8 @@ def given_token(token: str | None, *, from_stdin: bool, production: bool) -> Sec
             fields=("--token",),
             hint="pipe it in with --token-stdin, or name a profile",
         )
+    from kmflow_orchestration.config.secret_refs import Secret
+
     say("warning: lists of processes show what stands behind --token; --token-stdin does not")
     return Secret(token)
 
@@ -50,6 +54,8 @@ def read_secret(option: str) -> Secret:
     Raises:
         ConfigurationError: there is nothing, or far more than a secret.
     """
+    from kmflow_orchestration.config.secret_refs import Secret
+
     text = sys.stdin.read(_LONGEST + 1).strip()
     register(text)
     if not text or len(text) > _LONGEST:

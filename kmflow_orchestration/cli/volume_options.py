@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kmflow_orchestration.cli.connection_options import NOT_CONNECTING, Connecting
 from kmflow_orchestration.errors import MissingGroup
 from kmflow_orchestration.names import is_elsewhere
 
 if TYPE_CHECKING:
+    from kmflow_orchestration.context.reaching import ReachedGroup
     from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
 
 GroupOption = Annotated[
@@ -29,9 +32,14 @@ CheckOption = Annotated[
 
 @contextmanager
 def open_volumes(
-    *texts: str | None, group: str, max_size_mb: int | None
+    *texts: str | None,
+    group: str,
+    max_size_mb: int | None,
+    connecting: Connecting = NOT_CONNECTING,
 ) -> Iterator[Volumes | None]:
     """The Volumes that one of these paths may lie in; None where all are of this machine.
+
+    A group is signed in to as its settings say, or as `connecting` does.
 
     Raises:
         UnsafePath: a text that is neither; before settings or network are looked at.
@@ -40,14 +48,39 @@ def open_volumes(
     if not any(text is not None and is_elsewhere(text) for text in texts):
         yield None
         return
-    from kmflow_orchestration.operations.volume_conversion.mounts import mounted_volumes
-
     for text in texts:
         _check_form(text)
-    mounted = mounted_volumes(max_size_mb=max_size_mb)
-    if mounted is not None and not group:
+    mounted = mounted_for(connecting, group, max_size_mb=max_size_mb)
+    if mounted is not None:
         yield mounted
         return
+    with reached_group(group, connecting) as reached:
+        yield reached.volumes(max_size_mb=max_size_mb)
+
+
+def mounted_for(
+    connecting: Connecting, group: str, *, max_size_mb: int | None = None
+) -> Volumes | None:
+    """Volumes as this cluster mounts them; None where there are none, or a group is asked for."""
+    from kmflow_orchestration.operations.volume_conversion.mounts import mounted_volumes
+
+    mounted = mounted_volumes(max_size_mb=max_size_mb)
+    if mounted is None or group or connecting.is_given:
+        return None
+    from kmflow_orchestration.credentials.databricks_config import DatabricksConfig
+
+    usual = DatabricksConfig.load_from_environment(connecting.config_file)
+    return replace(mounted, catalog=usual.default_catalog, schema=usual.default_schema)
+
+
+@contextmanager
+def reached_group(group: str, connecting: Connecting) -> Iterator[ReachedGroup]:
+    """The group a call is for, and how it gets to its workspace.
+
+    Raises:
+        MissingGroup: nobody says which.
+        ConfigurationError: as `reach_group`.
+    """
     from kmflow_orchestration.cli.open_context import open_context
     from kmflow_orchestration.names import group_id
 
@@ -58,7 +91,11 @@ def open_volumes(
                 "a path in a Volume needs a group, whose settings say how to get there",
                 hint="--group ID, or KMFLOW_DEFAULT_GROUP",
             )
-        yield context.group(group_id(chosen)).volumes(max_size_mb=max_size_mb)
+        yield context.reach(
+            group_id(chosen),
+            sign_in=connecting.sign_in(production=context.settings.production),
+            config_file=connecting.config_file,
+        )
 
 
 def _check_form(text: str | None) -> None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kmflow_orchestration.operations.check_connection import ConnectionCheck
     from kmflow_orchestration.operations.health import KeptHealth
     from kmflow_orchestration.operations.outbox import Outbox
-    from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
     from kmflow_orchestration.runs.job_runner import JobRunner
     from kmflow_orchestration.storage.delta_store import DeltaStore
     from kmflow_orchestration.storage.evidence_stores import EvidenceStores
@@ -231,29 +230,6 @@ class GroupParts:
                 self.config, clients=process.clients, clock=process.clock
             )
         return open_local_lakehouse(process.settings, self.config, clock=process.clock)
-
-    def volumes(self, *, max_size_mb: int | None = None) -> Volumes:
-        """Volumes that conversions of the group may read and write; nothing is sent yet.
-
-        Raises:
-            ConfigurationError, CredentialError: the group has no workspace, or no way to sign in.
-        """
-        from kmflow_orchestration.databricks_client.files import VolumeFiles
-        from kmflow_orchestration.operations.volume_conversion.places import GroupPlaces
-        from kmflow_orchestration.operations.volume_conversion.volumes import (
-            Volumes,
-            most_bytes,
-        )
-
-        process = self._process
-        return Volumes(
-            VolumeFiles(process.clients.get(self.config)),
-            GroupPlaces(
-                self.config, lambda: process.group_configs.all_active(include_disabled=True)
-            ),
-            most_bytes=most_bytes(max_size_mb),
-            clock=process.clock,
-        )
 
     def local_store(self) -> LocalStore | DeltaStore:
         """The group's store on this machine, whatever this process works on."""

@@ -71,6 +71,7 @@ class ProcessContext:
         self.run_is_over = run_is_over
         self._own_connection = own_connection
         self._actor = actor
+        self._opened: list[Connections] = []
 
     @cached_property
     def _engine(self) -> Any:
@@ -122,14 +123,18 @@ class ProcessContext:
     @cached_property
     def connections(self) -> Connections:
         """How this process reaches workspaces: sign-in, secrets, rules, clients."""
+        return self.connections_as(self._own_connection)
+
+    def connections_as(self, own: OwnConnection | None) -> Connections:
+        """The same for a sign-in that was given; closed with all the rest."""
         from kmflow_orchestration.databricks_client.connections import Connections
         from kmflow_orchestration.operations.secret_reads import SecretReads
 
         # The address without its password.
         reads = SecretReads(self.config_audit, self.actor, str(self._engine.url))
-        return Connections(
-            self.settings, self.clock, self._own_connection, on_secret_read=reads.note
-        )
+        made = Connections(self.settings, self.clock, own, on_secret_read=reads.note)
+        self._opened.append(made)
+        return made
 
     @cached_property
     def config_audit(self) -> ConfigAudit:
@@ -311,8 +316,8 @@ class ProcessContext:
         """Close everything that was opened; a second call does nothing."""
         if "group_engines" in self.__dict__:
             self.group_engines.close()
-        if "connections" in self.__dict__:
-            self.connections.close()
+        for connections in self._opened:
+            connections.close()
         if "_engine" in self.__dict__:
             self._engine.dispose()
 

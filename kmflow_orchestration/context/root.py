@@ -14,10 +14,13 @@ from kmflow_orchestration.names import GroupId
 # and should not wait for readers of Delta tables.
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from kmflow_orchestration.access.caller import Caller
+    from kmflow_orchestration.context.reaching import ReachedGroup
     from kmflow_orchestration.lakehouse_sql.sessions import GroupSession
     from kmflow_orchestration.operations.health import Health
+    from kmflow_orchestration.operations.volume_conversion.sign_ins import GivenSignIn
 
 
 class Context(ProcessContext):
@@ -42,6 +45,18 @@ class Context(ProcessContext):
             if key not in self._groups:
                 self._groups[key] = GroupContext(self, config)
             return self._groups[key]
+
+    def reach(
+        self,
+        group: GroupId,
+        *,
+        sign_in: GivenSignIn | None = None,
+        config_file: Path | None = None,
+    ) -> ReachedGroup:
+        """A group as one call about files reaches it. As `reach_group`."""
+        from kmflow_orchestration.context.reaching import reach_group
+
+        return reach_group(self, group, sign_in=sign_in, config_file=config_file)
 
     def health(self, group: GroupId, caller: Caller) -> Health:
         """How a group's services are. Raises CallerRefused, UnknownGroup."""

@@ -34,7 +34,7 @@ from kmflow_orchestration.credentials.profiles import (
     profile_file,
     read_profile,
 )
-from kmflow_orchestration.credentials.resolution import Missing, Pair, resolve_pair
+from kmflow_orchestration.credentials.resolution import Missing, Pair, resolve_pair, without_pair
 from kmflow_orchestration.errors import ConfigurationError
 
 DOTENV = Path(".env")
@@ -61,6 +61,8 @@ class OwnConnection:
     options: Mapping[str, str | Secret] = field(default_factory=dict)
     """Explicit values by field, as a command takes them; they come before everything else."""
     rules: InputRules = field(default_factory=InputRules)
+    further: Layer | None = None
+    """Where else to look, after all other places: a user's own file."""
 
     @classmethod
     def of(
@@ -69,11 +71,12 @@ class OwnConnection:
         *,
         environment: Mapping[str, str] | None = None,
         options: Mapping[str, str | Secret] | None = None,
+        further: Layer | None = None,
     ) -> OwnConnection:
         """That of this process. Raises CredentialError for a `.env` that production refuses."""
         process = os.environ if environment is None else environment
         dotenv = dotenv_variables(DOTENV, production=settings.production)
-        return cls(process, dotenv, options or {}, settings.input_rules)
+        return cls(process, dotenv, options or {}, settings.input_rules, further)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -88,11 +91,12 @@ class OwnConnection:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """Places in the order of their precedence. Raises ConfigurationError."""
-        return (
+        given = (
             self._options,
             read_layer("env", self.process),
             read_layer(".env", self.dotenv),
         )
+        return given if self.further is None else (*given, without_pair(self.further, given))
 
     @property
     def _options(self) -> Layer:
@@ -115,8 +119,7 @@ class OwnConnection:
         Raises:
             ConfigurationError: none, a part of one, or a mixture of two.
         """
-        path = profile_file(self._first("config_file"), {})
-        production = self.rules.production
+        path, production = self.profile_path, self.rules.production
 
         def find(name: str) -> Profile:
             return read_profile(path, name, production=production)
@@ -125,6 +128,20 @@ class OwnConnection:
             return default_profile(path, production=production)
 
         return resolve_pair(self.layers, find=find, find_default=find_default, normal=self._normal)
+
+    @property
+    def profile_path(self) -> Path:
+        """The profile file in force, whether it is there or not."""
+        return profile_file(self._first("config_file"), {})
+
+    def normal_host(self, host: str) -> str:
+        """The normal form of an address. Raises ConfigurationError, which does not show it."""
+        try:
+            return self._normal(host)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"the workspace's address {error}", fields=("workspace_url",)
+            ) from error
 
     def _normal(self, host: str) -> str:
         return workspace_url(

@@ -20,7 +20,7 @@ from kmflow_orchestration.redaction import register
 FILE_VARIABLE = "DATABRICKS_CONFIG_FILE"
 DEFAULT_FILE = "~/.databrickscfg"
 DEFAULT_SECTION = "DEFAULT"
-_SETTINGS = "__settings__"
+SETTINGS_SECTION = "__settings__"
 _SECRETS = frozenset(
     {
         "token",
@@ -50,6 +50,8 @@ _KINDS = {
     "oidc_token_filepath": "file-oidc",
     "token_audience": "github-oidc",
 }
+SIGN_IN_KEYS = frozenset({"host", "auth_type", *_KINDS, *_SECRETS})
+"""What says where a profile signs in, and how; all else is settings beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def read_profile(path: Path, name: str, *, production: bool = False) -> Profile:
         CredentialError: others can read the file, in production.
     """
     sections = _sections(path, production=production)
-    known = [section for section in sections if section != _SETTINGS]
+    known = [section for section in sections if section != SETTINGS_SECTION]
     if name not in known:
         raise ConfigurationError(
             f"{path} has no profile {name!r}: it has {', '.join(known) or 'none'}",
@@ -110,7 +112,7 @@ def default_profile(path: Path, *, production: bool = False) -> Profile | None:
     if not path.exists():
         return None
     sections = _sections(path, production=production)
-    named = sections.get(_SETTINGS, {}).get("default_profile", "")
+    named = sections.get(SETTINGS_SECTION, {}).get("default_profile", "")
     if named:
         return read_profile(path, named, production=production)
     if not sections.get(DEFAULT_SECTION):
@@ -118,12 +120,16 @@ def default_profile(path: Path, *, production: bool = False) -> Profile | None:
     return _checked(Profile(DEFAULT_SECTION, path, sections[DEFAULT_SECTION]))
 
 
+def holds_credential(path: Path) -> bool:
+    """Whether some section has a secret. Raises as `read_profile`."""
+    sections = _sections(path, production=False) if path.exists() else {}
+    return any(values.get(key) for values in sections.values() for key in _SECRETS)
+
+
 def _sections(path: Path, *, production: bool) -> dict[str, dict[str, str]]:
-    # Another default section, which no file has, keeps `[DEFAULT]` a section like the others.
-    parser = configparser.RawConfigParser(default_section="\0")
     try:
         check_private(path, production=production)
-        parser.read_string(path.read_text(encoding="utf-8-sig"), source=str(path))
+        content = path.read_bytes()
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigurationError(
@@ -131,6 +137,15 @@ def _sections(path: Path, *, production: bool) -> dict[str, dict[str, str]]:
             fields=("config_file",),
             hint=f"write one, or name another with config_file or {FILE_VARIABLE}",
         ) from error
+    return sections_of(content, path)
+
+
+def sections_of(content: bytes, path: Path) -> dict[str, dict[str, str]]:
+    """Sections of a profile file's content. Raises ConfigurationError, which shows none of it."""
+    # Another default section, which no file has, keeps `[DEFAULT]` a section like the others.
+    parser = configparser.RawConfigParser(default_section="\0")
+    try:
+        parser.read_string(content.decode("utf-8-sig"), source=str(path))
     except (configparser.Error, UnicodeDecodeError) as error:
         line = getattr(error, "lineno", None) or next(iter(getattr(error, "errors", ())), [0])[0]
         place = f"{path}:{line}" if line else str(path)

@@ -76,6 +76,23 @@ def resolve_pair(
     return Pair("profile", profile=profile)
 
 
+def without_pair(last: Layer, before: Sequence[Layer]) -> Layer:
+    """The last place to look, without what it must not add to the sign-in of those before it.
+
+    Where they sign in, neither its host nor its profile; where they name a host alone, its profile
+    stays, which must be for that host.
+    """
+    dropped: set[str] = set()
+    if any(layer.has("host") for layer in before):
+        dropped.add("host")
+    signs_in = any(layer.has("profile", *_CREDENTIALS) for layer in before)
+    alone = "host" in dropped and _first(before, "auth_type") in _WITHOUT_SECRET
+    if signs_in or alone or _first(before, "auth_source") == "env":
+        dropped |= {"host", "profile"}
+    kept = {name: found for name, found in last.values.items() if name not in dropped}
+    return Layer(last.place, kept)
+
+
 def _first(layers: Sequence[Layer], name: str) -> str:
     return next((layer.values[name].value for layer in layers if name in layer.values), "")
 

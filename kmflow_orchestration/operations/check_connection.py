@@ -45,6 +45,9 @@ Remedy = Callable[[str, KmflowError], str]
 TlsContext = Callable[[], ssl.SSLContext]
 """What connections of this process trust."""
 
+Step = tuple[str, Callable[[], str]]
+"""Its name, and what it does: gives what was found, raises KmflowError."""
+
 PROBE_FOLDER = (".kmflow", "probes")
 
 
@@ -103,11 +106,7 @@ def check_connection(
     A stopped warehouse is started and waited for as long as the group's
     `warehouse_start_timeout_s`. Never raises for what it finds.
     """
-    checking = _Checking(config, connect, clock, timeout_s, tls_context)
-    try:
-        return _checked(config, checking.steps(), clock, checking.remedy)
-    finally:
-        checking.close()
+    return Checking(config, connect, clock, timeout_s, tls_context).done()
 
 
 def check_folders(
@@ -151,19 +150,21 @@ def _disk(place: Path, hint: str) -> Iterator[None]:
 
 
 def _checked(
-    config: GroupConfig,
-    looks: Iterable[tuple[str, Callable[[], str]]],
-    clock: Clock,
-    remedy: Remedy,
+    config: GroupConfig, looks: Iterable[Step], clock: Clock, remedy: Remedy
 ) -> ConnectionCheck:
     if not config.is_enabled:
         return ConnectionCheck(config.group_id, "disabled", ())
+    return all_steps(config.group_id, looks, clock, remedy)
+
+
+def all_steps(name: str, looks: Iterable[Step], clock: Clock, remedy: Remedy) -> ConnectionCheck:
+    """Steps up to the first that fails; `name` is the group they are done for, or ''."""
     steps: list[CheckStep] = []
-    for name, look in looks:
-        steps.append(_step(name, look, clock, remedy))
+    for step, look in looks:
+        steps.append(_step(step, look, clock, remedy))
         if steps[-1].status == "fail":
-            return ConnectionCheck(config.group_id, "error", tuple(steps))
-    return ConnectionCheck(config.group_id, "success", tuple(steps))
+            return ConnectionCheck(name, "error", tuple(steps))
+    return ConnectionCheck(name, "success", tuple(steps))
 
 
 def _step(name: str, look: Callable[[], str], clock: Clock, remedy: Remedy) -> CheckStep:
@@ -179,7 +180,7 @@ def _step(name: str, look: Callable[[], str], clock: Clock, remedy: Remedy) -> C
     return CheckStep(name, "ok", detail, (clock.monotonic() - begun) * 1000)
 
 
-class _Checking:
+class Checking:
     """The steps of one check, and the client they share once there is one."""
 
     def __init__(
@@ -197,12 +198,15 @@ class _Checking:
         self._tls_context = tls_context
         self._opened: WorkspaceCalls | None = None
 
-    def steps(self) -> Iterator[tuple[str, Callable[[], str]]]:
-        yield "settings", self._settings
-        yield "credentials", self._credentials
-        yield "host name", self._host_name
-        yield "network", self._network
-        yield "sign-in", self._sign_in
+    def done(self) -> ConnectionCheck:
+        """All steps up to the first that fails."""
+        try:
+            return _checked(self._config, self.steps(), self._clock, self.remedy)
+        finally:
+            self.close()
+
+    def steps(self) -> Iterator[Step]:
+        yield from self.nearest_steps()
         yield "warehouse", self._warehouse
         yield "statement", self._statement
         yield "catalog", self._catalog
@@ -211,6 +215,14 @@ class _Checking:
         yield "probe file", self._probe
         if self._config.volume_enabled:
             yield "outputs", self._outputs
+
+    def nearest_steps(self) -> Iterator[Step]:
+        """Those that every use of a workspace needs."""
+        yield "settings", self._settings
+        yield "credentials", self._credentials
+        yield "host name", self._host_name
+        yield "network", self._network
+        yield "sign-in", self._sign_in
 
     def remedy(self, step: str, error: KmflowError) -> str:
         """What to do about a step that failed."""
@@ -222,7 +234,7 @@ class _Checking:
             self._opened.close()
 
     @property
-    def _calls(self) -> WorkspaceCalls:
+    def calls(self) -> WorkspaceCalls:
         if self._opened is None:
             self._opened = self._connect(self._config)
         return self._opened
@@ -234,8 +246,8 @@ class _Checking:
 
     def _credentials(self) -> str:
         # Opening the client resolves the reference and refuses what can be no credential.
-        _ = self._calls
-        return f"set ({self._calls.sign_in.where})"
+        _ = self.calls
+        return f"set ({self.calls.sign_in.where})"
 
     @property
     def _address(self) -> tuple[str, int, bool]:
@@ -261,22 +273,22 @@ class _Checking:
         return f"port {port}, {agreed}"
 
     def _sign_in(self) -> str:
-        principal = current_principal(self._calls)
+        principal = current_principal(self.calls)
         name = principal.display_name or principal.user_name
-        return f"{name} ({self._calls.auth_kind})"
+        return f"{name} ({self.calls.auth_kind})"
 
     @property
     def _chosen(self) -> Warehouse:
-        return Warehouse(self._calls, self._config.warehouse_id, clock=self._clock)
+        return Warehouse(self.calls, self._config.warehouse_id, clock=self._clock)
 
     def _warehouse(self) -> str:
         chosen, patience_s = self._chosen.id, self._config.warehouse_start_timeout_s
         try:
             found = ready_warehouse(
-                self._calls, chosen, clock=self._clock, start_timeout_s=patience_s
+                self.calls, chosen, clock=self._clock, start_timeout_s=patience_s
             )
         except RemoteNotFound as error:
-            known = ", ".join(one.id for one in list_warehouses(self._calls))
+            known = ", ".join(one.id for one in list_warehouses(self.calls))
             raise RemoteNotFound(
                 f"there is no warehouse {chosen}, or it may not be seen",
                 hint=f"set warehouse_id to one of: {known or '(none may be seen)'}",
@@ -284,12 +296,12 @@ class _Checking:
         return f"{chosen} was {found}"
 
     def _statement(self) -> str:
-        statements = Statements(self._calls, self._chosen, self._clock, timeout_s=self._timeout_s)
+        statements = Statements(self.calls, self._chosen, self._clock, timeout_s=self._timeout_s)
         statements.fetch_small("SELECT 1")
         return "SELECT 1"
 
     def _catalog(self) -> str:
-        if not UnityCatalog(self._calls).catalog_exists(self._config.catalog):
+        if not UnityCatalog(self.calls).catalog_exists(self._config.catalog):
             raise RemoteNotFound(
                 f"there is no catalog {self._config.catalog}, or it may not be seen",
                 hint=f"kmflow provision --group {self._config.group_id}, or ask for USE CATALOG",
@@ -297,7 +309,7 @@ class _Checking:
         return self._config.catalog
 
     def _schema(self) -> str:
-        found = UnityCatalog(self._calls).schemas(self._config.catalog)
+        found = UnityCatalog(self.calls).schemas(self._config.catalog)
         missing = [name for name in self._config.namespace.schemas if name not in found]
         if missing:
             raise RemoteNotFound(
@@ -308,7 +320,7 @@ class _Checking:
 
     def _volume(self) -> str:
         config = self._config
-        if config.evidence_volume not in UnityCatalog(self._calls).volumes(
+        if config.evidence_volume not in UnityCatalog(self.calls).volumes(
             config.catalog, config.schema
         ):
             raise RemoteNotFound(
@@ -326,7 +338,7 @@ class _Checking:
         try:
             return f"{place.text}: {self._tried(place)}"
         except RemoteNotFound:
-            if place.schema in UnityCatalog(self._calls).schemas(place.catalog):
+            if place.schema in UnityCatalog(self.calls).schemas(place.catalog):
                 return f"{place.text} is made with the first output"
         raise RemoteNotFound(
             f"there is no schema {place.catalog}.{place.schema} for outputs, or it may not be seen",
@@ -335,7 +347,7 @@ class _Checking:
 
     def _tried(self, volume: VolumePath) -> str:
         """Write, read back and remove a file whose name nobody else can have."""
-        files = VolumeFiles(self._calls)
+        files = VolumeFiles(self.calls)
         place = volume.joined(*PROBE_FOLDER, f"{uuid4()}.txt")
         content = str(uuid4()).encode()
         files.upload(place, lambda: io.BytesIO(content))

@@ -167,13 +167,15 @@ ATTEMPTS = {
     "validate": "{their_file} --group acme",
     "databricks convert": "{tree}/theirs/a.csv {their_folder}/new/ --group acme",
     "databricks batch-convert": "{tree}/theirs {their_folder}/new --group acme",
+    "databricks config": "--group acme",
+    "databricks test": "{their_folder} --group acme",
 }
 # What these say names globex because it was asked for by that name, or is another's already.
 NAMED_BY_THE_CALLER = {
     *("group create", "group set", "group discover", "group history"),
     *("engagement set", "output browse", "output delete", "grants"),
     *("convert", "batch-convert", "info", "validate"),
-    *("databricks convert", "databricks batch-convert"),
+    *("databricks convert", "databricks batch-convert", "databricks test"),
 }
 
 

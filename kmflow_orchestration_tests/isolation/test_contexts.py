@@ -36,13 +36,14 @@ REPOSITORIES = {
     "moved_evidence",
     "file_history",
 }
-ROOT_BY_GROUP = {"group", "get_engine", "session_scope"}
+ROOT_BY_GROUP = {"group", "get_engine", "session_scope", "reach"}
 ROOT_OF_THE_PROCESS = {
     "migrate": "the schema of the whole database",
     "create_database": "the database itself",
     "has_tables": "the same",
     "check_schema": "the same",
     "connections": "this process's own way out; what it makes of it is made per configuration",
+    "connections_as": "the same for a sign-in that was given",
     "clients": "one per configuration: test_a_client_is_one_groups_and_one_versions",
     "group_engines": "one per configuration, tried here as get_engine",
     "actor": "who works here",
@@ -74,8 +75,8 @@ ABOUT_SOMETHING = {
     *("stored_completion", "refused", "profile_run", "profile_materialized"),
     *("latest_profile_run", "score_trend", "links", "open_engine", "register_tables"),
     *("write_required_rows", "stage_metrics"),
-    # Need a workspace, which these groups have not.
-    *("migrating", "volumes"),
+    # Needs a workspace, which these groups have not.
+    "migrating",
 }
 
 

@@ -90,9 +90,15 @@ WITHOUT_GROUP = {
         " validate_volume_file check_access read_manifest size_of fetch fetched"
     ),
     "the cluster's own mount, for whoever runs there": (
-        "mounted_volumes is_databricks_environment"
+        "mounted_volumes is_databricks_environment databricks_environment check_mounted"
     ),
-    "signs in as whoever calls it, whose own the connection is": ("own_volumes"),
+    "signs in as whoever calls it, whose own the connection is": (
+        "own_volumes own_settings save_setup sign_in_user known_host"
+    ),
+    "places and sign-in of the group it is handed: tried by commands": (
+        "volumes_over signed_in volume_to_check check_volume"
+    ),
+    "does the steps it is handed": "all_steps",
     "values in, values out, of a conversion": (
         "conversion_options reader_options flags_of stem_of safe_name distinct kept_columns"
         " provenance_of part_column storable_name trace_result"
@@ -102,7 +108,7 @@ WITHOUT_GROUP = {
         " serve kept_process limit_error is_at_memory_limit mapped_bytes"
         " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
         " not_valid rejects_name plan_of fits delivery_of delivered recorded naming_grants"
-        " refuse_extraction most_bytes"
+        " refuse_extraction most_bytes temporary_files_in"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

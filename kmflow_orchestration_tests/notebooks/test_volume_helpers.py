@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from kmflow_orchestration import notebook
@@ -28,7 +29,7 @@ from kmflow_orchestration_tests.operations.convert.conftest import LOANS, loans
 __all__ = ["embedded_server", "loans", "room"]
 
 WORK = "/Volumes/kmflow/main/evidence"
-OURS = ("DATABRICKS_", "KMFLOW_", "IS_SERVERLESS", "USE_DATABRICKS")
+OURS = ("DATABRICKS_", "KMFLOW_", "PYFORGE_", "IS_SERVERLESS", "USE_DATABRICKS")
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith(OURS)]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
     monkeypatch.setenv("KMFLOW_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none.cfg"))
     monkeypatch.setenv("KMFLOW_ALLOW_INSECURE_LOOPBACK", "true")
@@ -144,3 +146,45 @@ def test_a_mounted_volume_is_used_as_it_is(tmp_path: Path, loans: Path) -> None:
     }
     with pytest.raises(KmflowError, match="there already"):
         convert_file(loans, f"{WORK}/out/")
+
+
+def test_what_is_set_up_stays_in_memory_unless_it_is_to_be_saved(
+    room: Room, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    acme = room.group("kmflow")
+    path = acme.upload("in/loans.csv", LOANS.encode())
+    monkeypatch.setattr("getpass.getpass", lambda _: acme.token)
+    where = {"group": "acme", "catalog": "kmflow", "schema": "main"}
+
+    setup_databricks(room.url, **where)
+    assert not (tmp_path / "none.cfg").exists()
+    assert not (tmp_path / "user").exists()
+    setup_databricks(room.url, **where, save=True)
+
+    profile = f"[kmflow]\nhost = {room.url}\ntoken = {acme.token}\n"
+    assert (tmp_path / "none.cfg").read_text() == profile
+    assert (tmp_path / "none.cfg").stat().st_mode & 0o777 == 0o600
+    defaults = (tmp_path / "user" / ".kmflow" / "databricks.yaml").read_text()
+    assert acme.token not in defaults
+    notebook._SETUP.use(None)
+    setup_databricks(group="acme")  # nothing but what was saved
+    assert convert_file(path) == f"{WORK}/in/loans.parquet"
+    assert convert_file(path, "vol:evidence/out/b.jsonl") == f"{WORK}/out/b.jsonl"
+
+
+def test_the_users_file_gives_defaults_to_the_helpers(
+    tmp_path: Path, loans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("compression: gzip\ndefault_catalog: kmflow\ndefault_schema: main\n")
+    monkeypatch.setenv("KMFLOW_CONFIG", str(own))
+
+    def compression(path: str) -> str:
+        return str(pq.ParquetFile(path).metadata.row_group(0).column(0).compression)
+
+    assert compression(convert_file(loans)) == "GZIP"
+    assert compression(convert_file(loans, compression="lz4", force=True)) == "LZ4"
+    assert compression(batch_convert(loans.parent, tmp_path / "out")[0]) == "GZIP"
+    own.write_text("parallel: 0\n")
+    with pytest.raises(ConfigurationError, match=r"own.yaml:1: parallel: must be from 1 to 32"):
+        convert_file(loans, force=True)

@@ -222,10 +222,9 @@ class _Batch:
     def _not_signed_in(self, error: AccessRefused) -> AccessRefused:
         good = {Status.CONVERTED, Status.UNCHANGED}
         done = sum(one.status in good for one in self._outcomes.values())
-        return type(error)(
-            f"{error.message}; {done} of {len(self._tasks)} files are done",
-            hint="sign in anew and run the same again: it goes on where it stopped",
-        )
+        far = f"{done} of {len(self._tasks)} files done, rerun to continue"
+        over = f"token expired; {far}: " if isinstance(error, TokenExpired) else f"{far}: "
+        return type(error)(f"{over}{error.message}", hint="sign in anew, then run the same again")
 
     def _work(self, process: OneProcess) -> None:
         with process:

@@ -45,6 +45,7 @@ class Volumes:
     """Volumes as one group may use them; without `places` whoever mounted them has decided that.
 
     `most_bytes` is the size of the largest file that is moved. Copies lie below `temporary`.
+    `vol:…` is completed from `catalog` and `schema`, where they are empty from the group's.
     """
 
     access: VolumeAccess
@@ -52,6 +53,8 @@ class Volumes:
     most_bytes: int = _MOST_MEGABYTES * _MEGABYTE
     clock: Clock = field(default_factory=SystemClock)
     temporary: Path | None = None
+    catalog: str = ""
+    schema: str = ""
 
     def source(self, text: str) -> Place:
         """What somebody typed as INPUT. Raises UnsafePath, PlaceNotAllowed and GroupMismatch."""
@@ -75,10 +78,11 @@ class Volumes:
     def _place(self, text: str) -> Place:
         if not is_elsewhere(text):
             return Path(text)
-        if self.places is None:
-            return VolumePath.given(text)
-        config = self.places.config
-        return VolumePath.given(text, catalog=config.catalog, schema=config.schema)
+        catalog, schema = self.catalog, self.schema
+        if self.places is not None:
+            config = self.places.config
+            catalog, schema = catalog or config.catalog, schema or config.schema
+        return VolumePath.given(text, catalog=catalog, schema=schema)
 
     def check_size(self, name: str, size_bytes: int) -> None:
         """Raises FileTooLargeError for more than may be moved."""

@@ -418,7 +418,7 @@ def test_a_token_that_is_over_ends_the_batch_and_says_how_far_it_got(
         if done == 1:
             world.fault(name="fail_times", times=99, status=401, error_code="UNAUTHENTICATED")
 
-    with pytest.raises(AccessRefused, match="1 of 3 files are done") as over:
+    with pytest.raises(AccessRefused, match="token expired; 1 of 3 files done, rerun") as over:
         batch_in_processes(f"{world.work}/in", on_file=expire)
     assert over.value.exit_code == 4
     world.room.server.faults.clear()

@@ -8,6 +8,7 @@ import pytest
 
 from kmflow_orchestration.errors import (
     AccessRefused,
+    ConfigurationError,
     GroupMismatch,
     PlaceNotAllowed,
     RemoteNotFound,
@@ -16,6 +17,7 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.operations.volume_conversion.mounts import (
+    databricks_environment,
     is_databricks_environment,
     mounted_volumes,
 )
@@ -135,3 +137,40 @@ def test_only_what_is_about_the_place_gets_a_grant_as_hint() -> None:
         raise RemoteNotFound("no such volume")
     assert "ON VOLUME `c`.`s`.`v``x`" in refused.value.hint
     assert expired.value.hint == ""
+
+
+def test_what_runs_inside_databricks_is_told(tmp_path: Path) -> None:
+    serverless = databricks_environment({"IS_SERVERLESS": "TRUE"}, mount=tmp_path / "none")
+    cluster = databricks_environment({"DATABRICKS_RUNTIME_VERSION": "15.4"}, mount=tmp_path)
+
+    assert serverless is not None
+    assert cluster is not None
+    assert serverless.told == "serverless, /Volumes not mounted"
+    assert cluster.told == "a cluster, runtime 15.4, /Volumes mounted"
+    assert databricks_environment({"DATABRICKS_HOST": HOST}) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_refused", "warns"),
+    [
+        ({"DATABRICKS_RUNTIME_VERSION": "10.4.x-scala2.12"}, True, False),
+        ({"DATABRICKS_RUNTIME_VERSION": "11.2"}, True, False),
+        ({"DATABRICKS_RUNTIME_VERSION": "11.3"}, False, True),
+        ({"DATABRICKS_RUNTIME_VERSION": "13.2"}, False, True),
+        ({"DATABRICKS_RUNTIME_VERSION": "13.3.x-cpu-ml"}, False, False),
+        ({"DATABRICKS_RUNTIME_VERSION": "client.2.5", "IS_SERVERLESS": "true"}, False, False),
+    ],
+)
+def test_a_runtime_without_volumes_is_refused_and_one_where_they_are_new_warned_of(
+    environment: dict[str, str],
+    is_refused: bool,
+    warns: bool,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    if is_refused:
+        with pytest.raises(ConfigurationError, match="too old"):
+            mounted_volumes(environment=environment, mount=tmp_path)
+    else:
+        assert mounted_volumes(environment=environment, mount=tmp_path) is not None
+    assert bool(caplog.messages) is warns
