@@ -94,6 +94,7 @@ _SIGNED_SUFFIXES = frozenset(
         ".wav",
         *(".flac", ".ogg", ".oga", ".m4v", ".mkv", ".webm", ".avi", ".bmp", ".heic", ".heif"),
         *(".avro", ".sav", ".zsav", ".dta", ".sas7bdat"),
+        *(".mdb", ".accdb"),
     }
 )
 # Signatures puremagic knows that random bytes meet as well are shorter than this.

@@ -26,6 +26,7 @@ AVRO = "application/avro"
 SPSS = "application/x-spss-sav"
 STATA = "application/x-stata-dta"
 SAS = "application/x-sas-data"
+ACCESS = "application/x-msaccess"
 GZIP = "application/gzip"
 BZIP2 = "application/x-bzip2"
 ZSTD = "application/zstd"
@@ -64,6 +65,8 @@ _SIGNATURES = (
     # A Mach-O of several processors begins like a class file.
     (b"\xca\xfe\xba\xbe", "application/x-mach-binary"),
     (b"\x00asm", "application/wasm"),
+    (b"\0\1\0\0Standard Jet DB\0", ACCESS),
+    (b"\0\1\0\0Standard ACE DB\0", ACCESS),
     (b"ARROW1\0\0", ARROW),
     (b"Obj\x01", AVRO),
     (b"fLaC", "audio/flac"),

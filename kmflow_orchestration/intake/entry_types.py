@@ -32,6 +32,7 @@ ALLOWED = frozenset(
         "application/vnd.ms-visio.drawing",
         # An office file behind a password: conversion says so.
         media_types.ENCRYPTED,
+        media_types.ACCESS,
         media_types.DBF,
         media_types.PARQUET,
         media_types.ARROW,

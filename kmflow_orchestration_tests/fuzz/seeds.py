@@ -9,10 +9,12 @@ from datetime import date
 from email.message import EmailMessage
 from pathlib import Path
 
+from kmflow_orchestration_tests.converters.access_samples import access_file
 from kmflow_orchestration_tests.converters.archives.bundles import tarred, zipped
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
 from kmflow_orchestration_tests.converters.documents.page_samples import HTML, RTF, odt, pdf
+from kmflow_orchestration_tests.converters.jet3_file import OldTable, jet3_file
 from kmflow_orchestration_tests.converters.mail.test_mail import MSG
 from kmflow_orchestration_tests.converters.process_models.samples import (
     BPMN,
@@ -129,6 +131,9 @@ _BUNDLE = {
 SEEDS: dict[str, bytes] = {
     "table.csv": _csv(),
     "loans.avro": _avro(),
+    "loans.mdb": access_file("jet4.mdb"),
+    "cases.accdb": access_file("ace.accdb"),
+    "old.mdb": jet3_file([OldTable("Old", (("id", "long"), ("name", "text")), [(1, "Ann")] * 3)]),
     "survey.sav": _survey(".sav"),
     "survey.dta": _survey(".dta"),
     "survey.sas7bdat": sas_data_set([SasColumn("id"), SasColumn("who", 4)], [[1.0, "Ann"]] * 3),

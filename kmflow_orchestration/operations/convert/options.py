@@ -178,6 +178,12 @@ OPTIONS = (
     ),
     _reader("namespace_handling", "", "Names with a namespace.", ("strip", "prefix", "preserve")),
     _reader("ignore_missing_memo", False, "Memos whose file is not there are NULL."),
+    _reader(
+        "system_tables",
+        False,
+        "Tables that Access keeps for itself, too.",
+        short=("--include-system-tables",),
+    ),
     _reader("include_deleted", False, "Deleted records are rows, too."),
     _reader("strip_gps", False, "Nothing of where it was taken, as tags or as text."),
     _reader("extract_attachments", False, "Write what is attached beside, and convert that, too."),
