@@ -26,6 +26,8 @@ AVRO = "application/avro"
 SPSS = "application/x-spss-sav"
 STATA = "application/x-stata-dta"
 SAS = "application/x-sas-data"
+SPSS_PORTABLE = "application/x-spss-por"
+SAS_TRANSPORT = "application/x-sas-xport"
 ACCESS = "application/x-msaccess"
 GZIP = "application/gzip"
 BZIP2 = "application/x-bzip2"
@@ -72,7 +74,13 @@ _SIGNATURES = (
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
 )
-_STATISTICS = {"sav": SPSS, "dta": STATA, "sas7bdat": SAS}
+_STATISTICS = {
+    "sav": SPSS,
+    "dta": STATA,
+    "sas7bdat": SAS,
+    "por": SPSS_PORTABLE,
+    "xpt": SAS_TRANSPORT,
+}
 _RIFF = {b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo", b"WEBP": "image/webp"}
 # What an `ftyp` box may name besides films.
 _BRANDS = {

@@ -41,6 +41,8 @@ ALLOWED = frozenset(
         media_types.SPSS,
         media_types.STATA,
         media_types.SAS,
+        media_types.SPSS_PORTABLE,
+        media_types.SAS_TRANSPORT,
         media_types.PLAIN_TEXT,
         "text/csv",
         "text/html",

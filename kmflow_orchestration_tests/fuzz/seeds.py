@@ -89,6 +89,10 @@ def _survey(suffix: str) -> bytes:
     frame = pd.DataFrame({"id": [1.0, 2.5], "name": ["Ann", "Ben"]})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"a{suffix}"
+        if suffix in (".por", ".xpt"):
+            writer = pyreadstat.write_por if suffix == ".por" else pyreadstat.write_xport
+            writer(frame, str(path), column_labels={"id": "one"})
+            return path.read_bytes()
         writer = pyreadstat.write_dta if suffix == ".dta" else pyreadstat.write_sav
         writer(frame, str(path), variable_value_labels={"id": {1: "one"}})
         return path.read_bytes()
@@ -136,6 +140,8 @@ SEEDS: dict[str, bytes] = {
     "old.mdb": jet3_file([OldTable("Old", (("id", "long"), ("name", "text")), [(1, "Ann")] * 3)]),
     "survey.sav": _survey(".sav"),
     "survey.dta": _survey(".dta"),
+    "survey.por": _survey(".por"),
+    "survey.xpt": _survey(".xpt"),
     "survey.sas7bdat": sas_data_set([SasColumn("id"), SasColumn("who", 4)], [[1.0, "Ann"]] * 3),
     "scan.png": _picture("PNG"),
     "photo.jpg": _picture("JPEG"),
