@@ -75,6 +75,7 @@ ALLOWED = frozenset(
         "video/x-msvideo",
         media_types.ZIP,
         media_types.TAR,
+        media_types.SEVEN_ZIP,
         media_types.GZIP,
         media_types.BZIP2,
         media_types.ZSTD,

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from kmflow_orchestration_tests.converters.access_samples import access_file
-from kmflow_orchestration_tests.converters.archives.bundles import tarred, zipped
+from kmflow_orchestration_tests.converters.archives.bundles import seven_zipped, tarred, zipped
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
 from kmflow_orchestration_tests.converters.documents.page_samples import HTML, RTF, odt, pdf
@@ -179,6 +179,7 @@ SEEDS: dict[str, bytes] = {
     "numbers.msg": MSG,
     "packed.csv.gz": gzip.compress(_csv(), mtime=0),
     "bundle.zip": zipped(_BUNDLE),
+    "bundle.7z": seven_zipped(_BUNDLE),
     "bundle.tar": tarred(_BUNDLE),
     "bundle.tar.gz": gzip.compress(tarred(_BUNDLE), mtime=0),
 }

@@ -1,4 +1,4 @@
-"""Bundles of files (.zip, .tar, .tar.gz and its kin): every file in them by its own reader (D40).
+"""Bundles of files (.zip, .7z, .tar, also compressed): every file in them by its own reader (D40).
 
 What becomes what is in docs/decisions/0040.
 """
@@ -49,10 +49,12 @@ class ArchiveConverter(FileConverter):
     """Files in archives, also nested ones, each read by its own converter, and a list of them."""
 
     name: ClassVar[str] = "archive"
-    version: ClassVar[str] = "2"
-    media_types: ClassVar[tuple[str, ...]] = (media_types.ZIP, media_types.TAR)
+    version: ClassVar[str] = "3"
+    media_types: ClassVar[tuple[str, ...]] = (
+        *(media_types.ZIP, media_types.TAR, media_types.SEVEN_ZIP),
+    )
     suffixes: ClassVar[tuple[str, ...]] = (
-        *(".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst"),
+        *(".zip", ".7z", ".tar", ".tgz", ".tbz2", ".txz", ".tzst"),
         *(f".tar.{packed}" for packed in _PACKED),
     )
     output: ClassVar[OutputKind] = OutputKind.BOTH
