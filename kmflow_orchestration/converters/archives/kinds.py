@@ -32,7 +32,7 @@ def kind_of(path: Path, password: str = "") -> ArchiveKind:
     with path.open("rb") as stream:
         head = stream.read(len(SEVEN_ZIP_MARK))
     if head.startswith(_ZIP_MARKS):
-        return ZipKind()
+        return ZipKind(password)
     if head.startswith(SEVEN_ZIP_MARK):
         return SevenZipKind(password)
     return TarKind()
