@@ -162,6 +162,7 @@ OPTIONS = (
         is_readers=True,
     ),
     _reader("grid", "", "A list of its cells, of a sheet that is no table.", _GRID),
+    _reader("extras", False, "Links and comments, too, as a table beside the others."),
     _reader("record_path", "", "Where records lie: data.items[*] in JSON, /data/item in XML."),
     _reader("flatten", False, "Members of objects become columns a.b, arrays tables."),
     _reader(
