@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmflow_orchestration.converters.interface import ConversionWarning, Converter
-from kmflow_orchestration.converters.reader_options import check_bad_lines, check_names
+from kmflow_orchestration.converters.reader_options import (
+    OTHER_NAMES,
+    check_bad_lines,
+    check_names,
+)
 
 _BAD_LINES = "bad_lines"
 # What an archive holds is converted, whatever else lies in it.
@@ -44,8 +48,16 @@ class MemberOptions:
     def known_to(self, converter: Converter) -> Mapping[str, Any] | None:
         """Those that mean something to the reader of a file."""
         known = converter.options()
-        found = {name: value for name, value in self.given.items() if name in known}
-        self._used.update(found)
+        found: dict[str, Any] = {}
+        for name, value in self.given.items():
+            if name in known:
+                found[name] = value
+            elif name in OTHER_NAMES and OTHER_NAMES[name][0] in known:
+                own, translated = OTHER_NAMES[name]
+                found[own] = translated(value)
+            else:
+                continue
+            self._used.add(name)
         return found or None
 
     def unused(self) -> Iterable[ConversionWarning]:

@@ -93,6 +93,18 @@ def test_options_reach_the_readers_that_know_them(tmp_path: Path) -> None:
     assert not [one for one in done.manifest.warnings if one.code == "option_unused"]
 
 
+def test_options_reach_readers_that_know_them_by_another_name(tmp_path: Path) -> None:
+    files = {"t.csv": b"about\nid,n\n1,2\n", "book.xlsx": a_workbook()}
+
+    done = _converted(tmp_path, zipped(files), header_row=2)
+    assert [one.name for one in _record(done, "t.csv").columns] == ["id", "n"]
+    assert _record(done, "book.xlsx [Sheet]").rows == 0
+
+    done = _converted(tmp_path, zipped({**files, "t.csv": CSV}), no_header=True)
+    assert _record(done, "t.csv").rows == 3
+    assert _record(done, "book.xlsx [Sheet]").rows == 2
+
+
 def _record(done: Conversion, part: str) -> OutputRecord:
     return next(one for one in done.manifest.outputs if one.part == part)
 
