@@ -14,6 +14,8 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         *("msoffcrypto", "numpy", "olefile", "oxmsg", "puremagic", "pypdfium2", "pyreadstat"),
         *("python_calamine", "selectolax", "striprtf"),
     ),
+    "seven-zip": ("py7zr",),
+    "pdf-tables": ("pdfplumber",),
     "media": ("PIL", "pillow_heif", "pymediainfo"),
     "embedded": ("deltalake", "grpc", "pysail", "pyspark", "sqlglot", "starlette"),
     "postgres": ("dagster_postgres", "psycopg"),

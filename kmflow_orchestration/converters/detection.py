@@ -93,7 +93,8 @@ _SIGNED_SUFFIXES = frozenset(
         ".m4a",
         ".wav",
         *(".flac", ".ogg", ".oga", ".m4v", ".mkv", ".webm", ".avi", ".bmp", ".heic", ".heif"),
-        *(".avro", ".sav", ".zsav", ".dta", ".sas7bdat"),
+        *(".avro", ".sav", ".zsav", ".por", ".dta", ".sas7bdat", ".xpt"),
+        *(".mdb", ".accdb"),
     }
 )
 # Signatures puremagic knows that random bytes meet as well are shorter than this.

@@ -51,21 +51,43 @@ class DocumentArchive:
         """Root element of a part."""
         return parse_xml(self.read(name), name)
 
+    def chunks(self, name: str, size_bytes: int) -> Iterator[bytes]:
+        """A part of any size, so much at a time."""
+        try:
+            with self._archive.open(name) as stream:
+                while chunk := stream.read(size_bytes):
+                    yield chunk
+        except KeyError as error:
+            raise CorruptInput(f"{name} is missing") from error
+        except ZIP_DAMAGE as error:
+            raise CorruptInput(f"{name} is damaged: {error}") from error
+
+    def outside(self, part: str) -> dict[str, str]:
+        """By id, what lies outside and a part refers to, such as the target of a link."""
+        return {
+            one.get("Id", ""): one.get("Target", "")
+            for one in self._listed(part)
+            if one.get("TargetMode") == "External"
+        }
+
     def relations(self, part: str) -> tuple[Relation, ...]:
         """The parts that one part refers to ('' for the package); never what lies outside."""
-        folder, name = posixpath.split(part)
-        listing = posixpath.join(folder, "_rels", f"{name}.rels")
-        if listing not in self.names:
-            return ()
+        folder = posixpath.dirname(part)
         return tuple(
             Relation(
                 one.get("Id", ""),
                 one.get("Type", "").rpartition("/")[2],
                 posixpath.normpath(posixpath.join("/", folder, one.get("Target", "")))[1:],
             )
-            for one in children(self.xml(listing), "Relationship")
+            for one in self._listed(part)
             if one.get("TargetMode") != "External"
         )
+
+    def _listed(self, part: str) -> Iterator[Any]:
+        folder, name = posixpath.split(part)
+        listing = posixpath.join(folder, "_rels", f"{name}.rels")
+        if listing in self.names:
+            yield from children(self.xml(listing), "Relationship")
 
     def related(self, part: str, kind: str) -> list[str]:
         """Names of the existing parts of one kind that a part refers to."""

@@ -24,11 +24,15 @@ FIRST_ROW = "kmflow.first_row"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to convert: a local path, and the name and media type it came with."""
+    """One file to convert: a local path, and the name and media type it came with.
+
+    `password` is for what lies in it: the file itself is plain.
+    """
 
     path: Path
     file_name: str
     media_type: str = ""
+    password: str = field(default="", repr=False, compare=False)
 
     @property
     def suffix(self) -> str:

@@ -26,6 +26,9 @@ AVRO = "application/avro"
 SPSS = "application/x-spss-sav"
 STATA = "application/x-stata-dta"
 SAS = "application/x-sas-data"
+SPSS_PORTABLE = "application/x-spss-por"
+SAS_TRANSPORT = "application/x-sas-xport"
+ACCESS = "application/x-msaccess"
 GZIP = "application/gzip"
 BZIP2 = "application/x-bzip2"
 ZSTD = "application/zstd"
@@ -64,12 +67,20 @@ _SIGNATURES = (
     # A Mach-O of several processors begins like a class file.
     (b"\xca\xfe\xba\xbe", "application/x-mach-binary"),
     (b"\x00asm", "application/wasm"),
+    (b"\0\1\0\0Standard Jet DB\0", ACCESS),
+    (b"\0\1\0\0Standard ACE DB\0", ACCESS),
     (b"ARROW1\0\0", ARROW),
     (b"Obj\x01", AVRO),
     (b"fLaC", "audio/flac"),
     (b"OggS", "audio/ogg"),
 )
-_STATISTICS = {"sav": SPSS, "dta": STATA, "sas7bdat": SAS}
+_STATISTICS = {
+    "sav": SPSS,
+    "dta": STATA,
+    "sas7bdat": SAS,
+    "por": SPSS_PORTABLE,
+    "xpt": SAS_TRANSPORT,
+}
 _RIFF = {b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo", b"WEBP": "image/webp"}
 # What an `ftyp` box may name besides films.
 _BRANDS = {

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final, Self
 
 from kmflow_orchestration.errors import ConfigurationError
+
+OTHER_NAMES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "header_row": ("header", str),
+    "no_header": ("header", lambda _: "none"),
+}
+"""Options that some readers know by another name, and what their value is there."""
 
 FAIL: Final = "fail"
 RESCUE: Final = "rescue"

@@ -14,6 +14,7 @@ def default_converters() -> ConverterRegistry:
         ConfigurationError: a plugin has the name of another converter, or claims a suffix of one
             with the same priority.
     """
+    from kmflow_orchestration.converters.access_databases.converter import AccessConverter
     from kmflow_orchestration.converters.archives.converter import ArchiveConverter
     from kmflow_orchestration.converters.arrow_files import ArrowFileConverter
     from kmflow_orchestration.converters.avro_files import AvroConverter
@@ -38,6 +39,7 @@ def default_converters() -> ConverterRegistry:
 
     return ConverterRegistry(
         (
+            AccessConverter(),
             ArrowFileConverter(),
             AvroConverter(),
             DbaseConverter(),

@@ -12,8 +12,13 @@ from kmflow_orchestration.converters.content_look import (
     container_of,
     look_at,
 )
-from kmflow_orchestration.converters.interface import ConversionWarning, Source
+from kmflow_orchestration.converters.interface import (
+    ConversionWarning,
+    ConvertedTable,
+    Source,
+)
 from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.spreadsheet_defined import defined_tables
 from kmflow_orchestration.converters.spreadsheet_grid import GridTable
@@ -30,6 +35,7 @@ from kmflow_orchestration.converters.spreadsheet_table import (
     SheetTable,
 )
 from kmflow_orchestration.converters.workbook_archive import CellCounts, cell_counts, check_archive
+from kmflow_orchestration.converters.workbook_extras import extras_table
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 
@@ -71,7 +77,7 @@ class SpreadsheetConverter(TableConverter):
 
     def open_tables(
         self, source: Source, options: Mapping[str, Any] | None = None
-    ) -> Sequence[AnyTable]:
+    ) -> Sequence[ConvertedTable]:
         """Tables of all sheets with a value, hidden ones too unless they are not wanted.
 
         A sheet that is no table is a list of its cells.
@@ -89,12 +95,15 @@ class SpreadsheetConverter(TableConverter):
             raise refused("merged", f"cannot be fill: merged ranges of .{kind} are not known")
         opened = _Workbook(source, chosen, kind, sha256_of(source.path))
         tables, told = opened.read()
+        shown: list[ConvertedTable] = list(tables)
+        if chosen.extras and tables:
+            shown += opened.extras(tables, told)
         if not tables and any(one.code == _HIDDEN_LEFT_OUT for one in told):
             raise refused("include_hidden", "leaves nothing", "each sheet with a value is hidden")
         if not tables:
             raise CorruptInput(f"in all sheets, {chosen.why_no_table}", reason="no_header")
         tables[0].add_warnings(tuple(told))
-        return tables
+        return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +134,19 @@ class _Workbook:
             if self.kind is Container.ENCRYPTED:
                 raise _needs_password() from error
             raise CorruptInput(f"the workbook cannot be read: {error}") from error
+
+    def extras(
+        self, tables: Sequence[AnyTable], told: list[ConversionWarning]
+    ) -> Iterator[ConvertedTable]:
+        """Links and comments of the sheets that these tables are of."""
+        if self.kind is not Container.XLSX:
+            text = f"links and comments of .{self.kind} are not read"
+            told.append(ConversionWarning("extras_skipped", text))
+            return
+        parts = {table.part for table in tables}
+        sheets = {table.receipt.options.get("sheet", table.part) for table in tables}
+        origin = Origin(NAME, VERSION, self.content_hash)
+        yield extras_table(self.source.path, sheets, parts, origin)
 
     def _of_sheets(self, workbook: Any) -> tuple[list[AnyTable], list[ConversionWarning]]:
         quick = self._patterned(workbook)

@@ -27,7 +27,8 @@ class SheetOptions(ReaderOptions):
     where a merged range has its value in its first cell alone, or `fill`, where each of its cells
     has it. `split_tables` makes a table of each stretch of rows between blank ones. `range` leaves
     out what lies outside, `table` reads only the tables defined under these names. `grid` is
-    `auto`, where a sheet that is no table becomes a list of its cells, `always` or `never`.
+    `auto`, where a sheet that is no table becomes a list of its cells, `always` or `never`. With
+    `extras` links and comments are a table, too.
     """
 
     header_row: int = 0
@@ -38,6 +39,7 @@ class SheetOptions(ReaderOptions):
     range: str = ""
     table: list[str] = field(default_factory=list)
     grid: str = "auto"
+    extras: bool = False
 
     def check(self) -> None:
         """See ReaderOptions."""

@@ -58,30 +58,34 @@ def _clocks(dates: str, moments: str, times: str) -> Mapping[str, Clock]:
     return {name: clock for clock, found in names for name in found.split()}
 
 
-CALENDARS: Mapping[str, Calendar] = {
-    "sav": Calendar(
-        datetime(1582, 10, 14),  # noqa: DTZ001
-        _clocks("DATE ADATE EDATE JDATE SDATE QYR MOYR WKYR", "DATETIME YMDHMS", "TIME DTIME"),
-        date_unit=_SECOND,
+_SPSS = Calendar(
+    datetime(1582, 10, 14),  # noqa: DTZ001
+    _clocks("DATE ADATE EDATE JDATE SDATE QYR MOYR WKYR", "DATETIME YMDHMS", "TIME DTIME"),
+    date_unit=_SECOND,
+)
+_SAS = Calendar(
+    datetime(1960, 1, 1),  # noqa: DTZ001
+    _clocks(
+        "DATE DAY DDMMYY DDMMYYB DDMMYYC DDMMYYD DDMMYYN DDMMYYP DDMMYYS E8601DA B8601DA "
+        "JULIAN MMDDYY MMDDYYB MMDDYYC MMDDYYD MMDDYYN MMDDYYP MMDDYYS MMYY MONYY WEEKDATE "
+        "WEEKDATX WORDDATE WORDDATX YYMM YYMMDD YYMMDDB YYMMDDC YYMMDDD YYMMDDN YYMMDDP "
+        "YYMMDDS YYMON YYQ IS8601DA ND8601DA NLDATE",
+        "DATETIME DATEAMPM DTDATE DTMONYY E8601DT B8601DT IS8601DT MDYAMPM NLDATM",
+        "TIME HHMM TIMEAMPM TOD E8601TM B8601TM IS8601TM MMSS",
     ),
+    date_unit=_DAY,
+)
+CALENDARS: Mapping[str, Calendar] = {
+    "sav": _SPSS,
+    "por": _SPSS,
     "dta": Calendar(
         datetime(1960, 1, 1),  # noqa: DTZ001
         _clocks("%td %d", "%tc", ""),
         date_unit=_DAY,
         moment_unit=_MILLISECOND,
     ),
-    "sas7bdat": Calendar(
-        datetime(1960, 1, 1),  # noqa: DTZ001
-        _clocks(
-            "DATE DAY DDMMYY DDMMYYB DDMMYYC DDMMYYD DDMMYYN DDMMYYP DDMMYYS E8601DA B8601DA "
-            "JULIAN MMDDYY MMDDYYB MMDDYYC MMDDYYD MMDDYYN MMDDYYP MMDDYYS MMYY MONYY WEEKDATE "
-            "WEEKDATX WORDDATE WORDDATX YYMM YYMMDD YYMMDDB YYMMDDC YYMMDDD YYMMDDN YYMMDDP "
-            "YYMMDDS YYMON YYQ IS8601DA ND8601DA NLDATE",
-            "DATETIME DATEAMPM DTDATE DTMONYY E8601DT B8601DT IS8601DT MDYAMPM NLDATM",
-            "TIME HHMM TIMEAMPM TOD E8601TM B8601TM IS8601TM MMSS",
-        ),
-        date_unit=_DAY,
-    ),
+    "sas7bdat": _SAS,
+    "xpt": _SAS,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,17 @@ class _Block:
     rows: int
 
 
-def read_table(path: Path, kind: str, origin: Origin, encoding: str) -> StatisticsTable:
-    """Read a whole file; its reader raises in ways of its own."""
+Reasons = Callable[[int, int], Mapping[int, Mapping[int, str]]]
+"""Of so many rows from one on, by position: columns, and why their number is missing."""
+
+
+def read_table(
+    path: Path, kind: str, origin: Origin, encoding: str, *, reasons: Reasons | None = None
+) -> StatisticsTable:
+    """Read a whole file; its reader raises in ways of its own.
+
+    `reasons` tell what that reader does not.
+    """
     told = _read(path, kind, encoding, metadataonly=True)[1]
     check_width(len(told.column_names))
     if len(set(told.column_names)) < len(told.column_names):
@@ -58,7 +67,7 @@ def read_table(path: Path, kind: str, origin: Origin, encoding: str) -> Statisti
         for name in told.column_names
     ]
     spool, batches, first, rescued = RowSpool(), [], 1, 0
-    for block in _blocks(path, kind, encoding, columns):
+    for block in _blocks(path, kind, encoding, columns, reasons):
         for column, values in zip(columns, block.columns, strict=True):
             column.look_at(values)
         numbers = pa.array(range(first, first + block.rows), pa.int64())
@@ -72,7 +81,7 @@ def read_table(path: Path, kind: str, origin: Origin, encoding: str) -> Statisti
         rows_rescued=rescued,
         options=dict(_options(told, kind)),
     )
-    return StatisticsTable(columns, receipt, spool, tuple(batches))
+    return StatisticsTable(columns, receipt, spool, tuple(batches), told.table_name or "")
 
 
 def _read(path: Path, kind: str, encoding: str, **how: Any) -> tuple[Mapping[str, Any], Any]:
@@ -82,12 +91,17 @@ def _read(path: Path, kind: str, encoding: str, **how: Any) -> tuple[Mapping[str
         "sav": pyreadstat.read_sav,
         "dta": pyreadstat.read_dta,
         "sas7bdat": pyreadstat.read_sas7bdat,
+        "por": pyreadstat.read_por,
+        "xpt": pyreadstat.read_xport,
     }
+    if kind != "por":
+        how["encoding"] = encoding or None
+    if kind not in ("por", "xpt"):
+        # Codes that mean `refused` are values like others.
+        how["user_missing"] = True
     found: tuple[Mapping[str, Any], Any] = readers[kind](
         str(path),
-        encoding=encoding or None,
-        # Codes that mean `refused` are values like others; and moments are proven by ourselves.
-        user_missing=True,
+        # Moments are proven by ourselves.
         disable_datetime_conversion=True,
         output_format="dict",
         **how,
@@ -96,7 +110,11 @@ def _read(path: Path, kind: str, encoding: str, **how: Any) -> tuple[Mapping[str
 
 
 def _blocks(
-    path: Path, kind: str, encoding: str, columns: Sequence[StatisticsColumn]
+    path: Path,
+    kind: str,
+    encoding: str,
+    columns: Sequence[StatisticsColumn],
+    reasons: Reasons | None,
 ) -> Iterator[_Block]:
     if not columns:
         return
@@ -107,6 +125,9 @@ def _blocks(
         values = [list(found[column.name]) for column in columns]
         rows = len(values[0])
         if rows:
+            for at, told in (reasons(offset, rows) if reasons is not None else {}).items():
+                for column, reason in told.items():
+                    values[column][at] = reason.removeprefix(".")
             yield _block(values, columns, rows)
         if rows < most:
             return
@@ -176,15 +197,16 @@ def _options(told: Any, kind: str) -> Iterator[tuple[str, str]]:
 class StatisticsTable:
     """See ConvertedTable; types were proven on every row when it was opened."""
 
-    part = ""
-
     def __init__(
         self,
         columns: Sequence[StatisticsColumn],
         receipt: Receipt,
         spool: RowSpool,
         batches: tuple[SpooledBatch, ...],
+        name: str = "",
     ) -> None:
+        """`name` is the file's own for the table, which has one of its own only beside others."""
+        self.part, self.name = "", name
         self._columns, self._spool, self._batches = columns, spool, batches
         self.receipt = receipt
         headers = [column.name for column in columns]

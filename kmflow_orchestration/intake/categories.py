@@ -25,7 +25,9 @@ _DEFAULT = "documents"
 
 _SUFFIXES: Mapping[str, str] = {
     "documents": ".pdf .docx .doc .pptx .txt .html .htm .md",
-    "structured_data": ".xlsx .xls .csv .json .xes .avro .sav .zsav .dta .sas7bdat",
+    "structured_data": (
+        ".xlsx .xls .csv .json .xes .avro .sav .zsav .por .dta .sas7bdat .xpt .mdb .accdb"
+    ),
     "bpm_process_models": ".bpmn .bpmn2 .vsdx .aml .dmn",
     "images": ".png .jpg .jpeg .gif .svg .tiff .tif .bmp .webp .heic .heif",
     "audio": ".mp3 .wav .m4a .ogg .oga .flac",
@@ -81,6 +83,10 @@ _MEDIA_TYPES: Mapping[str, str] = {
     ".zsav": "application/x-spss-sav",
     ".dta": "application/x-stata-dta",
     ".sas7bdat": "application/x-sas-data",
+    ".por": "application/x-spss-por",
+    ".xpt": "application/x-sas-xport",
+    ".mdb": "application/x-msaccess",
+    ".accdb": "application/x-msaccess",
     ".zip": "application/zip",
     ".gz": "application/gzip",
     ".tgz": "application/gzip",

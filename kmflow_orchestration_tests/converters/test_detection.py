@@ -105,7 +105,7 @@ def found(detection: Detection) -> str:
         (NOISE, "a.dbf", "dbase"),
         (PARQUET, "a.parquet", "arrow"),
         (PROSE, "a.orc", "arrow"),
-        (NOISE, "a.mdb", ""),
+        (NOISE, "a.mdf", ""),
         (PROSE, "a.dat", ""),
     ],
 )

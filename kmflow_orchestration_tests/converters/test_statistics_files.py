@@ -10,7 +10,8 @@ import pandas as pd
 import pyreadstat
 import pytest
 
-from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.interface import RESCUED_DATA, Source
+from kmflow_orchestration.converters.media_types import media_type_of_content
 from kmflow_orchestration.converters.statistics_columns import Clock, clock_of
 from kmflow_orchestration.converters.statistics_files import StatisticsConverter
 from kmflow_orchestration.converters.statistics_signature import kind_of
@@ -31,6 +32,13 @@ ANSWERS: dict[str, list[Any]] = {
     "sent": [datetime(2026, 1, 2, 3, 4, 5, 250_000), None, None],  # noqa: DTZ001
     "took": [time(1, 2, 3), None, None],
 }
+_WRITERS: dict[str, Callable[..., None]] = {
+    "sav": pyreadstat.write_sav,
+    "zsav": pyreadstat.write_sav,
+    "por": pyreadstat.write_por,
+    "dta": pyreadstat.write_dta,
+    "xpt": pyreadstat.write_xport,
+}
 LABELS = {"agree": {1: "yes", 99: "refused"}}
 SENT = datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)
 
@@ -44,8 +52,7 @@ def survey(tmp_path: Path) -> Survey:
         frame = pd.DataFrame({key: pd.Series(of, dtype=object) for key, of in columns.items()})
         numeric = [key for key, of in columns.items() if _are_numbers(of)]
         frame[numeric] = frame[numeric].astype(float)
-        writer = pyreadstat.write_dta if name.endswith(".dta") else pyreadstat.write_sav
-        writer(frame, str(path), **how)
+        _WRITERS[name.rpartition(".")[2]](frame, str(path), **how)
         return Source(path, name)
 
     return write
@@ -283,3 +290,86 @@ def test_files_are_told_by_their_first_bytes(survey: Survey) -> None:
         *("sav", "dta", "sas7bdat"),
     ]
     assert kind_of(b"rows\x01\x00") == kind_of(b"") == ""
+
+
+PLAIN: dict[str, list[Any]] = {
+    "id": [1.0, None, 0.1],
+    "name": ["Ana", "", "U"],
+    "born": [date(2026, 1, 2), None, date(1959, 1, 1)],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [("a.por", {}), ("a.xpt", {"file_format_version": 5}), ("a.xpt", {"file_format_version": 8})],
+    ids=["portable", "transport-5", "transport-8"],
+)
+def test_files_for_other_machines_are_tables_too(
+    survey: Survey, name: str, how: dict[str, Any]
+) -> None:
+    source = survey(name, PLAIN, column_labels=["the id", None, None], **how)
+    table = opened(source)
+
+    assert [fact.source_name.lower() for fact in table.facts] == ["id", "name", "born"]
+    assert list(types(table).values()) == ["DOUBLE", "STRING", "DATE"]
+    assert rows(table) == [
+        (1.0, "Ana", date(2026, 1, 2)),
+        (None, "", None),
+        (0.1, "U", date(1959, 1, 1)),
+    ]
+    assert dict(table.facts[0].notes)["label"] == "the id"
+    assert table.part == ""
+    head = source.path.read_bytes()[:600]
+    assert kind_of(head) == name.rpartition(".")[2]
+    assert media_type_of_content(head, len(head), lambda *_: b"").startswith("application/x-s")
+
+
+def test_every_table_of_a_transport_file_is_read(survey: Survey) -> None:
+    first = survey("a.xpt", PLAIN, table_name="FIRST", file_format_version=5).path.read_bytes()
+    other = survey("b.xpt", {"n": [7.0, 8.0]}, table_name="OTHER", file_format_version=5)
+    second = other.path.read_bytes()
+    other.path.write_bytes(first + second[second.index(b"HEADER RECORD*******MEMBER") :])
+
+    tables = StatisticsConverter().open_tables(other)
+
+    assert [(table.part, table.receipt.rows_written) for table in tables] == [
+        ("FIRST", 3),
+        ("OTHER", 2),
+    ]
+    assert rows(tables[1]) == [(7,), (8,)]
+    # A second reading, behind the end of the copies that each was read from.
+    assert rows(tables[0])[0] == (1.0, "Ana", date(2026, 1, 2))
+
+
+def test_why_a_number_is_missing_is_kept(survey: Survey) -> None:
+    source = survey("a.xpt", {"id": [1.0, None, None], "n": [2.0, None, 3.0]})
+    content = bytearray(source.path.read_bytes())
+    row = content.index(b"OBS") + 60 + 16
+    assert content[row : row + 16] == b"\x2e" + bytes(7) + b"\x2e" + bytes(7)
+    content[row + 8] = ord("R")
+    content[row + 16] = ord("_")
+    source.path.write_bytes(content)
+
+    table = opened(source)
+
+    assert [row[RESCUED_DATA] for row in all_values(table)] == [
+        None,
+        '{"n": ".r"}',
+        '{"id": "._"}',
+    ]
+    assert table.receipt.rows_rescued == 2
+    assert rows(table) == [(1, 2), (None, None), (None, 3)]
+
+
+@pytest.mark.parametrize("at", [0, 300, 400, 700, 900])
+def test_transport_files_that_break_off_are_refused(survey: Survey, at: int) -> None:
+    source = survey("a.xpt", PLAIN)
+    source.path.write_bytes(source.path.read_bytes()[:at])
+
+    with pytest.raises(CorruptInput):
+        opened(source)
+
+
+def test_a_portable_file_has_letters_of_its_own(survey: Survey) -> None:
+    with pytest.raises(ConfigurationError, match="encoding"):
+        opened(survey("a.por", PLAIN), encoding="cp1252")

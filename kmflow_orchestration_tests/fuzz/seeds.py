@@ -9,10 +9,12 @@ from datetime import date
 from email.message import EmailMessage
 from pathlib import Path
 
-from kmflow_orchestration_tests.converters.archives.bundles import tarred, zipped
+from kmflow_orchestration_tests.converters.access_samples import access_file
+from kmflow_orchestration_tests.converters.archives.bundles import seven_zipped, tarred, zipped
 from kmflow_orchestration_tests.converters.dbase_files import dbf_bytes
 from kmflow_orchestration_tests.converters.documents.office_samples import slides, word
 from kmflow_orchestration_tests.converters.documents.page_samples import HTML, RTF, odt, pdf
+from kmflow_orchestration_tests.converters.jet3_file import OldTable, jet3_file
 from kmflow_orchestration_tests.converters.mail.test_mail import MSG
 from kmflow_orchestration_tests.converters.process_models.samples import (
     BPMN,
@@ -87,6 +89,10 @@ def _survey(suffix: str) -> bytes:
     frame = pd.DataFrame({"id": [1.0, 2.5], "name": ["Ann", "Ben"]})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"a{suffix}"
+        if suffix in (".por", ".xpt"):
+            writer = pyreadstat.write_por if suffix == ".por" else pyreadstat.write_xport
+            writer(frame, str(path), column_labels={"id": "one"})
+            return path.read_bytes()
         writer = pyreadstat.write_dta if suffix == ".dta" else pyreadstat.write_sav
         writer(frame, str(path), variable_value_labels={"id": {1: "one"}})
         return path.read_bytes()
@@ -129,8 +135,13 @@ _BUNDLE = {
 SEEDS: dict[str, bytes] = {
     "table.csv": _csv(),
     "loans.avro": _avro(),
+    "loans.mdb": access_file("jet4.mdb"),
+    "cases.accdb": access_file("ace.accdb"),
+    "old.mdb": jet3_file([OldTable("Old", (("id", "long"), ("name", "text")), [(1, "Ann")] * 3)]),
     "survey.sav": _survey(".sav"),
     "survey.dta": _survey(".dta"),
+    "survey.por": _survey(".por"),
+    "survey.xpt": _survey(".xpt"),
     "survey.sas7bdat": sas_data_set([SasColumn("id"), SasColumn("who", 4)], [[1.0, "Ann"]] * 3),
     "scan.png": _picture("PNG"),
     "photo.jpg": _picture("JPEG"),
@@ -168,6 +179,7 @@ SEEDS: dict[str, bytes] = {
     "numbers.msg": MSG,
     "packed.csv.gz": gzip.compress(_csv(), mtime=0),
     "bundle.zip": zipped(_BUNDLE),
+    "bundle.7z": seven_zipped(_BUNDLE),
     "bundle.tar": tarred(_BUNDLE),
     "bundle.tar.gz": gzip.compress(tarred(_BUNDLE), mtime=0),
 }

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 from kmflow_orchestration.converters.archives.entries import ArchiveKind
+from kmflow_orchestration.converters.archives.seven_zip import SEVEN_ZIP_MARK, SevenZipKind
 from kmflow_orchestration.converters.archives.tar_files import BLOCK_BYTES, TarKind, is_tar
 from kmflow_orchestration.converters.archives.zip_files import ZipKind
 from kmflow_orchestration.converters.content_look import ZIP_DAMAGE, Container, container_of
@@ -26,12 +27,14 @@ _BOX_SUFFIXES = frozenset(
 )
 
 
-def kind_of(path: Path) -> ArchiveKind:
-    """Of a file that is an archive."""
+def kind_of(path: Path, password: str = "") -> ArchiveKind:
+    """Of a file that is an archive; `password` opens those that are locked."""
     with path.open("rb") as stream:
-        head = stream.read(4)
+        head = stream.read(len(SEVEN_ZIP_MARK))
     if head.startswith(_ZIP_MARKS):
-        return ZipKind()
+        return ZipKind(password)
+    if head.startswith(SEVEN_ZIP_MARK):
+        return SevenZipKind(password)
     return TarKind()
 
 
@@ -41,6 +44,8 @@ def how_sure(source: Source, head: bytes) -> float:
         return 0.0
     if head.startswith(_ZIP_MARKS):
         return _of_zip(source, head)
+    if head.startswith(SEVEN_ZIP_MARK):
+        return 1.0
     name, content = look_inside(source, head)
     if is_tar(content):
         return 1.0

@@ -17,6 +17,7 @@ from kmflow_orchestration.converters.archives.entries import (
 )
 from kmflow_orchestration.converters.archives.limits import Budget
 from kmflow_orchestration.converters.failures import TOO_LARGE
+from kmflow_orchestration.converters.locked_documents import Lock, lock_of, unlock
 from kmflow_orchestration.converters.packed_source import is_packed, unpacked_chunks
 from kmflow_orchestration.errors import CorruptInput
 
@@ -39,14 +40,18 @@ class OpenArchive:
         source: Path | tuple[OpenArchive, Entry],
         folder: Path,
         budget: Budget,
+        password: str = "",
     ) -> None:
         """List the archive: a file, or one of another archive; `folder` is to be its own.
+
+        Locked documents in it come to lie unlocked by `password`.
 
         Raises:
             CorruptInput: it cannot be listed, or holds too many files.
         """
         folder.mkdir(mode=0o700)
         self._kind, self._source, self._folder = kind, source, folder
+        self._password = password
         self._reader: OpenReader | None = None
         self._held = ExitStack()
         self._uses: dict[int, int] = {}
@@ -70,7 +75,8 @@ class OpenArchive:
 
     def nested(self, kind: ArchiveKind, entry: Entry, budget: Budget) -> OpenArchive:
         """An archive that is a file of this one. Raises as the constructor does."""
-        found = OpenArchive(kind, (self, entry), self._folder / f"{entry.number}-inside", budget)
+        folder = self._folder / f"{entry.number}-inside"
+        found = OpenArchive(kind, (self, entry), folder, budget, self._password)
         self.keeps_account_of(found)
         return found
 
@@ -135,6 +141,8 @@ class OpenArchive:
                 for chunk in _of_told_size(chunks, entry.size_bytes):
                     digest.update(chunk)
                     target.write(chunk)
+            if self._password:
+                _unlock_in_place(path, self._password)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -178,6 +186,19 @@ class OpenArchive:
                     raise
                 self._damage = error.message
         return plain
+
+
+def _unlock_in_place(path: Path, password: str) -> None:
+    """A locked document as it is without its password. Raises CorruptInput if it is another one."""
+    lock = lock_of(path)
+    if lock is Lock.NONE:
+        return
+    plain = path.with_name(f"{path.name}.{_PLAIN}")
+    try:
+        unlock(path, lock, password, plain)
+        plain.replace(path)
+    finally:
+        plain.unlink(missing_ok=True)
 
 
 def _of_told_size(chunks: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:

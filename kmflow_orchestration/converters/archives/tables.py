@@ -124,6 +124,33 @@ class MemberTable:
                 yield from self.table.rejected_rows()
 
 
+@dataclass(frozen=True, slots=True)
+class KeptTable:
+    """A table of a document: all of it is in memory, and its file need not lie on disk."""
+
+    member: MemberTable
+
+    @property
+    def part(self) -> str:
+        return self.member.part
+
+    @property
+    def facts(self) -> tuple[ColumnFact, ...]:
+        return self.member.facts
+
+    @property
+    def receipt(self) -> Receipt:
+        return self.member.receipt
+
+    @property
+    def warnings(self) -> tuple[ConversionWarning, ...]:
+        return self.member.warnings
+
+    def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
+        """See ConvertedTable."""
+        return self.member.table.batches(types)
+
+
 def located(warning: ConversionWarning, path: str) -> ConversionWarning:
     """A warning about a file in an archive, which says in which."""
     where = f"{path}: {warning.location}" if warning.location else path

@@ -79,6 +79,7 @@ class ArchiveWalk:
     registry: ConverterRegistry
     archive_reader: str
     limits: ArchiveLimits
+    password: str = field(default="", repr=False)
     folder: TemporaryPlace = field(default_factory=TemporaryPlace)
 
     def visits(self) -> Iterator[Visit]:
@@ -88,8 +89,9 @@ class ArchiveWalk:
             CorruptInput: the archive cannot be listed, holds nothing, or too many files.
         """
         budget = Budget(self.limits, self.source.stat().st_size)
-        kind = kind_of(self.source)
-        archive = OpenArchive(kind, self.source, self.folder.path / "files", budget)
+        kind = kind_of(self.source, self.password)
+        place = self.folder.path / "files"
+        archive = OpenArchive(kind, self.source, place, budget, self.password)
         if not archive.entries:
             raise CorruptInput("there is no file in the archive", reason="empty")
         yield from self._of(archive, "", 1, budget)
@@ -124,7 +126,7 @@ class ArchiveWalk:
                     yield visit
                     return
                 with faults_of_a_file():
-                    kind = kind_of(place)
+                    kind = kind_of(place, self.password)
                     nested = archive.nested(kind, entry, budget)
         except CorruptInput as error:
             fate, reason = Fate.FAILED, error.reason

@@ -16,40 +16,64 @@ from kmflow_orchestration.converters.archives.entries import (
     Listing,
 )
 from kmflow_orchestration.converters.content_look import ZIP_DAMAGE
-from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError, WrongPasswordError
 
 _IS_UTF8, _IS_ENCRYPTED = 0x800, 0x1
-_UNIX = 3
+_UNIX, _AES = 3, 99
 
 
 class ZipKind:
-    """See ArchiveKind."""
+    """See ArchiveKind; `password` opens files of the older encryption."""
+
+    def __init__(self, password: str = "") -> None:
+        self._password = password
 
     def listing(self, path: Path) -> Listing:
         """By the directory at its end."""
         with _naming_damage(), zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
         entries = (
-            _entry(number, info) for number, info in enumerate(infos) if not _is_folder(info)
+            _entry(number, info, has_password=bool(self._password))
+            for number, info in enumerate(infos)
+            if not _is_folder(info)
         )
         return Listing(tuple(entries))
 
     def reader(self, path: Path) -> ZipReader:
         with _naming_damage():
-            return ZipReader(zipfile.ZipFile(path))
+            return ZipReader(zipfile.ZipFile(path), self._password)
 
 
 class ZipReader:
     """See OpenReader."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
+    def __init__(self, archive: zipfile.ZipFile, password: str) -> None:
+        self._archive, self._password = archive, password.encode()
 
     def chunks(self, entry: Entry, size_bytes: int) -> Generator[bytes, None, None]:
         """See OpenReader; the checksum is proven at the end."""
+        if entry.key.flag_bits & _IS_ENCRYPTED:
+            yield from self._unlocked(entry, size_bytes)
+            return
         with _naming_damage(), self._archive.open(entry.key) as stream:
             while chunk := stream.read(size_bytes):
                 yield chunk
+
+    def _unlocked(self, entry: Entry, size_bytes: int) -> Generator[bytes, None, None]:
+        if entry.key.compress_type == _AES:
+            raise PasswordRequiredError(
+                "zip files encrypted with AES are not unlocked here",
+                hint="unpack it, and pack it anew",
+            )
+        try:
+            with self._archive.open(entry.key, pwd=self._password) as stream:
+                while chunk := stream.read(size_bytes):
+                    yield chunk
+        except ZIP_DAMAGE:
+            # A wrong password may show as a wrong checksum only. Without the cause, which may tell.
+            raise WrongPasswordError(
+                "it is damaged, or the password is not its own", hint="try another one"
+            ) from None
 
     def close(self) -> None:
         self._archive.close()
@@ -59,8 +83,10 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.orig_filename.endswith(("/", "\\")) and not info.file_size
 
 
-def _entry(number: int, info: zipfile.ZipInfo) -> Entry:
+def _entry(number: int, info: zipfile.ZipInfo, *, has_password: bool) -> Entry:
     problem, told = _problem(info)
+    if problem == ENCRYPTED and has_password:
+        problem = told = ""
     size = info.file_size
     return Entry(number, _name(info), size, max(info.compress_size, 1), info, problem, told)
 

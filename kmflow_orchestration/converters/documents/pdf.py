@@ -30,10 +30,12 @@ from kmflow_orchestration.converters.documents.pdf_contents import (
     read_outline,
     read_page,
 )
+from kmflow_orchestration.converters.documents.pdf_tables import tables_of_pages
 from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import (
     BlockKind,
     ConversionWarning,
+    ConvertedTable,
     DocumentReading,
     Source,
     TextBlock,
@@ -79,10 +81,14 @@ _FILE: Columns = (("name", STRING), ("size_bytes", LONG), ("sha256", STRING))
 
 @dataclass(frozen=True, slots=True)
 class PdfOptions(ReaderOptions):
-    """`pages` are those to read, '' for all; `metadata` marks in the text where each begins."""
+    """`pages` are those to read, '' for all; `metadata` marks in the text where each begins.
+
+    With `pdf_tables` the tables on them come, too.
+    """
 
     pages: str = ""
     metadata: bool = False
+    pdf_tables: bool = False
 
     def check(self) -> None:
         if self.pages:
@@ -93,7 +99,7 @@ class PdfConverter(TextConverter):
     """A page without a text layer is kept, and flagged `needs_ocr`."""
 
     name: ClassVar[str] = "pdf"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
     suffixes: ClassVar[tuple[str, ...]] = (".pdf",)
     libraries: ClassVar[tuple[str, ...]] = ("pypdfium2",)
@@ -129,6 +135,11 @@ class PdfConverter(TextConverter):
             about = _about(document)
             if signatures := count_signatures(document):
                 about["signatures"] = str(signatures)
+        on_pages: list[ConvertedTable] = []
+        told: list[ConversionWarning] = []
+        if chosen.pdf_tables:
+            readable = [page.number for page in pages if page.problem != UNREADABLE]
+            on_pages, told = tables_of_pages(source.path, readable, origin)
         of_pages = [block for block in blocks if page_of(block.location) is not None]
         shown = [block for block in of_pages if not (block.flags or block.style == _MARK)]
         links = [link for page in pages for link in page.links]
@@ -143,9 +154,10 @@ class PdfConverter(TextConverter):
                 documents_table(shown, about, origin),
                 declared_table("pages", _PAGE, map(_row, pages), origin),
                 *(declared_table(*one, origin) for one in beside if one[-1]),
+                *on_pages,
             ),
             "pages",
-            tuple(_failed(pages)),
+            (*_failed(pages), *told),
         )
 
     def properties(self, source: Source) -> Mapping[str, str]:

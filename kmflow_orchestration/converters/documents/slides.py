@@ -41,7 +41,7 @@ class SlidesConverter(TextConverter):
     """One heading a slide: its title, or its number."""
 
     name: ClassVar[str] = "slides"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = (PPTX,)
     suffixes: ClassVar[tuple[str, ...]] = (".pptx", ".pptm", ".ppsx")
     libraries: ClassVar[tuple[str, ...]] = ("lxml",)

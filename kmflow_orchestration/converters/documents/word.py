@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters.chunking import MAX_HEADING
 from kmflow_orchestration.converters.content_look import Container
 from kmflow_orchestration.converters.document_archive import DocumentArchive
+from kmflow_orchestration.converters.document_tables import LONG, Columns, declared_table
 from kmflow_orchestration.converters.documents.office_package import (
     chosen,
     embedded,
@@ -29,27 +31,44 @@ from kmflow_orchestration.converters.documents.word_text import (
 )
 from kmflow_orchestration.converters.interface import (
     BlockKind,
+    DocumentReading,
     Source,
     TextBlock,
 )
 from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.media_types import DOCX
 from kmflow_orchestration.converters.office_properties import office_properties
-from kmflow_orchestration.converters.safe_xml import child, local_name
+from kmflow_orchestration.converters.reader_options import ReaderOptions
+from kmflow_orchestration.converters.safe_xml import child, children, local_name
 from kmflow_orchestration.converters.text_tables import as_text
+from kmflow_orchestration.converters.type_lattice import STRING
 
 _WRAPPERS = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag"})
 _BODY = Style(0, is_list=False)
+
+
+_COMMENT: Columns = (
+    ("seq", LONG),
+    *((name, STRING) for name in ("author", "initials", "created", "text")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WordOptions(ReaderOptions):
+    """`extras`: comments are a table, too, with who wrote each and when."""
+
+    extras: bool = False
 
 
 class WordConverter(TextConverter):
     """Text as it reads with all changes accepted; what they take out follows, flagged."""
 
     name: ClassVar[str] = "word"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = (DOCX,)
     suffixes: ClassVar[tuple[str, ...]] = (".docx", ".docm")
     libraries: ClassVar[tuple[str, ...]] = ("lxml",)
+    reader_options: ClassVar[type[ReaderOptions]] = WordOptions
 
     def detect(self, source: Source, head: bytes) -> float:
         """Sure of Word's own members."""
@@ -59,14 +78,38 @@ class WordConverter(TextConverter):
         self, source: Source, options: Mapping[str, Any] | None = None
     ) -> Iterator[TextBlock]:
         """Headers, the body in order, footers, and the names of embedded files."""
+        WordOptions.parse(options)
         with opened(source, "Word document") as archive:
             found = list(_Document(archive).blocks())
         return iter(found)
+
+    def read_document(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> DocumentReading:
+        """See ReadsDocuments; with `extras` a table of the comments, too."""
+        found = super().read_document(source, options)
+        if not WordOptions.parse(options).extras:
+            return found
+        with opened(source, "Word document") as archive:
+            main = main_part(archive)
+            told = [
+                (one.get("author"), one.get("initials"), one.get("date"), plain(element))
+                for part in archive.related(main, "comments")
+                for element in children(archive.xml(part), "comment")
+                for one in (_attributes(element),)
+            ]
+        rows = [(number, *row) for number, row in enumerate(told, start=1)]
+        table = declared_table("comments", _COMMENT, rows, self.origin(source))
+        return replace(found, tables=(*found.tables, table))
 
     def properties(self, source: Source) -> Mapping[str, str]:
         """See DescribesDocuments."""
         with opened(source, "Word document") as archive:
             return office_properties(archive)
+
+
+def _attributes(element: Any) -> dict[str, str]:
+    return {name.rpartition("}")[2]: text for name, text in element.items()}
 
 
 class _Document:

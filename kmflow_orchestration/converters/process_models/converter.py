@@ -35,7 +35,7 @@ class ProcessModelConverter(FileConverter):
     """Told by the vocabulary of the file's first element, whatever its suffix."""
 
     name: ClassVar[str] = "process_model"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = (
         "application/xml",
         "application/vnd.ms-visio.drawing",

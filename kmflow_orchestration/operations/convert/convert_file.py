@@ -16,6 +16,7 @@ from kmflow_orchestration.converters.registry import ConverterRegistry, default_
 from kmflow_orchestration.errors import CorruptInput, InvalidOptions, OutputExistsError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import (
+    DATABASES,
     Layout,
     Target,
     format_of,
@@ -220,7 +221,8 @@ def _warnings(opened: OpenSource) -> Iterator[ConversionWarning]:
     for table in opened.tables:
         yield from table.warnings
         is_text = opened.main and table.part == opened.main
-        if not table.receipt.rows_written and not is_text:
+        may_be_empty = is_text or opened.converter.name in DATABASES
+        if not table.receipt.rows_written and not may_be_empty:
             text = "there is a header and no row"
             yield ConversionWarning(NO_ROWS, text, table.part)
     if opened.blocks == ():

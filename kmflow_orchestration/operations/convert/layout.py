@@ -15,6 +15,8 @@ FOLDER_MANIFEST = "_manifest.json"
 _MANIFEST_END = ".manifest.json"
 # Their parts are sheets, whose names mean little without the workbook's.
 WORKBOOKS = frozenset({"spreadsheet"})
+# A table of theirs may be empty as any other day.
+DATABASES = frozenset({"access"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from kmflow_orchestration.operations.convert.layout import (
 NO_ROWS = "no_rows"
 _VERSION = 1
 # Of a picture or recording that breaks off, there is what came before.
-_MISSING_PARTS = frozenset({NO_ROWS, "truncated"})
+_MISSING_PARTS = frozenset({NO_ROWS, "truncated", "row_count_differs"})
 # What these leave out holds no value.
 _EMPTY_SKIPS = frozenset({"sheet_skipped", "blank_rows"})
 

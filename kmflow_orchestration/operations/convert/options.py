@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from kmflow_orchestration.converters.reader_options import OTHER_NAMES
 from kmflow_orchestration.errors import InvalidOptions
 from kmflow_orchestration.operations.convert.type_schema import nearest, read_schema
 
@@ -174,6 +175,7 @@ OPTIONS = (
         is_readers=True,
     ),
     _reader("grid", "", "A list of its cells, of a sheet that is no table.", _GRID),
+    _reader("extras", False, "Links and comments, too, as a table beside the others."),
     _reader("record_path", "", "Where records lie: data.items[*] in JSON, /data/item in XML."),
     _reader("flatten", False, "Members of objects become columns a.b, arrays tables."),
     _reader(
@@ -190,10 +192,17 @@ OPTIONS = (
     ),
     _reader("namespace_handling", "", "Names with a namespace.", ("strip", "prefix", "preserve")),
     _reader("ignore_missing_memo", False, "Memos whose file is not there are NULL."),
+    _reader(
+        "system_tables",
+        False,
+        "Tables that Access keeps for itself, too.",
+        short=("--include-system-tables",),
+    ),
     _reader("include_deleted", False, "Deleted records are rows, too."),
     _reader("strip_gps", False, "Nothing of where it was taken, as tags or as text."),
     _reader("extract_attachments", False, "Write what is attached beside, and convert that, too."),
     _reader("pages", "", "Only these pages: 5, 1-10, 5-, -10 or 1-3,7.", short=("-p",)),
+    _reader("pdf_tables", False, "Tables on the pages, too: ruled, or with aligned columns."),
     _reader("metadata", False, "Mark in the text where each page begins.", short=("-m",)),
 )
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
@@ -285,8 +294,8 @@ def reader_options(
     found: dict[str, Any] = {}
     for name, value in options.reader.items():
         own, given = name, value
-        if name not in known and name in _OTHER_NAMES:
-            own, translated = _OTHER_NAMES[name]
+        if name not in known and name in OTHER_NAMES:
+            own, translated = OTHER_NAMES[name]
             given = translated(value)
         flag = BY_NAME[name].flags[0]
         if own not in known:
@@ -302,11 +311,6 @@ def reader_options(
     return found
 
 
-# What converters call an option that has another name, or several, in the table.
-_OTHER_NAMES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "header_row": ("header", str),
-    "no_header": ("header", lambda _: "none"),
-}
 # What converters that can read on behind a bad row call what is to become of it.
 _BAD_LINES = "bad_lines"
 
@@ -315,7 +319,7 @@ def flags_of(known: Iterable[str]) -> tuple[str, ...]:
     """The flags that reach a converter which knows these options; a name without one stays."""
     found: dict[str, None] = {}
     for own in sorted(known):
-        names = [name for name, (other, _) in _OTHER_NAMES.items() if other == own]
+        names = [name for name, (other, _) in OTHER_NAMES.items() if other == own]
         if own == _BAD_LINES:
             names.append("on_bad_row")
         if own in BY_NAME:

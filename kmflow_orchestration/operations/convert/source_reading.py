@@ -23,6 +23,7 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.joined_tables import join_equal
 from kmflow_orchestration.converters.registry import ConverterRegistry
+from kmflow_orchestration.converters.workbook_extras import BESIDE
 from kmflow_orchestration.errors import (
     ConfigurationError,
     CorruptInput,
@@ -230,7 +231,8 @@ def _chosen(
     return tuple(
         table
         for at, table in enumerate(tables, start=1)
-        if any(_is_wanted(at, table, pattern) for pattern in patterns)
+        if BESIDE in table.receipt.options
+        or any(_is_wanted(at, table, pattern) for pattern in patterns)
     )
 
 

@@ -30,6 +30,8 @@ def password_of(options: ConversionOptions, given: Secret | None = None) -> Secr
 def unlocked(source: Source, password: Secret | None) -> Iterator[Source]:
     """The source to read from: itself, unless it is locked and there is a password.
 
+    What the file holds may be locked, too, as the files of an archive are.
+
     Raises:
         WrongPasswordError: it is not this one.
         CorruptInput: the locked document is damaged.
@@ -37,7 +39,7 @@ def unlocked(source: Source, password: Secret | None) -> Iterator[Source]:
     with naming_faults(source):
         lock = lock_of(source.path) if password is not None else Lock.NONE
     if password is None or lock is Lock.NONE:
-        yield source
+        yield source if password is None else replace(source, password=password.reveal())
         return
     # The folder is this user's alone.
     with tempfile.TemporaryDirectory(prefix="kmflow-unlocked-") as folder:

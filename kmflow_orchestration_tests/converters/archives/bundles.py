@@ -42,6 +42,19 @@ def tarred(files: Files, mode: str = "", links: Mapping[str, str] | None = None)
     return buffer.getvalue()
 
 
+def seven_zipped(files: Files, password: str = "", *, is_header_locked: bool = False) -> bytes:
+    """A 7z, all its files in one stream; with a password it is encrypted."""
+    import py7zr
+
+    buffer = io.BytesIO()
+    with py7zr.SevenZipFile(
+        buffer, "w", password=password or None, header_encryption=is_header_locked
+    ) as target:
+        for name, content in pairs(files):
+            target.writestr(content, name)
+    return buffer.getvalue()
+
+
 def with_link(name: str, leads_to: str, files: Files) -> bytes:
     """A ZIP in which one file is a symbolic link, as Info-ZIP writes it."""
     buffer = io.BytesIO(zipped(files))

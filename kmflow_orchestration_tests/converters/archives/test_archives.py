@@ -19,6 +19,7 @@ from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration_tests.converters.archives.bundles import (
     CSV,
     Files,
+    seven_zipped,
     stored,
     tarred,
     zipped,
@@ -43,8 +44,10 @@ def zst(content: bytes) -> bytes:
         (tarred(FILES, "xz"), "a.txz"),
         (zst(tarred(FILES)), "a.tar.zst"),
         (tarred(FILES, "gz"), "a"),
+        (seven_zipped(FILES), "a.7z"),
+        (seven_zipped(FILES), "a"),
     ],
-    ids=["zip", "tar", "tar.gz", "tar.bz2", "txz", "tar.zst", "nameless"],
+    ids=["zip", "tar", "tar.gz", "tar.bz2", "txz", "tar.zst", "nameless", "7z", "nameless-7z"],
 )
 def test_every_file_is_read_by_its_own_reader(opened: Opens, content: bytes, name: str) -> None:
     bundle = opened(content, name)

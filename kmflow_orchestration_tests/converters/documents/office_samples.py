@@ -69,13 +69,15 @@ def slides() -> bytes:
 
 
 def changed(content: bytes, parts: Mapping[str, bytes | None]) -> bytes:
-    """An archive with other content in some parts; None takes a part out."""
+    """An archive with other content in some parts, and with new ones; None takes a part out."""
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(packed, "w") as new:
         for name in old.namelist():
             kept = parts.get(name, old.read(name))
             if kept is not None:
                 new.writestr(name, kept, zipfile.ZIP_DEFLATED)
+        for name in parts.keys() - set(old.namelist()):
+            new.writestr(name, parts[name] or b"", zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 

@@ -1,0 +1,143 @@
+"""Access databases (.mdb, .accdb): every table with the types of its schema (D29).
+
+By our own reader: docs/decisions/0058 says what others lose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from kmflow_orchestration.converters import media_types
+from kmflow_orchestration.converters.access_databases.catalogue import (
+    Catalogue,
+    TableEntry,
+    read_catalogue,
+)
+from kmflow_orchestration.converters.access_databases.definition import (
+    Form,
+    TableDefinition,
+    read_definition,
+)
+from kmflow_orchestration.converters.access_databases.file_header import is_access
+from kmflow_orchestration.converters.access_databases.pages import Pages
+from kmflow_orchestration.converters.access_databases.table import AccessTable, relations_of
+from kmflow_orchestration.converters.interface import ConversionWarning, Source
+from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.converters.reader_options import ReaderOptions
+from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError
+
+SKIPPED = "table_skipped"
+_SUFFIXES = (".mdb", ".accdb")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessOptions(ReaderOptions):
+    """`system_tables`: what the engine keeps for itself, and what a crash left, too."""
+
+    system_tables: bool = False
+
+
+class AccessConverter(TableConverter):
+    """Jet 3 and 4, and ACE from 2007 on; keys and relations stand in the receipts."""
+
+    name: ClassVar[str] = "access"
+    version: ClassVar[str] = "1"
+    media_types: ClassVar[tuple[str, ...]] = (media_types.ACCESS,)
+    suffixes: ClassVar[tuple[str, ...]] = _SUFFIXES
+    reader_options: ClassVar[type[ReaderOptions]] = AccessOptions
+
+    def detect(self, source: Source, head: bytes) -> float:
+        """By its first bytes."""
+        return 1.0 if is_access(head) else 0.0
+
+    def open_tables(
+        self, source: Source, options: Mapping[str, Any] | None = None
+    ) -> Sequence[AccessTable]:
+        """Tables by name; one that cannot be read is told as a warning of the first.
+
+        Raises:
+            CorruptInput: a database whose catalogue cannot be read, or none of its tables.
+            PasswordRequiredError: it is encrypted.
+            ConfigurationError: an unknown option.
+        """
+        given = AccessOptions.parse(options)
+        reading = _Reading(Pages(source.path), self.origin(source), source)
+        return reading.tables(with_system=given.system_tables)
+
+
+class _Reading:
+    """One database while its tables are read."""
+
+    def __init__(self, pages: Pages, origin: Origin, source: Source) -> None:
+        self._pages, self._origin = pages, origin
+        self._catalogue = read_catalogue(pages)
+        self._engine = pages.header.engine
+        self._failed: list[CorruptInput] = []
+        self._warnings = list(_told(self._catalogue))
+        if source.suffix in _SUFFIXES and source.suffix != self._engine.suffix:
+            text = f"the name ends in {source.suffix}, the content is of {self._engine}"
+            self._warnings.insert(0, ConversionWarning("type_mismatch", text))
+
+    def tables(self, *, with_system: bool) -> Sequence[AccessTable]:
+        """See AccessConverter."""
+        wanted = [one for one in self._catalogue.tables if with_system or not one.is_system]
+        found: list[AccessTable] = []
+        for entry in wanted:
+            found += self._read(entry)
+        if not found and self._failed:
+            raise self._failed[0]
+        if not found:
+            raise CorruptInput("the database holds no table of its own", reason="empty")
+        found[0].warnings = (*self._warnings, *found[0].warnings)
+        return found
+
+    def _read(self, entry: TableEntry) -> Iterator[AccessTable]:
+        try:
+            table = read_definition(self._pages, entry.page)
+            yield self._table(entry.name, table)
+        except CorruptInput as error:
+            self._lost(entry.name, error)
+            return
+        for column in table.columns:
+            if column.form is Form.COMPLEX:
+                yield from self._values(entry, column.name)
+
+    def _values(self, entry: TableEntry, column: str) -> Iterator[AccessTable]:
+        """The rows that the numbers in a column of several values stand for."""
+        part = f"{entry.name}.{column}"
+        page = self._catalogue.value_tables.get((entry.page, column))
+        if page is None:
+            self._lost(part, CorruptInput("nothing says where its values lie"))
+            return
+        try:
+            yield self._table(part, read_definition(self._pages, page))
+        except CorruptInput as error:
+            self._lost(part, error)
+
+    def _table(self, part: str, table: TableDefinition) -> AccessTable:
+        about = {
+            "engine": str(self._engine),
+            **dict(relations_of(part, self._catalogue.relations)),
+        }
+        return AccessTable(part, table, self._pages, self._origin, about=about)
+
+    def _lost(self, part: str, error: CorruptInput) -> None:
+        if isinstance(error, PasswordRequiredError):
+            raise error
+        self._failed.append(error)
+        self._warnings.append(ConversionWarning(SKIPPED, error.message, f"table {part}"))
+
+
+def _told(catalogue: Catalogue) -> Iterator[ConversionWarning]:
+    for name, target in catalogue.links:
+        yield ConversionWarning(
+            "linked_table", f"its rows lie elsewhere: {target}", f"table {name}"
+        )
+    for name in catalogue.queries:
+        yield ConversionWarning("saved_query", "a query is no table", f"query {name}")
+    if catalogue.told:
+        text = f"what columns and relations say of each other cannot be read: {catalogue.told}"
+        yield ConversionWarning("relations_unread", text)
