@@ -33,6 +33,7 @@ FAMILIES = {
     "group": "group",
     "engagement": "engagement",
     "evidence": "evidence",
+    "dataset": "dataset",
     "rollback": "rollback",
     "tables": "tables",
     "migrate": "migrate",

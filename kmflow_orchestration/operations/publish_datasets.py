@@ -17,6 +17,7 @@ from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
 from kmflow_orchestration.errors import BackendUnreachable, StorageUnavailable
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, State, Step
 from kmflow_orchestration.intake.stage_log import StageTally
+from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import are_live, write_all
@@ -77,7 +78,8 @@ class ItemReceipt:
 class PublishedDatasets:
     """What the batches of one day did to dataset tables; each table stands once.
 
-    `converted` and `no_converter` count files.
+    `converted` and `no_converter` count files. `drift` tells which columns these batches changed,
+    now or when they were first written.
     """
 
     group: GroupId
@@ -89,6 +91,7 @@ class PublishedDatasets:
     quarantined: tuple[QuarantinedItem, ...] = ()
     receipts: tuple[ItemReceipt, ...] = ()
     warnings: tuple[ItemWarning, ...] = ()
+    drift: tuple[DatasetDrift, ...] = ()
 
     @property
     def rows_written(self) -> int:
@@ -110,6 +113,7 @@ class PublishedDatasets:
             self.quarantined + later.quarantined,
             self.receipts + later.receipts,
             self.warnings + later.warnings,
+            self.drift + later.drift,
         )
 
 
@@ -217,7 +221,9 @@ class _Publishing:
         problems = (*away.values(), *written.stuck.values())
         if not problems:
             ledger.finish_step(group, batch.batch_id, Step.DATASETS)
-        return _summary(group, batch, items, converted, written.tables), problems
+        summary = _summary(group, batch, items, converted, written.tables)
+        drift = self.registry.drift.of_batches(group, [batch.batch_id])
+        return replace(summary, drift=tuple(drift)), problems
 
     def _written(
         self, batch: Batch, items: Sequence[Item]

@@ -17,7 +17,7 @@ from kmflow_orchestration_tests.embedded import Room
 COMMANDS = {
     *("demo", "dev", "provision", "group", "output", "db", "workspace", "service", "token"),
     *("config", "engagement", "evidence", "files", "auth", "secret", "grants", "rollback"),
-    *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages"),
+    *("backfill-metadata", "dedupe-metadata", "register-tables", "tables", "stages", "dataset"),
     *("inventory", "migrate", "verify", "doctor", "backup", "restore"),
     *("convert", "batch-convert", "info", "validate", "formats", "databricks"),
 }
