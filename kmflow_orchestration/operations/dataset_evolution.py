@@ -34,18 +34,22 @@ def column_changes(
     actual: Sequence[Column] | None,
     wanted: Sequence[Column],
     *,
-    others: Sequence[DatasetPart],
-    arriving: Sequence[DatasetPart],
-    leaving: Sequence[DatasetPart],
+    known: Sequence[DatasetPart],
+    live: Sequence[DatasetPart],
+    batch_id: str,
 ) -> list[ColumnChange]:
-    """What a write makes of a table's columns; `actual` is None before there is one.
+    """What a batch makes of a table's columns; `actual` is None before there is one.
 
-    `others` are the live parts of other batches. The table itself says what changes, so that a
-    write that is repeated changes nothing; the parts say who did it, one after the other in their
-    order. Of a new table the first part is what the others are compared with.
+    `live` are those of its `known` parts that stay in it or come to it. The table itself says what
+    changes, so that a write that is repeated changes nothing; the parts say who did it, one after
+    the other in their order. Of a new table the first part is what the others are compared with.
     """
     if actual is not None and have_same_types(wanted, actual):
         return []
+    stay = {part.key for part in live}
+    leaving = [part for part in known if part.key not in stay]
+    others = [part for part in live if part.batch_id != batch_id]
+    arriving = [part for part in live if part.batch_id == batch_id]
     if actual is None:
         first, rest = (arriving[:1], arriving[1:]) if not others else (others, arriving)
         return list(_one_by_one(needed_types(first), rest))

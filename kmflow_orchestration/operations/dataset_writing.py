@@ -205,17 +205,10 @@ class DatasetWriter:
                 left_out = [part for part in wanted if part.key not in had]
                 if actual is not None:
                     self._keep_rows_of(left_out, table, work)
-                self._note_drift(
-                    known,
-                    column_changes(
-                        actual,
-                        columns,
-                        others=[part for part in live if part not in mine],
-                        arriving=mine,
-                        leaving=[part for part in known if part not in live],
-                    ),
-                    work,
+                changes = column_changes(
+                    actual, columns, known=known, live=live, batch_id=work.batch.batch_id
                 )
+                self._note_drift(known, changes, work)
                 write = self._replace if fits else self._rebuild
                 rows = write(table, columns, rows_of(staged, columns), work)
         return WrittenTable(

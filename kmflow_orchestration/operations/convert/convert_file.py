@@ -173,9 +173,11 @@ def convert_file(
 
 def _is_own(layout: Layout, source: Path, recorded: str) -> bool:
     """Whether what lies where the result goes was made of this very source."""
+    if not layout.manifest.is_file():
+        return False
     try:
         told = Manifest.read(layout.manifest).source_path
-    except (FileNotFoundError, CorruptInput):
+    except CorruptInput:
         return False
     if recorded:
         return told == recorded

@@ -220,6 +220,20 @@ def test_a_first_lock_goes_with_a_result_that_never_came(loans: Path) -> None:
     assert names_in(loans.parent) == {"loans.csv"}
 
 
+def test_a_result_that_never_came_after_its_lock_comes_when_it_is_tried_again(loans: Path) -> None:
+    """As a process leaves it that is killed between the two."""
+    converted(loans)
+    loans.write_text(NEW)
+    done = converted(loans, on_drift="new-version")
+    for path in (*done.outputs, done.manifest_path):
+        path.unlink()
+
+    again = converted(loans, on_drift="new-version")
+
+    assert (again.outputs, again.manifest.drift) == (done.outputs, ())
+    assert len(lock_of(loans.with_name("loans.schema.lock")).versions) == 2
+
+
 def agreed_with(lock: Path, source: Path, on_drift: str) -> Agreement:
     options = conversion_options({"on_drift": on_drift})
     found = checked_source(source)
