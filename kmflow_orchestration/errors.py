@@ -43,6 +43,7 @@
     │   │   └── PasswordRequiredError        it is encrypted
     │   │       └── WrongPasswordError  exit 4   and the password given is another
     │   ├── DataLossError                    the result would hold less than the source, or does
+    │   ├── SchemaDriftError                 its tables are not those of the schema lock
     │   ├── OutOfMemoryError        exit 6   reading it needs more memory than it was given
     │   ├── TimeLimitExceeded       exit 6   nor is there more time for it
     │   ├── ConverterCrashed                 the process that read it died
@@ -89,7 +90,7 @@ same call may succeed later without anybody changing anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Self, cast
 
 from kmflow_orchestration.redaction import redact
@@ -473,6 +474,21 @@ class DataLossError(DatabricksConversionError):
     """What was written is less than what was read; the result was not put in place."""
 
     code = "KM-CONVERT-003"
+
+
+class SchemaDriftError(DatabricksConversionError):
+    """Tables, columns or types are not those that a schema lock holds; nothing was written.
+
+    `differences` tells each as plain values: kind, table, column, old, new and text.
+    """
+
+    code = "KM-DRIFT-001"
+
+    def __init__(
+        self, message: str, *, differences: Sequence[Mapping[str, str]] = (), hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.differences = tuple(differences)
 
 
 class UnsupportedFormatError(DatabricksConversionError):

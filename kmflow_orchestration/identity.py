@@ -65,6 +65,14 @@ def anomaly_id(profile_run: str, schema: str, table: str, column: str, rule: str
     return _id("anomaly", profile_run, schema, table, column, rule)
 
 
+def drift_id(table: str, batch: str, item: str, *change: str) -> str:
+    """A change of a dataset table's column by a batch: what kind, which column, old and new type.
+
+    The table's name stands for its group: it is never told without that.
+    """
+    return _id("drift", table, batch, item, *change)
+
+
 def output_id(group: str, path: str) -> str:
     """The output of a task at a path of a group."""
     return _id("output", group, path)

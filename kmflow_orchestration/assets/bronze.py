@@ -38,6 +38,11 @@ NOTHING_LOST = dg.AssetCheckSpec(
     asset=BRONZE_DATASETS,
     description="Rows read equal rows written, rejected and skipped; nothing was quarantined.",
 )
+SCHEMA_STABLE = dg.AssetCheckSpec(
+    name="schema_stable",
+    asset=BRONZE_DATASETS,
+    description="No dataset table got, lost or retyped a column since it was first written.",
+)
 
 
 @dg.asset(
@@ -94,7 +99,7 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
     deps=[EVIDENCE_FILES],
     partitions_def=GROUP_BY_DAY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    check_specs=[NOTHING_LOST],
+    check_specs=[NOTHING_LOST, SCHEMA_STABLE],
     group_name=LAYER_BRONZE,
     kinds={"databricks", "delta"},
     owners=[DATA_OWNER],
@@ -126,7 +131,7 @@ def _datasets_day(group: GroupContext, day: date) -> DayReport:
             **_largest_table(group, published),
             **stage_metadata(group, day, Step.DATASETS),
         },
-        checks=(_no_loss(group, published, day),),
+        checks=(_no_loss(group, published, day), _schema_stable(published)),
     )
 
 
@@ -175,6 +180,20 @@ def _no_loss(group: GroupContext, published: PublishedDatasets, day: date) -> dg
             "receipts_that_do_not_add_up": lost[:20],
             "quarantined": quarantined[:20],
             "open_in_quarantine": dg.MetadataValue.json(dict(group.open_quarantine())),
+        },
+    )
+
+
+def _schema_stable(published: PublishedDatasets) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=SCHEMA_STABLE.name,
+        asset_key=SCHEMA_STABLE.asset_key,
+        passed=not published.drift,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "changes": len(published.drift),
+            "tables": sorted({one.table_name for one in published.drift})[:50],
+            "differences": [str(one) for one in published.drift[:50]],
         },
     )
 

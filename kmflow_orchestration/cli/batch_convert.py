@@ -187,6 +187,9 @@ def _tell(done: FolderOutcome, *, quiet: bool) -> None:
     for one in done.files:
         if one.code:
             complain(f"{one.path}: {one.code}: {one.message}", hint=one.hint)
+        if not one.code and not quiet:
+            for drift in one.drift:
+                say(f"{one.path}: drift: {drift}")
         for missed in one.missed:
             complain(f"{one.path}: not in the result: {missed}")
 

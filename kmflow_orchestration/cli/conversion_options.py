@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-
 from enum import Enum, StrEnum
 from functools import wraps
 from pathlib import Path

@@ -137,6 +137,9 @@ def convert(
         raise typer.Exit(1)
 
 
+_MOVED = {"widen": "widened", "new-version": "longer by one version"}
+
+
 def _show_schema(done: Mapping[str, Any]) -> None:
     for one in done["manifest"]["outputs"]:
         if one["columns"]:
@@ -156,6 +159,12 @@ def _tell(done: Mapping[str, Any]) -> None:
     for warning in manifest["warnings"]:
         where = f" ({warning['location']})" if warning["location"] else ""
         say(f"{warning['code']}{where}: {warning['message']}")
+    lock = manifest["schema_lock"] or {"drift": ()}
+    for one in lock["drift"]:
+        say(f"drift: {one['text']}")
+    if lock["drift"]:
+        would = "would be" if done["dry_run"] else "is"
+        say(f"the schema lock {would} {_MOVED[lock['on_drift']]}: {lock['path']}")
     for part in manifest["left_out"]:
         say(f"left out, as it was not asked for: {part}")
     made = "would be made" if done["dry_run"] else "made"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kmflow_orchestration.cli.conversion_options import with_reader_options
+from kmflow_orchestration.cli.dataset_drift import drift
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows
 from kmflow_orchestration.clock import iso
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.operations.published_datasets import PublishedDatasets
 
 app = typer.Typer(help="Dataset tables, and corrections of how files become them.")
+app.command("drift")(drift)
 
 GroupOption = Annotated[str, typer.Option("--group", help="Id of the group.")]
 EngagementOption = Annotated[

@@ -57,6 +57,11 @@ class Ledger:
         self._quiet_period_s = quiet_period_s
         self.stages = StageLog(sessions, clock)
 
+    @property
+    def clock(self) -> Clock:
+        """By which it tells when something happened."""
+        return self._clock
+
     # What lies in landing
 
     def observe(

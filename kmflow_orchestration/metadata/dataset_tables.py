@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import BigInteger
 
+from kmflow_orchestration.metadata.dataset_drift import DriftLog
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.guarded import guarded
 from kmflow_orchestration.metadata.intake_records import GONE
@@ -119,6 +120,11 @@ class DatasetTables:
     """Repository of datasets and their parts; every query is within one group."""
 
     sessions: SessionFactory
+
+    @property
+    def drift(self) -> DriftLog:
+        """How the tables changed their columns."""
+        return DriftLog(self.sessions)
 
     def table_name(
         self, group: GroupId, engagement: EngagementId, dataset_key: str, names: Sequence[str]

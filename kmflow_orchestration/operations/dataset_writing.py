@@ -18,12 +18,14 @@ from kmflow_orchestration.converters.staging import ConvertedItem, Outcome, Stag
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger
+from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables, PartColumn
 from kmflow_orchestration.names import EngagementId, GroupId, TableName
 from kmflow_orchestration.operations.asked_types import looked_at
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
 from kmflow_orchestration.operations.correction_plans import CorrectionPlan
 from kmflow_orchestration.operations.correction_receipts import about_corrections, reading_of
+from kmflow_orchestration.operations.dataset_evolution import ColumnChange, column_changes
 from kmflow_orchestration.operations.dataset_names import shared_key, table_names
 from kmflow_orchestration.operations.dataset_rows import (
     PartRows,
@@ -221,6 +223,10 @@ class DatasetWriter:
                 left_out = [part for part in wanted if part.key not in had]
                 if actual is not None:
                     self._keep_rows_of(left_out, table, work)
+                changes = column_changes(
+                    actual, columns, known=known, live=live, batch_id=work.batch.batch_id
+                )
+                self._note_drift(known, changes, work)
                 write = self._replace if fits else self._rebuild
                 rows = write(table, columns, rows_of(staged, columns, types), work)
         return WrittenTable(
@@ -232,6 +238,28 @@ class DatasetWriter:
             columns=tuple((column.name, column.type) for column in columns),
             left_out=tuple(sorted(part.file_name for part in left_out)),
         )
+
+    def _note_drift(
+        self, known: Sequence[DatasetPart], changes: Sequence[ColumnChange], work: _Work
+    ) -> None:
+        """Before the table is written: a write that is repeated finds nothing to tell."""
+        at = self.ledger.clock.now()
+        found = [
+            DatasetDrift(
+                table_name=known[0].table_name,
+                engagement_id=known[0].engagement_id,
+                item_id=one.part.item_id if one.part else "",
+                file_name=one.part.file_name if one.part else "",
+                batch_id=work.batch.batch_id,
+                at=at,
+                kind=one.kind,
+                column_name=one.column,
+                old_type=one.old,
+                new_type=one.new,
+            )
+            for one in changes
+        ]
+        self.registry.drift.record(self.group, found)
 
     def _keep_rows_of(self, left_out: Sequence[DatasetPart], table: TableName, work: _Work) -> None:
         """Raises BackendUnreachable if the table has rows that would be gone after this write."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -153,7 +153,9 @@ class _Publishing:
         if not batch.is_finished(Step.DATASETS):
             self.on_written(batch.batch_id, written.tables)
         problems = (*away.values(), *written.stuck.values())
-        return batch_summary(batch, items, converted, written, plan), problems
+        summary = batch_summary(batch, items, converted, written, plan)
+        drift = self.registry.drift.of_batches(group, [batch.batch_id])
+        return replace(summary, drift=tuple(drift)), problems
 
     def _written(
         self, batch: Batch, items: Sequence[Item], plan: CorrectionPlan

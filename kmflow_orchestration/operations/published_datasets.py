@@ -12,6 +12,7 @@ from typing import Any
 from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
 from kmflow_orchestration.intake.ledger import Batch, Item
+from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.correction_plans import CorrectionPlan, correction_sentence
 from kmflow_orchestration.operations.dataset_writing import WrittenTable, WrittenTables
@@ -63,7 +64,8 @@ class PublishedDatasets:
     """What the batches of one day did to dataset tables; each table stands once.
 
     `converted`, `no_converter` and `ignored` count files. `corrections` are those that had an
-    effect on a file or table, in words.
+    effect on a file or table, in words. `drift` tells which columns these batches changed, now or
+    when they were first written.
     """
 
     group: GroupId
@@ -77,6 +79,7 @@ class PublishedDatasets:
     warnings: tuple[ItemWarning, ...] = ()
     ignored: int = 0
     corrections: tuple[str, ...] = ()
+    drift: tuple[DatasetDrift, ...] = ()
 
     @property
     def rows_written(self) -> int:
@@ -100,6 +103,7 @@ class PublishedDatasets:
             self.warnings + later.warnings,
             self.ignored + later.ignored,
             tuple(dict.fromkeys(self.corrections + later.corrections)),
+            self.drift + later.drift,
         )
 
 

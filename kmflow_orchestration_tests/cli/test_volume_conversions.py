@@ -44,6 +44,17 @@ def test_a_file_of_a_volume_is_converted_beside_itself(work: Room, kmflow: Kmflo
     assert f"{WORK}/in/loans.parquet is there already" in again.err
 
 
+def test_a_schema_lock_is_for_files_of_this_machine(work: Room, kmflow: Kmflow) -> None:
+    locking = ("--group", "acme", "--on-drift", "widen")
+    one = kmflow("convert", f"{WORK}/in/loans.csv", *locking)
+    many = kmflow("batch-convert", f"{WORK}/in", f"{WORK}/out", *locking)
+
+    assert (one.code, many.code) == (2, 2)
+    assert "not for those in Volumes" in one.err
+    assert "not for those in Volumes" in many.err
+    assert names(work, "in") == {"loans.csv"}
+
+
 def test_the_group_may_come_from_the_environment_and_must_come_from_somewhere(
     work: Room, kmflow: Kmflow, loans: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from kmflow_orchestration.errors import KmflowError, RunOutstanding
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.ledger import Item, Ledger, Scores, Step
 from kmflow_orchestration.intake.mirrors import Mirrors
+from kmflow_orchestration.metadata.dataset_drift import DatasetDrift, DriftLog
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
 from kmflow_orchestration.metadata.ledger_store import changing
 from kmflow_orchestration.metadata.profile_completions import ProfileFindings
@@ -41,7 +42,7 @@ THEIRS = TableGroupId("theirs")
 NOW = FakeClock().now()
 REPOSITORIES = (
     *(Ledger, EvidenceRegister, Mirrors),
-    *(ProfileRuns, TableGroups, ProfileFindings, DatasetTables),
+    *(ProfileRuns, TableGroups, ProfileFindings, DatasetTables, DriftLog),
 )
 ABOUT_THE_GROUP = {
     "Ledger": "observe folders engagements due_days unwritten_days late_days run_requested "
@@ -53,6 +54,7 @@ ABOUT_THE_GROUP = {
     "TableGroups": "save ensure_default all stale due_by_cron free_job_creations",
     "ProfileFindings": "",
     "DatasetTables": "table_name record tables names",
+    "DriftLog": "record",
 }
 
 
@@ -109,6 +111,7 @@ def opened(home: Path, database_url: str) -> Iterator[Shared]:
     item, run = places[GLOBEX].item("loans.csv"), profiles.queue(7, GLOBEX, table_group_id=THEIRS)
     datasets = DatasetTables(profiles.runs.sessions)
     datasets.record(GLOBEX, [part_of(item)])
+    datasets.drift.record(GLOBEX, [drift_of(item.item_id, item.batch_id)])
     register = EvidenceRegister(profiles.runs.sessions, clock)
     with changing(profiles.runs.sessions, GLOBEX) as tables:
         tables.mirrors.owe(GLOBEX, "delta", [item.item_id], clock.now())
@@ -133,6 +136,20 @@ def shared(
 def fresh(tmp_path: Path, control_database: NewDatabase) -> Iterator[Shared]:
     with opened(tmp_path, control_database(tmp_path / "control.db")) as made:
         yield made
+
+
+def drift_of(item_id: str, batch_id: str) -> DatasetDrift:
+    return DatasetDrift(
+        table_name="theirs__loans",
+        engagement_id="theirs",
+        item_id=item_id,
+        file_name="loans.csv",
+        batch_id=batch_id,
+        at=NOW,
+        kind="added",
+        column_name="note",
+        new_type="STRING",
+    )
 
 
 def part_of(item: Item) -> DatasetPart:
@@ -261,6 +278,10 @@ DATASETS: dict[str, Callable[[DatasetTables, Ids], Any]] = {
     "deleted_items": lambda datasets, i: datasets.deleted_items(ACME, i.table),
     "remove": lambda datasets, i: datasets.remove(ACME, [(i.item, "")]),
 }
+DRIFT: dict[str, Callable[[DriftLog, Ids], Any]] = {
+    "of_batches": lambda drift, i: drift.of_batches(ACME, [i.batch]),
+    "newest": lambda drift, i: drift.newest(ACME, table_name=i.table),
+}
 Attempt = Callable[[Shared, Ids], Any]
 ATTEMPTS: dict[str, Attempt] = {
     **{f"Ledger.{n}": lambda s, i, do=do: do(s.acme.ledger, i) for n, do in LEDGER.items()},
@@ -289,6 +310,7 @@ ATTEMPTS: dict[str, Attempt] = {
         for n, do in FINDINGS.items()
     },
     **{f"DatasetTables.{n}": lambda s, i, do=do: do(s.datasets, i) for n, do in DATASETS.items()},
+    **{f"DriftLog.{n}": lambda s, i, do=do: do(s.datasets.drift, i) for n, do in DRIFT.items()},
     "ProfileRuns.change": ended,
     "ProfileRuns.complete": completed,
     "ProfileRuns.submitted": submitted,

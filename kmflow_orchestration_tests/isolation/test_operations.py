@@ -51,6 +51,7 @@ WITHOUT_GROUP = {
         " about_corrections reading_of raised column_type staged_type staged_types texts_in"
         " looked_at first_misfit batch_summary"
         " needed_types table_columns have_same_types can_widen rows_of table_name quiet_collector"
+        " column_changes"
         " side_by_side plan_import"
         " with_operators refuse_operators provision_sql score_history_sql reconciliation_sql"
         " file_fields problem_fields totals_fields begin_converter_process"
@@ -83,6 +84,7 @@ WITHOUT_GROUP = {
         " format_of work_folder sweep put_in_place write_part convert_apart inspect_apart"
         " validate_apart nothing_left remove_left write_rows column_prints unlocked password_of"
         " parquet_differences text_differences failed_with earlier_manifests is_of"
+        " earlier_results agreement read_lock"
     ),
     "rows of the item it is handed": "entity_rows",
     "reach Volumes as one group, through its places alone: tried in test_places and by commands": (
@@ -109,6 +111,8 @@ WITHOUT_GROUP = {
         " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
         " not_valid rejects_name plan_of fits delivery_of delivered recorded naming_grants"
         " refuse_extraction most_bytes temporary_files_in"
+        " refuse_lock contract_of differences are_same widened holds"
+        " locked_types lock_file_of kind_of version_name is_lock_name written_type"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

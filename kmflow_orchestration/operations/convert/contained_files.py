@@ -205,8 +205,10 @@ def _converted(
     """What a file became, and by which options. Raises as `convert_file` does."""
     converter, _ = find_converter(checked_source(path), way.registry)
     own: dict[str, Any] = {EXTRACT: True} if EXTRACT in converter.options() else {}
-    # Tables, sheets and a schema are those of the mail.
-    chosen = replace(options, tables=(), sheet=(), schema=None, reader=own)
+    # Tables, sheets, a schema and its lock are those of the mail.
+    chosen = replace(
+        options, tables=(), sheet=(), schema=None, on_drift="", schema_lock="", reader=own
+    )
     parent_sha256 = parent.manifest.source_sha256
     planned = PlannedFile(path.name, path, path.parent, stem or stem_of(path.name))
     earlier = find_earlier(planned, chosen)

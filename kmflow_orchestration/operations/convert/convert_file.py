@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from kmflow_orchestration.operations.convert.layout import (
     lay_out,
     target_of,
 )
+from kmflow_orchestration.operations.convert.lock_keeping import Agreement, agreement
 from kmflow_orchestration.operations.convert.manifest import NO_ROWS, Manifest, OutputRecord
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.parts import (
@@ -34,6 +36,7 @@ from kmflow_orchestration.operations.convert.parts import (
 )
 from kmflow_orchestration.operations.convert.progress import Progress, Tell
 from kmflow_orchestration.operations.convert.rejects import rejects_name
+from kmflow_orchestration.operations.convert.schema_lock import lock_file_of
 from kmflow_orchestration.operations.convert.source_reading import (
     OpenSource,
     checked_source,
@@ -92,6 +95,7 @@ def convert_file(
     password: Secret | None = None,
     parent_sha256: str = "",
     recorded_source: str = "",
+    replace_own: bool = False,
 ) -> Conversion:
     """Convert one file; without `output` the result lies beside it.
 
@@ -100,7 +104,7 @@ def convert_file(
     `work_key` names the folder it works in for somebody who would clean up behind it.
     `password` opens a locked file, as the variable does that the options name. `parent_sha256` is
     noted as the hash of what the source was taken out of, `recorded_source` as where the source
-    lies, if this is only a copy of it.
+    lies, if this is only a copy of it. `replace_own` replaces an earlier result of the same source.
 
     Raises:
         DatabricksConversionError: or one of its kinds; what was wrong and what to do.
@@ -120,13 +124,29 @@ def convert_file(
             # As if it had been asked for: what is verified later is the same.
             chosen = replace(chosen, tables=(opened.main,))
             opened = opened.only(opened.main)
+        own_clock = clock or SystemClock()
         parts = parts_of(opened, replace(chosen, format_type=file_format))
-        layout = lay_out(found.path, converter.name, target, [part.wanted for part in parts])
+        lock_file = lock_file_of(chosen, target.base)
+        agreed = None
+        if lock_file is not None:
+            now = iso(own_clock.now())
+            agreed = agreement(lock_file, parts, chosen.on_drift, now=now, source=found.file_name)
+        place = target
+        if agreed is not None:
+            chosen = replace(chosen, locked=agreed.contract.types)
+            parts = parts_of(opened, replace(chosen, format_type=file_format))
+            place = target.of_version(agreed.contract.version)
+        layout = lay_out(found.path, converter.name, place, [part.wanted for part in parts])
         if chosen.is_quarantining:
             tables = [file for file, part in zip(layout.files, parts, strict=True) if part.table]
             extras = [file.with_name(rejects_name(file.name)) for file in tables]
             layout = _with_extras(layout, extras)
         layout.check_spares(found.path)
+        if agreed is not None:
+            agreed.check_spares(layout, found.path)
+        if replace_own or (chosen.force and place != target):
+            # What is named as a later version is may be another source's.
+            chosen = replace(chosen, force=_is_own(layout, found.path, recorded_source))
         if chosen.force:
             layout.check_kinds()
         elif not keep_equal:
@@ -135,10 +155,11 @@ def convert_file(
             opened,
             chosen,
             file_format,
-            clock or SystemClock(),
+            own_clock,
             work_key,
             parent_sha256,
             recorded_source,
+            agreed,
         )
         if dry_run:
             planned = [planned_record(*pair) for pair in zip(parts, layout.files, strict=True)]
@@ -149,6 +170,19 @@ def convert_file(
         return Conversion(
             found.path, layout.files, layout.manifest, manifest, target.base, is_dry_run=dry_run
         )
+
+
+def _is_own(layout: Layout, source: Path, recorded: str) -> bool:
+    """Whether what lies where the result goes was made of this very source."""
+    if not layout.manifest.is_file():
+        return False
+    try:
+        told = Manifest.read(layout.manifest).source_path
+    except CorruptInput:
+        return False
+    if recorded:
+        return told == recorded
+    return (layout.manifest.parent / told).resolve() == source.resolve()
 
 
 def _with_extras(layout: Layout, extras: Sequence[Path]) -> Layout:
@@ -180,6 +214,7 @@ class _Recording:
     work_key: str = ""
     parent_sha256: str = ""
     source_path: str = ""
+    agreed: Agreement | None = None
 
     @property
     def file_metadata(self) -> dict[str, str]:
@@ -213,6 +248,7 @@ class _Recording:
             # What holds for all tables is told once.
             tuple(dict.fromkeys(_warnings(opened))),
             parent_sha256=self.parent_sha256,
+            schema_lock=None if self.agreed is None else self.agreed.told(layout.manifest.parent),
         )
 
 
@@ -267,7 +303,8 @@ def _converted(
             _check_equal(layout, manifest)
         outdated = _outdated_extras(layout)
         _check_extras(layout, manifest, outdated)
-        put_in_place(work, layout, manifest.as_text(), outdated)
+        with nullcontext() if recording.agreed is None else recording.agreed.kept():
+            put_in_place(work, layout, manifest.as_text(), outdated)
     progress.at("clean", 1, 1, "files", opened.source.file_name)
     return manifest
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol, Self
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from kmflow_orchestration.errors import (
     CredentialRefused,
     DatabricksConversionError,
     KmflowError,
+    SchemaDriftError,
     TimeLimitExceeded,
     TokenExpired,
     UnsafePath,
@@ -29,15 +31,18 @@ from kmflow_orchestration.operations.convert.contained_files import (
     convert_contained,
 )
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
-from kmflow_orchestration.operations.convert.earlier_results import find_earlier
+from kmflow_orchestration.operations.convert.drift import NEW_VERSION, WIDEN
+from kmflow_orchestration.operations.convert.earlier_results import earlier_results
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
 from kmflow_orchestration.operations.convert.layout import contained_folder
+from kmflow_orchestration.operations.convert.lock_keeping import holds
 from kmflow_orchestration.operations.convert.one_process import (
     Limits,
     OneProcess,
     ProcessDied,
 )
 from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.schema_lock import lock_file_of, read_lock
 from kmflow_orchestration.operations.convert.work_folder import remove_left
 from kmflow_orchestration.storage.disk_faults import reason
 
@@ -59,7 +64,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """One line of the report; `missed` is what of the source is not in the result."""
+    """One line of the report; `missed` is what of the source is not in the result.
+
+    `drift` tells how its tables differ from what its schema lock held.
+    """
 
     path: str
     status: Status
@@ -71,6 +79,7 @@ class FileOutcome:
     code: str = ""
     message: str = ""
     hint: str = ""
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +181,14 @@ def convert_folder(
         clock or SystemClock(),
         carrier=carrier or OnThisMachine(),
     )
-    return FolderOutcome.of(plan, batch.run(parallel))
+    return FolderOutcome.of(plan, batch.run(1 if _moves_one_lock(chosen) else parallel))
+
+
+def _moves_one_lock(options: ConversionOptions) -> bool:
+    """Whether files may move a lock that all of them share: then their order decides, not speed."""
+    if not options.schema_lock:
+        return False
+    return options.on_drift in {WIDEN, NEW_VERSION} or not Path(options.schema_lock).exists()
 
 
 class _Batch:
@@ -286,35 +302,50 @@ def failed_with(path: str, error: Exception) -> FileOutcome:
         case _:
             told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
     code = _WITHOUT_ANSWER.get(type(told), told.code)
-    return _failed(path, code, told.message, told.hint)
+    drift = told.differences if isinstance(told, SchemaDriftError) else ()
+    failed = _failed(path, code, told.message, told.hint)
+    return replace(failed, drift=tuple(one["text"] for one in drift))
 
 
 def convert_task(task: FileTask) -> FileOutcome:
     """One file, in the process that is its own. Raises as `convert_file` does."""
     planned, options = task.planned, task.options
-    earlier = find_earlier(planned, options) if task.resume else None
-    if earlier is not None and earlier.is_current(planned.source, options):
-        # The files inside it may not all have been converted, or not be there any more.
-        kept = earlier.as_conversion(planned, is_dry_run=task.dry_run)
-        inner = convert_contained(kept, options, work_key=task.work_key)
-        return _told(planned.path, Status.UNCHANGED, kept, inner)
+    lock_file = lock_file_of(options, planned.base)
+    lock = read_lock(lock_file) if lock_file is not None else None
+    versions = len(lock.versions) if lock is not None else 1
+    earlier = list(earlier_results(planned, options, versions=versions)) if task.resume else []
+    for one in earlier:
+        if one.is_current(planned.source, options) and (
+            lock_file is None or holds(lock, one.manifest)
+        ):
+            # The files inside it may not all have been converted, or not be there any more.
+            kept = one.as_conversion(planned, is_dry_run=task.dry_run)
+            inner = convert_contained(kept, options, work_key=task.work_key)
+            return _told(planned.path, Status.UNCHANGED, kept, inner)
     done = convert_file(
         planned.source,
         # With its end it is a folder, whatever it is called.
         f"{planned.folder}/",
-        replace(options, force=True) if earlier is not None else options,
+        replace(options, force=True) if earlier and lock_file is None else options,
         dry_run=task.dry_run,
         stem=planned.stem,
         keep_equal=task.resume,
         work_key=task.work_key,
         recorded_source=planned.recorded,
+        replace_own=task.resume and lock_file is not None and not options.force,
     )
-    if earlier is not None and not task.dry_run:
-        earlier.remove_unless(done)
+    for one in earlier:
+        # Results of other versions stay.
+        if one.manifest.version == done.manifest.version and not task.dry_run:
+            one.remove_unless(done)
     status = Status.PLANNED if task.dry_run else Status.CONVERTED
     inner = convert_contained(done, options, work_key=task.work_key)
     told = _told(planned.path, status, done, inner)
-    return replace(told, warnings=tuple(one.message for one in done.manifest.warnings))
+    return replace(
+        told,
+        warnings=tuple(one.message for one in done.manifest.warnings),
+        drift=done.manifest.drift,
+    )
 
 
 def _told(

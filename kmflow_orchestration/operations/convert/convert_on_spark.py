@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from kmflow_orchestration.errors import InvalidOptions
 from kmflow_orchestration.operations.convert.convert_folder import (
     FileOutcome,
     FolderOutcome,
@@ -43,9 +44,15 @@ def convert_on_spark(
     """`convert_folder` on a session's workers, each file in a process that may die for it alone.
 
     Raises:
+        InvalidOptions: all files were to keep to one schema lock.
         Exception: what the session raises when the engine itself fails. What was converted until
             then stays, and with `resume` the next call goes on.
     """
+    if options is not None and options.schema_lock:
+        raise InvalidOptions(
+            "workers that convert at the same time cannot share one schema lock",
+            hint="leave out schema_lock: on_drift alone gives each result its own",
+        )
     if not plan.files:
         return FolderOutcome.of(plan, ())
     rows = [
@@ -89,5 +96,5 @@ def _planned(row: dict[str, Any]) -> PlannedFile:
 
 def _outcome(text: str) -> FileOutcome:
     told = json.loads(text)
-    lists = {name: tuple(told[name]) for name in ("outputs", "warnings", "missed")}
+    lists = {name: tuple(told[name]) for name in ("outputs", "warnings", "missed", "drift")}
     return FileOutcome(**{**told, **lists, "status": Status(told["status"])})

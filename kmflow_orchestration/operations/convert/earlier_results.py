@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
 from kmflow_orchestration.operations.convert.layout import (
     FOLDER_MANIFEST,
     manifest_name,
+    version_name,
 )
 from kmflow_orchestration.operations.convert.manifest import Manifest, OutputRecord
 from kmflow_orchestration.operations.convert.options import AUTO, FORMATS, ConversionOptions
@@ -136,6 +137,19 @@ def _is_current(name: str, version: str | None) -> bool:
 
 def find_earlier(planned: PlannedFile, options: ConversionOptions) -> EarlierResult | None:
     """The result of this file that is there already; None without one."""
+    return next(earlier_results(planned, options), None)
+
+
+def earlier_results(
+    planned: PlannedFile, options: ConversionOptions, *, versions: int = 1
+) -> Iterator[EarlierResult]:
+    """The results of this file that are there, of so many versions, the newest first."""
+    for number in range(versions, 0, -1):
+        stem = version_name(planned.stem, number)
+        yield from _of_version(replace(planned, stem=stem), options)
+
+
+def _of_version(planned: PlannedFile, options: ConversionOptions) -> Iterator[EarlierResult]:
     for path in earlier_manifests(planned, options.format_type):
         if not path.is_file():
             continue
@@ -146,8 +160,8 @@ def find_earlier(planned: PlannedFile, options: ConversionOptions) -> EarlierRes
         if is_of(manifest, planned, path.parent) and (
             manifest.options.get("format_type") == options.format_type
         ):
-            return EarlierResult(path, manifest)
-    return None
+            yield EarlierResult(path, manifest)
+            return
 
 
 def is_of(manifest: Manifest, planned: PlannedFile, folder: Path) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kmflow_orchestration.errors import CorruptInput, InvalidOptions, UnsafePath
 from kmflow_orchestration.operations.convert.file_names import safe_name, stem_of
-from kmflow_orchestration.operations.convert.layout import is_manifest_name
+from kmflow_orchestration.operations.convert.layout import is_lock_name, is_manifest_name
 from kmflow_orchestration.operations.convert.manifest import Manifest
 
 
@@ -137,9 +137,9 @@ def _matching(root: Path, patterns: Sequence[str], *, recursive: bool) -> Iterat
 
 
 def _made_from(root: Path, folder: Path, names: Sequence[str]) -> set[str]:
-    """Manifests, and results of files within the root: those are sources, these are not."""
-    found = {name for name in names if is_manifest_name(name)}
-    for name in tuple(found):
+    """Manifests, schema locks, and results of files within the root: no sources of ours."""
+    found = {name for name in names if is_manifest_name(name) or is_lock_name(name)}
+    for name in filter(is_manifest_name, tuple(found)):
         try:
             manifest = Manifest.read(folder / name)
         except (CorruptInput, OSError):

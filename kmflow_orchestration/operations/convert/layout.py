@@ -13,6 +13,7 @@ from kmflow_orchestration.operations.convert.options import AUTO, FORMATS
 
 FOLDER_MANIFEST = "_manifest.json"
 _MANIFEST_END = ".manifest.json"
+LOCK_END = ".schema.lock"
 # Their parts are sheets, whose names mean little without the workbook's.
 WORKBOOKS = frozenset({"spreadsheet"})
 # A table of theirs may be empty as any other day.
@@ -36,6 +37,15 @@ class Target:
     def base(self) -> Path:
         """Where the result goes and how it begins, without an end."""
         return self.folder / self.stem if self.path is None else self.path.with_suffix("")
+
+    def of_version(self, number: int) -> Target:
+        """Where a result goes whose tables are those of a later version of its schema lock."""
+        if number == 1:
+            return self
+        stem, path = version_name(self.stem, number), self.path
+        if path is not None:
+            path = path.with_name(f"{version_name(path.stem, number)}{path.suffix}")
+        return Target(self.folder, stem, path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,11 @@ class Layout:
             raise UnsafePath(
                 f"{place} is a folder that no conversion made", hint="name another OUTPUT"
             )
+
+
+def version_name(stem: str, number: int) -> str:
+    """What a result is named from its second version on."""
+    return stem if number == 1 else f"{stem}.v{number}"
 
 
 def contained_folder(base: Path) -> Path:
@@ -172,6 +187,11 @@ def manifest_name(name: str) -> str:
 def is_manifest_name(name: str) -> bool:
     """Whether a file of this name is a manifest of ours."""
     return name == FOLDER_MANIFEST or (name.startswith("_") and name.endswith(_MANIFEST_END))
+
+
+def is_lock_name(name: str) -> bool:
+    """Whether a file of this name is the schema lock of a result beside it."""
+    return name.endswith(LOCK_END)
 
 
 def _in_folder(converter: str, target: Target, wanted: Sequence[Wanted]) -> Layout:

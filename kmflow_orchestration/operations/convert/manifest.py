@@ -60,7 +60,10 @@ class OutputRecord:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All that is known of one conversion; only `converted_at` differs when it is repeated.
+    """All that is known of one conversion.
+
+    When it is repeated only `converted_at` differs, and what had drifted from a `schema_lock` that
+    was then moved.
 
     `source_path` leads from the manifest's folder to the source. `left_out` are parts that were
     not asked for. `parent_sha256` is the hash of the file that the source was taken out of.
@@ -79,12 +82,23 @@ class Manifest:
     warnings: tuple[ConversionWarning, ...] = ()
     verified: Mapping[str, Any] | None = None
     parent_sha256: str = ""
+    schema_lock: Mapping[str, Any] | None = None
 
     @staticmethod
     def tells_of_loss(warning: ConversionWarning) -> bool:
         """Whether something of the source could not be read, or is not there."""
         is_skipped = warning.code.endswith("_skipped") and warning.code not in _EMPTY_SKIPS
         return is_skipped or warning.code in _MISSING_PARTS
+
+    @property
+    def version(self) -> int:
+        """Which one of its schema lock's it is of."""
+        return int((self.schema_lock or {}).get("version", 1))
+
+    @property
+    def drift(self) -> tuple[str, ...]:
+        """How the source differed from its schema lock."""
+        return tuple(one["text"] for one in (self.schema_lock or {}).get("drift", ()))
 
     @property
     def rows(self) -> int:

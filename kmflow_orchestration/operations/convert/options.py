@@ -118,6 +118,21 @@ OPTIONS = (
         ("fail", "quarantine"),
     ),
     ConversionOption(
+        "on_drift",
+        ("--on-drift",),
+        "",
+        "When tables, columns or types are not those of the schema lock beside the result, which"
+        " the first conversion writes: fail; widen: it moves to what holds both; new-version: the"
+        " result is STEM.v2, and the lock keeps both.",
+        ("fail", "widen", "new-version"),
+    ),
+    ConversionOption(
+        "schema_lock",
+        ("--schema-lock",),
+        "",
+        "The schema lock of these results, instead of STEM.schema.lock beside each.",
+    ),
+    ConversionOption(
         "column_names",
         ("--column-names",),
         "keep",
@@ -208,6 +223,8 @@ OPTIONS = (
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.
 _NOT_RECORDED = frozenset({"force", "allow_skip", "separate", "password_env"})
+# What a lock makes of a result stands beside the options in its manifest.
+_LOCKING = frozenset({"on_drift", "schema_lock", "locked"})
 # Manifests from before they came say the same of files converted without them.
 _RECORDED_IF_SET = frozenset({"combine", "schema", "on_bad_row", "provenance"})
 
@@ -227,11 +244,20 @@ class ConversionOptions:
     types: str = "infer"
     schema: Mapping[str, Mapping[str, str]] | None = None
     on_bad_row: str = ""
+    on_drift: str = ""
+    schema_lock: str = ""
+    locked: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Types, in text, of columns by table that are written wider than their values need."""
     column_names: str = "keep"
     provenance: bool = False
     row_group_rows: int = 1_000_000
     allow_skip: bool = False
     reader: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_locking(self) -> bool:
+        """Whether results keep to a schema lock."""
+        return bool(self.on_drift or self.schema_lock)
 
     @property
     def is_quarantining(self) -> bool:
@@ -244,7 +270,7 @@ class ConversionOptions:
         core = {
             one.name: _plain(getattr(self, one.name))
             for one in fields(self)
-            if one.name not in _NOT_RECORDED
+            if one.name not in _NOT_RECORDED | _LOCKING
             and one.name != "reader"
             and (one.name not in _RECORDED_IF_SET or getattr(self, one.name))
         }
@@ -280,7 +306,13 @@ def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOpti
     core = {name: value for name, value in chosen.items() if not BY_NAME[name].is_readers}
     if core.get("combine") and core.get("separate"):
         raise InvalidOptions("--combine and --separate exclude each other", hint="leave one out")
-    return ConversionOptions(**core, reader=reader)
+    found = ConversionOptions(**core, reader=reader)
+    if found.schema and found.is_locking:
+        raise InvalidOptions(
+            "--schema and a schema lock exclude each other",
+            hint="a lock holds the types that were found; edit it to have others",
+        )
+    return found
 
 
 def reader_options(

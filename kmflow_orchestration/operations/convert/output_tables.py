@@ -131,7 +131,7 @@ class _Misfitting:
 
 
 def _as_texts(values: Any, kind: ColumnType) -> pa.StringArray:
-    own = _arrow(kind)
+    own = written_type(kind)
     return as_text(values if values.type == own else values.cast(own))
 
 
@@ -153,12 +153,17 @@ def output_table(
         at: arrow_type(name)
         for at, name in types_of(options.schema or {}, table.part, called).items()
     }
+    locked = options.locked.get(table.part, {})
     types = {
-        fact.name: STRING if _is_text(demanded.get(at), by_itself=wants_text) else fact.type
-        for at, fact in enumerate(table.facts)
+        fact.name: STRING
+        if _is_text(demanded.get(at), by_itself=wants_text)
+        else _held_type(locked.get(name), fact)
+        for at, (name, fact) in enumerate(zip(names, table.facts, strict=True))
     }
     columns = [
-        pa.field(name, demanded.get(at, _arrow(types[fact.name])), metadata=_field_metadata(fact))
+        pa.field(
+            name, demanded.get(at, written_type(types[fact.name])), metadata=_field_metadata(fact)
+        )
         for at, (name, fact) in enumerate(zip(names, table.facts, strict=True))
     ]
     if table.receipt.rows_rescued:
@@ -170,6 +175,11 @@ def output_table(
     return OutputTable(
         table, types, pa.schema(columns), demanded, options.is_quarantining, provenance=origin
     )
+
+
+def _held_type(locked: str | None, fact: ColumnFact) -> ColumnType:
+    """The wider one that a schema lock holds, if it does."""
+    return fact.type if locked is None else ColumnType.parse(locked)
 
 
 def _is_text(demanded: pa.DataType | None, *, by_itself: bool) -> bool:
@@ -204,7 +214,7 @@ def source_name(column: Any) -> str:
     return str(metadata.get(_SOURCE_NAME, b"").decode("utf-8", "replace"))
 
 
-def _arrow(kind: ColumnType) -> pa.DataType:
+def written_type(kind: ColumnType) -> pa.DataType:
     """A time without a zone stays one: files need no moment in UTC, as tables of a group do."""
     return _CLOCK_TIME if kind.kind is Kind.TIMESTAMP_NTZ else kind.arrow
 

@@ -23,6 +23,7 @@ from kmflow_orchestration.operations.convert.cell_differences import (
     parquet_differences,
     text_differences,
 )
+from kmflow_orchestration.operations.convert.lock_keeping import locked_types
 from kmflow_orchestration.operations.convert.manifest import (
     Manifest,
     OutputRecord,
@@ -182,7 +183,7 @@ def _of_source(
             f"converted by {converter.name} {manifest.converter_version}, "
             f"compared by version {converter.version}"
         )
-    options = conversion_options(manifest.options)
+    options = replace(conversion_options(manifest.options), locked=locked_types(manifest))
     # By the name it had: it may say how the content is to be read.
     named = replace(checked_source(origin), file_name=manifest.source_name)
     plain = replace(content, file_name=manifest.source_name)

@@ -35,6 +35,7 @@ from kmflow_orchestration.operations.volume_conversion.access_checks import chec
 from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
     recorded,
     refuse_extraction,
+    refuse_lock,
 )
 from kmflow_orchestration.operations.volume_conversion.delivery import (
     Delivery,
@@ -67,9 +68,11 @@ def plan_carried(
     With `check` it is tried whether the results may be written.
 
     Raises:
-        InvalidOptions: what is attached should be taken out, and the results go to a Volume.
+        InvalidOptions: what is attached should be taken out, and the results go to a Volume; or
+            a schema lock is asked for.
         KmflowError: one of its kinds, as `plan_volume_folder` and `check_access`.
     """
+    refuse_lock(options or ConversionOptions())
     plan = plan_volume_folder(source, output, volumes=volumes, **looking)
     target = str(plan.output)
     if is_volume_text(target):

@@ -54,13 +54,15 @@ def convert_volume_file(
     written.
 
     Raises:
-        InvalidOptions: what is attached should be taken out, and the result goes to a Volume.
+        InvalidOptions: what is attached should be taken out, and the result goes to a Volume; or
+            a schema lock is asked for.
         UnsafePath, PlaceNotAllowed, GroupMismatch: a place the group may not use.
         VolumeNotFoundError, FileTooLargeError, StorageUnavailable, AccessRefused, RemoteFault: as
             `fetch` and `Delivery.carry_out`.
         DatabricksConversionError: or one of its kinds, as `convert_file`.
     """
     chosen, progress = options or ConversionOptions(), Progress(tell)
+    refuse_lock(chosen)
     origin = volumes.source(source)
     goal = volumes.target(output) if output is not None else origin.parent
     if isinstance(goal, VolumePath):
@@ -101,6 +103,15 @@ def convert_volume_file(
             delivery.carry_out(work, progress)
         progress.at("clean", 1, 1, "files", copy.name)
         return delivered(done, delivery, origin)
+
+
+def refuse_lock(options: ConversionOptions) -> None:
+    """Raises InvalidOptions if results were to keep to a schema lock: files here alone can."""
+    if options.is_locking:
+        raise InvalidOptions(
+            "--on-drift and --schema-lock are for files of this machine, not for those in Volumes",
+            hint="convert a local copy, or leave them out",
+        )
 
 
 def refuse_extraction(options: ConversionOptions) -> None:
