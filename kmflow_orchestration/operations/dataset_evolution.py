@@ -52,9 +52,11 @@ def column_changes(
     arriving = [part for part in live if part.batch_id == batch_id]
     if actual is None:
         first, rest = (arriving[:1], arriving[1:]) if not others else (others, arriving)
-        return list(_one_by_one(needed_types(first), rest))
+        steps_of_new = _one_by_one(needed_types(first), rest)
+        # Nobody ever saw a column without a value as text in a table that was not there.
+        return [change for change, had_value in steps_of_new if had_value or not change.old]
     steps: dict[str, list[ColumnChange]] = {}
-    for change in _one_by_one(needed_types(others), arriving):
+    for change, _ in _one_by_one(needed_types(others), arriving):
         steps.setdefault(change.column, []).append(change)
     before, after = _types(actual), _types(wanted)
     found: list[ColumnChange] = []
@@ -67,7 +69,8 @@ def column_changes(
 
 def _one_by_one(
     types: Mapping[str, ColumnType], parts: Sequence[DatasetPart]
-) -> Iterator[ColumnChange]:
+) -> Iterator[tuple[ColumnChange, bool]]:
+    """Each change, and whether the column had a value before it."""
     known = dict(types)
     for part in parts:
         for column in part.columns:
@@ -75,7 +78,8 @@ def _one_by_one(
             new = join(old or EMPTY, ColumnType.parse(column.type))
             known[column.name] = new
             if old is None or old.sql != new.sql:
-                yield ColumnChange(column.name, old.sql if old else "", new.sql, part)
+                change = ColumnChange(column.name, old.sql if old else "", new.sql, part)
+                yield change, old not in (None, EMPTY)
 
 
 def _explained(

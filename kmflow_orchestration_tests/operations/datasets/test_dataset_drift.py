@@ -46,8 +46,11 @@ def test_columns_that_come_and_change_are_told_with_the_file(world: DatasetWorld
 
 
 def test_files_of_one_batch_are_compared_in_their_order(world: DatasetWorld) -> None:
+    """A column that nothing was known of is not retyped by its first value."""
     published = world.arrive(
-        loans_1="id,amount\n1,5\n", loans_2="id,amount\n2,7.25\n", loans_3="id,amount\n3,x\n"
+        loans_1="id,amount,due\n1,5,\n",
+        loans_2="id,amount,due\n2,7.25,2026-11-20\n",
+        loans_3="id,amount,due\n3,x,\n",
     )
 
     assert told(published.drift) == [
