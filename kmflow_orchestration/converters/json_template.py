@@ -13,6 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from kmflow_orchestration.converters.json_text import DECODER, forms_and_texts
+from kmflow_orchestration.converters.proven_copy import MOST_COLUMNS
 from kmflow_orchestration.converters.record_cells import Form
 
 START_BYTES: Final = 128 << 10
@@ -61,7 +62,7 @@ def template_of(path: Path) -> Template | None:
         return None
     keys = _keys(record)
     is_plain = all('"' not in key and "\\" not in key and key.isprintable() for key in keys)
-    if len(keys) < 2 or len(set(keys)) < len(keys) or not is_plain:
+    if not 1 < len(keys) <= MOST_COLUMNS or len(set(keys)) < len(keys) or not is_plain:
         return None
     for between, colon in _LAYOUTS:
         found = Template(keys, between, colon)

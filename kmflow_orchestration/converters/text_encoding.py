@@ -7,6 +7,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from pathlib import Path
 from typing import BinaryIO
 
@@ -113,7 +114,7 @@ class _Tally:
         self.size += len(chunk)
 
     def _sample(self, chunk: bytes) -> None:
-        lines = b"".join(line for line in chunk.splitlines(keepends=True) if not line.isascii())
+        lines = b"".join(filterfalse(bytes.isascii, chunk.splitlines(keepends=True)))
         self.first += lines[: _SAMPLE_BYTES - len(self.first)] if not self.last else b""
         self.last = lines[-_SAMPLE_BYTES:] if len(self.first) >= _SAMPLE_BYTES else b""
 
