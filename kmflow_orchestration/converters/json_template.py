@@ -50,7 +50,7 @@ class Template:
 
 
 def template_of(path: Path) -> Template | None:
-    """That of the first line; None if it has none, or a key or two of its own kind."""
+    """That of the first line; None for a line of no record, or of keys that are not plain."""
     with path.open("rb") as stream:
         line = stream.readline(START_BYTES)
     if not line.endswith(_LF):
