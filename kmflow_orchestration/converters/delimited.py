@@ -73,7 +73,7 @@ class DelimitedConverter(TableConverter):
     """Text in records and fields; how it is written is found out, or said by options."""
 
     name: ClassVar[str] = "delimited"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     media_types: ClassVar[tuple[str, ...]] = ("text/csv", "text/tab-separated-values")
     suffixes: ClassVar[tuple[str, ...]] = packed_suffixes((".csv", ".tsv", ".tab", ".psv"))
     reader_options: ClassVar[type[ReaderOptions]] = DelimitedOptions

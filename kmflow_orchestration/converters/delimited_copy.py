@@ -14,6 +14,7 @@ from kmflow_orchestration.converters.delimited_reader import csv_options
 from kmflow_orchestration.converters.delimited_reading import Reading
 from kmflow_orchestration.converters.delimited_rules import Rules, mark_bytes, rules_of
 from kmflow_orchestration.converters.proven_copy import (
+    MOST_COLUMNS,
     MisfitError,
     ProvenCopy,
     TextColumn,
@@ -31,7 +32,7 @@ def rules_for(reading: Reading) -> Rules | None:
     """What a file keeps that DuckDB may read; None for one that is not for it."""
     form, scan = reading.form, reading.scan
     is_simple = (
-        reading.width > 1
+        1 < reading.width <= MOST_COLUMNS
         and len(form.delimiter) == 1
         and form.delimiter.isascii()
         and form.delimiter != " "

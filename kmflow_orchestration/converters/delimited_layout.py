@@ -86,8 +86,9 @@ def common_width(records: Sequence[TextRecord]) -> int:
 def _comments(records: Sequence[TextRecord], width: int, mark: str | None) -> set[int]:
     if mark is not None:
         return {at for at, record in enumerate(records) if mark and is_comment(record, mark)}
+    leads = list(map(_lead, records))
     for sign in COMMENT_MARKS:
-        found = [at for at, record in enumerate(records) if is_comment(record, sign)]
+        found = [at for at, lead in enumerate(leads) if lead.startswith(sign)]
         others = [at for at in found if len(records[at].fields) != width]
         if not found or len(found) == len(records) or 2 * len(others) < len(found):
             continue
@@ -99,7 +100,12 @@ def _comments(records: Sequence[TextRecord], width: int, mark: str | None) -> se
 
 def is_comment(record: TextRecord, mark: str) -> bool:
     """Whether a record begins with a comment's mark outside quotes."""
-    return not record.is_quoted and (record.fields[0] or "").lstrip().startswith(mark)
+    return _lead(record).startswith(mark)
+
+
+def _lead(record: TextRecord) -> str:
+    """How a record begins outside quotes."""
+    return "" if record.is_quoted else (record.fields[0] or "").lstrip()
 
 
 def _commented_header(records: Sequence[TextRecord], found: list[int], width: int) -> int:

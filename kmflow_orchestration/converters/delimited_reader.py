@@ -119,8 +119,7 @@ class _Misfits:
     waiting: list[NumberedRecord] = field(default_factory=list)
 
     def __call__(self, row: Any) -> str:
-        form = self.reading.form
-        record = next(text_records(row.text, form), TextRecord([None], 0, 0))
+        record = _record_of(row.text, self.reading.form)
         self.waiting.append(NumberedRecord(row.number + self.reading.first_row - 1, record))
         return "skip"
 
@@ -133,12 +132,22 @@ class _Misfits:
         return found
 
 
+def _record_of(text: str, form: Format) -> TextRecord:
+    """The one record of a row; the quick way where nothing in it is marked."""
+    is_plain = form.quote not in text if form.quote else True
+    if is_plain and form.delimiter and not form.escape and "\n" not in text and "\r" not in text:
+        fields = [value or None for value in text.split(form.delimiter)]
+        return TextRecord(fields, 0, len(text))
+    return next(text_records(text, form), TextRecord([None], 0, 0))
+
+
 def _row_numbers(next_row: int, count: int, ragged: list[NumberedRecord]) -> pa.Int64Array:
-    numbers: Any = range(next_row, next_row + count + len(ragged))
-    if ragged:
-        misfits = {each.row for each in ragged}
-        numbers = [number for number in numbers if number not in misfits]
-    return pa.array(numbers, pa.int64())
+    one: Any = pa.scalar(1, pa.int64())
+    found: pa.Int64Array = pc.cumulative_sum(pa.repeat(one, count + len(ragged)), next_row - 1)
+    if not ragged:
+        return found
+    misfits = pa.array([each.row for each in ragged], pa.int64())
+    return found.filter(pc.invert(pc.is_in(found, value_set=misfits)))
 
 
 def _fitting(block: Block, reading: Reading, counts: Counts) -> Block:

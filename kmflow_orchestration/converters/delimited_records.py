@@ -27,10 +27,6 @@ class Format:
     quote: str = '"'
     escape: str = ""
 
-    @property
-    def special(self) -> tuple[str, ...]:
-        return tuple(mark for mark in (self.quote, self.escape) if mark)
-
 
 @dataclass(frozen=True, slots=True)
 class TextRecord:
@@ -63,7 +59,8 @@ def text_records(
 
     A text that is not whole ends before the first record that may go on after it.
     """
-    at, length, special = start, len(text), form.special
+    at, length = start, len(text)
+    quote, escape = form.quote, form.escape
     pattern = _field_pattern(form)
     while at < length:
         found = _LINE_END.search(text, at)
@@ -74,7 +71,7 @@ def text_records(
         if not is_whole and end >= length:
             return
         line = text[at:stop]
-        if any(mark in line for mark in special):
+        if (quote and quote in line) or (escape and escape in line):
             record = _marked_record(text, at, form, pattern)
             is_open = length - at < LONGEST_QUOTED_CHARS and _is_open(text, record, form)
             if not is_whole and (record.end >= length or is_open):

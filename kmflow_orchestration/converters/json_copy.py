@@ -128,8 +128,10 @@ class _LinesCopy(ProvenCopy):
         value = f"substring(c{at}, {len(before) + 1}, 1)"
         is_null = self._column(at).is_null
         query = f"SELECT {value} FROM {self._source} WHERE NOT {is_null} LIMIT 1"
-        ((first,),) = self._engine.execute(query).fetchall()
-        return _FIRST_CHARACTERS.get(first, Form.NUMBER)
+        found = self._engine.execute(query).fetchall()
+        if not found:
+            raise MisfitError("no value")
+        return _FIRST_CHARACTERS.get(found[0][0], Form.NUMBER)
 
     def _check(self, _: Sequence[ColumnType], nulls: Sequence[int]) -> None:
         """Whether the quotes are those of keys and texts: then no text has one within."""

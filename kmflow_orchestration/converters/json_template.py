@@ -13,6 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from kmflow_orchestration.converters.json_text import DECODER, forms_and_texts
+from kmflow_orchestration.converters.proven_copy import MOST_COLUMNS
 from kmflow_orchestration.converters.record_cells import Form
 
 START_BYTES: Final = 128 << 10
@@ -49,7 +50,7 @@ class Template:
 
 
 def template_of(path: Path) -> Template | None:
-    """That of the first line; None if it has none, or a key or two of its own kind."""
+    """That of the first line; None for a line of no record, or of keys that are not plain."""
     with path.open("rb") as stream:
         line = stream.readline(START_BYTES)
     if not line.endswith(_LF):
@@ -61,7 +62,7 @@ def template_of(path: Path) -> Template | None:
         return None
     keys = _keys(record)
     is_plain = all('"' not in key and "\\" not in key and key.isprintable() for key in keys)
-    if len(keys) < 2 or len(set(keys)) < len(keys) or not is_plain:
+    if not 1 < len(keys) <= MOST_COLUMNS or len(set(keys)) < len(keys) or not is_plain:
         return None
     for between, colon in _LAYOUTS:
         found = Template(keys, between, colon)

@@ -24,6 +24,8 @@ from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnTy
 
 # Smaller files are read before this engine has started.
 WORTHWHILE_BYTES: Final = 4 << 20
+# Of wider tables the engine plans longer than it reads.
+MOST_COLUMNS: Final = 1000
 _MISFIT_AT: Final = "kmflow misfit in column "
 _MISFIT: Final = re.compile(rf"Invalid Input Error: {_MISFIT_AT}(?P<at>[0-9]+)")
 _MOST_ATTEMPTS: Final = 4

@@ -5,16 +5,18 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import filterfalse
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kmflow_orchestration.converters.encoding_guess import guess_encodings
 from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 
 _CHUNK_BYTES = 4 << 20
+_IS_ASCII: Callable[[Any], bool] = bytes.isascii
 _SAMPLE_BYTES = 32 << 10
 UTF8, CP1252, UTF16, DAMAGED_UTF8 = "utf-8", "cp1252", "utf-16", "utf-8 with cp1252 bytes"
 _WIDE = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
@@ -113,7 +115,7 @@ class _Tally:
         self.size += len(chunk)
 
     def _sample(self, chunk: bytes) -> None:
-        lines = b"".join(line for line in chunk.splitlines(keepends=True) if not line.isascii())
+        lines = b"".join(filterfalse(_IS_ASCII, chunk.splitlines(keepends=True)))
         self.first += lines[: _SAMPLE_BYTES - len(self.first)] if not self.last else b""
         self.last = lines[-_SAMPLE_BYTES:] if len(self.first) >= _SAMPLE_BYTES else b""
 

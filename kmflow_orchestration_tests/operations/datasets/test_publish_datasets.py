@@ -46,7 +46,7 @@ def test_a_csv_becomes_a_typed_table_with_provenance(world: DatasetWorld) -> Non
         item.item_id,
         world.today,
     )
-    assert (item.state, item.converter_version) == (State.CONVERTED, "delimited:2")
+    assert (item.state, item.converter_version) == (State.CONVERTED, "delimited:3")
     assert (published.converted, published.rows_written, published.receipts[0].adds_up) == (
         1,
         2,
