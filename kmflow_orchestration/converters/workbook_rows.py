@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -114,7 +115,8 @@ class PatternRows:
         self.head: list[list[Any]] = self._sheet(head, _DATA_END + _SHEET_END).to_python(
             skip_empty_area=False
         )
-        if len(self.head) != HEAD_ROWS:
+        self._numbers = [int(row.split(b'"', 2)[1]) for row in self._first_rows]
+        if len(self._numbers) < HEAD_ROWS or len(self.head) != self._numbers[HEAD_ROWS - 1]:
             raise UnlikeRowsError
 
     def _sheet(self, rows: bytes, tail: bytes) -> Any:
@@ -123,11 +125,15 @@ class PatternRows:
 
     def bytes_above(self, header_at: int) -> bytes:
         """Of the sheet, down to its header."""
-        return self._before + b"".join(self._first_rows[: header_at + 1])
+        return self._before + b"".join(self._first_rows[: self._count_above(header_at)])
+
+    def _count_above(self, header_at: int) -> int:
+        """How many rows stand above the data; blank ones may be left out."""
+        return bisect_right(self._numbers, header_at + 1)
 
     def groups(self, header_at: int, size: int) -> list[Rows]:
         """The rows below the header, so many at a time. Raises as the constructor does."""
-        lessons = self._first_rows[header_at + 1 :]
+        lessons = self._first_rows[self._count_above(header_at) :]
         for _ in range(_MOST_LESSONS):
             self._learn(lessons)
             try:

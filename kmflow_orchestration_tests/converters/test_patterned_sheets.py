@@ -177,6 +177,22 @@ def test_sheets_that_are_otherwise_are_left_to_the_reader(
     assert _patterned(path) is None
 
 
+def test_blank_rows_may_stand_above_the_header(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "book.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("rows")
+        sheet.write_row(1, 0, ["a title"])
+        for at, row in enumerate([HEADERS[:3], *(_row(at)[:3] for at in range(ROWS))], start=4):
+            sheet.write_row(at, 0, row)
+
+    found = _patterned(path)
+
+    assert found is not None
+    assert _content(found) == _content(_by_the_reader(path))
+
+
 def test_errors_in_the_header_and_merged_ranges_are_counted(tmp_path: Path) -> None:
     from openpyxl import Workbook
 
