@@ -48,6 +48,10 @@ def patterned_sheets(
     found: dict[str, PatternedSheet] = {}
     try:
         with zipfile.ZipFile(path) as archive:
+            names = [name.lower() for name in archive.namelist()]
+            if len(set(names)) < len(names):
+                # Which of two members counts is the reader's to say.
+                return {}
             members = sheet_members(archive)
             for name, number in list(numbers.items())[:_MOST_SHEETS]:
                 if name in members and archive.getinfo(members[name]).file_size >= least_bytes:
@@ -72,8 +76,9 @@ def _read(
         header_at = blocks[0].header_at
         # Where a header stands the first twenty rows say, which are among the head.
         groups = rows.groups(header_at, BATCH_ROWS)
-        width = max(max(group.columns) for group in groups) + 1
-        header = [cell for cell in rows.head[header_at] if cell not in (None, "")]
+        shown = rows.head[header_at]
+        width = max(len(shown), *(max(group.columns) + 1 for group in groups))
+        header = [cell for cell in shown if cell not in (None, "")]
         if header_at > HEAD_ROWS // 2 or 2 * len(header) < width:
             return None
         count = header_at + 1 + sum(group.row_count for group in groups)
@@ -82,7 +87,7 @@ def _read(
                 list(range(group.first, group.first + group.row_count)),
                 [
                     group.columns.get(at, pa.nulls(group.row_count, pa.string()))
-                    for at in range(max(width, len(rows.head[header_at])))
+                    for at in range(width)
                 ],
             )
             for group in groups

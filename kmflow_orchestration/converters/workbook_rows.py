@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,12 +34,13 @@ _CHUNK_BYTES = 2 << 20
 _LEARNED_ROWS, _MOST_LESSONS = 1000, 4
 _MOST_TAIL_BYTES = 4 << 20
 _MOST_COLUMNS, _MOST_FORMS = 512, 8
-_MOST_TEXTS, _MOST_KNOWN = 1 << 20, 1 << 17
+_MOST_TEXTS, _MOST_KNOWN = 1 << 18, 1 << 17
 _DATA, _DATA_END, _SHEET_END = b"<sheetData>", b"</sheetData>", b"</worksheet>"
 _ROW, _ROW_END = b"<row ", b"</row>"
 # Comments and their like could hide rows.
 _ASIDE = b"<!"
-_WHOLE_ROW = re.compile(rb'<row r="[0-9]+"[^<>]*>(?:(?!</row>).)*</row>|<row [^<>]*/>', re.DOTALL)
+_DECLARED = re.compile(rb'(?:<\?xml [^>]*encoding=["\'](?i:utf-8)["\'][^>]*\?>|(?!<\?))')
+_WHOLE_ROW = re.compile(rb'<row r="[0-9]+"[^<>]*>.*?</row>', re.DOTALL)
 _ROW_BEGIN = re.compile(rb'<row r="[0-9]+"[^<>/]*>')
 _CELL = re.compile(
     rb'<c r="([A-Z]{1,3})[0-9]+"([^<>/]*)(?:/>|(>(?:<v>|<is><t(?: xml:space="preserve")?>))'
@@ -105,7 +107,7 @@ class PatternRows:
         with archive.open(member) as stream:
             begun = stream.read(_CHUNK_BYTES)
         at = begun.find(_DATA)
-        if at < 0 or _ASIDE in begun:
+        if at < 0 or _ASIDE in begun or not _DECLARED.match(begun):
             raise UnlikeRowsError
         self._before = begun[: at + len(_DATA)]
         self._first_rows = _whole_rows(begun, len(self._before), _LEARNED_ROWS)
@@ -113,19 +115,25 @@ class PatternRows:
         self.head: list[list[Any]] = self._sheet(head, _DATA_END + _SHEET_END).to_python(
             skip_empty_area=False
         )
-        if len(self.head) != HEAD_ROWS:
+        self._numbers = [int(row.split(b'"', 2)[1]) for row in self._first_rows]
+        if len(self._numbers) < HEAD_ROWS or len(self.head) != self._numbers[HEAD_ROWS - 1]:
             raise UnlikeRowsError
 
     def _sheet(self, rows: bytes, tail: bytes) -> Any:
-        return self._parts.sheet(self._before + rows + tail, self._name, with_texts=True)
+        content = self._before + rows + tail
+        return self._parts.sheet(content, self._name, with_texts=bool(rows))
 
     def bytes_above(self, header_at: int) -> bytes:
         """Of the sheet, down to its header."""
-        return self._before + b"".join(self._first_rows[: header_at + 1])
+        return self._before + b"".join(self._first_rows[: self._count_above(header_at)])
+
+    def _count_above(self, header_at: int) -> int:
+        """How many rows stand above the data; blank ones may be left out."""
+        return bisect_right(self._numbers, header_at + 1)
 
     def groups(self, header_at: int, size: int) -> list[Rows]:
         """The rows below the header, so many at a time. Raises as the constructor does."""
-        lessons = self._first_rows[header_at + 1 :]
+        lessons = self._first_rows[self._count_above(header_at) :]
         for _ in range(_MOST_LESSONS):
             self._learn(lessons)
             try:
@@ -139,7 +147,7 @@ class PatternRows:
 
     def merged_count(self) -> int:
         """How many merged ranges the sheet has, when its rows were read."""
-        sheet = self._sheet(b"".join(self._first_rows[:1]), self._tail)
+        sheet = self._sheet(b"", self._tail)
         return len(sheet.merged_cell_ranges or ())
 
     def _learn(self, rows: Sequence[bytes]) -> None:

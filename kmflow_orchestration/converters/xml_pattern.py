@@ -21,14 +21,14 @@ _TEXT = rb"[^<\x00-\x08\x0b-\x1f]*"
 _VALUE = rb'[^"<\x00-\x1f]*'
 _GAP = rb"[ \t\r\n]*"
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
-_ENTITY = re.compile("|".join(_ENTITIES))
-_PLAIN = re.compile(f"(?:[^&]|{_ENTITY.pattern})*")
+_ENTITY = re.compile("|".join(_ENTITIES) + "|&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));")
 _ATTRIBUTE = re.compile(rb"( +)(" + _NAME + rb')="' + _VALUE + rb'"')
 _CHILD = re.compile(
     rb"(" + _GAP + rb")<(" + _NAME + rb")(?:/>|>" + _TEXT + rb"</(" + _NAME + rb")>)"
 )
 _BEGIN = re.compile(rb"<(" + _NAME + rb")((?: +" + _NAME + rb'="' + _VALUE + rb'")*)(/?)>')
 _END = re.compile(rb"(" + _GAP + rb")</(" + _NAME + rb")>")
+_CHARACTERS = ((0x20, 0xD7FF), (0xE000, 0xFFFD), (0x10000, 0x10FFFF))
 _MOST_PIECES = 200
 _NAMESPACE = b"xmlns"
 
@@ -233,9 +233,20 @@ def _without_entities(values: Any) -> Any:
 
 
 def _plain(text: str) -> str:
-    if not _PLAIN.fullmatch(text):
+    found = _ENTITY.sub(_character, text)
+    if "&" in _ENTITY.sub("", text):
         raise UnlikeError
-    return _ENTITY.sub(lambda found: _ENTITIES[found[0]], text)
+    return found
+
+
+def _character(found: re.Match[str]) -> str:
+    if found[0] in _ENTITIES:
+        return _ENTITIES[found[0]]
+    code = int(found[1], 16) if found[1] else int(found[2])
+    is_one = code in (9, 10, 13) or any(first <= code <= last for first, last in _CHARACTERS)
+    if not is_one:
+        raise UnlikeError
+    return chr(code)
 
 
 def _around(piece: _Piece) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -156,9 +157,9 @@ class StretchedFile:
             if found is None:
                 at = self._parsed(parser, window, at)
                 continue
-            record, between = found
+            record, pattern = found
             at = self._parsed_to_end(parser, window[: record.end], at, record)
-            at = self._stretch(stream, at, Pattern.of(record, between), parser)
+            at = self._stretch(stream, at, pattern, parser)
         parser.Parse(b"", True)
 
     def _parsed_to_end(self, parser: Any, content: bytes, at: int, record: Record) -> int:
@@ -291,8 +292,8 @@ def _refused(*_: object) -> None:
     raise NotStretchesError
 
 
-def _first_record(window: bytes) -> tuple[Record, bytes] | None:
-    """The first flat record that another of its name follows, and the layout between them."""
+def _first_record(window: bytes) -> tuple[Record, Pattern] | None:
+    """The first flat record that another of its name follows, and a pattern for more of them."""
     for found in islice(_SIBLINGS.finditer(window), _MOST_TRIED):
         name = found[3]
         least = max(0, found.start() - _FURTHEST_BYTES)
@@ -305,7 +306,8 @@ def _first_record(window: bytes) -> tuple[Record, bytes] | None:
             and record.name == name
             and record.end == found.end(2) - len(found[2])
         ):
-            return record, found[2]
+            with suppress(UnlikeError):
+                return record, Pattern.of(record, found[2])
     return None
 
 

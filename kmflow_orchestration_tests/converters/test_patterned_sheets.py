@@ -161,6 +161,7 @@ def test_any_cells_are_those_of_the_reader_or_left_to_it(
         (rb'<row r="68".*?</row>', b'<row r="68"/>'),
         (rb"customer 5 ", b"customer \xff "),
         (rb'<row r="68"', b'<row R="68"'),
+        (rb"\A", b'<?xml version="1.0" encoding="latin-1"?>'),
     ],
     ids=lambda text: f"{len(text)}",
 )
@@ -174,6 +175,22 @@ def test_sheets_that_are_otherwise_are_left_to_the_reader(
     _edited(path, pattern, instead)
 
     assert _patterned(path) is None
+
+
+def test_blank_rows_may_stand_above_the_header(tmp_path: Path) -> None:
+    import xlsxwriter
+
+    path = tmp_path / "book.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("rows")
+        sheet.write_row(1, 0, ["a title"])
+        for at, row in enumerate([HEADERS[:3], *(_row(at)[:3] for at in range(ROWS))], start=4):
+            sheet.write_row(at, 0, row)
+
+    found = _patterned(path)
+
+    assert found is not None
+    assert _content(found) == _content(_by_the_reader(path))
 
 
 def test_errors_in_the_header_and_merged_ranges_are_counted(tmp_path: Path) -> None:
@@ -193,3 +210,29 @@ def test_errors_in_the_header_and_merged_ranges_are_counted(tmp_path: Path) -> N
     found = patterned_sheets(path, "hash", {"rows": 1}, least_bytes=0)["rows"]
 
     assert (found.counts.errors, found.merged_count) == (1, 1)
+
+
+def test_of_two_members_of_one_name_the_reader_says_which_counts(tmp_path: Path) -> None:
+    path = tmp_path / "book.xlsx"
+    _with_openpyxl(path, [_row(at) for at in range(ROWS)])
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/worksheets/Sheet1.xml", "<worksheet/>")
+
+    assert _patterned(path) is None
+
+
+def test_a_wide_row_above_the_header_is_part_of_the_sheet(tmp_path: Path) -> None:
+    rows = [[None] * 9 + ["title"], HEADERS, *(_row(at) for at in range(ROWS))]
+    path = tmp_path / "book.xlsx"
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("rows")
+    for row in rows:
+        sheet.append(list(row))
+    book.save(path)
+
+    found = _patterned(path)
+
+    assert found is not None
+    assert _content(found) == _content(_by_the_reader(path))

@@ -62,7 +62,7 @@ def _records(count: int) -> list[str]:
     for at in range(count):
         parts = [f"<id>{at}</id>"]
         if at % 3:
-            parts.append(f"<name>A &amp; B &lt;{at % 5}&gt; é</name>")
+            parts.append(f"<name>A &amp; B &lt;{at % 5}&gt; é&#xA;&#228;&amp;lt;</name>")
         if at % 70 == 69:
             parts.append("<extra/>")
         if at % 90 == 89:
@@ -129,6 +129,8 @@ PLAIN = "<r><a>1</a><b>x</b></r>"
         f"<all>{PLAIN * 99}<r><a>]]></a><b>x</b></r></all>",
         f"<all>{PLAIN * 99}<r><a>\ufffe</a><b>x</b></r></all>",
         f"<all>{PLAIN * 99}<r><a>&own;</a><b>x</b></r></all>",
+        f"<all>{PLAIN * 99}<r><a>&#1;</a><b>x</b></r></all>",
+        f"<all>{PLAIN * 99}<r><a>a & b</a><b>x</b></r></all>",
         f"<!DOCTYPE all [<!ATTLIST r c CDATA 'd'>]><all>{PLAIN * 99}</all>",
         f"<all><!-- {PLAIN * 99} --><b/></all>",
         f"<all><![CDATA[{PLAIN * 99}]]></all>",
@@ -136,7 +138,7 @@ PLAIN = "<r><a>1</a><b>x</b></r>"
         f"<all>{PLAIN * 99}<r p:a='1'/></all>",
         "<all><r><a>1</a></r><s/></all>",
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_what_is_otherwise_is_left_to_the_parser(content: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.xml"
