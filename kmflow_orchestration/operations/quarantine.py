@@ -127,8 +127,8 @@ def retry_quarantined(
     chosen = [one for one in chosen if code in {None, one.code}]
     given = _given(options or {})
     changes = [change for one in chosen for change in _changes(one, given)]
-    # Without other options the same rows would be left out again.
-    tried = tuple(one for one in chosen if given or one.kind is not Held.ROWS)
+    # Without other options the same rows would be left out again: only an acceptance is undone.
+    tried = tuple(one for one in chosen if given or one.kind is not Held.ROWS or not one.is_open)
     corrected = tuple(one for one in tried if given)
     if not dry_run and tried:
         # First: then the batch that the corrections are about holds these items alone.

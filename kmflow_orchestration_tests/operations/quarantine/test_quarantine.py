@@ -298,6 +298,8 @@ def test_rows_that_were_left_out_are_listed_until_they_are_accepted(
     # The same reading would leave them out again.
     assert alone.tried == ()
     assert codes(acme, engagement) == {}
+    retry(acme, item.item_id)
+    assert codes(acme, engagement) == {"good.csv": "rows_rejected"}
     assert retry(acme, item.item_id, options={"null": ["-"]}).corrected
     assert acme.convert()
     assert codes(acme, engagement) == {}
@@ -448,7 +450,7 @@ def test_the_commands_do_the_same(acme: WorkspaceGroup, engagement: str, shell: 
     assert "--ignore-missing-memo" in shown.out
     assert "nothing waits in quarantine" in nothing.err
     assert [one["path"] for one in planned.json["tried"]] == [path]
-    assert "is tried again" in tried.err
+    assert f"tried again: {path}" in tried.err
     assert "remembered for 1 item" in tried.err
     assert "does not wait in quarantine" in again.err
     assert codes(acme, engagement) == {}
