@@ -6,15 +6,13 @@ from collections.abc import Iterator
 
 from kmflow_orchestration.converters.delimited_reading import Counts, Reading
 from kmflow_orchestration.converters.interface import (
+    AMBIGUOUS,
     RESCUED_DATA,
     ColumnFact,
     ConversionWarning,
 )
 from kmflow_orchestration.converters.text_encoding import encoding_warnings
 from kmflow_orchestration.converters.written_values import ColumnReading
-
-AMBIGUOUS = "ambiguous_values"
-"""About a column whose texts have two readings."""
 
 
 def table_warnings(reading: Reading, counts: Counts) -> Iterator[ConversionWarning]:

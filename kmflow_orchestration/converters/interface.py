@@ -21,6 +21,9 @@ RESCUED_DATA = "_rescued_data"
 FIRST_ROW = "kmflow.first_row"
 """In a staged file without `_source_row`: the number of its first row; none is left out after."""
 
+AMBIGUOUS = "ambiguous_values"
+"""Warning about a column whose texts have two readings; its `location` is `column HEADER`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from kmflow_orchestration.converters.delimited_warnings import AMBIGUOUS
-from kmflow_orchestration.converters.interface import SOURCE_ROW
+from kmflow_orchestration.converters.interface import AMBIGUOUS, SOURCE_ROW
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.staging import StagedTable
 from kmflow_orchestration.converters.text_values import observed_type, typed_values

@@ -108,6 +108,9 @@ class CorrectionPlan:
         for some in self._of_files.values():
             some.sort(key=lambda one: (_RANK.index(one.scope), one.number))
 
+    def __repr__(self) -> str:
+        return f"CorrectionPlan(of_files={self._of_files}, types={self._types})"
+
     def of(self, item: Item | Candidate) -> FilePlan:
         """What holds for a file by its name, its landing path and its id."""
         winners: dict[str, Correction] = {}

@@ -129,7 +129,7 @@ class _Trial:
                         f" {misfit.row} of {part.file_name} does not fit; nothing was changed",
                         fields=("type",),
                         hint="set a type that holds it, or correct the file and drop it again;"
-                        " where texts have two readings, --decimal or --date-order first says which",
+                        " of two readings --decimal or --date-order first says which",
                     )
                 return found
         return EMPTY

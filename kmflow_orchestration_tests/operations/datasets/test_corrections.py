@@ -221,7 +221,7 @@ def test_a_type_that_a_value_does_not_fit_is_refused_with_that_value(world: Data
 
 def test_a_type_does_not_decide_between_two_readings(world: DatasetWorld) -> None:
     world.arrive(sums_1='id;sum\n1;"1.234"\n2;"2.500"\n')
-    with pytest.raises(InvalidSettings, match="'1.234' in row 2") as refused:
+    with pytest.raises(InvalidSettings, match=r"'1\.234' in row 2") as refused:
         correct(world, target="sums.sum", type_word="decimal")
     assert "--decimal" in refused.value.hint
 
