@@ -218,8 +218,11 @@ def _retried(group: str, done: Retry) -> dict[str, object]:
 
 
 def _tell_retry(done: Retry) -> None:
+    would = "would be " if done.is_dry_run else ""
     for one in done.tried:
-        say(f"{'would be tried' if done.is_dry_run else 'is tried'} again: {one.path} ({one.code})")
+        # The same reading would leave the same rows out.
+        deed = "put back here" if one.kind == "rows" and not done.options else "tried again"
+        say(f"{would}{deed}: {one.path} ({one.code})")
     if done.options:
         told = ", ".join(f"{name} {value}" for name, value in done.options.items())
         word = "would be" if done.is_dry_run else "is"

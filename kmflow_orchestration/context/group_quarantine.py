@@ -45,11 +45,13 @@ class GroupQuarantine(GroupParts):
         """
         return [
             f"{one.path}: {one.code}"
-            for one in self._process.quarantine.all(self.id)
+            for one in self._process.quarantine.files(self.id)
             if one.is_open and one.received_on == day and one.kind == ("item" if stored else "file")
         ]
 
     def open_quarantine(self) -> Mapping[str, int]:
-        """How many things of the group wait in quarantine, by code."""
-        found = self._process.quarantine.all(self.id)
-        return dict(sorted(Counter(one.code for one in found if one.is_open).items()))
+        """How many files and items of the group wait in quarantine, by code."""
+        found = self._process.quarantine.files(self.id)
+        # What could not be stored is tried again by itself.
+        waiting = (one.code for one in found if one.is_open and one.kind != "failed")
+        return dict(sorted(Counter(waiting).items()))

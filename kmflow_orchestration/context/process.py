@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kmflow_orchestration.intake.file_history import FileHistory
     from kmflow_orchestration.intake.ledger import Ledger
     from kmflow_orchestration.intake.moved_evidence import MovedEvidence
-    from kmflow_orchestration.intake.quarantine import Quarantine
+    from kmflow_orchestration.intake.quarantine import QuarantineStore
     from kmflow_orchestration.lakehouse_sql.group_engines import GroupEngines
     from kmflow_orchestration.metadata.api_tokens import ApiTokens
     from kmflow_orchestration.metadata.config_audit import ConfigAudit
@@ -179,11 +179,11 @@ class ProcessContext:
         return CorrectionStore(self._sessions, self.clock)
 
     @cached_property
-    def quarantine(self) -> Quarantine:
+    def quarantine(self) -> QuarantineStore:
         """What was kept back, and what people decide about it."""
-        from kmflow_orchestration.intake.quarantine import Quarantine
+        from kmflow_orchestration.intake.quarantine import QuarantineStore
 
-        return Quarantine(self._sessions, self.clock)
+        return QuarantineStore(self._sessions, self.clock)
 
     @cached_property
     def moved_evidence(self) -> MovedEvidence:

@@ -38,7 +38,7 @@ class Decided:
     batch_id: str = ""
 
 
-class Quarantine:
+class QuarantineStore:
     """What is kept back of all groups in one control database."""
 
     def __init__(self, sessions: SessionFactory, clock: Clock) -> None:
@@ -49,6 +49,11 @@ class Quarantine:
         """All that is kept back, by landing path; accepted ones too."""
         with reading(self._sessions) as tables:
             return tables.held_back.all(group)
+
+    def files(self, group: GroupId) -> list[HeldBack]:
+        """The same without rows that were left out, for which all receipts are read."""
+        with reading(self._sessions) as tables:
+            return tables.held_back.files(group)
 
     def retry(self, group: GroupId, chosen: Sequence[HeldBack], *, actor: str) -> Decided:
         """Have files stored and items converted again; a repeat finds them gone from here.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -35,12 +35,12 @@ class QuarantineEntries:
     def all(self, group: GroupId) -> list[HeldBack]:
         """All that is kept back, by landing path, each with its acceptance if it has one."""
         accepted = QuarantineAcceptances(self._session).all(group)
-        found = [
-            *self._files(group, accepted),
-            *self._items(group, accepted),
-            *self._rows(group, accepted),
-        ]
-        return sorted(found, key=lambda one: (one.path, one.kind, one.item_id))
+        return _sorted([*self.files(group), *self._rows(group, accepted)])
+
+    def files(self, group: GroupId) -> list[HeldBack]:
+        """The same without rows that were left out."""
+        accepted = QuarantineAcceptances(self._session).all(group)
+        return _sorted([*self._files(group, accepted), *self._items(group, accepted)])
 
     def _files(self, group: GroupId, accepted: Mapping[Key, Acceptance]) -> Iterator[HeldBack]:
         query = select(File).where(File.group_id == group, File.state.in_(sorted(_HELD)))
@@ -124,6 +124,10 @@ class QuarantineEntries:
                 .values(**values, code="", message="", retry_at=None, version=File.version + 1)
                 .execution_options(synchronize_session=False)
             )
+
+
+def _sorted(found: Iterable[HeldBack]) -> list[HeldBack]:
+    return sorted(found, key=lambda one: (one.path, one.kind, one.item_id))
 
 
 def _of_item(

@@ -16,7 +16,7 @@ from kmflow_orchestration.errors import InvalidOptions, InvalidSettings, Unknown
 from kmflow_orchestration.intake.corrections import CorrectionStore
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.file_history import FileHistory
-from kmflow_orchestration.intake.quarantine import Quarantine
+from kmflow_orchestration.intake.quarantine import QuarantineStore
 from kmflow_orchestration.metadata.correction_records import Change, Scope
 from kmflow_orchestration.metadata.quarantine_records import Held, HeldBack
 from kmflow_orchestration.names import GroupId
@@ -65,7 +65,7 @@ def list_quarantine(
     group: str,
     *,
     caller: Caller,
-    quarantine: Quarantine,
+    quarantine: QuarantineStore,
     engagement: str | None = None,
     code: str | None = None,
     accepted: bool = False,
@@ -93,7 +93,7 @@ def retry_quarantined(
     items: Sequence[str] = (),
     *,
     caller: Caller,
-    quarantine: Quarantine,
+    quarantine: QuarantineStore,
     corrections: CorrectionStore,
     register: EvidenceRegister,
     history: FileHistory,
@@ -127,8 +127,8 @@ def retry_quarantined(
     chosen = [one for one in chosen if code in {None, one.code}]
     given = _given(options or {})
     changes = [change for one in chosen for change in _changes(one, given)]
-    # Without other options the same rows would be left out again.
-    tried = tuple(one for one in chosen if given or one.kind is not Held.ROWS)
+    # Without other options the same rows would be left out again: only an acceptance is undone.
+    tried = tuple(one for one in chosen if given or one.kind is not Held.ROWS or not one.is_open)
     corrected = tuple(one for one in tried if given)
     if not dry_run and tried:
         # First: then the batch that the corrections are about holds these items alone.
@@ -147,7 +147,7 @@ def accept_quarantined(
     reason: str,
     *,
     caller: Caller,
-    quarantine: Quarantine,
+    quarantine: QuarantineStore,
     register: EvidenceRegister,
     history: FileHistory,
 ) -> Accepted:
@@ -207,11 +207,11 @@ def held_under(name: str, known: Sequence[HeldBack]) -> list[HeldBack]:
 def _check_known(
     group: GroupId, name: str, register: EvidenceRegister, history: FileHistory
 ) -> None:
-    record = history.of_path(group, name)
-    if record.line is not None or record.events:
-        return
     try:
-        register.find(group, name)
+        # No database has a NUL in a text, and PostgreSQL cannot even be asked about one.
+        record = None if "\0" in name else history.of_path(group, name)
+        if record is None or (record.line is None and not record.events):
+            register.find(group, name)
     except UnknownEvidence as error:
         raise UnknownEvidence(
             f"group {group} has no file or item {name!r}",

@@ -12,7 +12,7 @@ from kmflow_orchestration.errors import KmflowError, UnknownEvidence
 from kmflow_orchestration.intake import entry_rules
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.file_rules import rule_of
-from kmflow_orchestration.intake.quarantine import Quarantine
+from kmflow_orchestration.intake.quarantine import QuarantineStore
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.metadata.intake_records import State
 from kmflow_orchestration.metadata.quarantine_records import ROWS_REJECTED, Held, HeldBack
@@ -76,7 +76,7 @@ def show_quarantined(
     item: str,
     *,
     caller: Caller,
-    quarantine: Quarantine,
+    quarantine: QuarantineStore,
     register: EvidenceRegister,
     registry: DatasetTables,
     stores: EvidenceStores,

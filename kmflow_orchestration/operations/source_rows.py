@@ -120,8 +120,8 @@ class SourceReader:
             tables = {table.part: table for table in converted.tables}
             found: dict[tuple[str, int], SourceRow] = {}
             for part, rows in wanted.items():
-                if part not in tables:
-                    found |= _all({part: rows}, "the original has no such part any more")
+                if part not in tables or part not in columns:
+                    found |= _all({part: rows}, "the original is not read as such a part any more")
                     continue
                 table = tables[part]
                 read = _rows_of(table, rows)
@@ -177,9 +177,11 @@ def _rows_of(table: StagedTable, rows: Collection[int]) -> dict[int, SourceRow]:
     return found
 
 
-def _cut(text: str | None) -> tuple[str | None, int]:
-    if text is None:
+def _cut(value: object) -> tuple[str | None, int]:
+    if value is None:
         return None, 0
+    # A column that came with a newer reader was not asked for as text.
+    text = value if isinstance(value, str) else str(value)
     return text[:_SHOWN], max(len(text) - _SHOWN, 0)
 
 

@@ -28,7 +28,7 @@ from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.file_history import FileHistory
 from kmflow_orchestration.intake.ledger import Ledger
 from kmflow_orchestration.intake.outlook import Landing
-from kmflow_orchestration.intake.quarantine import Quarantine
+from kmflow_orchestration.intake.quarantine import QuarantineStore
 from kmflow_orchestration.metadata.api_tokens import ApiTokens
 from kmflow_orchestration.metadata.config_audit import ConfigAudit
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
@@ -120,7 +120,7 @@ def at_hand(tmp_path: Path, control_database: NewDatabase) -> dict[str, Any]:
         "keys": ["id=1"],
         "item": "e1/loans.csv",
         "reason": "fine",
-        "quarantine": Quarantine(sessions, clock),
+        "quarantine": QuarantineStore(sessions, clock),
         # What nothing may be asked of before the caller was looked at.
         "store": None,
         "stores": None,

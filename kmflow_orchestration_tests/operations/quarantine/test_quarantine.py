@@ -32,6 +32,7 @@ from kmflow_orchestration.operations.quarantine import (
     retry_quarantined,
 )
 from kmflow_orchestration.operations.quarantine_details import HeldDetails, show_quarantined
+from kmflow_orchestration.operations.trace_rows import trace_rows
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.operations.quarantine.conftest import LINES, MEMO
@@ -163,6 +164,12 @@ def test_what_is_tried_again_is_converted_alone_with_other_options(
     log = of_item(acme, "bronze_ingestion_log", one.item_id)
     assert [row["status"] for row in log] == ["success"]
     assert len(of_item(acme, "bronze_evidence_raw", one.item_id)) == 1
+    # A row is traced by what was remembered, which is told.
+    tracing = {**acme.own.tracing(), "workers": 0}
+    (traced,) = trace_rows(acme.id, table, ["id=2"], caller=acme.caller, **tracing).rows
+    assert traced.source is not None
+    assert [cell.text for cell in traced.source.cells] == ["2", None]
+    assert [one["name"] for one in traced.receipt["corrections"]] == ["ignore_missing_memo"]
     # Nothing is left to do, and a run of the day all the same reads it by what was remembered.
     assert acme.work() == []
     publish_datasets(acme.id, one.received_on, **{**acme.own.converting(), "workers": 0})
@@ -267,6 +274,37 @@ def test_what_was_accepted_of_a_file_is_not_accepted_of_the_next_at_its_path(
     acme.convert()
 
     assert codes(acme, engagement) == {"a.csv": "empty"}
+
+
+def test_rows_that_were_left_out_are_listed_until_they_are_accepted(
+    acme: WorkspaceGroup, engagement: str
+) -> None:
+    acme.drop(f"{engagement}/good.csv", "id\n1\n")
+    acme.convert()
+    item = acme.item_at(f"{engagement}/good.csv")
+    registry = acme.groups.context.datasets
+    (part,) = registry.of_items(acme.id, [item.item_id])
+    registry.record(
+        acme.id, [replace(part, receipt={**part.receipt, "rows_read": 3, "rows_rejected": 2})]
+    )
+
+    one = the(acme, engagement)
+    shown = show(acme, item.item_id)
+    alone = retry(acme, item.item_id)
+    accept(acme, item.item_id)
+
+    assert (one.kind, one.code, one.rows) == ("rows", "rows_rejected", 2)
+    assert [(part.rejected, part.read) for part in shown.parts] == [(2, 3)]
+    # The same reading would leave them out again.
+    assert alone.tried == ()
+    assert codes(acme, engagement) == {}
+    retry(acme, item.item_id)
+    assert codes(acme, engagement) == {"good.csv": "rows_rejected"}
+    assert retry(acme, item.item_id, options={"null": ["-"]}).corrected
+    assert acme.convert()
+    assert codes(acme, engagement) == {}
+    (after,) = registry.of_items(acme.id, [item.item_id])
+    assert after.receipt["rows_rejected"] == 0
 
 
 class Dying:
@@ -412,7 +450,7 @@ def test_the_commands_do_the_same(acme: WorkspaceGroup, engagement: str, shell: 
     assert "--ignore-missing-memo" in shown.out
     assert "nothing waits in quarantine" in nothing.err
     assert [one["path"] for one in planned.json["tried"]] == [path]
-    assert "is tried again" in tried.err
+    assert f"tried again: {path}" in tried.err
     assert "remembered for 1 item" in tried.err
     assert "does not wait in quarantine" in again.err
     assert codes(acme, engagement) == {}

@@ -108,8 +108,9 @@ def test_many_rows_are_listed_up_to_the_limit(acme: WorkspaceGroup) -> None:
     assert part.is_whole
 
 
-def test_no_row_fits(acme: WorkspaceGroup) -> None:
-    assert trace(acme, "e1__loans", "id=99").rows == ()
+@pytest.mark.parametrize("key", ["id=99", "amount=10.504", "amount=10.5000000000000000001"])
+def test_no_row_fits(acme: WorkspaceGroup, key: str) -> None:
+    assert trace(acme, "e1__loans", key).rows == ()
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,7 @@ def test_no_row_fits(acme: WorkspaceGroup) -> None:
         ("e1__laons", "id=1", "did you mean e1__loans"),
         ("e1__loans", "nmae=1", "did you mean name"),
         ("e1__loans", "id=one", "is no BIGINT"),
+        ("e1__loans", f"id={1 << 63}", "is no BIGINT"),
         ("e1__loans", "amount=1,5", "is no DECIMAL"),
         ("e1__loans", "_received_on=today", "is no DATE"),
         ("e1__loans", "whatever", "names no row"),
