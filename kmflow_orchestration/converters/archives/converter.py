@@ -232,17 +232,18 @@ def _below(visit: Visit, blocks: Iterable[TextBlock]) -> list[TextBlock]:
 def _document_of(
     visit: Visit, options: MemberOptions, warnings: list[ConversionWarning]
 ) -> DocumentReading:
-    """A document as it is outside of archives; nothing of one that `open_tables` says failed."""
+    """A document as it is outside of archives; nothing of one that cannot be read."""
     nothing = DocumentReading((), (), "")
     converter = visit.converter
     if converter is None or visit.source is None or not converter.output.has_text:
         return nothing
     if not isinstance(converter, ReadsDocuments):
         return replace(nothing, blocks=tuple(_text_of(visit, options, is_located=False)))
-    if not _is_sound(visit, options):
-        return nothing
     try:
         with faults_of_a_file():
+            if converter.output is OutputKind.BOTH:
+                # What `open_tables` says failed must not be here in part.
+                _tables_of(visit, options)
             found = converter.read_document(visit.source, options.known_to(converter))
     except CorruptInput as error:
         failed = replace(visit, fate=Fate.FAILED, reason=error.reason, message=error.message)
@@ -250,16 +251,6 @@ def _document_of(
         return nothing
     warnings += [located(one, visit.path) for one in found.warnings]
     return found
-
-
-def _is_sound(visit: Visit, options: MemberOptions) -> bool:
-    try:
-        with faults_of_a_file():
-            _read_text(visit, options)
-            _tables_of(visit, options)
-    except CorruptInput:
-        return False
-    return True
 
 
 def _tables_of(visit: Visit, options: MemberOptions) -> list[ConvertedTable]:

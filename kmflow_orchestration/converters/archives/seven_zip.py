@@ -5,11 +5,9 @@ What is compressed as one stream can only be had from its beginning.
 
 from __future__ import annotations
 
-import lzma
 import shutil
 import tempfile
 import weakref
-import zlib
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +23,12 @@ from kmflow_orchestration.converters.archives.entries import (
 )
 from kmflow_orchestration.converters.archives.member_names import is_unsafe
 from kmflow_orchestration.converters.failures import DISK_FAULTS, TOO_LARGE
-from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError, WrongPasswordError
+from kmflow_orchestration.errors import (
+    CorruptInput,
+    KmflowError,
+    PasswordRequiredError,
+    WrongPasswordError,
+)
 
 SEVEN_ZIP_MARK = b"7z\xbc\xaf\x27\x1c"
 TWICE = "name_twice"
@@ -188,10 +191,6 @@ def _opened(stream: BinaryIO, password: str) -> Iterator[Any]:
     import py7zr
     from py7zr import exceptions
 
-    damage = (
-        *(exceptions.ArchiveError, lzma.LZMAError, zlib.error, EOFError, OSError),
-        *(ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError),
-    )
     try:
         # A stream of ours: by a name it would start threads.
         with py7zr.SevenZipFile(stream, "r", password=password or None) as archive:
@@ -202,7 +201,10 @@ def _opened(stream: BinaryIO, password: str) -> Iterator[Any]:
         ) from None
     except exceptions.DecompressionBombError as error:
         raise CorruptInput(f"the archive unpacks to too much: {error}", reason=TOO_LARGE) from error
-    except damage as error:
+    except (KmflowError, ImportError, MemoryError):
+        raise
+    # On hostile bytes it fails in ways of its own.
+    except Exception as error:
         if isinstance(error, OSError) and error.errno in DISK_FAULTS:
             raise
         if password:
