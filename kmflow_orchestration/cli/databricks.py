@@ -14,7 +14,8 @@ from kmflow_orchestration.cli.databricks_config import config
 from kmflow_orchestration.cli.databricks_login import login
 
 app = typer.Typer(
-    help="Convert files of Unity Catalog Volumes, or into them.", no_args_is_help=True
+    help="Convert files of Unity Catalog Volumes, or into them; sign in, and try that.",
+    no_args_is_help=True,
 )
 app.command("convert")(convert)
 app.command("batch-convert")(batch_convert)

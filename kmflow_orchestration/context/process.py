@@ -123,16 +123,18 @@ class ProcessContext:
     @cached_property
     def connections(self) -> Connections:
         """How this process reaches workspaces: sign-in, secrets, rules, clients."""
-        return self.connections_as(self._own_connection)
+        return self.connections_as(None)
 
     def connections_as(self, own: OwnConnection | None) -> Connections:
-        """The same for a sign-in that was given; closed with all the rest."""
+        """New ones, for a sign-in that was given or the process's; closed with all the rest."""
         from kmflow_orchestration.databricks_client.connections import Connections
         from kmflow_orchestration.operations.secret_reads import SecretReads
 
         # The address without its password.
         reads = SecretReads(self.config_audit, self.actor, str(self._engine.url))
-        made = Connections(self.settings, self.clock, own, on_secret_read=reads.note)
+        made = Connections(
+            self.settings, self.clock, own or self._own_connection, on_secret_read=reads.note
+        )
         self._opened.append(made)
         return made
 

@@ -33,6 +33,7 @@ from kmflow_orchestration.credentials.environment import Found, Layer
 from kmflow_orchestration.credentials.own_connection import OwnConnection
 from kmflow_orchestration.credentials.profile_writing import write_token
 from kmflow_orchestration.credentials.profiles import default_profile, profile_file, read_profile
+from kmflow_orchestration.credentials.resolution import without_pair
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.redaction import register
 
@@ -143,14 +144,7 @@ class DatabricksConfig:
     def own_layer(self) -> Layer:
         """What the user's file says of a connection, as the last place to look at."""
         names = {**_OF_SIGN_IN, "default_catalog": "catalog", "default_schema": "schema"}
-        return Layer(
-            "file",
-            {
-                known: Found(str(self.file.values[name]), self.file.places[name])
-                for name, known in names.items()
-                if self.file.values.get(name)
-            },
-        )
+        return _layer(self.file, names)
 
     def rows(self) -> list[tuple[str, str | int, str]]:
         """Every setting with its value and source, which is '' where nobody says anything."""
@@ -160,6 +154,15 @@ class DatabricksConfig:
     def names_workspace(self) -> bool:
         """Whether the user's file says where to go."""
         return bool(self.file.values.get("workspace_url") or self.file.values.get("profile"))
+
+
+def _layer(file: FileValues, names: Mapping[str, str]) -> Layer:
+    found = {
+        known: Found(str(file.values[name]), file.places[name])
+        for name, known in names.items()
+        if file.values.get(name)
+    }
+    return Layer("file", found)
 
 
 _Values = dict[str, tuple[str | int, str]]
@@ -172,13 +175,15 @@ def _found(
     group: GroupConfig | None,
 ) -> _Values:
     has_workspace = group is not None and bool(group.workspace_url)
-    layers = (
-        () if has_workspace else OwnConnection.of(load_settings(), environment=variables).layers
-    )
+    layers: tuple[Layer, ...] = ()
+    sign_in: Mapping[str, Found] = {}
+    if not has_workspace:
+        layers = OwnConnection.of(load_settings(), environment=variables).layers
+        sign_in = without_pair(_layer(file, _OF_SIGN_IN), layers).values
     found: _Values = {}
     for name, key in KEYS.items():
         found[name] = (key.default, DEFAULT if key.default else "")
-        if name in file.values and not (has_workspace and name in _OF_SIGN_IN):
+        if name in file.values and (name not in _OF_SIGN_IN or _OF_SIGN_IN[name] in sign_in):
             found[name] = (file.values[name], f"file:{file.places[name]}")
         if group is not None and (value := getattr(group, _OF_GROUP.get(name, ""), "")):
             found[name] = (value, f"group {group.group_id}")

@@ -69,6 +69,8 @@ def test_a_group_comes_before_the_file_and_behind_the_environment(user: Path) ->
     assert (with_group.workspace_url, with_group.profile) == (OTHER, "")
     assert (alone.default_catalog, alone.workspace_url, alone.profile) == ("f", HOST, "x")
     assert alone.sources["workspace_url"] == "env:DATABRICKS_HOST"
+    variables["DATABRICKS_TOKEN"] = TOKEN
+    assert found(None).profile == ""  # the environment signs in by itself
 
 
 def test_both_names_of_a_variable_must_say_the_same(user: Path) -> None:

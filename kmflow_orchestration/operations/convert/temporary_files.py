@@ -11,9 +11,11 @@ from pathlib import Path
 @contextmanager
 def temporary_files_in(folder: Path | None) -> Iterator[None]:
     """Temporary files, also those of the processes that convert, lie there in the block."""
+    if folder is None:
+        yield
+        return
     before = tempfile.tempdir
-    if folder is not None:
-        tempfile.tempdir = str(folder.resolve())
+    tempfile.tempdir = str(folder.resolve())
     try:
         yield
     finally:
