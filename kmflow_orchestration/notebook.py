@@ -35,6 +35,7 @@ from kmflow_orchestration.operations.convert.contained_files import convert_whol
 from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, convert_folder
 from kmflow_orchestration.operations.convert.convert_on_spark import convert_on_spark
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.layout import check_named
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import AUTO, OPTIONS, conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
@@ -184,6 +185,7 @@ def convert_file(
             something of the source, unless `allow_skip`.
     """
     chosen = conversion_options({**options, "format_type": format_type})
+    check_named(output_path, "output_path")
     volumes = _volumes_of(input_path, output_path)
     limits = _limits(timeout, max_memory)
     with nullcontext() if limits is None else kept_process(limits) as process:
@@ -227,6 +229,8 @@ def batch_convert(
         UnsafePath: the results would lie in the folder itself.
     """
     chosen = conversion_options({**options, "format_type": format_type})
+    check_named(input_folder, "input_folder")
+    check_named(output_folder, "output_folder")
     looking: dict[str, Any] = {"patterns": (file_pattern,), "recursive": recursive}
     volumes, carrier = _volumes_of(input_folder, output_folder), None
     if volumes is None:

@@ -107,6 +107,7 @@ def batch_convert(
     import_arrow()
     from kmflow_orchestration.operations.convert.convert_folder import convert_folder
     from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+    from kmflow_orchestration.operations.convert.layout import check_named
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
 
@@ -118,7 +119,9 @@ def batch_convert(
             "max_files": max_files,
         }
         if output is None and output_dir is not None:
-            output = str(output_dir)
+            output = output_dir
+        check_named(source, "IN_DIR")
+        check_named(output, "OUT_DIR")
         with open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes:
             if volumes is None:
                 carrier = None

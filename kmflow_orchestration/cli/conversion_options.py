@@ -39,12 +39,21 @@ MaxMemoryOption = Annotated[
         help="Megabytes one file may take.",
     ),
 ]
+
+
+def _folder(given: str | None) -> str | None:
+    """A place for results. Raises BadParameter for an empty text, or a file."""
+    if given is not None and (not given or Path(given).is_file()):
+        raise typer.BadParameter("is empty" if not given else f"{given} is a file")
+    return given
+
+
 OutputDirOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--output-dir",
         envvar=_variables("OUTPUT_DIR"),
-        file_okay=False,
+        callback=_folder,
         help="Folder of the results where no other place is named.",
     ),
 ]

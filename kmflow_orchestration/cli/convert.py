@@ -81,11 +81,13 @@ def convert(
     """
     from kmflow_orchestration.cli.conversion_progress import conversion_progress
     from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
+    from kmflow_orchestration.operations.convert.layout import check_named
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
 
     stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):
+        check_named(output, "OUTPUT")
         options = conversion_options(given)
         variable = options.password_env
         secret = given_password(password, from_stdin=password_stdin, variable=variable)
