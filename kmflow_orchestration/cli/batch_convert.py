@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +32,7 @@ from kmflow_orchestration.cli.volume_options import (
     MaxSizeOption,
     open_volumes,
 )
+from kmflow_orchestration.errors import InvalidOptions
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.convert_folder import (
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         FolderOutcome,
         Told,
     )
+    from kmflow_orchestration.operations.convert.stale_results import StaleResult
 
 _LINE_EVERY_S = 5.0
 _USAGE = 2
@@ -91,6 +94,14 @@ def batch_convert(
     max_size_mb: MaxSizeOption = None,
     check: CheckOption = True,
     report: ReportOption = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="Remove earlier results whose source is gone or that have another name now; "
+            "see them first with --dry-run.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the files and tell what would be made.")
     ] = False,
@@ -110,6 +121,7 @@ def batch_convert(
     from kmflow_orchestration.operations.convert.layout import check_named
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
+    from kmflow_orchestration.operations.convert.stale_results import stale_of
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given)
@@ -123,6 +135,11 @@ def batch_convert(
         check_named(source, "IN_DIR")
         check_named(output, "OUT_DIR")
         with open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes:
+            if prune and volumes is not None:
+                raise InvalidOptions(
+                    "--prune removes nothing of Volumes",
+                    hint="leave it out, or name folders of this machine",
+                )
             if volumes is None:
                 carrier = None
                 target = None if output is None else Path(output)
@@ -155,6 +172,9 @@ def batch_convert(
                     on_file=told,
                     carrier=carrier,
                 )
+            if carrier is None:
+                is_removing = prune and not dry_run and bool(done.files or allow_empty)
+                done = replace(done, stale=stale_of(plan, done.with_result, remove=is_removing))
         if report is not None:
             write_report(report, done.as_dict())
     if as_json:
@@ -181,12 +201,20 @@ def _tell(done: FolderOutcome, *, quiet: bool) -> None:
             say(f"{path}: its results keep the suffix, as another file has the same name")
         if len(done.files) < done.matched:
             say(f"--max-files left out {done.matched - len(done.files)} files")
+        for stale in done.stale:
+            say(f"stale: {stale.manifest_path} of {stale.source}: {_fate(stale)}")
         say(", ".join(f"{count} {status}" for status, count in done.counts.items()))
     for one in done.files:
         if one.code:
             complain(f"{one.path}: {one.code}: {one.message}", hint=one.hint)
         for missed in one.missed:
             complain(f"{one.path}: not in the result: {missed}")
+
+
+def _fate(stale: StaleResult) -> str:
+    if stale.removed:
+        return f"{stale.why}; removed"
+    return f"{stale.why}; {stale.kept_because or '--prune removes it'}"
 
 
 def _what(one: FileOutcome) -> str:

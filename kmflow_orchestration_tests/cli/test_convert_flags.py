@@ -47,12 +47,70 @@ def test_an_empty_place_is_nobodys_current_folder(
     ],
 )
 def test_a_suffix_does_not_promise_what_the_format_is_not(
-    kmflow: Kmflow, loans: Path, tmp_path: Path, name: str, form: str, code: int
+    kmflow: Kmflow, loans: Path, name: str, form: str, code: int
 ) -> None:
     told = kmflow("convert", str(loans), f"out/{name}", "-f", form)
 
     assert told.code == code, told.err
-    assert (tmp_path / "out" / name).exists() is (code == 0)
+    assert (loans.parents[1] / "out" / name).exists() is (code == 0)
     if code:
         assert f".{name.partition('.')[2]}" in told.err
         assert f"--format {form}" in told.err
+
+
+@pytest.fixture
+def converted(kmflow: Kmflow, loans: Path, tmp_path: Path) -> Path:
+    """A batch with a table, a document and a file that clashes with nothing yet."""
+    (loans.parent / "notes.md").write_text("# Risk\n\nTwo words.\n")
+    (loans.parent / "old.csv").write_text("a\n1\n")
+    assert kmflow("batch-convert", "in", "out", "--parallel", "1").code == 0
+    return tmp_path / "out"
+
+
+def test_results_of_no_source_are_told_and_go_when_asked(kmflow: Kmflow, converted: Path) -> None:
+    again = ("batch-convert", "in", "out", "--parallel", "1")
+    source = converted.parent / "in"
+    (source / "old.csv").unlink()
+    (source / "notes.md").unlink()
+    (source / "loans.json").write_text('[{"id": 1}]')
+    (converted / "notes_parquet" / "mine.txt").write_text("mine")
+
+    told = kmflow(*again, "--prune", "--dry-run", "--json")
+    assert [(one["source"], one["removed"]) for one in told.json["stale"]] == [
+        *(("loans.csv", False), ("old.csv", False), ("notes.md", False)),
+    ]
+    assert (converted / "old.parquet").is_file()
+    assert "--prune removes it" in kmflow(*again).err
+
+    assert kmflow(*again, "--prune").code == 0
+    assert {path.relative_to(converted).as_posix() for path in converted.rglob("*.*")} == {
+        *("loans.csv.parquet", "_loans.csv.parquet.manifest.json"),
+        *("loans.json.parquet", "_loans.json.parquet.manifest.json"),
+        "notes_parquet/mine.txt",
+    }
+    assert kmflow(*again, "--json").json["stale"] == []
+
+
+def test_a_result_somebody_changed_is_no_refuse(kmflow: Kmflow, converted: Path) -> None:
+    (converted.parent / "in" / "old.csv").unlink()
+    (converted / "old.parquet").write_bytes(b"mine")
+
+    told = kmflow("batch-convert", "in", "out", "--prune", "--json").json["stale"]
+
+    assert [one["kept_because"] for one in told] == ["old.parquet was changed since"]
+    assert (converted / "old.parquet").read_bytes() == b"mine"
+
+
+def test_what_was_not_looked_at_or_failed_is_not_stale(kmflow: Kmflow, converted: Path) -> None:
+    source = converted.parent / "in"
+    (source / "old.csv").write_bytes(b"")
+
+    told = kmflow("batch-convert", "in", "out", "--prune", "--pattern", "old*", "--json")
+
+    assert (told.code, told.json["stale"]) == (1, [])
+    assert (converted / "old.parquet").is_file()
+    for path in source.iterdir():
+        path.unlink()
+    # An empty folder may be one that is not mounted.
+    assert kmflow("batch-convert", "in", "out", "--prune").code == 2
+    assert (converted / "old.parquet").is_file()

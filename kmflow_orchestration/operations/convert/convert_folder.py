@@ -38,6 +38,7 @@ from kmflow_orchestration.operations.convert.one_process import (
     ProcessDied,
 )
 from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.stale_results import StaleResult
 from kmflow_orchestration.operations.convert.work_folder import remove_left
 from kmflow_orchestration.storage.disk_faults import reason
 
@@ -75,17 +76,24 @@ class FileOutcome:
 
 @dataclass(frozen=True, slots=True)
 class FolderOutcome:
-    """Every planned file with what became of it, by path."""
+    """Every planned file with what became of it, by path; `stale` are results of none of them."""
 
     source: str
     output: str
     files: tuple[FileOutcome, ...]
     matched: int
     clashes: tuple[str, ...] = ()
+    stale: tuple[StaleResult, ...] = ()
 
     @classmethod
     def of(cls, plan: FolderPlan, files: Iterable[FileOutcome]) -> Self:
         return cls(str(plan.source), str(plan.output), tuple(files), plan.matched, plan.clashes)
+
+    @property
+    def with_result(self) -> frozenset[str]:
+        """Paths of the files that have a result now, or would have one."""
+        bad = {Status.FAILED, Status.NOT_TRIED}
+        return frozenset(one.path for one in self.files if one.status not in bad)
 
     @property
     def counts(self) -> dict[str, int]:

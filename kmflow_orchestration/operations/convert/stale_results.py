@@ -1,0 +1,138 @@
+"""Results that a folder's files leave behind: their source is gone, or they have another name now.
+
+A batch reports them; what is removed is only what the manifests of ours list, as it was written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.file_hash import sha256_of
+from kmflow_orchestration.operations.convert.earlier_results import earlier_manifests
+from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
+from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, is_manifest_name
+from kmflow_orchestration.operations.convert.manifest import Manifest
+from kmflow_orchestration.operations.convert.options import AUTO
+
+GONE, RENAMED = "its source is gone", "the result of its source has another name now"
+
+
+@dataclass(frozen=True, slots=True)
+class StaleResult:
+    """A result by its manifest, the path of its source within the folder, and why it is stale.
+
+    `removed` says whether it was taken away, `kept_because` why not although it should have been.
+    """
+
+    manifest_path: str
+    source: str
+    why: str
+    files: tuple[str, ...]
+    removed: bool = False
+    kept_because: str = ""
+
+
+def stale_of(
+    plan: FolderPlan, done: Collection[str], *, remove: bool = False
+) -> tuple[StaleResult, ...]:
+    """`find_stale`, and `remove_stale` if they are to be removed. Raises OSError."""
+    found = find_stale(plan, done)
+    return remove_stale(found) if remove else found
+
+
+def find_stale(plan: FolderPlan, done: Collection[str]) -> tuple[StaleResult, ...]:
+    """Earlier results in the plan's output, by path, that no file of its folder accounts for.
+
+    `done` are the paths of files that have a result now: only then another one of the same source
+    is superfluous. Results of other folders are none of ours. Raises OSError.
+    """
+    return tuple(_found(plan, frozenset(done)))
+
+
+def _found(plan: FolderPlan, done: frozenset[str]) -> Iterator[StaleResult]:
+    root = plan.source.resolve()
+    names: dict[Path, set[Path]] = defaultdict(set)
+    for planned in plan.files:
+        # A link within the folder has a result of its own beside that of what it leads to.
+        if planned.path in done:
+            places = (path.absolute() for path in earlier_manifests(planned, AUTO))
+            names[planned.source.resolve()].update(places)
+    current = {path for places in names.values() for path in places}
+    planned_now = {one.source.resolve() for one in plan.files}
+    for path in _manifests(plan.output):
+        if path.absolute() in current:
+            continue
+        try:
+            manifest = Manifest.read(path)
+        except CorruptInput:
+            continue
+        source = Path(os.path.normpath(path.parent.resolve() / manifest.source_path))
+        if root not in source.parents:
+            continue
+        if not source.exists():
+            why = GONE
+        elif source in planned_now and names.get(source):
+            why = RENAMED
+        else:
+            # Not looked at this time, or it failed: what there is of it is all there is.
+            continue
+        files = (*(one.file for one in manifest.outputs), *manifest.rejects)
+        yield StaleResult(
+            str(path),
+            source.relative_to(root).as_posix(),
+            why,
+            tuple(str(path.parent / name) for name in files),
+        )
+
+
+def _manifests(output: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(output):
+        folders.sort()
+        yield from (Path(folder, name) for name in sorted(names) if is_manifest_name(name))
+
+
+def remove_stale(found: Sequence[StaleResult]) -> tuple[StaleResult, ...]:
+    """Remove what these manifests list; a result with a file that was changed since stays whole.
+
+    Interrupted, it is found again: the manifest goes last. Raises OSError.
+    """
+    return tuple(map(_removed, found))
+
+
+def _removed(one: StaleResult) -> StaleResult:
+    path = Path(one.manifest_path)
+    try:
+        written = _written(Manifest.read(path))
+    except (CorruptInput, FileNotFoundError):
+        return replace(one, kept_because="its manifest changed meanwhile")
+    for name, sha256 in written.items():
+        problem = _problem(path.parent, name, sha256)
+        if problem:
+            return replace(one, kept_because=problem)
+    for name in written:
+        (path.parent / name).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    if path.name == FOLDER_MANIFEST and not any(path.parent.iterdir()):
+        path.parent.rmdir()
+    return replace(one, removed=True)
+
+
+def _written(manifest: Manifest) -> dict[str, str]:
+    """Hashes of the files of a result, by name."""
+    found = {one.file: one.sha256 for one in manifest.outputs}
+    return found | {one.rejects: one.rejects_sha256 for one in manifest.outputs if one.rejects}
+
+
+def _problem(folder: Path, name: str, sha256: str) -> str:
+    """Why a file is not to be removed; '' for one that may, or that is not there."""
+    path = folder / name
+    if Path(name).name != name or path.is_symlink():
+        return f"{name} is no file of this folder"
+    if path.exists() and (not path.is_file() or sha256_of(path) != sha256):
+        return f"{name} was changed since"
+    return ""
