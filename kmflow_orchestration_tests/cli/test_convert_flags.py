@@ -114,3 +114,31 @@ def test_what_was_not_looked_at_or_failed_is_not_stale(kmflow: Kmflow, converted
     # An empty folder may be one that is not mounted.
     assert kmflow("batch-convert", "in", "out", "--prune").code == 2
     assert (converted / "old.parquet").is_file()
+
+
+def test_a_whole_batch_is_verified_in_order_to_its_end(kmflow: Kmflow, converted: Path) -> None:
+    equal = kmflow("verify", "output", "out")
+    assert (equal.code, equal.out.splitlines()[-1]) == (0, "3 result(s), 0 not equal")
+
+    source = converted.parent / "in"
+    (source / "loans.csv").write_text("id;amount\n1;10.51\n2;\n")
+    (source / "old.csv").unlink()
+    (converted / "notes_parquet" / "notes_text.txt").write_text("other words")
+    told = kmflow("verify", "output", "out", "--json")
+
+    assert (told.code, told.json["unequal"], told.json["is_equal"]) == (1, 3, False)
+    loans, old, notes = told.json["results"]
+    assert "not the bytes that were converted" in loans["differences"][0]["text"]
+    assert (old["code"], "old.csv is not there" in old["message"]) == ("KM-CONVERT-005", True)
+    assert notes["differences"][0]["file"] == "notes_text.txt"
+
+
+def test_a_batch_is_verified_against_sources_that_moved(kmflow: Kmflow, converted: Path) -> None:
+    (converted.parent / "in").rename(converted.parent / "moved")
+
+    assert kmflow("verify", "output", "out").code == 1
+    assert kmflow("verify", "output", "out", "--source", "moved").code == 0
+    refused = kmflow("verify", "output", "out", "--source", "moved/old.csv")
+    assert (refused.code, "is no folder" in refused.err) == (2, True)
+    (converted.parent / "empty").mkdir()
+    assert kmflow("verify", "output", "empty").code == 2

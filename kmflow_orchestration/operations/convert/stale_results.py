@@ -15,8 +15,8 @@ from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.earlier_results import earlier_manifests
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
-from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, is_manifest_name
-from kmflow_orchestration.operations.convert.manifest import Manifest
+from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST
+from kmflow_orchestration.operations.convert.manifest import Manifest, manifests_below
 from kmflow_orchestration.operations.convert.options import AUTO
 
 GONE, RENAMED = "its source is gone", "the result of its source has another name now"
@@ -64,7 +64,7 @@ def _found(plan: FolderPlan, done: frozenset[str]) -> Iterator[StaleResult]:
             names[planned.source.resolve()].update(places)
     current = {path for places in names.values() for path in places}
     planned_now = {one.source.resolve() for one in plan.files}
-    for path in _manifests(plan.output):
+    for path in manifests_below(plan.output):
         if path.absolute() in current:
             continue
         try:
@@ -88,12 +88,6 @@ def _found(plan: FolderPlan, done: frozenset[str]) -> Iterator[StaleResult]:
             why,
             tuple(str(path.parent / name) for name in files),
         )
-
-
-def _manifests(output: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(output):
-        folders.sort()
-        yield from (Path(folder, name) for name in sorted(names) if is_manifest_name(name))
 
 
 def remove_stale(found: Sequence[StaleResult]) -> tuple[StaleResult, ...]:
