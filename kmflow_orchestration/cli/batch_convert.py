@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,36 +10,42 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.batch_progress import batch_progress
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
+    InteractiveOption,
     MaxMemoryOption,
     OutputDirOption,
     QuietOption,
     TempDirOption,
     TimeoutOption,
     VerboseOption,
+    ambient_options,
     temporary_files_in,
     with_conversion_options,
 )
+from kmflow_orchestration.cli.interactive import may_ask
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
 from kmflow_orchestration.cli.report_files import ReportOption, write_report
 from kmflow_orchestration.cli.volume_options import (
     CheckOption,
     GroupOption,
     MaxSizeOption,
+    VolumePathOption,
     open_volumes,
 )
 from kmflow_orchestration.errors import InvalidOptions
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.convert_folder import (
+        Carrier,
         FileOutcome,
         FolderOutcome,
-        Told,
     )
+    from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
     from kmflow_orchestration.operations.convert.stale_results import StaleResult
+    from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
 
-_LINE_EVERY_S = 5.0
 _USAGE = 2
 
 
@@ -92,6 +95,7 @@ def batch_convert(
     ] = False,
     group: GroupOption = "",
     max_size_mb: MaxSizeOption = None,
+    volume_path: VolumePathOption = False,  # noqa: ARG001 (others' scripts give it)
     check: CheckOption = True,
     report: ReportOption = None,
     prune: Annotated[
@@ -105,6 +109,7 @@ def batch_convert(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the files and tell what would be made.")
     ] = False,
+    interactive: InteractiveOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -117,21 +122,18 @@ def batch_convert(
 
     import_arrow()
     from kmflow_orchestration.operations.convert.convert_folder import convert_folder
-    from kmflow_orchestration.operations.convert.folder_plan import plan_folder
     from kmflow_orchestration.operations.convert.layout import check_named
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
-    from kmflow_orchestration.operations.convert.stale_results import stale_of
 
     with ending_cleanly(verbose=verbose):
-        options = conversion_options(given)
+        options = conversion_options(given, ambient=ambient_options())
         looking: dict[str, Any] = {
             "patterns": pattern or ("*",),
             "recursive": recursive,
             "max_files": max_files,
         }
-        if output is None and output_dir is not None:
-            output = output_dir
+        output = output_dir if output is None else output
         check_named(source, "IN_DIR")
         check_named(output, "OUT_DIR")
         with open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes:
@@ -140,26 +142,12 @@ def batch_convert(
                     "--prune removes nothing of Volumes",
                     hint="leave it out, or name folders of this machine",
                 )
-            if volumes is None:
-                carrier = None
-                target = None if output is None else Path(output)
-                plan = plan_folder(Path(source), target, **looking)
-            else:
-                from kmflow_orchestration.operations.volume_conversion.carrier import (
-                    plan_carried,
-                )
-
-                plan, carrier = plan_carried(
-                    source,
-                    output,
-                    volumes=volumes,
-                    options=options,
-                    check=check and not dry_run,
-                    **looking,
-                )
+            if volumes is not None:
+                looking |= {"options": options, "check": check and not dry_run}
+            plan, carrier = _planned(source, output, volumes, looking)
             with (
                 temporary_files_in(temp_dir),
-                _progress(len(plan.files), quiet=quiet or as_json) as told,
+                batch_progress(len(plan.files), quiet=quiet or as_json) as told,
             ):
                 done = convert_folder(
                     plan,
@@ -169,12 +157,13 @@ def batch_convert(
                     stop_on_error=on_error is OnError.STOP,
                     dry_run=dry_run,
                     limits=Limits(timeout, max_memory << 20),
-                    on_file=told,
+                    **told,
                     carrier=carrier,
                 )
             if carrier is None:
+                # A folder without a file may be one that is not mounted.
                 is_removing = prune and not dry_run and bool(done.files or allow_empty)
-                done = replace(done, stale=stale_of(plan, done.with_result, remove=is_removing))
+                done = _with_stale(done, plan, remove=is_removing, interactive=interactive)
         if report is not None:
             write_report(report, done.as_dict())
     if as_json:
@@ -188,6 +177,19 @@ def batch_convert(
         raise typer.Exit(_USAGE)
     if not done.is_whole(allow_skip=options.allow_skip):
         raise typer.Exit(1)
+
+
+def _planned(
+    source: str, output: str | None, volumes: Volumes | None, looking: Mapping[str, Any]
+) -> tuple[FolderPlan, Carrier | None]:
+    from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+
+    if volumes is None:
+        target = None if output is None else Path(output)
+        return plan_folder(Path(source), target, **looking), None
+    from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
+
+    return plan_carried(source, output, volumes=volumes, **looking)
 
 
 def _tell(done: FolderOutcome, *, quiet: bool) -> None:
@@ -211,6 +213,26 @@ def _tell(done: FolderOutcome, *, quiet: bool) -> None:
             complain(f"{one.path}: not in the result: {missed}")
 
 
+def _with_stale(
+    done: FolderOutcome, plan: FolderPlan, *, remove: bool, interactive: bool
+) -> FolderOutcome:
+    from kmflow_orchestration.operations.convert.stale_results import find_stale, remove_stale
+
+    stale = find_stale(plan, done.with_result)
+    if remove and _is_wanted(stale, interactive=interactive):
+        stale = remove_stale(stale)
+    return replace(done, stale=stale)
+
+
+def _is_wanted(stale: Sequence[StaleResult], *, interactive: bool) -> bool:
+    """Whether they are to be removed, which was asked for; a person may want to see them first."""
+    if not stale or not may_ask(interactive=interactive):
+        return True
+    for one in stale:
+        say(f"stale: {one.manifest_path} of {one.source}: {one.why}")
+    return typer.confirm(f"Remove these {len(stale)} results?", err=True)
+
+
 def _fate(stale: StaleResult) -> str:
     if stale.removed:
         return f"{stale.why}; removed"
@@ -222,40 +244,3 @@ def _what(one: FileOutcome) -> str:
         return one.code
     names = [Path(output).name for output in one.outputs]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-@contextmanager
-def _progress(files: int, *, quiet: bool) -> Iterator[Told]:
-    """A bar on a terminal, elsewhere a line every five seconds."""
-    if quiet or not sys.stderr.isatty():
-        yield _lines(quiet=quiet)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from kmflow_orchestration.cli.output import console
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=files)
-
-        def told(done: int, _: int, last: FileOutcome) -> None:
-            progress.update(task, completed=done, description=f"{last.path}: {last.status}")
-
-        yield told
-
-
-def _lines(*, quiet: bool) -> Told:
-    last_line = time.monotonic()
-
-    def told(done: int, of_files: int, last: FileOutcome) -> None:
-        nonlocal last_line
-        if not quiet and time.monotonic() - last_line >= _LINE_EVERY_S:
-            last_line = time.monotonic()
-            say(f"{done} of {of_files} files, the last {last.path}: {last.status}")
-
-    return told

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
+    InteractiveOption,
     MaxMemoryOption,
     OutputDirOption,
     QuietOption,
     TempDirOption,
     TimeoutOption,
     VerboseOption,
+    ambient_options,
     temporary_files_in,
     with_conversion_options,
 )
@@ -25,6 +27,7 @@ from kmflow_orchestration.cli.given_password import (
     PasswordStdinOption,
     given_password,
 )
+from kmflow_orchestration.cli.interactive import deciding
 from kmflow_orchestration.cli.output import (
     JsonOption,
     complain,
@@ -37,8 +40,13 @@ from kmflow_orchestration.cli.volume_options import (
     CheckOption,
     GroupOption,
     MaxSizeOption,
+    VolumePathOption,
     open_volumes,
 )
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.config.secret_refs import Secret
+    from kmflow_orchestration.operations.convert.options import ConversionOptions
 
 
 @with_conversion_options
@@ -70,7 +78,9 @@ def convert(
     password_stdin: PasswordStdinOption = False,
     group: GroupOption = "",
     max_size_mb: MaxSizeOption = None,
+    volume_path: VolumePathOption = False,  # noqa: ARG001 (others' scripts give it)
     check: CheckOption = False,
+    interactive: InteractiveOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -81,43 +91,42 @@ def convert(
     """
     from kmflow_orchestration.cli.conversion_progress import conversion_progress
     from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
-    from kmflow_orchestration.operations.convert.layout import check_named
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
 
     stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):
-        check_named(output, "OUTPUT")
-        options = conversion_options(given)
+        options = conversion_options(given, ambient=ambient_options())
         variable = options.password_env
         secret = given_password(password, from_stdin=password_stdin, variable=variable)
-        if output is None and output_dir is not None:
-            # With its end it is a folder, whatever it is called.
-            output = f"{output_dir}/"
+        output = _place(output, output_dir)
         if stops:
             # A look takes no offence at what lies where a result would go.
             options = replace(options, force=True)
-        # The process first: it is begun in no time as long as nothing is displayed.
-        with (
-            temporary_files_in(temp_dir),
-            kept_process(Limits(timeout, max_memory << 20)) as process,
-            open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes,
-            conversion_progress(quiet=quiet or as_json) as tell,
-        ):
-            run = partial(convert_apart, process)
-            given_to: dict[str, Any] = {
-                "tell": tell,
-                "dry_run": dry_run or stops,
-                "password": secret,
-            }
-            if volumes is None:
-                done = run(source, output, options, **given_to)
-            else:
+
+        def attempt(options: ConversionOptions, secret: Secret | None) -> dict[str, Any]:
+            # The process first: it is begun in no time as long as nothing is displayed.
+            with (
+                temporary_files_in(temp_dir),
+                kept_process(Limits(timeout, max_memory << 20)) as process,
+                open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes,
+                conversion_progress(quiet=quiet or as_json) as tell,
+            ):
+                run = partial(convert_apart, process)
+                given_to: dict[str, Any] = {
+                    "tell": tell,
+                    "dry_run": dry_run or stops,
+                    "password": secret,
+                }
+                if volumes is None:
+                    return run(source, output, options, **given_to)
                 from kmflow_orchestration.operations.volume_conversion import convert_volume_file
 
-                done = convert_volume_file.convert_volume_file(
+                return convert_volume_file.convert_volume_file(
                     source, output, options, volumes=volumes, run=run, check=check, **given_to
                 )
+
+        done = deciding(attempt, options, secret, interactive=interactive)
     if as_json:
         show_json(done)
     elif not quiet:
@@ -131,6 +140,14 @@ def convert(
     if done["missed"] and not options.allow_skip:
         complain("the result lacks something of the source", hint="--allow-skip accepts that")
         raise typer.Exit(1)
+
+
+def _place(output: str | None, output_dir: str | None) -> str | None:
+    from kmflow_orchestration.operations.convert.layout import check_named
+
+    check_named(output, "OUTPUT")
+    # With its end it is a folder, whatever it is called.
+    return f"{output_dir}/" if output is None and output_dir is not None else output
 
 
 def _show_schema(done: Mapping[str, Any]) -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+import openpyxl
+import pyarrow.parquet as pq
 import pytest
 
+from kmflow_orchestration.cli.main import main
 from kmflow_orchestration_tests.cli.conftest import Kmflow
+from kmflow_orchestration_tests.operations.convert.interrupted import COMMAND
+from kmflow_orchestration_tests.operations.convert.test_locked_files import (
+    WORD,
+    a_workbook,
+    locked_content,
+)
+from kmflow_orchestration_tests.terminals import on_a_terminal
 
 
 @pytest.fixture
@@ -142,3 +153,82 @@ def test_a_batch_is_verified_against_sources_that_moved(kmflow: Kmflow, converte
     assert (refused.code, "is no folder" in refused.err) == (2, True)
     (converted.parent / "empty").mkdir()
     assert kmflow("verify", "output", "empty").code == 2
+
+
+def test_several_sheets_are_named_at_once(kmflow: Kmflow, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title in ("A", "B, C", "D"):
+        for row in (["id"], [1]):
+            if title not in book.sheetnames:
+                book.create_sheet(title)
+            book[title].append(row)
+    book.save(tmp_path / "book.xlsx")
+
+    told = kmflow("convert", "book.xlsx", "--sheets", "A, D", "--sheet", "B, C", "--json").json
+    assert [one["part"] for one in told["manifest"]["outputs"]] == ["A", "B, C", "D"]
+    two = kmflow("convert", "book.xlsx", "two/", "--sheets", "A,D", "--json").json
+    assert (len(two["outputs"]), two["manifest"]["left_out"]) == (2, ["B, C"])
+    assert two["manifest"]["options"]["sheet"] == ["A", "D"]
+
+
+def test_chunks_change_nothing_of_what_comes_out(
+    kmflow: Kmflow, loans: Path, tmp_path: Path
+) -> None:
+    loans.write_text("id,name\n" + "".join(f"{n},row {n}\n" for n in range(500)))
+
+    for form in ("csv", "jsonl", "parquet"):
+        assert kmflow("convert", "in/loans.csv", f"whole.{form}").code == 0
+        assert kmflow("convert", "in/loans.csv", f"cut.{form}", "--chunk-size", "7").code == 0
+        cut, whole = tmp_path / f"cut.{form}", tmp_path / f"whole.{form}"
+        assert cut.read_bytes() == whole.read_bytes()
+    assert kmflow("convert", "in/loans.csv", "no/", "--chunk-size", "0").code == 2
+
+
+def test_options_of_one_format_mean_nothing_to_others(
+    kmflow: Kmflow, loans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for flag in (["--include-system-tables"], ["--backend", "other"]):
+        refused = kmflow("convert", str(loans), *flag)
+        assert (refused.code, f"{flag[0]} means nothing to" in refused.err) == (2, True)
+    # The environment speaks to whoever knows it.
+    monkeypatch.setenv("PYFORGE_BACKEND", "other")
+    assert kmflow("convert", str(loans), "--exclude-system-tables", "--volume-path").code == 0
+
+
+def test_the_environment_may_ask_where_a_failure_arose(
+    kmflow: Kmflow, loans: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KMFLOW_DEBUG", "1")
+
+    assert main(["convert", str(loans.with_name("nowhere.csv"))]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_encoding_is_checked_to_the_end(kmflow: Kmflow, tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_bytes("name\nMüller\nJürgen\n".encode("cp1252"))
+    (tmp_path / "mixed.csv").write_bytes("name\nMüller\n".encode() * 50 + b"J\xfcrgen\n")
+    (tmp_path / "note.md").write_text("# Größe\n")
+
+    sound = kmflow("validate", "old.csv", "note.md", "--check-encoding")
+    assert sound.code == 0
+    assert "rows, cp1252)" in sound.out.splitlines()[0]
+    assert "utf-8)" in sound.out.splitlines()[1]
+    assert kmflow("validate", "mixed.csv").code == 0
+    mixed = kmflow("validate", "mixed.csv", "--check-encoding", "--json")
+    assert (mixed.code, mixed.json["files"][0]["code"]) == (1, "KM-INTAKE-002")
+    assert "is not in one encoding" in mixed.json["files"][0]["message"]
+
+
+def test_questions_are_asked_on_a_terminal_that_wants_them(kmflow: Kmflow, tmp_path: Path) -> None:
+    book = tmp_path / "locked.xlsx"
+    book.write_bytes(locked_content(a_workbook))
+    (tmp_path / "locked.parquet").write_bytes(b"old")
+    command = [sys.executable, "-c", COMMAND, "convert", str(book)]
+
+    code, told = on_a_terminal([*command, "--interactive"], tmp_path, [WORD, "y"])
+    assert code == 0, told
+    assert WORD not in told
+    assert pq.read_metadata(tmp_path / "locked.parquet").num_rows == 1
+    # Nobody is here to be asked.
+    assert kmflow("convert", str(book), "--interactive").code == 1

@@ -38,6 +38,7 @@ from kmflow_orchestration.operations.convert.one_process import (
     ProcessDied,
 )
 from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.progress import Progress, Tell, percent
 from kmflow_orchestration.operations.convert.stale_results import StaleResult
 from kmflow_orchestration.operations.convert.work_folder import remove_left
 from kmflow_orchestration.storage.disk_faults import reason
@@ -122,6 +123,9 @@ class FileTask:
 Told = Callable[[int, int, FileOutcome], None]
 """Hears how many files of how many are done, and what became of the last."""
 
+Underway = Callable[[str, float, str], None]
+"""Hears how far, from 0 to 100, a file is by its path, and what is done with it."""
+
 Run = Callable[[FileTask], FileOutcome]
 """Converts one file of this machine in a process of its own."""
 
@@ -162,6 +166,7 @@ def convert_folder(
     dry_run: bool = False,
     limits: Limits | None = None,
     on_file: Told = lambda *_: None,
+    underway: Underway | None = None,
     clock: Clock | None = None,
     carrier: Carrier | None = None,
 ) -> FolderOutcome:
@@ -178,6 +183,7 @@ def convert_folder(
         stop_on_error,
         on_file,
         clock or SystemClock(),
+        underway=underway,
         carrier=carrier or OnThisMachine(),
     )
     return FolderOutcome.of(plan, batch.run(parallel))
@@ -194,12 +200,13 @@ class _Batch:
         on_file: Told,
         clock: Clock,
         *,
+        underway: Underway | None,
         carrier: Carrier,
     ) -> None:
         self._tasks = tasks
         self._limits = limits
         self._stop_on_error = stop_on_error
-        self._on_file = on_file
+        self._on_file, self._underway = on_file, underway
         self._clock = clock
         self._carrier = carrier
         self._outcomes: dict[int, FileOutcome] = {}
@@ -262,7 +269,7 @@ class _Batch:
         planned = task.planned
         path = planned.path
         try:
-            outcome: FileOutcome = process.run(convert_task, task)
+            outcome: FileOutcome = process.run(convert_task, task, hear=self._telling(path))
         except (MemoryError, ProcessDied) as error:
             outcome = failed_with(path, limit_error(error, path, self._limits))
         # Nothing that is wrong with one file, nor a fault of ours, ends the others' conversion.
@@ -271,6 +278,18 @@ class _Batch:
         finally:
             remove_left(planned.folder, task.work_key, contained_folder(planned.base))
         return outcome
+
+    def _telling(self, path: str) -> Tell | None:
+        """What hears of one file, in the thread that waits for it."""
+        underway = self._underway
+        if underway is None:
+            return None
+
+        def tell(stage: str, done: int, total: int, unit: str, _message: str) -> None:
+            what = f"{stage} {done:,} {unit}" if unit == "rows" else stage
+            underway(path, percent(stage, done, total), what)
+
+        return Progress(tell).at
 
 
 def _failed(path: str, code: str, message: str, hint: str = "") -> FileOutcome:
@@ -298,7 +317,7 @@ def failed_with(path: str, error: Exception) -> FileOutcome:
     return _failed(path, code, told.message, told.hint)
 
 
-def convert_task(task: FileTask) -> FileOutcome:
+def convert_task(task: FileTask, tell: Tell | None = None) -> FileOutcome:
     """One file, in the process that is its own. Raises as `convert_file` does."""
     planned, options = task.planned, task.options
     earlier = find_earlier(planned, options) if task.resume else None
@@ -312,6 +331,7 @@ def convert_task(task: FileTask) -> FileOutcome:
         # With its end it is a folder, whatever it is called.
         f"{planned.folder}/",
         replace(options, force=True) if earlier is not None else options,
+        tell=tell,
         dry_run=task.dry_run,
         stem=planned.stem,
         keep_equal=task.resume,

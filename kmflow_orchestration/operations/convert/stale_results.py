@@ -37,14 +37,6 @@ class StaleResult:
     kept_because: str = ""
 
 
-def stale_of(
-    plan: FolderPlan, done: Collection[str], *, remove: bool = False
-) -> tuple[StaleResult, ...]:
-    """`find_stale`, and `remove_stale` if they are to be removed. Raises OSError."""
-    found = find_stale(plan, done)
-    return remove_stale(found) if remove else found
-
-
 def find_stale(plan: FolderPlan, done: Collection[str]) -> tuple[StaleResult, ...]:
     """Earlier results in the plan's output, by path, that no file of its folder accounts for.
 
