@@ -24,9 +24,14 @@ from kmflow_orchestration.cli.conversion_options import (
     temporary_files_in,
     with_conversion_options,
 )
+from kmflow_orchestration.cli.conversion_reports import (
+    ReportsOption,
+    SummaryOption,
+    check_asked,
+    write_reports,
+)
 from kmflow_orchestration.cli.interactive import may_ask
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
-from kmflow_orchestration.cli.report_files import ReportOption, write_report
 from kmflow_orchestration.cli.volume_options import (
     CheckOption,
     GroupOption,
@@ -97,7 +102,8 @@ def batch_convert(
     max_size_mb: MaxSizeOption = None,
     volume_path: VolumePathOption = False,  # noqa: ARG001 (others' scripts give it)
     check: CheckOption = True,
-    report: ReportOption = None,
+    report: ReportsOption = None,
+    summary: SummaryOption = False,
     prune: Annotated[
         bool,
         typer.Option(
@@ -122,9 +128,11 @@ def batch_convert(
 
     import_arrow()
     from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+    from kmflow_orchestration.operations.convert.forecast import with_forecast
     from kmflow_orchestration.operations.convert.layout import check_named
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
+    from kmflow_orchestration.operations.convert.summary import summary_place, write_summary
 
     with ending_cleanly(verbose=verbose):
         options = conversion_options(given, ambient=ambient_options())
@@ -136,6 +144,7 @@ def batch_convert(
         output = output_dir if output is None else output
         check_named(source, "IN_DIR")
         check_named(output, "OUT_DIR")
+        check_asked(report, summary=summary, output=output)
         with open_volumes(source, output, group=group, max_size_mb=max_size_mb) as volumes:
             if prune and volumes is not None:
                 raise InvalidOptions(
@@ -145,6 +154,8 @@ def batch_convert(
             if volumes is not None:
                 looking |= {"options": options, "check": check and not dry_run}
             plan, carrier = _planned(source, output, volumes, looking)
+            check_asked(None, summary=summary, output=str(plan.output))
+            place = summary_place(plan.output) if summary and not dry_run else None
             with (
                 temporary_files_in(temp_dir),
                 batch_progress(len(plan.files), quiet=quiet or as_json) as told,
@@ -164,8 +175,11 @@ def batch_convert(
                 # A folder without a file may be one that is not mounted.
                 is_removing = prune and not dry_run and bool(done.files or allow_empty)
                 done = _with_stale(done, plan, remove=is_removing, interactive=interactive)
-        if report is not None:
-            write_report(report, done.as_dict())
+            if dry_run:
+                done = with_forecast(done, plan, parallel)
+        write_reports(report, done.as_dict())
+        if place is not None:
+            write_summary(place, done.as_dict())
     if as_json:
         show_json(done.as_dict())
     else:
@@ -195,14 +209,22 @@ def _planned(
 def _tell(done: FolderOutcome, *, quiet: bool) -> None:
     if not quiet and done.files:
         rows = [
-            (one.path, one.status, one.rows or "", f"{one.seconds:.1f}", _what(one))
+            (
+                *(one.path, one.status, one.size_bytes or "", one.rows or ""),
+                *(f"{one.seconds:.1f}", _what(one)),
+            )
             for one in done.files
         ]
-        show_rows(f"{done.source} → {done.output}", ("file", "", "rows", "s", "what"), rows)
+        columns = ("file", "", "bytes", "rows", "s", "what")
+        show_rows(f"{done.source} → {done.output}", columns, rows)
         for path in done.clashes:
             say(f"{path}: its results keep the suffix, as another file has the same name")
         if len(done.files) < done.matched:
             say(f"--max-files left out {done.matched - len(done.files)} files")
+        if done.estimated_s:
+            say(f"it would take about {done.estimated_s:.0f} s")
+        for grant in done.grants:
+            say(f"needs {grant}")
         for stale in done.stale:
             say(f"stale: {stale.manifest_path} of {stale.source}: {_fate(stale)}")
         say(", ".join(f"{count} {status}" for status, count in done.counts.items()))

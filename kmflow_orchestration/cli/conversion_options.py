@@ -125,7 +125,8 @@ def _parameter(option: ConversionOption) -> inspect.Parameter:
     is_open = not is_switch and (option.is_readers or option.is_list or option.default == "")
     # Of what is on by itself the last flag is its opposite.
     is_pair = option.default is True or option.has_opposite
-    flags = ("/".join(option.flags),) if is_pair else option.flags
+    first, *others = option.flags
+    flags = (f"{first}/{others[-1]}", *others[:-1]) if is_pair else option.flags
     told = typer.Option(
         *flags,
         help=_help(option),

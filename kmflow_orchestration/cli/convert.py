@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,6 +23,14 @@ from kmflow_orchestration.cli.conversion_options import (
     ambient_options,
     temporary_files_in,
     with_conversion_options,
+)
+from kmflow_orchestration.cli.conversion_reports import (
+    ReportsOption,
+    SummaryOption,
+    check_asked,
+    failure_reported,
+    one_file_told,
+    write_reports,
 )
 from kmflow_orchestration.cli.given_password import (
     PasswordOption,
@@ -80,6 +90,8 @@ def convert(
     max_size_mb: MaxSizeOption = None,
     volume_path: VolumePathOption = False,  # noqa: ARG001 (others' scripts give it)
     check: CheckOption = False,
+    report: ReportsOption = None,
+    summary: SummaryOption = False,
     interactive: InteractiveOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -100,6 +112,7 @@ def convert(
         variable = options.password_env
         secret = given_password(password, from_stdin=password_stdin, variable=variable)
         output = _place(output, output_dir)
+        check_asked(report, summary=summary, output=source if output is None else output)
         if stops:
             # A look takes no offence at what lies where a result would go.
             options = replace(options, force=True)
@@ -126,7 +139,10 @@ def convert(
                     source, output, options, volumes=volumes, run=run, check=check, **given_to
                 )
 
-        done = deciding(attempt, options, secret, interactive=interactive)
+        begun = time.monotonic()
+        with failure_reported(report, source):
+            done = deciding(attempt, options, secret, interactive=interactive)
+        _write_down(done, time.monotonic() - begun, report, summary=summary)
     if as_json:
         show_json(done)
     elif not quiet:
@@ -140,6 +156,22 @@ def convert(
     if done["missed"] and not options.allow_skip:
         complain("the result lacks something of the source", hint="--allow-skip accepts that")
         raise typer.Exit(1)
+
+
+def _write_down(
+    done: Mapping[str, Any], seconds: float, report: Sequence[Path] | None, *, summary: bool
+) -> None:
+    is_made = summary and not done["dry_run"]
+    if not report and not is_made:
+        return
+    told = one_file_told(done, seconds)
+    write_reports(report, told)
+    if is_made:
+        from kmflow_orchestration.operations.convert.summary import summary_place, write_summary
+
+        place = summary_place(Path(told["output"]), done["outputs"])
+        write_summary(place, told)
+        say(f"{place} is a summary for people")
 
 
 def _place(output: str | None, output_dir: str | None) -> str | None:

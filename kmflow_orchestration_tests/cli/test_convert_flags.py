@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
 from pathlib import Path
 
@@ -232,3 +234,83 @@ def test_questions_are_asked_on_a_terminal_that_wants_them(kmflow: Kmflow, tmp_p
     assert pq.read_metadata(tmp_path / "locked.parquet").num_rows == 1
     # Nobody is here to be asked.
     assert kmflow("convert", str(book), "--interactive").code == 1
+
+
+def test_reports_tell_of_every_table_in_three_forms(
+    kmflow: Kmflow, loans: Path, tmp_path: Path
+) -> None:
+    (loans.parent / "=bad.csv").write_bytes(b"")
+    forms = [word for end in ("json", "xlsx", "csv") for word in ("--report", f"told/r.{end}")]
+
+    assert kmflow("batch-convert", "in", "out", *forms).code == 1
+
+    files = json.loads((tmp_path / "told" / "r.json").read_text())["files"]
+    assert [(one["path"], one["status"]) for one in files] == [
+        *(("=bad.csv", "failed"), ("loans.csv", "converted")),
+    ]
+    [table] = files[1]["tables"]
+    assert (table["rows_in"], table["rows_out"], table["output"]) == (2, 2, "loans.parquet")
+    assert [(one["name"], one["nulls"]) for one in table["columns"]] == [("id", 0), ("amount", 1)]
+    book = openpyxl.load_workbook(tmp_path / "told" / "r.xlsx")
+    assert book.sheetnames == ["files", "tables", "columns"]
+    [_, bad, good] = book["tables"].iter_rows(values_only=True)
+    assert (bad[0], bad[-2]) == ("=bad.csv", "KM-INTAKE-002")
+    assert good[:7] == ("loans.csv", "converted", None, "loans.parquet", 2, 2, 0)
+    with (tmp_path / "told" / "r.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(one["file"], one["rows_out"]) for one in rows] == [
+        ("=bad.csv", ""),
+        ("loans.csv", "2"),
+    ]
+
+
+def test_a_report_of_one_file_tells_of_its_failure_too(
+    kmflow: Kmflow, loans: Path, tmp_path: Path
+) -> None:
+    assert kmflow("convert", str(loans), "--report", "r.json").code == 0
+    assert json.loads((tmp_path / "r.json").read_text())["counts"] == {"converted": 1}
+    assert kmflow("convert", str(loans), "--report", "r.json").code == 6
+    [told] = json.loads((tmp_path / "r.json").read_text())["files"]
+    assert (told["status"], told["code"]) == ("failed", "KM-CONVERT-006")
+    refused = kmflow("convert", str(loans), "new/", "--report", "r.pdf")
+    assert (refused.code, (tmp_path / "new").exists()) == (2, False)
+
+
+def test_a_summary_shows_a_batch_to_people(kmflow: Kmflow, converted: Path) -> None:
+    source = converted.parent / "in"
+    (source / "bad.xlsx").write_bytes(b"PK\x03\x04" + bytes(90))
+
+    told = kmflow("batch-convert", "in", "out", "--parallel", "1", "--summary")
+    assert told.code == 1, told.err
+    book = openpyxl.load_workbook(converted / "_summary.xlsx")
+    assert book.sheetnames == ["overview", "schema", "first rows", "errors"]
+    shown = [row[:5] for row in book["first rows"].iter_rows(values_only=True)]
+    assert ("loans.csv", "loans.parquet", None, "id", "amount") in shown
+    assert ("loans.csv", "loans.parquet", 1, 1, "10.50") in shown
+    assert [row[0] for row in book["errors"].iter_rows(values_only=True)] == ["file", "bad.xlsx"]
+    # It is no source of a later batch, and replaces none but its own kind.
+    assert kmflow("batch-convert", "out", "again", "--pattern", "*.xlsx").code == 2
+    (converted / "_summary.xlsx").write_bytes(b"mine")
+    assert kmflow("batch-convert", "in", "out", "--summary").code == 6
+    assert (converted / "_summary.xlsx").read_bytes() == b"mine"
+
+
+def test_a_summary_of_one_file_bears_its_name(kmflow: Kmflow, loans: Path, tmp_path: Path) -> None:
+    assert kmflow("convert", str(loans), "--summary").code == 0
+    assert kmflow("convert", str(loans), "a/loans.jsonl", "--summary").code == 0
+
+    for path in (loans.with_name("_loans.parquet.summary.xlsx"), tmp_path / "a"):
+        book = path if path.is_file() else path / "_loans.jsonl.summary.xlsx"
+        rows = openpyxl.load_workbook(book)["first rows"].iter_rows(values_only=True)
+        assert [row[3:] for row in rows][1:] == [("id", "amount"), (1, "10.50"), (2, None)]
+
+
+def test_a_dry_run_tells_sizes_names_and_time(kmflow: Kmflow, loans: Path, tmp_path: Path) -> None:
+    told = kmflow("batch-convert", "in", "out", "--dry-run", "--summary", "--json").json
+
+    [one] = told["files"]
+    assert (one["size_bytes"], one["rows"]) == (loans.stat().st_size, 2)
+    assert [Path(path).name for path in one["outputs"]] == ["loans.parquet"]
+    assert told["estimated_s"] >= one["seconds"] > 0
+    assert told["grants"] == []
+    assert not (tmp_path / "out").exists()

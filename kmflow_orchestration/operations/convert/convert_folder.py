@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -28,6 +28,7 @@ from kmflow_orchestration.operations.convert.contained_files import (
     ContainedOutcome,
     convert_contained,
 )
+from kmflow_orchestration.operations.convert.conversion_report import tables_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
 from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
@@ -61,7 +62,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """One line of the report; `missed` is what of the source is not in the result."""
+    """One line of the report; `missed` is what of the source is not in the result.
+
+    `tables` are those of the result, as `tables_of` tells them.
+    """
 
     path: str
     status: Status
@@ -73,11 +77,16 @@ class FileOutcome:
     code: str = ""
     message: str = ""
     hint: str = ""
+    size_bytes: int = 0
+    tables: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FolderOutcome:
-    """Every planned file with what became of it, by path; `stale` are results of none of them."""
+    """Every planned file with what became of it, by path; `stale` are results of none of them.
+
+    Of a dry run: about how long it would take, and the grants that it would need.
+    """
 
     source: str
     output: str
@@ -85,6 +94,8 @@ class FolderOutcome:
     matched: int
     clashes: tuple[str, ...] = ()
     stale: tuple[StaleResult, ...] = ()
+    estimated_s: float = 0.0
+    grants: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: FolderPlan, files: Iterable[FileOutcome]) -> Self:
@@ -342,8 +353,7 @@ def convert_task(task: FileTask, tell: Tell | None = None) -> FileOutcome:
         earlier.remove_unless(done)
     status = Status.PLANNED if task.dry_run else Status.CONVERTED
     inner = convert_contained(done, options, work_key=task.work_key)
-    told = _told(planned.path, status, done, inner)
-    return replace(told, warnings=tuple(one.message for one in done.manifest.warnings))
+    return _told(planned.path, status, done, inner)
 
 
 def _told(
@@ -354,5 +364,8 @@ def _told(
         status,
         (*map(str, done.outputs), *(output for one in inner for output in one.outputs)),
         done.rows,
+        warnings=tuple(one.message for one in done.manifest.warnings),
         missed=(*done.missed, *filter(None, (one.problem for one in inner))),
+        size_bytes=done.manifest.source_size_bytes,
+        tables=tables_of(asdict(done.manifest)),
     )

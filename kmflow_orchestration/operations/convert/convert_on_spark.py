@@ -89,5 +89,5 @@ def _planned(row: dict[str, Any]) -> PlannedFile:
 
 def _outcome(text: str) -> FileOutcome:
     told = json.loads(text)
-    lists = {name: tuple(told[name]) for name in ("outputs", "warnings", "missed")}
+    lists = {name: tuple(told[name]) for name in ("outputs", "warnings", "missed", "tables")}
     return FileOutcome(**{**told, **lists, "status": Status(told["status"])})

@@ -193,7 +193,7 @@ OPTIONS = (
     _reader("namespace_handling", "", "Names with a namespace.", ("strip", "prefix", "preserve")),
     ConversionOption(
         "system_tables",
-        ("--include-system-tables", "--exclude-system-tables"),
+        ("--include-system-tables", "--system-tables", "--exclude-system-tables"),
         False,
         "Tables of a database about itself, too.",
         is_readers=True,

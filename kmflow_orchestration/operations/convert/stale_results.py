@@ -18,6 +18,7 @@ from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
 from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST
 from kmflow_orchestration.operations.convert.manifest import Manifest, manifests_below
 from kmflow_orchestration.operations.convert.options import AUTO
+from kmflow_orchestration.operations.convert.plain_workbook import SUMMARY, is_summary
 
 GONE, RENAMED = "its source is gone", "the result of its source has another name now"
 
@@ -102,6 +103,11 @@ def _removed(one: StaleResult) -> StaleResult:
             return replace(one, kept_because=problem)
     for name in written:
         (path.parent / name).unlink(missing_ok=True)
+    first = next(iter(written), "")
+    for summary in (path.parent / SUMMARY, path.parent / f"_{first}.{SUMMARY[1:]}"):
+        is_its_own = path.name == FOLDER_MANIFEST or summary.name != SUMMARY
+        if is_its_own and is_summary(summary):
+            summary.unlink()
     path.unlink(missing_ok=True)
     if path.name == FOLDER_MANIFEST and not any(path.parent.iterdir()):
         path.parent.rmdir()
