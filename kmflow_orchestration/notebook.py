@@ -39,6 +39,7 @@ from kmflow_orchestration.operations.convert.layout import check_named
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import AUTO, OPTIONS, conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
+from kmflow_orchestration.operations.convert.progress_display import notebook_display
 from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
 from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
     convert_volume_file,
@@ -176,9 +177,10 @@ def convert_file(
     """Convert one file; the path of the result, which is a folder for several tables.
 
     `auto` makes Parquet of tables, and of a document its text and tables in a folder. `tell`
-    hears (stage, done, total, unit, message). In a notebook the file is read in a process of its
-    own that may take `timeout` seconds and `max_memory` megabytes, by default an hour and 2048; in
-    a script, which that process imports, only if one of them is given.
+    hears (stage, done, total, unit, message); without it a notebook shows a bar. In a notebook the
+    file is read in a process of its own that may take `timeout` seconds and `max_memory` megabytes,
+    by default an hour and 2048; in a script, which that process imports, only if one of them is
+    given.
 
     Raises:
         DatabricksConversionError: or one of its kinds. DataLossError when the result lacks
@@ -187,6 +189,8 @@ def convert_file(
     chosen = conversion_options({**options, "format_type": format_type})
     check_named(output_path, "output_path")
     volumes = _volumes_of(input_path, output_path)
+    if tell is None and (shown := notebook_display()) is not None:
+        tell = shown.at
     limits = _limits(timeout, max_memory)
     with nullcontext() if limits is None else kept_process(limits) as process:
         run: Any = convert_whole if process is None else partial(convert_apart, process)
@@ -242,7 +246,11 @@ def batch_convert(
             str(input_folder), goal, volumes=volumes, options=chosen, check=True, **looking
         )
     if spark is None:
-        done = convert_folder(plan, chosen, parallel=parallel, resume=resume, carrier=carrier)
+        shown = notebook_display()
+        told: dict[str, Any] = {} if shown is None else {"on_file": shown.on_file}
+        done = convert_folder(
+            plan, chosen, parallel=parallel, resume=resume, carrier=carrier, **told
+        )
     elif carrier is None:
         done = convert_on_spark(plan, spark, chosen, resume=resume)
     else:

@@ -32,6 +32,7 @@ from kmflow_orchestration.cli.conversion_reports import (
 )
 from kmflow_orchestration.cli.interactive import may_ask
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
+from kmflow_orchestration.cli.spark import ForcePysparkOption, on_spark
 from kmflow_orchestration.cli.volume_options import (
     CheckOption,
     GroupOption,
@@ -81,6 +82,7 @@ def batch_convert(
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, max=32, help="Files side by side.")
     ] = 4,
+    force_pyspark: ForcePysparkOption = False,
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="After a file that fails.")
     ] = OnError.CONTINUE,
@@ -156,20 +158,20 @@ def batch_convert(
             plan, carrier = _planned(source, output, volumes, looking)
             check_asked(None, summary=summary, output=str(plan.output))
             place = summary_place(plan.output) if summary and not dry_run else None
+            settings: dict[str, Any] = {
+                "resume": resume,
+                "stop_on_error": on_error is OnError.STOP,
+                "dry_run": dry_run,
+                "limits": Limits(timeout, max_memory << 20),
+                "carrier": carrier,
+            }
+            by_spark = on_spark(plan, options, **settings) if force_pyspark else None
             with (
                 temporary_files_in(temp_dir),
                 batch_progress(len(plan.files), quiet=quiet or as_json) as told,
             ):
-                done = convert_folder(
-                    plan,
-                    options,
-                    parallel=parallel,
-                    resume=resume,
-                    stop_on_error=on_error is OnError.STOP,
-                    dry_run=dry_run,
-                    limits=Limits(timeout, max_memory << 20),
-                    **told,
-                    carrier=carrier,
+                done = by_spark or convert_folder(
+                    plan, options, parallel=parallel, **settings, **told
                 )
             if carrier is None:
                 # A folder without a file may be one that is not mounted.

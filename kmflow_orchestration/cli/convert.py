@@ -46,6 +46,7 @@ from kmflow_orchestration.cli.output import (
     show_rows,
     show_text,
 )
+from kmflow_orchestration.cli.spark import ForcePysparkOption, warn_of_one_file
 from kmflow_orchestration.cli.volume_options import (
     CheckOption,
     GroupOption,
@@ -90,6 +91,7 @@ def convert(
     max_size_mb: MaxSizeOption = None,
     volume_path: VolumePathOption = False,  # noqa: ARG001 (others' scripts give it)
     check: CheckOption = False,
+    force_pyspark: ForcePysparkOption = False,
     report: ReportsOption = None,
     summary: SummaryOption = False,
     interactive: InteractiveOption = False,
@@ -108,6 +110,7 @@ def convert(
 
     stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):
+        warn_of_one_file(is_asked=force_pyspark)
         options = conversion_options(given, ambient=ambient_options())
         variable = options.password_env
         secret = given_password(password, from_stdin=password_stdin, variable=variable)

@@ -74,6 +74,7 @@ def test_the_flags_are_those_of_the_one_table() -> None:
         *("source", "output", "dry_run", "preview_schema", "yes", "output_dir", "temp_dir"),
         *("timeout", "max_memory", "as_json", "quiet", "verbose", "password", "password_stdin"),
         *("group", "max_size_mb", "check", "volume_path", "interactive", "report", "summary"),
+        "force_pyspark",
     }
 
 

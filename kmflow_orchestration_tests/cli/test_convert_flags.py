@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kmflow_orchestration.cli.main import main
+from kmflow_orchestration.sail.process import SailServer
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.operations.convert.interrupted import COMMAND
 from kmflow_orchestration_tests.operations.convert.test_locked_files import (
@@ -314,3 +316,36 @@ def test_a_dry_run_tells_sizes_names_and_time(kmflow: Kmflow, loans: Path, tmp_p
     assert told["estimated_s"] >= one["seconds"] > 0
     assert told["grants"] == []
     assert not (tmp_path / "out").exists()
+
+
+def test_spark_is_asked_for_and_here_is_the_fallback(
+    kmflow: Kmflow, loans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("batch-convert", "in", "out", "--force-pyspark", "--parallel", "1")
+    monkeypatch.delenv("SPARK_REMOTE", raising=False)
+    without = kmflow(*asked)
+    assert (without.code, "SPARK_REMOTE names no engine" in without.err) == (0, True)
+    with socket.socket() as taken:
+        # Bound, and nobody listens.
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("SPARK_REMOTE", f"sc://127.0.0.1:{taken.getsockname()[1]}/;token=abc")
+        dead = kmflow(*asked, "--json")
+    assert (dead.code, dead.json["counts"]) == (0, {"unchanged": 1})
+    assert "cannot be reached; converted on this machine" in dead.err
+    assert "abc" not in dead.err
+    one = kmflow("convert", str(loans), "one/", "--force-pyspark")
+    assert (one.code, "converted on this machine" in one.err) == (0, True)
+
+
+def test_a_folder_is_converted_by_the_engine_that_is_named(
+    kmflow: Kmflow, loans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (loans.parent / "bad.xlsx").write_bytes(b"PK\x03\x04" + bytes(90))
+    with SailServer() as server:
+        monkeypatch.setenv("SPARK_REMOTE", f"sc://{server.address}")
+        told = kmflow("batch-convert", "in", "out", "--force-pyspark", "--json")
+
+    assert "warning" not in told.err
+    assert (told.code, told.json["counts"]) == (1, {"converted": 1, "failed": 1})
+    assert told.json["files"][1]["tables"][0]["rows_out"] == 2
+    assert pq.read_table(loans.parents[1] / "out" / "loans.parquet").num_rows == 2
