@@ -13,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from kmflow_orchestration.cli.main import main
+from kmflow_orchestration.operations.convert.convert_file import convert_file
+from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.stale_results import find_stale
 from kmflow_orchestration.sail.process import SailServer
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.operations.convert.interrupted import COMMAND
@@ -74,11 +77,12 @@ def test_a_suffix_does_not_promise_what_the_format_is_not(
 
 
 @pytest.fixture
-def converted(kmflow: Kmflow, loans: Path, tmp_path: Path) -> Path:
-    """A batch with a table, a document and a file that clashes with nothing yet."""
+def converted(loans: Path, tmp_path: Path) -> Path:
+    """What a batch leaves of two tables and a document, made without its processes."""
     (loans.parent / "notes.md").write_text("# Risk\n\nTwo words.\n")
     (loans.parent / "old.csv").write_text("a\n1\n")
-    assert kmflow("batch-convert", "in", "out", "--parallel", "1").code == 0
+    for path in loans.parent.iterdir():
+        convert_file(path, f"{tmp_path / 'out'}/")
     return tmp_path / "out"
 
 
@@ -95,15 +99,15 @@ def test_results_of_no_source_are_told_and_go_when_asked(kmflow: Kmflow, convert
         *(("loans.csv", False), ("old.csv", False), ("notes.md", False)),
     ]
     assert (converted / "old.parquet").is_file()
-    assert "--prune removes it" in kmflow(*again).err
 
-    assert kmflow(*again, "--prune").code == 0
+    pruned = kmflow(*again, "--prune")
+    assert (pruned.code, pruned.err.count("; removed")) == (0, 3)
     assert {path.relative_to(converted).as_posix() for path in converted.rglob("*.*")} == {
         *("loans.csv.parquet", "_loans.csv.parquet.manifest.json"),
         *("loans.json.parquet", "_loans.json.parquet.manifest.json"),
         "notes_parquet/mine.txt",
     }
-    assert kmflow(*again, "--json").json["stale"] == []
+    assert find_stale(plan_folder(source, converted), {"loans.csv", "loans.json"}) == ()
 
 
 def test_a_result_somebody_changed_is_no_refuse(kmflow: Kmflow, converted: Path) -> None:
@@ -203,9 +207,13 @@ def test_options_of_one_format_mean_nothing_to_others(
 def test_the_environment_may_ask_where_a_failure_arose(
     kmflow: Kmflow, loans: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    failing = ["convert", str(loans.with_name("nowhere.csv"))]
+    assert main(failing) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(["-v", *failing]) == 2
+    assert "Traceback" in capsys.readouterr().err
     monkeypatch.setenv("KMFLOW_DEBUG", "1")
-
-    assert main(["convert", str(loans.with_name("nowhere.csv"))]) == 2
+    assert main(failing) == 2
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -274,6 +282,10 @@ def test_a_report_of_one_file_tells_of_its_failure_too(
     assert kmflow("convert", str(loans), "--report", "r.json").code == 6
     [told] = json.loads((tmp_path / "r.json").read_text())["files"]
     assert (told["status"], told["code"]) == ("failed", "KM-CONVERT-006")
+    before = loans.read_bytes()
+    assert kmflow("convert", str(loans), "more/", "--report", str(loans)).code == 6
+    assert kmflow("batch-convert", "in", "most", "--report", str(loans)).code == 6
+    assert loans.read_bytes() == before
     refused = kmflow("convert", str(loans), "new/", "--report", "r.pdf")
     assert (refused.code, (tmp_path / "new").exists()) == (2, False)
 

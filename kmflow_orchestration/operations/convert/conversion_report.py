@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kmflow_orchestration.errors import InvalidOptions
+from kmflow_orchestration.errors import InvalidOptions, UnsafePath
 from kmflow_orchestration.operations.convert.plain_workbook import Sheet, write_workbook
 from kmflow_orchestration.redaction import redact, redacted
 from kmflow_orchestration.storage.whole_files import replacing
@@ -39,8 +39,11 @@ def check_report(path: Path) -> None:
 def write_conversion_report(path: Path, told: Mapping[str, Any]) -> None:
     """Write what `FolderOutcome.as_dict` tells, in the form that the suffix says; whole or not.
 
-    Raises OSError.
+    Raises:
+        UnsafePath: a source or a result bears this name.
+        OSError: the disk or the rights to it.
     """
+    _check_spares(path, told)
     files = redacted(told["files"])
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
@@ -53,6 +56,16 @@ def write_conversion_report(path: Path, told: Mapping[str, Any]) -> None:
             case _:
                 text = json.dumps(redacted(told), indent=2, ensure_ascii=False, default=str)
                 temporary.write_text(redact(text) + "\n", encoding="utf-8")
+
+
+def _check_spares(path: Path, told: Mapping[str, Any]) -> None:
+    own = path.resolve()
+    source = Path(told["source"])
+    for one in told["files"]:
+        # Of a single file its path is the source itself.
+        taken = (source / one["path"], *map(Path, one["outputs"]))
+        if path.exists() and own in {place.resolve() for place in taken}:
+            raise UnsafePath(f"{path} is evidence or its result, and no report goes there")
 
 
 def report_sheets(files: Sequence[Mapping[str, Any]]) -> Iterator[Sheet]:

@@ -160,7 +160,7 @@ def _is_misleading(suffix: str, format_type: str) -> bool:
     """Whether a name of that suffix promises another content."""
     from kmflow_orchestration.converters.registry import default_converters
 
-    if not suffix or suffix in _OTHER_SUFFIXES[format_type]:
+    if not suffix or suffix in _OTHER_SUFFIXES.get(format_type, ()):
         return False
     return any(f".{suffix}" in one.suffixes for one in default_converters())
 

@@ -5,6 +5,7 @@ A batch reports them; what is removed is only what the manifests of ours list, a
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
@@ -34,6 +35,7 @@ class StaleResult:
     source: str
     why: str
     files: tuple[str, ...]
+    manifest_sha256: str
     removed: bool = False
     kept_because: str = ""
 
@@ -42,7 +44,7 @@ def find_stale(plan: FolderPlan, done: Collection[str]) -> tuple[StaleResult, ..
     """Earlier results in the plan's output, by path, that no file of its folder accounts for.
 
     `done` are the paths of files that have a result now: only then another one of the same source
-    is superfluous. Results of other folders are none of ours. Raises OSError.
+    is superfluous. Results of other folders are none of ours.
     """
     return tuple(_found(plan, frozenset(done)))
 
@@ -50,26 +52,28 @@ def find_stale(plan: FolderPlan, done: Collection[str]) -> tuple[StaleResult, ..
 def _found(plan: FolderPlan, done: frozenset[str]) -> Iterator[StaleResult]:
     root = plan.source.resolve()
     names: dict[Path, set[Path]] = defaultdict(set)
+    current: set[Path] = set()
     for planned in plan.files:
         # A link within the folder has a result of its own beside that of what it leads to.
         if planned.path in done:
-            places = (path.absolute() for path in earlier_manifests(planned, AUTO))
-            names[planned.source.resolve()].update(places)
-    current = {path for places in names.values() for path in places}
-    planned_now = {one.source.resolve() for one in plan.files}
+            places = {path.absolute() for path in earlier_manifests(planned, AUTO)}
+            names[planned.source.resolve()] |= places
+            current |= places
     for path in manifests_below(plan.output):
         if path.absolute() in current:
             continue
         try:
-            manifest = Manifest.read(path)
-        except CorruptInput:
+            content = path.read_bytes()
+            manifest = Manifest.of_text(content, str(path))
+        except (CorruptInput, OSError):
+            # Nobody's, or one that is not ours to see.
             continue
         source = Path(os.path.normpath(path.parent.resolve() / manifest.source_path))
         if root not in source.parents:
             continue
-        if not source.exists():
+        if _is_gone(source):
             why = GONE
-        elif source in planned_now and names.get(source):
+        elif source in names:
             why = RENAMED
         else:
             # Not looked at this time, or it failed: what there is of it is all there is.
@@ -80,7 +84,19 @@ def _found(plan: FolderPlan, done: frozenset[str]) -> Iterator[StaleResult]:
             source.relative_to(root).as_posix(),
             why,
             tuple(str(path.parent / name) for name in files),
+            hashlib.sha256(content).hexdigest(),
         )
+
+
+def _is_gone(source: Path) -> bool:
+    """Whether there surely is none; of what cannot be looked at nobody knows."""
+    try:
+        source.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def remove_stale(found: Sequence[StaleResult]) -> tuple[StaleResult, ...]:
@@ -94,9 +110,12 @@ def remove_stale(found: Sequence[StaleResult]) -> tuple[StaleResult, ...]:
 def _removed(one: StaleResult) -> StaleResult:
     path = Path(one.manifest_path)
     try:
-        written = _written(Manifest.read(path))
-    except (CorruptInput, FileNotFoundError):
-        return replace(one, kept_because="its manifest changed meanwhile")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != one.manifest_sha256:
+        return replace(one, kept_because="it was converted anew meanwhile")
+    written = _written(Manifest.of_text(content, str(path)))
     for name, sha256 in written.items():
         problem = _problem(path.parent, name, sha256)
         if problem:
