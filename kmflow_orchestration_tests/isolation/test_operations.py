@@ -79,6 +79,8 @@ WITHOUT_GROUP = {
         " format_of work_folder sweep put_in_place write_part convert_apart inspect_apart"
         " validate_apart nothing_left remove_left write_rows column_prints unlocked password_of"
         " parquet_differences text_differences failed_with earlier_manifests is_of"
+        " verify_folder is_batch manifests_below find_stale remove_stale is_summary summary_place"
+        " write_summary write_workbook check_report write_conversion_report"
     ),
     "rows of the item it is handed": "entity_rows",
     "reach Volumes as one group, through its places alone: tried in test_places and by commands": (
@@ -97,7 +99,8 @@ WITHOUT_GROUP = {
         " serve kept_process limit_error is_at_memory_limit mapped_bytes"
         " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
         " not_valid rejects_name plan_of fits delivery_of delivered recorded naming_grants"
-        " refuse_extraction most_bytes"
+        " refuse_extraction most_bytes check_named file_rows table_rows column_rows report_sheets"
+        " tables_of with_forecast"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}
