@@ -43,9 +43,11 @@ from kmflow_orchestration.operations.convert.contained_files import convert_whol
 from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, convert_folder
 from kmflow_orchestration.operations.convert.convert_on_spark import convert_on_spark
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.layout import check_named
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import AUTO, OPTIONS, conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
+from kmflow_orchestration.operations.convert.progress_display import notebook_display
 from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
 from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
 from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
@@ -222,9 +224,10 @@ def convert_file(
     """Convert one file; the path of the result, which is a folder for several tables.
 
     `auto` makes Parquet of tables, and of a document its text and tables in a folder. `tell`
-    hears (stage, done, total, unit, message). In a notebook the file is read in a process of its
-    own that may take `timeout` seconds and `max_memory` megabytes, by default an hour and 2048; in
-    a script, which that process imports, only if one of them is given.
+    hears (stage, done, total, unit, message); without it a notebook shows a bar. In a notebook the
+    file is read in a process of its own that may take `timeout` seconds and `max_memory` megabytes,
+    by default an hour and 2048; in a script, which that process imports, only if one of them is
+    given.
 
     Raises:
         DatabricksConversionError: or one of its kinds. DataLossError when the result lacks
@@ -232,7 +235,10 @@ def convert_file(
     """
     usual = _Usual.now()
     chosen = conversion_options({**usual.options, **options, "format_type": format_type})
+    check_named(output_path, "output_path")
     volumes = _volumes_of(input_path, output_path)
+    if tell is None and (shown := notebook_display()) is not None:
+        tell = shown.at
     limits = _limits(timeout, max_memory)
     with (
         temporary_files_in(usual.temp_folder),
@@ -280,6 +286,8 @@ def batch_convert(
     """
     usual = _Usual.now()
     chosen = conversion_options({**usual.options, **options, "format_type": format_type})
+    check_named(input_folder, "input_folder")
+    check_named(output_folder, "output_folder")
     looking: dict[str, Any] = {"patterns": (file_pattern,), "recursive": recursive}
     volumes, carrier = _volumes_of(input_folder, output_folder), None
     if volumes is None:
@@ -291,6 +299,8 @@ def batch_convert(
             str(input_folder), goal, volumes=volumes, options=chosen, check=True, **looking
         )
     if spark is None:
+        shown = notebook_display()
+        told: dict[str, Any] = {} if shown is None else {"on_file": shown.on_file}
         with temporary_files_in(usual.temp_folder):
             done = convert_folder(
                 plan,
@@ -299,6 +309,7 @@ def batch_convert(
                 resume=resume,
                 stop_on_error=usual.stops_on_error,
                 carrier=carrier,
+                **told,
             )
     elif carrier is None:
         done = convert_on_spark(plan, spark, chosen, resume=resume)

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.batch_progress import batch_progress
 from kmflow_orchestration.cli.connection_options import Connecting, with_connection_options
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
+    InteractiveOption,
     MaxMemoryOption,
     OutputDirOption,
     QuietOption,
     TempDirOption,
     TimeoutOption,
     VerboseOption,
+    ambient_options,
     with_conversion_options,
 )
+from kmflow_orchestration.cli.conversion_reports import (
+    ReportsOption,
+    SummaryOption,
+    check_asked,
+    write_reports,
+)
+from kmflow_orchestration.cli.interactive import may_ask
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
-from kmflow_orchestration.cli.report_files import ReportOption, write_report
+from kmflow_orchestration.cli.spark import ForcePysparkOption, on_spark
 from kmflow_orchestration.cli.volume_options import (
     CheckOption,
     GroupOption,
     MaxSizeOption,
+    VolumePathOption,
     open_volumes,
 )
+from kmflow_orchestration.errors import InvalidOptions
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.convert_folder import (
+        Carrier,
         FileOutcome,
         FolderOutcome,
-        Told,
     )
+    from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
+    from kmflow_orchestration.operations.convert.stale_results import StaleResult
+    from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
 
-_LINE_EVERY_S = 5.0
 _USAGE = 2
 
 
@@ -72,6 +84,7 @@ def batch_convert(
     parallel: Annotated[
         int, typer.Option("--parallel", min=1, max=32, help="Files side by side.")
     ] = 4,
+    force_pyspark: ForcePysparkOption = False,
     on_error: Annotated[
         OnError, typer.Option("--on-error", help="After a file that fails.")
     ] = OnError.CONTINUE,
@@ -91,11 +104,22 @@ def batch_convert(
     ] = False,
     group: GroupOption = "",
     max_size_mb: MaxSizeOption = None,
+    volume_path: VolumePathOption = False,  # noqa: ARG001 (others' scripts give it)
     check: CheckOption = True,
-    report: ReportOption = None,
+    report: ReportsOption = None,
+    summary: SummaryOption = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="Remove earlier results whose source is gone or that have another name now; "
+            "see them first with --dry-run.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read the files and tell what would be made.")
     ] = False,
+    interactive: InteractiveOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -108,57 +132,61 @@ def batch_convert(
 
     import_arrow()
     from kmflow_orchestration.operations.convert.convert_folder import convert_folder
-    from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+    from kmflow_orchestration.operations.convert.forecast import with_forecast
+    from kmflow_orchestration.operations.convert.layout import check_named
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.options import conversion_options
+    from kmflow_orchestration.operations.convert.summary import summary_place, write_summary
     from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
 
     with ending_cleanly(verbose=verbose):
-        options = conversion_options(given)
+        options = conversion_options(given, ambient=ambient_options())
         looking: dict[str, Any] = {
             "patterns": pattern or ("*",),
             "recursive": recursive,
             "max_files": max_files,
         }
-        if output is None and output_dir is not None:
-            output = str(output_dir)
+        output = output_dir if output is None else output
+        check_named(source, "IN_DIR")
+        check_named(output, "OUT_DIR")
+        check_asked(report, summary=summary, output=output)
         with open_volumes(
             source, output, group=group, max_size_mb=max_size_mb, connecting=connecting
         ) as volumes:
-            if volumes is None:
-                carrier = None
-                target = None if output is None else Path(output)
-                plan = plan_folder(Path(source), target, **looking)
-            else:
-                from kmflow_orchestration.operations.volume_conversion.carrier import (
-                    plan_carried,
+            if prune and volumes is not None:
+                raise InvalidOptions(
+                    "--prune removes nothing of Volumes",
+                    hint="leave it out, or name folders of this machine",
                 )
-
-                plan, carrier = plan_carried(
-                    source,
-                    output,
-                    volumes=volumes,
-                    options=options,
-                    check=check and not dry_run,
-                    **looking,
-                )
+            if volumes is not None:
+                looking |= {"options": options, "check": check and not dry_run}
+            plan, carrier = _planned(source, output, volumes, looking)
+            check_asked(None, summary=summary, output=str(plan.output))
+            place = summary_place(plan.output) if summary and not dry_run else None
+            settings: dict[str, Any] = {
+                "resume": resume,
+                "stop_on_error": on_error is OnError.STOP,
+                "dry_run": dry_run,
+                "limits": Limits(timeout, max_memory << 20),
+                "carrier": carrier,
+            }
+            by_spark = on_spark(plan, options, **settings) if force_pyspark else None
             with (
                 temporary_files_in(temp_dir),
-                _progress(len(plan.files), quiet=quiet or as_json) as told,
+                batch_progress(len(plan.files), quiet=quiet or as_json) as told,
             ):
-                done = convert_folder(
-                    plan,
-                    options,
-                    parallel=parallel,
-                    resume=resume,
-                    stop_on_error=on_error is OnError.STOP,
-                    dry_run=dry_run,
-                    limits=Limits(timeout, max_memory << 20),
-                    on_file=told,
-                    carrier=carrier,
+                done = by_spark or convert_folder(
+                    plan, options, parallel=parallel, **settings, **told
                 )
-        if report is not None:
-            write_report(report, done.as_dict())
+            if carrier is None:
+                # A folder without a file may be one that is not mounted.
+                is_removing = prune and not dry_run and bool(done.files or allow_empty)
+                done = _with_stale(done, plan, remove=is_removing, interactive=interactive)
+            if dry_run:
+                done = with_forecast(done, plan, parallel)
+        write_reports(report, done.as_dict())
+        if place is not None:
+            write_summary(place, done.as_dict())
     if as_json:
         show_json(done.as_dict())
     else:
@@ -172,26 +200,79 @@ def batch_convert(
         raise typer.Exit(1)
 
 
+def _planned(
+    source: str, output: str | None, volumes: Volumes | None, looking: Mapping[str, Any]
+) -> tuple[FolderPlan, Carrier | None]:
+    from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+
+    if volumes is None:
+        target = None if output is None else Path(output)
+        return plan_folder(Path(source), target, **looking), None
+    from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
+
+    return plan_carried(source, output, volumes=volumes, **looking)
+
+
 def _tell(done: FolderOutcome, *, quiet: bool) -> None:
-    if not quiet and done.files:
-        rows = [
-            (one.path, one.status, one.rows or "", f"{one.seconds:.1f}", _what(one))
-            for one in done.files
-        ]
-        show_rows(f"{done.source} → {done.output}", ("file", "", "rows", "s", "what"), rows)
-        for path in done.clashes:
-            say(f"{path}: its results keep the suffix, as another file has the same name")
-        if len(done.files) < done.matched:
-            say(f"--max-files left out {done.matched - len(done.files)} files")
-        say(", ".join(f"{count} {status}" for status, count in done.counts.items()))
+    if not quiet:
+        if done.files:
+            _tell_all(done)
+        for path, drift in ((one.path, told) for one in done.files for told in one.drift):
+            say(f"{path}: drift: {drift}")
     for one in done.files:
         if one.code:
             complain(f"{one.path}: {one.code}: {one.message}", hint=one.hint)
-        if not one.code and not quiet:
-            for drift in one.drift:
-                say(f"{one.path}: drift: {drift}")
         for missed in one.missed:
             complain(f"{one.path}: not in the result: {missed}")
+
+
+def _tell_all(done: FolderOutcome) -> None:
+    rows = [
+        (
+            *(one.path, one.status, one.size_bytes or "", one.rows or ""),
+            *(f"{one.seconds:.1f}", _what(one)),
+        )
+        for one in done.files
+    ]
+    columns = ("file", "", "bytes", "rows", "s", "what")
+    show_rows(f"{done.source} → {done.output}", columns, rows)
+    for path in done.clashes:
+        say(f"{path}: its results keep the suffix, as another file has the same name")
+    if len(done.files) < done.matched:
+        say(f"--max-files left out {done.matched - len(done.files)} files")
+    if done.estimated_s:
+        say(f"it would take about {done.estimated_s:.0f} s")
+    for grant in done.grants:
+        say(f"needs {grant}")
+    for stale in done.stale:
+        say(f"stale: {stale.manifest_path} of {stale.source}: {_fate(stale)}")
+    say(", ".join(f"{count} {status}" for status, count in done.counts.items()))
+
+
+def _with_stale(
+    done: FolderOutcome, plan: FolderPlan, *, remove: bool, interactive: bool
+) -> FolderOutcome:
+    from kmflow_orchestration.operations.convert.stale_results import find_stale, remove_stale
+
+    stale = find_stale(plan, done.with_result)
+    if remove and _is_wanted(stale, interactive=interactive):
+        stale = remove_stale(stale)
+    return replace(done, stale=stale)
+
+
+def _is_wanted(stale: Sequence[StaleResult], *, interactive: bool) -> bool:
+    """Whether they are to be removed, which was asked for; a person may want to see them first."""
+    if not stale or not may_ask(interactive=interactive):
+        return True
+    for one in stale:
+        say(f"stale: {one.manifest_path} of {one.source}: {one.why}")
+    return typer.confirm(f"Remove these {len(stale)} results?", err=True)
+
+
+def _fate(stale: StaleResult) -> str:
+    if stale.removed:
+        return f"{stale.why}; removed"
+    return f"{stale.why}; {stale.kept_because or '--prune removes it'}"
 
 
 def _what(one: FileOutcome) -> str:
@@ -199,40 +280,3 @@ def _what(one: FileOutcome) -> str:
         return one.code
     names = [Path(output).name for output in one.outputs]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-@contextmanager
-def _progress(files: int, *, quiet: bool) -> Iterator[Told]:
-    """A bar on a terminal, elsewhere a line every five seconds."""
-    if quiet or not sys.stderr.isatty():
-        yield _lines(quiet=quiet)
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from kmflow_orchestration.cli.output import console
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=files)
-
-        def told(done: int, _: int, last: FileOutcome) -> None:
-            progress.update(task, completed=done, description=f"{last.path}: {last.status}")
-
-        yield told
-
-
-def _lines(*, quiet: bool) -> Told:
-    last_line = time.monotonic()
-
-    def told(done: int, of_files: int, last: FileOutcome) -> None:
-        nonlocal last_line
-        if not quiet and time.monotonic() - last_line >= _LINE_EVERY_S:
-            last_line = time.monotonic()
-            say(f"{done} of {of_files} files, the last {last.path}: {last.status}")
-
-    return told

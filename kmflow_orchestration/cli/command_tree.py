@@ -85,8 +85,26 @@ def _module(name: str) -> Any:
     return import_module(f"kmflow_orchestration.cli.{name}")
 
 
-def _told(*, version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+# Commands about files, which take --verbose themselves; here it may stand before them.
+_VERBOSE = {"verbose": True}
+_VERBOSE_COMMANDS: dict[str, Any] = {
+    **dict.fromkeys(("convert", "batch-convert", "info", "validate"), _VERBOSE),
+    "databricks": dict.fromkeys(("convert", "batch-convert"), _VERBOSE),
+    "verify": {"output": _VERBOSE},
+}
+
+
+def _told(
+    context: typer.Context,
+    *,
+    version: bool = typer.Option(False, "--version", help="Print the version."),
+    verbose: bool = typer.Option(
+        False, "--verbose", "-v", help="Show where the conversion of a file failed."
+    ),
+) -> None:
     """From a file in a landing folder to typed tables, profiles and quality scores."""
     if version:
         typer.echo(f"kmflow_orchestration {__version__}")
         raise typer.Exit
+    if verbose:
+        context.default_map = _VERBOSE_COMMANDS

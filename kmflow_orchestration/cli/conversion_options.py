@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from enum import Enum, StrEnum
 from functools import wraps
@@ -13,10 +14,6 @@ import typer
 
 from kmflow_orchestration.operations.convert.options import OPTIONS, ConversionOption
 
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")]
-VerboseOption = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Show where in the code a failure arose.")
-]
 _PREFIXES = ("KMFLOW_", "PYFORGE_")
 
 
@@ -25,6 +22,19 @@ def _variables(name: str) -> list[str]:
     return [f"{prefix}{name}" for prefix in _PREFIXES] if name else []
 
 
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        envvar=_variables("DEBUG"),
+        help="Show where in the code a failure arose.",
+    ),
+]
+InteractiveOption = Annotated[
+    bool, typer.Option("--interactive", help="On a terminal: ask where something is to be decided.")
+]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=1, help="Seconds one file may take.")
 ]
@@ -37,12 +47,21 @@ MaxMemoryOption = Annotated[
         help="Megabytes one file may take.",
     ),
 ]
+
+
+def _folder(given: str | None) -> str | None:
+    """A place for results. Raises BadParameter for an empty text, or a file."""
+    if given is not None and (not given or Path(given).is_file()):
+        raise typer.BadParameter("is empty" if not given else f"{given} is a file")
+    return given
+
+
 OutputDirOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--output-dir",
         envvar=_variables("OUTPUT_DIR"),
-        file_okay=False,
+        callback=_folder,
         help="Folder of the results where no other place is named.",
     ),
 ]
@@ -84,17 +103,31 @@ def _with(options: Sequence[ConversionOption], command: Callable[..., None]) -> 
     return run
 
 
+def ambient_options() -> dict[str, str]:
+    """Options of single formats that the environment says."""
+    found = {}
+    for option in OPTIONS:
+        if option.is_readers and option.variable:
+            told = (os.environ.get(name) for name in _variables(option.variable))
+            if value := next(filter(None, told), None):
+                found[option.name] = value
+    return found
+
+
 def _parameter(option: ConversionOption) -> inspect.Parameter:
     is_switch = isinstance(option.default, bool)
     is_open = not is_switch and (option.is_readers or option.is_list or option.default == "")
     # Of what is on by itself the last flag is its opposite.
-    flags = ("/".join(option.flags),) if option.default is True else option.flags
+    is_pair = option.default is True or option.has_opposite
+    first, *others = option.flags
+    flags = (f"{first}/{others[-1]}", *others[:-1]) if is_pair else option.flags
     told = typer.Option(
         *flags,
         help=_help(option),
         min=option.least,
         show_default=not (is_open or is_switch),
-        envvar=_variables(option.variable) or None,
+        # What a reader may not know is looked up apart: see `ambient_options`.
+        envvar=None if option.is_readers else _variables(option.variable) or None,
     )
     default = None if is_open else option.default
     return inspect.Parameter(

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kmflow_orchestration.cli.connection_options import Connecting, with_connection_options
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import (
+    InteractiveOption,
     MaxMemoryOption,
     OutputDirOption,
     QuietOption,
     TempDirOption,
     TimeoutOption,
     VerboseOption,
+    ambient_options,
     with_conversion_options,
+)
+from kmflow_orchestration.cli.conversion_reports import (
+    ReportsOption,
+    SummaryOption,
+    check_asked,
+    failure_reported,
+    one_file_told,
+    write_reports,
 )
 from kmflow_orchestration.cli.given_password import (
     PasswordOption,
     PasswordStdinOption,
     given_password,
 )
+from kmflow_orchestration.cli.interactive import deciding
 from kmflow_orchestration.cli.output import (
     JsonOption,
     complain,
@@ -33,12 +46,18 @@ from kmflow_orchestration.cli.output import (
     show_rows,
     show_text,
 )
+from kmflow_orchestration.cli.spark import ForcePysparkOption, warn_of_one_file
 from kmflow_orchestration.cli.volume_options import (
     CheckOption,
     GroupOption,
     MaxSizeOption,
+    VolumePathOption,
     open_volumes,
 )
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.config.secret_refs import Secret
+    from kmflow_orchestration.operations.convert.options import ConversionOptions
 
 
 @with_connection_options
@@ -72,7 +91,12 @@ def convert(
     password_stdin: PasswordStdinOption = False,
     group: GroupOption = "",
     max_size_mb: MaxSizeOption = None,
+    volume_path: VolumePathOption = False,  # noqa: ARG001 (others' scripts give it)
     check: CheckOption = False,
+    force_pyspark: ForcePysparkOption = False,
+    report: ReportsOption = None,
+    summary: SummaryOption = False,
+    interactive: InteractiveOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -89,39 +113,45 @@ def convert(
 
     stops = preview_schema and not yes
     with ending_cleanly(verbose=verbose):
-        options = conversion_options(given)
+        warn_of_one_file(is_asked=force_pyspark)
+        options = conversion_options(given, ambient=ambient_options())
         connecting.check_stdin(password_stdin=password_stdin)
         variable = options.password_env
         secret = given_password(password, from_stdin=password_stdin, variable=variable)
-        if output is None and output_dir is not None:
-            # With its end it is a folder, whatever it is called.
-            output = f"{output_dir}/"
+        output = _place(output, output_dir)
+        check_asked(report, summary=summary, output=source if output is None else output)
         if stops:
             # A look takes no offence at what lies where a result would go.
             options = replace(options, force=True)
-        # The process first: it is begun in no time as long as nothing is displayed.
-        with (
-            temporary_files_in(temp_dir),
-            kept_process(Limits(timeout, max_memory << 20)) as process,
-            open_volumes(
-                source, output, group=group, max_size_mb=max_size_mb, connecting=connecting
-            ) as volumes,
-            conversion_progress(quiet=quiet or as_json) as tell,
-        ):
-            run = partial(convert_apart, process)
-            given_to: dict[str, Any] = {
-                "tell": tell,
-                "dry_run": dry_run or stops,
-                "password": secret,
-            }
-            if volumes is None:
-                done = run(source, output, options, **given_to)
-            else:
+
+        def attempt(options: ConversionOptions, secret: Secret | None) -> dict[str, Any]:
+            # The process first: it is begun in no time as long as nothing is displayed.
+            with (
+                temporary_files_in(temp_dir),
+                kept_process(Limits(timeout, max_memory << 20)) as process,
+                open_volumes(
+                    source, output, group=group, max_size_mb=max_size_mb, connecting=connecting
+                ) as volumes,
+                conversion_progress(quiet=quiet or as_json) as tell,
+            ):
+                run = partial(convert_apart, process)
+                given_to: dict[str, Any] = {
+                    "tell": tell,
+                    "dry_run": dry_run or stops,
+                    "password": secret,
+                }
+                if volumes is None:
+                    return run(source, output, options, **given_to)
                 from kmflow_orchestration.operations.volume_conversion import convert_volume_file
 
-                done = convert_volume_file.convert_volume_file(
+                return convert_volume_file.convert_volume_file(
                     source, output, options, volumes=volumes, run=run, check=check, **given_to
                 )
+
+        begun = time.monotonic()
+        with failure_reported(report, source):
+            done = deciding(attempt, options, secret, interactive=interactive)
+        _write_down(done, time.monotonic() - begun, report, summary=summary)
     if as_json:
         show_json(done)
     elif not quiet:
@@ -138,6 +168,30 @@ def convert(
 
 
 _MOVED = {"widen": "widened", "new-version": "longer by one version"}
+
+
+def _write_down(
+    done: Mapping[str, Any], seconds: float, report: Sequence[Path] | None, *, summary: bool
+) -> None:
+    is_made = summary and not done["dry_run"]
+    if not report and not is_made:
+        return
+    told = one_file_told(done, seconds)
+    write_reports(report, told)
+    if is_made:
+        from kmflow_orchestration.operations.convert.summary import summary_place, write_summary
+
+        place = summary_place(Path(told["output"]), done["outputs"])
+        write_summary(place, told)
+        say(f"{place} is a summary for people")
+
+
+def _place(output: str | None, output_dir: str | None) -> str | None:
+    from kmflow_orchestration.operations.convert.layout import check_named
+
+    check_named(output, "OUTPUT")
+    # With its end it is a folder, whatever it is called.
+    return f"{output_dir}/" if output is None and output_dir is not None else output
 
 
 def _show_schema(done: Mapping[str, Any]) -> None:

@@ -138,6 +138,12 @@ def validate(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read to the end, not 1000 rows of each table.")
     ] = False,
+    check_encoding: Annotated[
+        bool,
+        typer.Option(
+            "--check-encoding", help="Name the encoding of texts; one in two at once is not sound."
+        ),
+    ] = False,
     timeout: TimeoutOption = 3600,
     max_memory: MaxMemoryOption = 2048,
     password: PasswordOption = None,
@@ -161,7 +167,13 @@ def validate(
                 *files, group=group, max_size_mb=max_size_mb, connecting=connecting
             ) as volumes,
         ):
-            run = partial(validate_apart, process, deep=deep, password=secret)
+            run = partial(
+                validate_apart,
+                process,
+                deep=deep,
+                check_encoding=check_encoding,
+                password=secret,
+            )
             if volumes is None:
                 found = [run(Path(file)) for file in files]
             else:
@@ -175,7 +187,8 @@ def validate(
         show_json({"files": found})
     else:
         for one in found:
-            told = f"sound ({one['converter']}, {one['rows']} rows)"
+            encoding = f", {one['encoding']}" if one["encoding"] else ""
+            told = f"sound ({one['converter']}, {one['rows']} rows{encoding})"
             if not one["is_valid"]:
                 told = f"{one['code']}: {one['message']}"
             show_text(f"{one['file']}: {told}\n")

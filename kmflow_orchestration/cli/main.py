@@ -43,7 +43,7 @@ def _outcome(arguments: Sequence[str] | None) -> int:
     # Typer brings its own copy of Click and exports only this leaf of its usage errors.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     words = list(sys.argv[1:] if arguments is None else arguments)
-    tree = command_tree(words[0] if words else "")
+    tree = command_tree(next((word for word in words if not word.startswith("-")), ""))
     try:
         return int(tree.main(words, prog_name="kmflow", standalone_mode=False) or 0)
     except usage_error as error:

@@ -28,6 +28,8 @@ from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_row
 from kmflow_orchestration.cli.report_files import ReportOption, checked_source, write_report
 
 if TYPE_CHECKING:
+    from kmflow_orchestration.operations.convert.verify_folder import FolderVerification
+    from kmflow_orchestration.operations.convert.verify_output import OutputVerification
     from kmflow_orchestration.operations.verify_migration import Verification
 
 app = typer.Typer(help="Whether everything is where it should be.", no_args_is_help=True)
@@ -107,10 +109,13 @@ def migration(
 
 @app.command("output")
 def verify_output(
-    out: Annotated[Path, typer.Argument(help="A file or folder that a conversion made.")],
+    out: Annotated[
+        Path, typer.Argument(help="A file or folder that a conversion made, or a batch's folder.")
+    ],
     *,
     source: Annotated[
-        Path | None, typer.Option("--source", help="What it was made from, if that has moved.")
+        Path | None,
+        typer.Option("--source", help="The file or folder it was made from, if that has moved."),
     ] = None,
     password: PasswordOption = None,
     password_stdin: PasswordStdinOption = False,
@@ -118,28 +123,53 @@ def verify_output(
     as_json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Read source and result of a conversion again and compare every cell; 0 only if equal."""
+    """Read source and result of conversions again and compare every cell; 0 only if all are equal.
+
+    A folder of a batch is compared result by result; one that cannot be compared stops no other.
+    """
     from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
 
     import_arrow()
+    from kmflow_orchestration.operations.convert import verify_folder
     from kmflow_orchestration.operations.convert import verify_output as operation
 
+    found: FolderVerification | OutputVerification
     with ending_cleanly(verbose=verbose):
         secret = given_password(password, from_stdin=password_stdin, variable=password_env)
-        found = operation.verify_output(out, source, password=secret)
+        if verify_folder.is_batch(out):
+            found = verify_folder.verify_folder(out, source, password=secret)
+        else:
+            found = operation.verify_output(out, source, password=secret)
     if as_json:
         show_json(found.as_dict())
+    elif isinstance(found, operation.OutputVerification):
+        _show_output(found)
     else:
-        for one in found.differences[:_SHOWN]:
-            say(str(one))
-        if len(found.differences) > _SHOWN:
-            say(f"and {len(found.differences) - _SHOWN} more")
-        for note in found.notes:
-            say(note)
-        said = "equal" if found.is_equal else f"not equal: {len(found.differences)} differences"
-        show_text(f"{found.files} file(s), {found.rows} rows, {found.columns} columns: {said}\n")
+        _show_batch(found)
     if not found.is_equal:
         raise typer.Exit(1)
+
+
+def _show_batch(found: FolderVerification) -> None:
+    for one in found.results:
+        if one.found is None:
+            say(f"{one.manifest_path}: {one.code}: {one.message}")
+        else:
+            _show_output(one.found, f"{one.manifest_path}: ")
+    bad = sum(not one.is_equal for one in found.results)
+    show_text(f"{len(found.results)} result(s), {bad} not equal\n")
+
+
+def _show_output(found: OutputVerification, name: str = "") -> None:
+    for one in found.differences[:_SHOWN]:
+        say(f"{name}{one}")
+    if len(found.differences) > _SHOWN:
+        say(f"{name}and {len(found.differences) - _SHOWN} more")
+    for note in found.notes:
+        say(f"{name}{note}")
+    said = "equal" if found.is_equal else f"not equal: {len(found.differences)} differences"
+    counts = f"{found.files} file(s), {found.rows} rows, {found.columns} columns"
+    show_text(f"{name}{counts}: {said}\n")
 
 
 def _show(found: Verification) -> None:

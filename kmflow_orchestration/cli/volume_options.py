@@ -28,6 +28,12 @@ MaxSizeOption = Annotated[
 CheckOption = Annotated[
     bool, typer.Option("--check/--no-check", help="Try first whether the Volume may be written.")
 ]
+VolumePathOption = Annotated[
+    bool,
+    typer.Option(
+        "--volume-path", help="Without effect: paths of Volumes are known by their beginning."
+    ),
+]
 
 
 @contextmanager

@@ -73,8 +73,9 @@ def test_the_flags_are_those_of_the_one_table() -> None:
     assert set(flags) == {
         *("source", "output", "dry_run", "preview_schema", "yes", "output_dir", "temp_dir"),
         *("timeout", "max_memory", "as_json", "quiet", "verbose", "password", "password_stdin"),
-        *("group", "max_size_mb", "check"),
+        *("group", "max_size_mb", "check", "volume_path", "interactive", "report", "summary"),
         *("workspace_url", "token", "token_stdin", "profile", "auth_type", "config_file"),
+        "force_pyspark",
     }
 
 

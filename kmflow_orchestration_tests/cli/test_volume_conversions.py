@@ -74,12 +74,19 @@ def test_a_batch_is_reported_and_the_second_leaves_all_alone(
 ) -> None:
     call = ("databricks", "batch-convert", f"{WORK}/in", f"{WORK}/out", "--group", "acme", "--json")
 
+    planned = kmflow(*call, "--dry-run").json
     first = kmflow(*call, "--report", str(tmp_path / "report.json"))
     second = kmflow(*call)
 
     assert (first.code, first.json["counts"]) == (0, {"converted": 1}), first.err
     assert (second.code, second.json["counts"]) == (0, {"unchanged": 1})
+    assert planned["grants"] == [
+        *("READ VOLUME ON VOLUME `kmflow`.`main`.`work`",),
+        *("WRITE VOLUME ON VOLUME `kmflow`.`main`.`work`",),
+    ]
+    assert [kmflow(*call, flag).code for flag in ("--prune", "--summary")] == [2, 2]
     report = json.loads((tmp_path / "report.json").read_text())
+    assert report["files"][0]["tables"][0]["rows_out"] == 3
     assert report["files"][0]["outputs"] == [f"{WORK}/out/loans.parquet"]
     assert not any(name.startswith(".kmflow-probe") for name in names(work, "out"))
 

@@ -85,6 +85,8 @@ WITHOUT_GROUP = {
         " validate_apart nothing_left remove_left write_rows column_prints unlocked password_of"
         " parquet_differences text_differences failed_with earlier_manifests is_of"
         " earlier_results agreement read_lock"
+        " verify_folder is_batch manifests_below find_stale remove_stale is_summary summary_place"
+        " write_summary write_workbook check_report write_conversion_report"
     ),
     "rows of the item it is handed": "entity_rows",
     "reach Volumes as one group, through its places alone: tried in test_places and by commands": (
@@ -113,6 +115,8 @@ WITHOUT_GROUP = {
         " refuse_extraction most_bytes temporary_files_in"
         " refuse_lock contract_of differences are_same widened holds"
         " locked_types lock_file_of kind_of version_name is_lock_name written_type"
+        " check_named file_rows table_rows column_rows report_sheets"
+        " tables_of with_forecast"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

@@ -69,11 +69,18 @@ def inspect_apart(
 
 
 def validate_apart(
-    process: OneProcess, path: Path, *, deep: bool, password: Secret | None = None
+    process: OneProcess,
+    path: Path,
+    *,
+    deep: bool,
+    check_encoding: bool = False,
+    password: Secret | None = None,
 ) -> dict[str, Any]:
     """`validate_file`; a file beyond its limits, or that kills its reader, is not valid."""
     try:
-        return dict(_run(process, _validate, (path, deep, _Unlocking.of(password)), path))
+        return dict(
+            _run(process, _validate, (path, deep, check_encoding, _Unlocking.of(password)), path)
+        )
     except DatabricksConversionError as error:
         return not_valid(path, error)
 
@@ -188,11 +195,13 @@ def _inspect(task: tuple[Path, bool, _Unlocking]) -> dict[str, Any]:
     return inspect_file(path, explain=explain, password=unlocking.password).as_dict()
 
 
-def _validate(task: tuple[Path, bool, _Unlocking]) -> dict[str, Any]:
+def _validate(task: tuple[Path, bool, bool, _Unlocking]) -> dict[str, Any]:
     from kmflow_orchestration.operations.convert.inspect_file import validate_file
 
-    path, deep, unlocking = task
-    return asdict(validate_file(path, deep=deep, password=unlocking.password))
+    path, deep, check_encoding, unlocking = task
+    return asdict(
+        validate_file(path, deep=deep, check_encoding=check_encoding, password=unlocking.password)
+    )
 
 
 def _end_idle() -> None:

@@ -131,13 +131,16 @@ def _taken_out(
         return
     source = checked_source(done.source)
     folder = _folder(done)
-    kept: dict[str, Path] = {}
+    kept: dict[tuple[str, str], Path] = {}
     with naming_faults(source):
         for file in converter.contained_files(source):
-            if file.sha256 not in kept:
-                kept[file.sha256] = _kept(file, folder, way.work_key)
-    stems = Counter(stem_of(path.name).casefold() for path in kept.values())
-    for path in kept.values():
+            # The same bytes under another name are a file of their own to whoever looks for it.
+            key = (safe_name(file.name), file.sha256)
+            if key not in kept:
+                kept[key] = _kept(file, folder, way.work_key)
+    paths = tuple(dict.fromkeys(kept.values()))
+    stems = Counter(stem_of(path.name).casefold() for path in paths)
+    for path in paths:
         is_shared = stems[stem_of(path.name).casefold()] > 1
         stem = safe_name(path.name) if is_shared else ""
         try:

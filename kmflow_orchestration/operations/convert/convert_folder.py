@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -30,6 +30,7 @@ from kmflow_orchestration.operations.convert.contained_files import (
     ContainedOutcome,
     convert_contained,
 )
+from kmflow_orchestration.operations.convert.conversion_report import tables_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
 from kmflow_orchestration.operations.convert.drift import NEW_VERSION, WIDEN
 from kmflow_orchestration.operations.convert.earlier_results import earlier_results
@@ -42,7 +43,9 @@ from kmflow_orchestration.operations.convert.one_process import (
     ProcessDied,
 )
 from kmflow_orchestration.operations.convert.options import ConversionOptions
+from kmflow_orchestration.operations.convert.progress import Progress, Tell, percent
 from kmflow_orchestration.operations.convert.schema_lock import lock_file_of, read_lock
+from kmflow_orchestration.operations.convert.stale_results import StaleResult
 from kmflow_orchestration.operations.convert.work_folder import remove_left
 from kmflow_orchestration.storage.disk_faults import reason
 
@@ -66,7 +69,8 @@ class Status(StrEnum):
 class FileOutcome:
     """One line of the report; `missed` is what of the source is not in the result.
 
-    `drift` tells how its tables differ from what its schema lock held.
+    `tables` are those of the result, as `tables_of` tells them. `drift` tells how they differ from
+    what its schema lock held.
     """
 
     path: str
@@ -80,21 +84,35 @@ class FileOutcome:
     message: str = ""
     hint: str = ""
     drift: tuple[str, ...] = ()
+    size_bytes: int = 0
+    tables: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FolderOutcome:
-    """Every planned file with what became of it, by path."""
+    """Every planned file with what became of it, by path; `stale` are results of none of them.
+
+    Of a dry run: about how long it would take, and the grants that it would need.
+    """
 
     source: str
     output: str
     files: tuple[FileOutcome, ...]
     matched: int
     clashes: tuple[str, ...] = ()
+    stale: tuple[StaleResult, ...] = ()
+    estimated_s: float = 0.0
+    grants: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, plan: FolderPlan, files: Iterable[FileOutcome]) -> Self:
         return cls(str(plan.source), str(plan.output), tuple(files), plan.matched, plan.clashes)
+
+    @property
+    def with_result(self) -> frozenset[str]:
+        """Paths of the files that have a result now, or would have one."""
+        bad = {Status.FAILED, Status.NOT_TRIED}
+        return frozenset(one.path for one in self.files if one.status not in bad)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -122,6 +140,9 @@ class FileTask:
 
 Told = Callable[[int, int, FileOutcome], None]
 """Hears how many files of how many are done, and what became of the last."""
+
+Underway = Callable[[str, float, str], None]
+"""Hears how far, from 0 to 100, a file is by its path, and what is done with it."""
 
 Run = Callable[[FileTask], FileOutcome]
 """Converts one file of this machine in a process of its own."""
@@ -163,6 +184,7 @@ def convert_folder(
     dry_run: bool = False,
     limits: Limits | None = None,
     on_file: Told = lambda *_: None,
+    underway: Underway | None = None,
     clock: Clock | None = None,
     carrier: Carrier | None = None,
 ) -> FolderOutcome:
@@ -179,6 +201,7 @@ def convert_folder(
         stop_on_error,
         on_file,
         clock or SystemClock(),
+        underway=underway,
         carrier=carrier or OnThisMachine(),
     )
     return FolderOutcome.of(plan, batch.run(1 if _moves_one_lock(chosen) else parallel))
@@ -202,12 +225,13 @@ class _Batch:
         on_file: Told,
         clock: Clock,
         *,
+        underway: Underway | None,
         carrier: Carrier,
     ) -> None:
         self._tasks = tasks
         self._limits = limits
         self._stop_on_error = stop_on_error
-        self._on_file = on_file
+        self._on_file, self._underway = on_file, underway
         self._clock = clock
         self._carrier = carrier
         self._outcomes: dict[int, FileOutcome] = {}
@@ -269,7 +293,7 @@ class _Batch:
         planned = task.planned
         path = planned.path
         try:
-            outcome: FileOutcome = process.run(convert_task, task)
+            outcome: FileOutcome = process.run(convert_task, task, hear=self._telling(path))
         except (MemoryError, ProcessDied) as error:
             outcome = failed_with(path, limit_error(error, path, self._limits))
         # Nothing that is wrong with one file, nor a fault of ours, ends the others' conversion.
@@ -278,6 +302,18 @@ class _Batch:
         finally:
             remove_left(planned.folder, task.work_key, contained_folder(planned.base))
         return outcome
+
+    def _telling(self, path: str) -> Tell | None:
+        """What hears of one file, in the thread that waits for it."""
+        underway = self._underway
+        if underway is None:
+            return None
+
+        def tell(stage: str, done: int, total: int, unit: str, _message: str) -> None:
+            what = f"{stage} {done:,} {unit}" if unit == "rows" else stage
+            underway(path, percent(stage, done, total), what)
+
+        return Progress(tell).at
 
 
 def _failed(path: str, code: str, message: str, hint: str = "") -> FileOutcome:
@@ -307,7 +343,7 @@ def failed_with(path: str, error: Exception) -> FileOutcome:
     return replace(failed, drift=tuple(one["text"] for one in drift))
 
 
-def convert_task(task: FileTask) -> FileOutcome:
+def convert_task(task: FileTask, tell: Tell | None = None) -> FileOutcome:
     """One file, in the process that is its own. Raises as `convert_file` does."""
     planned, options = task.planned, task.options
     lock_file = lock_file_of(options, planned.base)
@@ -327,6 +363,7 @@ def convert_task(task: FileTask) -> FileOutcome:
         # With its end it is a folder, whatever it is called.
         f"{planned.folder}/",
         replace(options, force=True) if earlier and lock_file is None else options,
+        tell=tell,
         dry_run=task.dry_run,
         stem=planned.stem,
         keep_equal=task.resume,
@@ -340,12 +377,7 @@ def convert_task(task: FileTask) -> FileOutcome:
             one.remove_unless(done)
     status = Status.PLANNED if task.dry_run else Status.CONVERTED
     inner = convert_contained(done, options, work_key=task.work_key)
-    told = _told(planned.path, status, done, inner)
-    return replace(
-        told,
-        warnings=tuple(one.message for one in done.manifest.warnings),
-        drift=done.manifest.drift,
-    )
+    return replace(_told(planned.path, status, done, inner), drift=done.manifest.drift)
 
 
 def _told(
@@ -356,5 +388,8 @@ def _told(
         status,
         (*map(str, done.outputs), *(output for one in inner for output in one.outputs)),
         done.rows,
+        warnings=tuple(one.message for one in done.manifest.warnings),
         missed=(*done.missed, *filter(None, (one.problem for one in inner))),
+        size_bytes=done.manifest.source_size_bytes,
+        tables=tables_of(asdict(done.manifest)),
     )

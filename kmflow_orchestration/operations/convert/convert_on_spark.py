@@ -96,5 +96,6 @@ def _planned(row: dict[str, Any]) -> PlannedFile:
 
 def _outcome(text: str) -> FileOutcome:
     told = json.loads(text)
-    lists = {name: tuple(told[name]) for name in ("outputs", "warnings", "missed", "drift")}
+    names = ("outputs", "warnings", "missed", "drift", "tables")
+    lists = {name: tuple(told[name]) for name in names}
     return FileOutcome(**{**told, **lists, "status": Status(told["status"])})

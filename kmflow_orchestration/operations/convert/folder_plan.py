@@ -13,6 +13,7 @@ from kmflow_orchestration.errors import CorruptInput, InvalidOptions, UnsafePath
 from kmflow_orchestration.operations.convert.file_names import safe_name, stem_of
 from kmflow_orchestration.operations.convert.layout import is_lock_name, is_manifest_name
 from kmflow_orchestration.operations.convert.manifest import Manifest
+from kmflow_orchestration.operations.convert.plain_workbook import is_summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def _matching(root: Path, patterns: Sequence[str], *, recursive: bool) -> Iterat
 def _made_from(root: Path, folder: Path, names: Sequence[str]) -> set[str]:
     """Manifests, schema locks, and results of files within the root: no sources of ours."""
     found = {name for name in names if is_manifest_name(name) or is_lock_name(name)}
+    summaries = {name for name in names if is_summary(folder / name)}
     for name in filter(is_manifest_name, tuple(found)):
         try:
             manifest = Manifest.read(folder / name)
@@ -147,7 +149,7 @@ def _made_from(root: Path, folder: Path, names: Sequence[str]) -> set[str]:
         if root in (folder / manifest.source_path).resolve().parents:
             found.update(one.file for one in manifest.outputs)
             found.update(manifest.rejects)
-    return found
+    return found | summaries
 
 
 def _link_problem(path: Path, root: Path) -> str:

@@ -18,7 +18,9 @@ from kmflow_orchestration.converters.archives.tables import (
 from kmflow_orchestration.converters.archives.walk import Fate
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import ConversionWarning, DescribesDocuments, Source
+from kmflow_orchestration.converters.plain_text import PlainTextConverter
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
+from kmflow_orchestration.converters.text_encoding import DAMAGED_UTF8, scan_text
 from kmflow_orchestration.errors import CorruptInput, DataLossError, KmflowError
 from kmflow_orchestration.operations.convert.manifest import Manifest
 from kmflow_orchestration.operations.convert.options import ConversionOptions
@@ -179,13 +181,16 @@ def validate_file(
     path: Path,
     *,
     deep: bool = False,
+    check_encoding: bool = False,
     registry: ConverterRegistry | None = None,
     password: Secret | None = None,
 ) -> Validity:
     """Whether the file's own reader takes it: its structure and 1000 rows, or with `deep` all.
 
-    A name that promises another format than the content is, is a fault, too. Raises OSError.
+    A name that promises another format than the content is, is a fault, too, and with
+    `check_encoding` a text whose bytes are in no single encoding from end to end. Raises OSError.
     """
+    encoding = ""
     try:
         source = checked_source(path)
         with unlocked(source, password) as content:
@@ -196,10 +201,26 @@ def validate_file(
             opened = open_source(source, converter, ConversionOptions(), warnings, content=content)
             _check_members(opened)
             _check_losses(opened)
+            if check_encoding:
+                encoding = _checked_encoding(content, opened)
             rows = _read(opened, deep=deep)
     except KmflowError as error:
         return Validity(str(path), False, code=error.code, message=error.message, hint=error.hint)
-    return Validity(str(path), True, converter.name, rows)
+    return Validity(str(path), True, converter.name, rows, encoding=encoding)
+
+
+def _checked_encoding(content: Source, opened: OpenSource) -> str:
+    """The encoding of a text, '' for what is none or says its own. Raises CorruptInput for two."""
+    told = {table.receipt.options.get("encoding", "") for table in opened.tables} - {""}
+    if not told and opened.converter.name == PlainTextConverter.name:
+        told = {scan_text(content.path).encoding}
+    if DAMAGED_UTF8 in told:
+        raise CorruptInput(
+            f"{opened.source.file_name} is not in one encoding: it is {DAMAGED_UTF8}",
+            reason="encoding",
+            hint="`kmflow info --explain` says where; --encoding reads it in the one you name",
+        )
+    return ", ".join(sorted(told))
 
 
 def _check_members(opened: OpenSource) -> None:

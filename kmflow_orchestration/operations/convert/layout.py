@@ -14,6 +14,14 @@ from kmflow_orchestration.operations.convert.options import AUTO, FORMATS
 FOLDER_MANIFEST = "_manifest.json"
 _MANIFEST_END = ".manifest.json"
 LOCK_END = ".schema.lock"
+# What a file of a format may be called besides `.format`; any other suffix that means a format to
+# one of our readers would lie about the content.
+_OTHER_SUFFIXES = {
+    "csv": frozenset[str](),
+    "jsonl": frozenset({"ndjson"}),
+    "parquet": frozenset({"pq"}),
+    "txt": frozenset({"log", "md", "tab", "text", "tsv"}),
+}
 # Their parts are sheets, whose names mean little without the workbook's.
 WORKBOOKS = frozenset({"spreadsheet"})
 # A table of theirs may be empty as any other day.
@@ -113,12 +121,22 @@ def contained_folder(base: Path) -> Path:
     return base.with_name(f"{base.name}_attachments")
 
 
+def check_named(place: str | Path | None, called: str) -> None:
+    """Raises InvalidOptions for an empty text: nobody means the current folder by it."""
+    if place == "":
+        raise InvalidOptions(
+            f"{called} is empty", hint="leave it out; or write . for the current folder"
+        )
+
+
 def target_of(source: Path, output: str | Path | None, *, stem: str = "") -> Target:
     """What OUTPUT names: a name without a suffix is a folder; nothing, the source's own.
 
     Raises:
+        InvalidOptions: it is empty, as of a variable that is not set.
         UnsafePath: it is the source itself, or lies below it.
     """
+    check_named(output, "OUTPUT")
     stem = stem or stem_of(source.name)
     if output is None:
         return Target(source.parent, stem)
@@ -146,11 +164,22 @@ def format_of(format_type: str, target: Target) -> str:
             f"{target.path}: no file of that kind is written",
             hint=f"name it .{', .'.join(FORMATS)}, or say what it shall hold with --format",
         )
-    if said and format_type not in {AUTO, said}:
+    if format_type not in {AUTO, said} and (said or _is_misleading(suffix, format_type)):
         raise InvalidOptions(
-            f"{target.path} is not named as {format_type}", hint="leave out --format, or rename it"
+            f"{target.path} is not named as {format_type}: the suffix .{suffix} and "
+            f"--format {format_type} contradict each other",
+            hint="leave out --format, or rename it",
         )
     return said or format_type
+
+
+def _is_misleading(suffix: str, format_type: str) -> bool:
+    """Whether a name of that suffix promises another content."""
+    from kmflow_orchestration.converters.registry import default_converters
+
+    if not suffix or suffix in _OTHER_SUFFIXES.get(format_type, ()):
+        return False
+    return any(f".{suffix}" in one.suffixes for one in default_converters())
 
 
 def lay_out(source: Path, converter: str, target: Target, wanted: Sequence[Wanted]) -> Layout:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -173,3 +174,10 @@ def find_manifest(output: Path) -> Path | None:
     for candidate in sorted(output.parent.glob(manifest_name(f"{output.stem}.*"))):
         return candidate
     return None
+
+
+def manifests_below(folder: Path) -> Iterator[Path]:
+    """Every manifest in a folder and the folders in it, by path; links are not followed."""
+    for within, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(within, name) for name in sorted(names) if is_manifest_name(name))

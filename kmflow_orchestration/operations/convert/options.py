@@ -20,7 +20,8 @@ class ConversionOption:
     """One option: `name` in Python, `flags` in a shell; of what is on by itself the second is off.
 
     A tuple as default takes several values. `is_readers` options go to the converter, which must
-    know them; the others belong to every format.
+    know them; the others belong to every format. With `has_opposite` the last flag turns it off
+    although it is off by itself.
     """
 
     name: str
@@ -31,7 +32,9 @@ class ConversionOption:
     least: int | None = None
     is_readers: bool = False
     variable: str = ""
-    """Where a shell's environment may say it: `KMFLOW_` and this."""
+    """Where a shell's environment may say it: `KMFLOW_` and this. To a converter that does not know
+    it, it means nothing then; a flag would be refused."""
+    has_opposite: bool = False
 
     @property
     def is_list(self) -> bool:
@@ -78,6 +81,9 @@ OPTIONS = (
     ),
     ConversionOption(
         "sheet", ("--sheet",), (), "Only this sheet: name, pattern or number from 1; repeated."
+    ),
+    ConversionOption(
+        "sheets", ("--sheets",), (), "The same for several at once, with commas between them."
     ),
     ConversionOption(
         "combine",
@@ -153,6 +159,14 @@ OPTIONS = (
         least=1,
     ),
     ConversionOption(
+        "chunk_size",
+        ("--chunk-size",),
+        100_000,
+        "Rows of CSV, JSON lines and text that are written at a time, whatever comes out is the"
+        " same; of Parquet see --row-group-rows.",
+        least=1,
+    ),
+    ConversionOption(
         "allow_skip", ("--allow-skip",), False, "Exit 0 although something was left out."
     ),
     ConversionOption(
@@ -206,13 +220,23 @@ OPTIONS = (
         ("expand", "concatenate", "json_string"),
     ),
     _reader("namespace_handling", "", "Names with a namespace.", ("strip", "prefix", "preserve")),
-    _reader("ignore_missing_memo", False, "Memos whose file is not there are NULL."),
-    _reader(
+    ConversionOption(
         "system_tables",
+        ("--include-system-tables", "--system-tables", "--exclude-system-tables"),
         False,
-        "Tables that Access keeps for itself, too.",
-        short=("--include-system-tables",),
+        "Tables of a database about itself, too.",
+        is_readers=True,
+        has_opposite=True,
     ),
+    ConversionOption(
+        "backend",
+        ("--backend",),
+        "",
+        "What reads a database of Access.",
+        is_readers=True,
+        variable="BACKEND",
+    ),
+    _reader("ignore_missing_memo", False, "Memos whose file is not there are NULL."),
     _reader("include_deleted", False, "Deleted records are rows, too."),
     _reader("strip_gps", False, "Nothing of where it was taken, as tags or as text."),
     _reader("extract_attachments", False, "Write what is attached beside, and convert that, too."),
@@ -222,7 +246,7 @@ OPTIONS = (
 )
 BY_NAME: Mapping[str, ConversionOption] = {option.name: option for option in OPTIONS}
 # They say whether and when something is done, never what comes out.
-_NOT_RECORDED = frozenset({"force", "allow_skip", "separate", "password_env"})
+_NOT_RECORDED = frozenset({"force", "allow_skip", "separate", "password_env", "chunk_size"})
 # What a lock makes of a result stands beside the options in its manifest.
 _LOCKING = frozenset({"on_drift", "schema_lock", "locked"})
 # Manifests from before they came say the same of files converted without them.
@@ -251,8 +275,11 @@ class ConversionOptions:
     column_names: str = "keep"
     provenance: bool = False
     row_group_rows: int = 1_000_000
+    chunk_size: int = 100_000
     allow_skip: bool = False
     reader: Mapping[str, Any] = field(default_factory=dict)
+    ambient: Mapping[str, Any] = field(default_factory=dict)
+    """The reader's, too, but said by the environment to whichever reader knows them."""
 
     @property
     def is_locking(self) -> bool:
@@ -271,7 +298,7 @@ class ConversionOptions:
             one.name: _plain(getattr(self, one.name))
             for one in fields(self)
             if one.name not in _NOT_RECORDED | _LOCKING
-            and one.name != "reader"
+            and one.name not in {"reader", "ambient"}
             and (one.name not in _RECORDED_IF_SET or getattr(self, one.name))
         }
         if self.schema is not None:
@@ -279,8 +306,12 @@ class ConversionOptions:
         return {**core, **{name: _plain(value) for name, value in sorted(self.reader.items())}}
 
 
-def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOptions:
+def conversion_options(
+    given: Mapping[str, Any] | None = None, *, ambient: Mapping[str, str] | None = None
+) -> ConversionOptions:
     """Options by their names; None, and an option's default, count as not given.
+
+    `ambient` ones come from the environment, for converters that know them.
 
     Raises:
         InvalidOptions: a name that nobody knows, or a value it does not take.
@@ -298,6 +329,8 @@ def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOpti
         if chosen.get("on_bad_row") == "fail":
             raise InvalidOptions("--skip-errors and --on-bad-row fail exclude each other")
         chosen |= {"allow_skip": True, "on_bad_row": "quarantine"}
+    # A name with a comma in it is for --sheet.
+    chosen["sheet"] = (*chosen.get("sheet", ()), *chosen.pop("sheets", ()))
     reader = {
         name: value
         for name, value in chosen.items()
@@ -306,7 +339,7 @@ def conversion_options(given: Mapping[str, Any] | None = None) -> ConversionOpti
     core = {name: value for name, value in chosen.items() if not BY_NAME[name].is_readers}
     if core.get("combine") and core.get("separate"):
         raise InvalidOptions("--combine and --separate exclude each other", hint="leave one out")
-    found = ConversionOptions(**core, reader=reader)
+    found = ConversionOptions(**core, reader=reader, ambient=dict(ambient or {}))
     if found.schema and found.is_locking:
         raise InvalidOptions(
             "--schema and a schema lock exclude each other",
@@ -338,6 +371,7 @@ def reader_options(
         if own in found:
             raise InvalidOptions(f"{flag} excludes another option about the {own}")
         found[own] = list(given) if isinstance(given, tuple) else given
+    found = {name: one for name, one in options.ambient.items() if name in known} | found
     if options.on_bad_row and _BAD_LINES in known:
         found[_BAD_LINES] = "reject" if options.is_quarantining else "fail"
     return found
@@ -384,7 +418,7 @@ def _listed(option: ConversionOption, value: Any) -> tuple[str, ...]:
     words = tuple(values)
     if not all(isinstance(word, str) for word in words):
         raise InvalidOptions(f"{option.flags[0]} takes words, not {value!r}")
-    if option.name == "tables":
+    if option.name in {"tables", "sheets"}:
         return tuple(part.strip() for word in words for part in word.split(",") if part.strip())
     return words
 

@@ -55,19 +55,29 @@ def write_rows(
     """
     hashes = [ColumnHash() for _ in rows.schema]
     count = 0
+    # Pages of Parquet begin anew with each batch: its bytes must not hang on the chunks.
+    chunk_rows = None if file_format == "parquet" else options.chunk_size
     with _WRITERS[file_format](path, rows.schema, options, metadata) as writer:
-        for _, batch in rows.batches(reject):
-            for column, hashed in zip(batch.columns, hashes, strict=True):
-                hashed.update(column)
-            writer.write(batch)
-            count += batch.num_rows
-            on_rows(count)
+        for _, read in rows.batches(reject):
+            for batch in _chunks(read, chunk_rows):
+                for column, hashed in zip(batch.columns, hashes, strict=True):
+                    hashed.update(column)
+                writer.write(batch)
+                count += batch.num_rows
+                on_rows(count)
     if file_format == "parquet":
         held = pq.read_metadata(path).num_rows
         if held != count:
             raise DataLossError(f"{path.name} holds {held} rows of the {count} that were written")
     prints = [hashed.done() for hashed in hashes]
     return TableFile(count, dict(zip(rows.schema.names, prints, strict=True)))
+
+
+def _chunks(batch: pa.RecordBatch, rows: int | None) -> Iterator[pa.RecordBatch]:
+    """The batch in slices of so many rows at most, without a copy."""
+    size = rows or batch.num_rows or 1
+    for start in range(0, batch.num_rows, size):
+        yield batch.slice(start, size)
 
 
 def column_prints(path: Path) -> TableFile:

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """Whether a file can be read; `code` and `message` say why not."""
+    """Whether a file can be read; `code` and `message` say why not.
+
+    `encoding` is that of its text, if it was asked for and there is one.
+    """
 
     file: str
     is_valid: bool
@@ -16,3 +19,4 @@ class Validity:
     code: str = ""
     message: str = ""
     hint: str = field(default="", compare=False)
+    encoding: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from kmflow_orchestration.errors import (
     TokenExpired,
 )
 from kmflow_orchestration.names import VolumePath, is_volume_text
+from kmflow_orchestration.operations.convert.conversion_report import tables_of
 from kmflow_orchestration.operations.convert.convert_folder import (
     FileOutcome,
     FileTask,
@@ -134,8 +135,16 @@ class VolumeCarrier:
         if earlier is not None and earlier.is_current(
             planned.source, options, size_of=self._size_there
         ):
-            missed, kept = earlier.manifest.missed, Status.UNCHANGED
-            return FileOutcome(planned.path, kept, earlier.outputs, earlier.rows, missed=missed)
+            return FileOutcome(
+                planned.path,
+                Status.UNCHANGED,
+                earlier.outputs,
+                earlier.rows,
+                warnings=tuple(one.message for one in earlier.manifest.warnings),
+                missed=earlier.manifest.missed,
+                size_bytes=earlier.manifest.source_size_bytes,
+                tables=tables_of(asdict(earlier.manifest)),
+            )
         made = work / "out"
         outcome = run(replace(task, planned=replace(planned, folder=made), resume=False))
         if outcome.status not in {Status.CONVERTED, Status.PLANNED}:

@@ -114,6 +114,18 @@ def test_what_lies_there_is_never_replaced_and_the_same_is_kept(mail: Path) -> N
     assert [one.path for one in second] == [one.path for one in first.values()]
 
 
+def test_equal_attachments_under_two_names_are_two_files(tmp_path: Path) -> None:
+    mail = tmp_path / "twins.eml"
+    mail.write_bytes(mail_with(("a.csv", LOANS), ("b.csv", LOANS), ("a.csv", LOANS)))
+
+    found = converted(mail)
+
+    assert set(found) == {"a.csv", "b.csv"}
+    for name in ("a", "b"):
+        assert (tmp_path / "twins_attachments" / f"{name}.csv").read_bytes() == LOANS
+        assert (tmp_path / "twins_attachments" / f"{name}.parquet").is_file()
+
+
 def test_a_folder_of_attachments_that_is_a_link_is_refused(mail: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
