@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from kmflow_orchestration.converters.column_names import check_width, column_names
+from kmflow_orchestration.converters.draft_columns import DraftColumn, observed
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.gathered_table import (
     GatheredTable,
     SetAside,
     count_of_empty,
-    without_empty,
 )
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
@@ -38,12 +38,7 @@ from kmflow_orchestration.converters.record_cells import (
 )
 from kmflow_orchestration.converters.rejected_rows import RejectedRows
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
-from kmflow_orchestration.converters.text_values import observed_type
 from kmflow_orchestration.converters.type_lattice import (
-    EMPTY,
-    STRING,
-    ColumnType,
-    Kind,
     join,
     number,
 )
@@ -55,26 +50,6 @@ _BATCH_ROWS, _BATCH_CELLS = 8192, 1 << 21
 # What rows take in memory before they are set aside: of one table, of all tables of a source.
 _BATCH_BYTES, _ALL_BYTES = 16 << 20, 64 << 20
 _CELL_BYTES = 64
-_MOMENTS = (Kind.DATE, Kind.TIMESTAMP, Kind.TIMESTAMP_NTZ, Kind.EMPTY)
-
-
-@dataclass(slots=True)
-class _Column:
-    """One column while rows come in; mutable for that."""
-
-    position: int
-    values: list[str | bytes | None] = field(default_factory=list)
-    forms: int = 0
-    all_forms: int = 0
-    type: ColumnType = EMPTY
-    valid: int = 0
-    empty: int = 0
-
-    @property
-    def values_count(self) -> int:
-        """Values that are not NULL in the column's own type."""
-        is_text = self.type.kind in (Kind.STRING, Kind.EMPTY)
-        return self.valid if is_text else self.valid - self.empty
 
 
 @dataclass(slots=True, eq=False)
@@ -151,7 +126,7 @@ class TableDraft:
         self._spool = spool
         self._grew = grew
         self._texts_of = texts_of
-        self._columns: dict[Hashable, _Column] = {}
+        self._columns: dict[Hashable, DraftColumn] = {}
         self._numbers: list[int] = []
         self._rescued: dict[int, str] = {}
         self._held_bytes = 0
@@ -298,9 +273,9 @@ class TableDraft:
             self.set_aside()
         self._grew(size)
 
-    def _new_column(self, key: Hashable) -> _Column:
+    def _new_column(self, key: Hashable) -> DraftColumn:
         check_width(len(self._columns) + 1)
-        column = self._columns[key] = _Column(len(self._columns))
+        column = self._columns[key] = DraftColumn(len(self._columns))
         return column
 
     def set_aside(self) -> None:
@@ -317,7 +292,7 @@ class TableDraft:
                 continue
             column.values.extend([None] * (count - len(column.values)))
             values = self._as_array(column.values)
-            column.type = _observed(values, column)
+            column.type = observed(values, column)
             column.valid += count - values.null_count
             column.empty += count_of_empty(values)
             column.all_forms |= column.forms
@@ -405,16 +380,3 @@ class TableDraft:
 
 def _is_kept(key: Hashable) -> bool:
     return isinstance(key, OwnColumn) and key.name.startswith("_")
-
-
-def _observed(values: pa.StringArray, column: _Column) -> ColumnType:
-    if column.type.kind is Kind.STRING:
-        return STRING
-    if column.forms == Form.UNSAID:
-        return observed_type(without_empty(values), column.type)
-    if column.forms in (Form.NUMBER, Form.BOOLEAN):
-        return observed_type(values, column.type)
-    if column.forms != Form.TEXT:
-        return STRING
-    found = observed_type(values)
-    return join(column.type, found) if found.kind in _MOMENTS else STRING
