@@ -66,6 +66,8 @@ def changes_of(
     targets = (request.target, request.files, request.ignore, request.item_id)
     if sum(map(bool, targets)) != 1:
         raise _bad("target", "name one: TABLE, TABLE.COLUMN, --files, --ignore or --item")
+    if request.type_word and not request.target:
+        raise _bad("type", "it is about a column: say TABLE.COLUMN")
     if request.type_word or "." in request.target:
         return [_typed(group, request, registry)]
     if request.ignore:
@@ -150,7 +152,7 @@ def _table(
         raise _bad(
             "table",
             f"group {group} has no dataset table {asked!r}{nearest(names[-1], known)}",
-            hint=f"kmflow tables list --group {group}" if not known else "",
+            hint=f"there are {', '.join(known[:10]) or 'none yet'}",
         )
     engagement = found[table][0]
     if request.engagement and request.engagement != engagement:

@@ -144,6 +144,7 @@ def test_files_to_come_are_corrected_and_their_receipt_says_by_whom(world: Datas
     for part in ("date_order mdy", "ann@kmflow.test", "2026-11-"):
         assert part in told
     assert published.corrections == (told,)
+    assert published.receipts[0].summary()["corrections"] == [told]
     (kept,) = world.registry.of_items("acme", [world.place.item("paid_2.csv").item_id])
     assert kept.receipt["corrections"][0]["set_by"] == "ann@kmflow.test"
 
@@ -332,6 +333,7 @@ REFUSED: tuple[tuple[dict[str, Any], type[Exception], str], ...] = (
     ({"target": "zip.zib", "type_word": "text"}, InvalidSettings, "'zib': did you mean zip"),
     ({"target": "zip.zip", "type_word": "txt"}, InvalidSettings, "'txt': did you mean text"),
     ({"target": "zip", "type_word": "text"}, InvalidSettings, "of which column"),
+    ({"files": "*", "type_word": "text"}, InvalidSettings, "say TABLE.COLUMN"),
     ({"target": "zip", "ignore": "*"}, InvalidSettings, "name one"),
     ({"files": "*.csv"}, InvalidSettings, "nothing is said"),
     ({"files": "../*.csv", "options": {"decimal": ","}}, InvalidSettings, "no pattern"),
