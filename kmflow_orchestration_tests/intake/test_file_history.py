@@ -16,6 +16,7 @@ from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.errors import GroupRefused, StorageUnavailable, UnsafePath
 from kmflow_orchestration.intake import entry_rules
 from kmflow_orchestration.intake.claims import this_process
+from kmflow_orchestration.intake.corrections import CorrectionStore
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.file_history import FileHistory
 from kmflow_orchestration.intake.file_rules import rule_of
@@ -43,6 +44,7 @@ def stories(place: LandingPlace, asked: str) -> tuple[FileStory, ...]:
         caller=ANN,
         history=FileHistory(sessions, place.clock),
         registry=DatasetTables(sessions),
+        corrections=CorrectionStore(sessions, place.clock),
         landing=Landing(place.root, 5.0, MAX_SIZE_BYTES),
         clock=place.clock,
     ).stories

@@ -33,6 +33,7 @@ REPOSITORIES = {
     *("group_configs", "config_audit", "api_tokens", "ledger", "register", "datasets"),
     *("table_groups", "profile_runs", "findings", "output_files", "upload_failures"),
     "corrections",
+    "quarantine",
     "moved_evidence",
     "file_history",
 }
@@ -60,6 +61,7 @@ SHARED = {
         "register",
         "registry",
         "corrections",
+        "quarantine",
         "runs",
         "table_groups",
         "findings",
