@@ -45,7 +45,8 @@ from kmflow_orchestration.operations.convert.convert_on_spark import convert_on_
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.layout import check_named
 from kmflow_orchestration.operations.convert.one_process import Limits
-from kmflow_orchestration.operations.convert.options import AUTO, OPTIONS, conversion_options
+from kmflow_orchestration.operations.convert.option_table import AUTO, OPTIONS
+from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
 from kmflow_orchestration.operations.convert.progress_display import notebook_display
 from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in

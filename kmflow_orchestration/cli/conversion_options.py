@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kmflow_orchestration.operations.convert.options import OPTIONS, ConversionOption
+from kmflow_orchestration.operations.convert.option_table import OPTIONS, ConversionOption
 
 _PREFIXES = ("KMFLOW_", "PYFORGE_")
 

@@ -66,7 +66,7 @@ def change(
     """Correct how files are read, for files to come and for those that came."""
     from kmflow_orchestration.cli.open_context import open_context
     from kmflow_orchestration.cli.shell_user import known_group, operator
-    from kmflow_orchestration.operations.convert.options import BY_NAME
+    from kmflow_orchestration.operations.convert.option_table import BY_NAME
     from kmflow_orchestration.operations.correct_datasets import correct_datasets
     from kmflow_orchestration.operations.correction_requests import CorrectionRequest
 

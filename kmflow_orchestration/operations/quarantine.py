@@ -20,7 +20,8 @@ from kmflow_orchestration.intake.quarantine import QuarantineStore
 from kmflow_orchestration.metadata.correction_records import Change, Scope
 from kmflow_orchestration.metadata.quarantine_records import Held, HeldBack
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.convert.options import BY_NAME, conversion_options
+from kmflow_orchestration.operations.convert.option_table import BY_NAME
+from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.correction_plans import knows
 
 _LONGEST_REASON = 1000

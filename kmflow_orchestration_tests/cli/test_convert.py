@@ -22,7 +22,7 @@ from kmflow_orchestration.cli.command_tree import command_tree
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.main import main
 from kmflow_orchestration.extras import MODULES
-from kmflow_orchestration.operations.convert.options import OPTIONS
+from kmflow_orchestration.operations.convert.option_table import OPTIONS
 from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.converters.archives.bundles import CSV, zipped
 from kmflow_orchestration_tests.converters.dbase_files import FieldSpec, dbf_bytes

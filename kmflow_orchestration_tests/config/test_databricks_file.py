@@ -16,7 +16,7 @@ from kmflow_orchestration.config.databricks_file import (
 )
 from kmflow_orchestration.config.databricks_file_writing import save_values
 from kmflow_orchestration.errors import ConfigurationError
-from kmflow_orchestration.operations.convert.options import OPTIONS
+from kmflow_orchestration.operations.convert.option_table import OPTIONS
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from kmflow_orchestration.errors import (
     UnsupportedFormatError,
 )
 from kmflow_orchestration.notebook import batch_convert, convert_file
-from kmflow_orchestration.operations.convert.options import OPTIONS
+from kmflow_orchestration.operations.convert.option_table import OPTIONS
 from kmflow_orchestration_tests.operations.convert.conftest import LOANS, loans, workbook
 
 __all__ = ["loans", "workbook"]

@@ -20,7 +20,8 @@ from kmflow_orchestration.operations.convert.layout import (
     version_name,
 )
 from kmflow_orchestration.operations.convert.manifest import Manifest, OutputRecord
-from kmflow_orchestration.operations.convert.options import AUTO, FORMATS, ConversionOptions
+from kmflow_orchestration.operations.convert.option_table import AUTO, FORMATS
+from kmflow_orchestration.operations.convert.options import ConversionOptions
 
 
 def _size_of(path: Path) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kmflow_orchestration.errors import InvalidOptions, OutputExistsError, UnsafePath
 from kmflow_orchestration.operations.convert.file_names import distinct, safe_name, stem_of
-from kmflow_orchestration.operations.convert.options import AUTO, FORMATS
+from kmflow_orchestration.operations.convert.option_table import AUTO, FORMATS
 
 FOLDER_MANIFEST = "_manifest.json"
 _MANIFEST_END = ".manifest.json"

@@ -12,12 +12,8 @@ from kmflow_orchestration.converters.interface import Converter, OutputKind
 from kmflow_orchestration.converters.plugins import BrokenPlugin, installed_plugins
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.extras import extra_of
-from kmflow_orchestration.operations.convert.options import (
-    FORMATS,
-    OPTIONS,
-    ConversionOption,
-    flags_of,
-)
+from kmflow_orchestration.operations.convert.option_table import FORMATS, OPTIONS, ConversionOption
+from kmflow_orchestration.operations.convert.options import flags_of
 
 Distributions = Mapping[str, Sequence[str]]
 _COMMAND = "kmflow formats --markdown > docs/formats.md"

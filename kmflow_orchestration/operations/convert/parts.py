@@ -16,7 +16,8 @@ from kmflow_orchestration.errors import DataLossError, UnsupportedFormatError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import Wanted
 from kmflow_orchestration.operations.convert.manifest import ColumnRecord, OutputRecord
-from kmflow_orchestration.operations.convert.options import AUTO, ConversionOptions
+from kmflow_orchestration.operations.convert.option_table import AUTO
+from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.output_tables import (
     OutputText,
     Rows,

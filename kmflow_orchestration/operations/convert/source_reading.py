@@ -38,10 +38,7 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.extras import missing
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.layout import WORKBOOKS
-from kmflow_orchestration.operations.convert.options import (
-    ConversionOptions,
-    reader_options,
-)
+from kmflow_orchestration.operations.convert.options import ConversionOptions, reader_options
 from kmflow_orchestration.operations.convert.output_tables import Reject, Rows
 from kmflow_orchestration.operations.convert.unlocked_table import UnlockedTable
 

@@ -18,7 +18,7 @@ from kmflow_orchestration.operations.convert.earlier_results import earlier_mani
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
 from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST
 from kmflow_orchestration.operations.convert.manifest import Manifest, manifests_below
-from kmflow_orchestration.operations.convert.options import AUTO
+from kmflow_orchestration.operations.convert.option_table import AUTO
 from kmflow_orchestration.operations.convert.plain_workbook import SUMMARY, is_summary
 
 GONE, RENAMED = "its source is gone", "the result of its source has another name now"

@@ -17,9 +17,7 @@ from kmflow_orchestration.errors import (
     UnsafePath,
 )
 from kmflow_orchestration.operations.convert.convert_file import convert_file
-from kmflow_orchestration.operations.convert.options import (
-    conversion_options,
-)
+from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration_tests.operations.convert.conftest import (
     LOANS,
     BentConverter,

@@ -24,11 +24,8 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.inspect_file import inspect_file
 from kmflow_orchestration.operations.convert.manifest import Manifest
-from kmflow_orchestration.operations.convert.options import (
-    COMPRESSIONS,
-    OPTIONS,
-    conversion_options,
-)
+from kmflow_orchestration.operations.convert.option_table import COMPRESSIONS, OPTIONS
+from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.convert.verify_output import verify_output
 from kmflow_orchestration_tests.fakes import FakeClock
 from kmflow_orchestration_tests.operations.convert.conftest import (

@@ -13,7 +13,7 @@ from kmflow_orchestration.operations.convert.list_formats import (
     formats_markdown,
     list_formats,
 )
-from kmflow_orchestration.operations.convert.options import OPTIONS
+from kmflow_orchestration.operations.convert.option_table import OPTIONS
 from kmflow_orchestration_tests.operations.convert.conftest import BentConverter, only
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "formats.md"
