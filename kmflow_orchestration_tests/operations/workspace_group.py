@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import openpyxl
 import pytest
@@ -53,7 +54,7 @@ class WorkspaceGroups:
     def add(self, name: str) -> WorkspaceGroup:
         """A provisioned group with a principal of its own."""
         group, schema = GroupId(name), f"{name}_evidence"
-        token = f"token-of-{name}-0123456789"
+        token = f"token-{name}-{uuid4().hex}"
         os.environ[f"{name.upper()}_TOKEN"] = token
         seed_group(
             self.room.server,

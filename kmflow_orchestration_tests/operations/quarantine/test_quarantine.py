@@ -21,65 +21,24 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.intake.ledger import State
 from kmflow_orchestration.metadata.config_audit import AuditAction
 from kmflow_orchestration.metadata.quarantine_records import HeldBack
-from kmflow_orchestration.operations.explain_file import explain_file
 from kmflow_orchestration.operations.publish_datasets import publish_datasets
 from kmflow_orchestration.operations.quarantine import (
-    Accepted,
-    QuarantineList,
-    Retry,
-    accept_quarantined,
     list_quarantine,
-    retry_quarantined,
 )
-from kmflow_orchestration.operations.quarantine_details import HeldDetails, show_quarantined
 from kmflow_orchestration.operations.trace_rows import trace_rows
 from kmflow_orchestration.workspace.faults import Fault
-from kmflow_orchestration_tests.cli.conftest import Kmflow
 from kmflow_orchestration_tests.operations.quarantine.conftest import LINES, MEMO
+from kmflow_orchestration_tests.operations.quarantine.deeds import (
+    accept,
+    codes,
+    held,
+    of_item,
+    retry,
+    show,
+    story,
+    the,
+)
 from kmflow_orchestration_tests.operations.workspace_group import WorkspaceGroup
-
-
-def held(group: WorkspaceGroup, **filters: Any) -> QuarantineList:
-    own = group.own.listing_quarantine()
-    return list_quarantine(group.id, caller=group.caller, **filters, **own)
-
-
-def show(group: WorkspaceGroup, item: str) -> HeldDetails:
-    own = group.own.showing_quarantined()
-    (found,) = show_quarantined(group.id, item, caller=group.caller, **own)
-    return found
-
-
-def retry(group: WorkspaceGroup, *items: str, **more: Any) -> Retry:
-    own = {**group.own.retrying_quarantined(), **more}
-    return retry_quarantined(group.id, items, **{"caller": group.caller, **own})
-
-
-def accept(group: WorkspaceGroup, *items: str, reason: str = "known") -> Accepted:
-    own = group.own.accepting_quarantined()
-    return accept_quarantined(group.id, items, reason, caller=group.caller, **own)
-
-
-def codes(group: WorkspaceGroup, engagement: str) -> dict[str, str]:
-    """Codes by file name."""
-    found = held(group, engagement=engagement).entries
-    return {one.path.removeprefix(f"{engagement}/"): one.code for one in found}
-
-
-def the(group: WorkspaceGroup, engagement: str) -> HeldBack:
-    (one,) = held(group, engagement=engagement).entries
-    return one
-
-
-def of_item(group: WorkspaceGroup, table: str, item_id: str) -> list[dict[str, Any]]:
-    return [row for row in group.rows(table) if row["evidence_item_id"] == item_id]
-
-
-def story(group: WorkspaceGroup, path: str) -> list[tuple[str, str]]:
-    """Decisions on a path and what is told of each, as `kmflow files why` tells them."""
-    own = group.own.explaining()
-    (found,) = explain_file(group.id, path, caller=group.caller, **own).stories
-    return [(step.decision, step.message) for step in found.steps]
 
 
 def test_files_and_items_are_listed_with_counts_by_code(
@@ -425,36 +384,3 @@ def test_another_groups_quarantine_is_not_there(
     retry(acme, everything=True)
     assert codes(globex, "e1") == {"theirs.jsonl": "corrupt"}
     acme.convert()
-
-
-def test_the_commands_do_the_same(acme: WorkspaceGroup, engagement: str, shell: Kmflow) -> None:
-    path = f"{engagement}/notes.dbf"
-    acme.drop(path, MEMO)
-    acme.convert()
-    of_acme = ("--group", "acme")
-
-    listed = shell("quarantine", "list", *of_acme, "--engagement", engagement, "--json")
-    shown = shell("quarantine", "show", path, *of_acme)
-    accepted = shell("quarantine", "accept", path, *of_acme, "--reason", "old")
-    nothing = shell("quarantine", "list", *of_acme, "--engagement", engagement)
-    planned = shell("quarantine", "retry", path, *of_acme, "--dry-run", "--json")
-    tried = shell("quarantine", "retry", path, *of_acme, "--ignore-missing-memo")
-    again = shell("quarantine", "retry", path, *of_acme)
-    acme.convert()
-
-    assert [one.code for one in (listed, shown, accepted, nothing, planned, tried, again)] == [
-        0
-    ] * 7
-    assert listed.json["counts"] == {"missing_memo": 1}
-    assert listed.json["entries"][0]["path"] == path
-    assert "--ignore-missing-memo" in shown.out
-    assert "nothing waits in quarantine" in nothing.err
-    assert [one["path"] for one in planned.json["tried"]] == [path]
-    assert f"tried again: {path}" in tried.err
-    assert "remembered for 1 item" in tried.err
-    assert "does not wait in quarantine" in again.err
-    assert codes(acme, engagement) == {}
-    assert len(acme.rows(f"{engagement}__notes")) == 2
-    assert shell("quarantine", "show", path, *of_acme).code == 1
-    assert shell("quarantine", "retry", *of_acme).code == 3
-    assert shell("quarantine", "retry", path, "--group", "nobody").code == 3
