@@ -418,6 +418,8 @@ def test_no_statement_reads_a_whole_table(acme: LandingPlace, asked: str) -> Non
             for sql, values in queries
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
         ]
-    # An index by the group alone would read all that a group has.
-    assert [one for one in plans if one.startswith("SCAN") or "(group_id=?)" in one] == []
+    # An index by the group alone would read all that a group has; of corrections, which people
+    # made one by one, that is what is asked for.
+    wide = [one for one in plans if one.startswith("SCAN") or "(group_id=?)" in one]
+    assert [one for one in wide if "dataset_corrections" not in one] == []
     assert any("ix_landing_events" in plan for plan in plans)
