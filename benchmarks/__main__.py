@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import (
     command_start,
     conversion,
+    conversion_commands,
     csv_detection,
     definitions_load,
     intake,
@@ -27,6 +28,7 @@ BENCHMARKS = {
     "ticks": ticks.run,
     "scale": scale.run,
     "conversion": conversion.run,
+    "conversion_commands": conversion_commands.run,
     "csv_detection": csv_detection.run,
     "definitions": definitions_load.run,
     "commands": command_start.run,

@@ -169,6 +169,7 @@ def _prepared(case: Case) -> date:
     from kmflow_orchestration.operations.provision import provision
 
     Home.at(Path(case.home)).prepare_dagster()
+    _token(case).touch(mode=0o600)
     _token(case).write_text(case.token, encoding="ascii")
     with _context(case) as context:
         context.migrate()
