@@ -11,6 +11,8 @@ NEWEST_STAMP := $(NEWEST)/.installed-$(shell date +%F)
 # Peers of the benchmarks that must not meddle with our own packages.
 PEERS := .venv-peers
 PEERS_STAMP := $(PEERS)/.installed
+PYFORGE := .venv-pyforge
+PYFORGE_STAMP := $(PYFORGE)/.installed
 # Every process of a run imports the same modules: compiled once, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 export KMFLOW_HOME ?= $(CURDIR)/.kmflow
@@ -66,13 +68,19 @@ $(PEERS_STAMP): benchmarks/peers.lock
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench: $(STAMP) $(PEERS_STAMP) ## Measure, side by side with the peers; writes docs/benchmarks.md
+# What it pins does not install here, so that its packages are named one by one.
+$(PYFORGE_STAMP): benchmarks/pyforge.lock
+	@test -x $(PYFORGE)/bin/python || $(PYTHON) -m venv $(PYFORGE)
+	@$(PYFORGE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
+
+bench: $(STAMP) $(PEERS_STAMP) $(PYFORGE_STAMP) ## Measure, side by side with the peers; writes docs/benchmarks.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: ## Pin what is installed in .venv now
 	@{ echo '# Every package of a full development install, by version. Made by `make lock`; holds no index.'; $(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(pip|setuptools|kmflow_orchestration)\b'; } > requirements.lock
 
 clean: ## Remove .venv and all local state
-	@rm -rf $(VENV) $(NEWEST) $(PEERS) .kmflow
+	@rm -rf $(VENV) $(NEWEST) $(PEERS) $(PYFORGE) .kmflow
 
 .PHONY: help venv demo dev test test-journeys test-postgres test-spark test-newest-sdk lint format bench lock clean
