@@ -166,6 +166,14 @@ def test_system_tables_come_if_they_are_wanted(tmp_path: Path) -> None:
         _tables(path, system="yes")
 
 
+def test_there_is_one_reader_and_naming_another_is_an_error(tmp_path: Path) -> None:
+    path = _sample(tmp_path, "ace.accdb")
+
+    assert _tables(path, backend="auto").keys() == _tables(path).keys()
+    with pytest.raises(ConfigurationError, match="'mdbtools'"):
+        _tables(path, backend="mdbtools")
+
+
 def test_what_the_engine_calculated_is_read(tmp_path: Path) -> None:
     table = _tables(_sample(tmp_path, "ace.accdb"))["Calculated"]
 

@@ -26,10 +26,11 @@ from kmflow_orchestration.converters.access_databases.table import AccessTable, 
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.memory_table import Origin
-from kmflow_orchestration.converters.reader_options import ReaderOptions
+from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError
 
 SKIPPED = "table_skipped"
+AUTO = "auto"
 _SUFFIXES = (".mdb", ".accdb")
 
 
@@ -38,6 +39,13 @@ class AccessOptions(ReaderOptions):
     """`system_tables`: what the engine keeps for itself, and what a crash left, too."""
 
     system_tables: bool = False
+    backend: str = AUTO
+
+    def check(self) -> None:
+        """Raises ConfigurationError for another reader than ours."""
+        if self.backend != AUTO:
+            hint = "leave it out: what others lose is in docs/decisions/0058"
+            raise refused("backend", f"cannot be {self.backend!r}, there is {AUTO!r} alone", hint)
 
 
 class AccessConverter(TableConverter):

@@ -228,7 +228,7 @@ OPTIONS = (
         "backend",
         ("--backend",),
         "",
-        "What reads a database of Access.",
+        "What reads a database of Access; there is one, auto.",
         is_readers=True,
         variable="BACKEND",
     ),
