@@ -28,7 +28,11 @@ from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTab
 from kmflow_orchestration.names import GroupId, safe_column
 from kmflow_orchestration.operations.asked_types import TYPE_WORDS
 from kmflow_orchestration.operations.convert.options import conversion_options, reader_options
-from kmflow_orchestration.operations.correction_plans import knows
+from kmflow_orchestration.operations.correction_plans import (
+    check_together,
+    hands_on,
+    knows,
+)
 
 _LONGEST_PATTERN = 512
 _LONGEST_NAME = 100
@@ -226,6 +230,7 @@ def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidOptions(f"{name} says nothing about how a file is read")
     for name, value in options.reader.items():
         _check_known(name, value, None)
+    check_together(options.reader)
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in options.reader.items()
@@ -238,10 +243,12 @@ def _check_known(name: str, value: Any, converters: Collection[str] | None) -> N
     for one in default_converters():
         if converters is not None and converters and one.name not in converters:
             continue
+        if not converters and isinstance(one, FileConverter) and hands_on(one):
+            continue
         if not knows(one.name, one.options(), name, value):
             continue
         try:
-            if isinstance(one, FileConverter):
+            if isinstance(one, FileConverter) and not hands_on(one):
                 own = reader_options(conversion_options({name: value}), one.options(), one.name)
                 one.reader_options.parse(own)
         except ConfigurationError as error:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
+import pytest
+
+from kmflow_orchestration.errors import InvalidOptions
+from kmflow_orchestration.metadata.correction_records import Scope
 from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import TableGroupId
 from kmflow_orchestration.operations.changed_tables import note_changed_tables
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration_tests.control_databases import engine_of
-from kmflow_orchestration_tests.operations.datasets.corrections_world import correct, replay
+from kmflow_orchestration_tests.operations.datasets.corrections_world import (
+    correct,
+    remember,
+    replay,
+    withdraw,
+)
 from kmflow_orchestration_tests.operations.datasets.dataset_world import DatasetWorld
 
 
@@ -33,3 +45,58 @@ def test_a_table_that_a_correction_retypes_is_to_be_profiled_again(world: Datase
     replay(world, on_written=note)
 
     assert changed() == [clock.now()]
+
+
+def test_of_two_that_exclude_each_other_the_one_that_counts_more_holds(
+    world: DatasetWorld,
+) -> None:
+    world.drop("loans.csv", "title\nid,amount\n1,5\n")
+    world.drop_workbook("sums.xlsx", {"S": [["title"], ["id", "sum"], [1, 5]]})
+    world.take_in()
+    correct(world, files="*", options={"no_header": True})
+    number = world.corrections.last_number(world.place.group)
+    correct(world, target="loans", options={"header_row": 2})
+    correct(world, files="sums.xlsx", options={"header_row": 2})
+    replayed = replay(world)
+
+    assert [one.quarantined for one in replayed] == [()]
+    assert world.rows("loans", "id", "amount") == [(1, 5)]
+    assert world.rows("sums__s", "id", "sum") == [(1, 5)]
+    withdraw(world, number)
+    assert [one.tables for one in replay(world)] == []
+
+
+def test_what_readers_cannot_have_together_is_no_reason_to_refuse_files(
+    world: DatasetWorld,
+) -> None:
+    """Here the reader itself says so, not the table of options."""
+    remember(world, Scope.FILES, "*.xlsx", header_row=2)
+    remember(world, Scope.FILES, "sums*", grid="always")
+    world.drop_workbook("sums.xlsx", {"S": [["title"], ["id", "sum"], [1, 5]]})
+    published = world.take_in()
+
+    assert published.quarantined == ()
+    (told,) = published.receipts[0].corrections
+    assert "grid always" in told
+
+
+def test_one_saying_that_contradicts_itself_is_refused(world: DatasetWorld) -> None:
+    world.arrive(loans="id\n1\n")
+
+    with pytest.raises(InvalidOptions, match="excludes"):
+        correct(world, files="*.csv", options={"header_row": 2, "no_header": True})
+    assert world.corrections.last_number(world.place.group) == 0
+
+
+def test_what_is_said_of_an_archive_holds_for_the_files_in_it(world: DatasetWorld) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("in/loans.csv", "title\nid,amount\n1,5\n")
+    world.drop("pack.zip", packed.getvalue())
+    world.take_in()
+    correct(world, files="pack.zip", options={"no_header": True})
+    correct(world, files="*.zip", options={"header_row": 2})
+    (replayed,) = replay(world)
+
+    assert replayed.quarantined == ()
+    assert world.rows("loans", "id", "amount") == [(1, 5)]
