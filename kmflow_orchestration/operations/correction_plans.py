@@ -213,8 +213,13 @@ def path_of(item: Item | Candidate) -> str:
 
 
 def fits_pattern(path: str, pattern: str) -> bool:
-    """A pattern without `/` is about names in any folder."""
-    return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
+    """A pattern without `/` is about names in any folder; with one in front it is about a path.
+
+    A name in full is that file's, whatever signs of patterns are in it.
+    """
+    is_path, pattern = "/" in pattern, pattern.removeprefix("/")
+    told = path if is_path else path.rpartition("/")[2]
+    return told == pattern or fnmatchcase(told, pattern)
 
 
 def correction_plan(

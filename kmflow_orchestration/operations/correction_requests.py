@@ -208,6 +208,9 @@ def _of_files(
             f"{pattern!r} is no pattern of landing paths",
             hint="such as 'loans_*.csv' or 'old/*', below the engagement's folder",
         )
+    if below != pattern and "/" not in below:
+        # A landing path in full: not of all files of that name, in whatever folder.
+        below = f"/{below}"
     return Change(request.engagement, Scope.FILES, below, name, value)
 
 

@@ -100,3 +100,23 @@ def test_what_is_said_of_an_archive_holds_for_the_files_in_it(world: DatasetWorl
 
     assert replayed.quarantined == ()
     assert world.rows("loans", "id", "amount") == [(1, 5)]
+
+
+def test_a_landing_path_means_that_file_alone_and_its_name_those_of_all_folders(
+    world: DatasetWorld,
+) -> None:
+    for path in ("loans.csv", "old/loans.csv", "old/loans [1].csv"):
+        world.drop(path, f"path\n{path}\n")
+    world.take_in()
+
+    def ignored(pattern: str) -> list[str]:
+        told = correct(world, ignore=pattern, dry_run=True)
+        return [one.path for one in told.affected]
+
+    assert ignored(f"{world.engagement}/loans.csv") == ["loans.csv"]
+    assert ignored("loans.csv") == ["loans.csv", "old/loans.csv"]
+    assert ignored("loans [1].csv") == ["old/loans [1].csv"]
+    assert ignored(f"{world.engagement}/old/loans [[]1].csv") == ["old/loans [1].csv"]
+    correct(world, ignore=f"{world.engagement}/loans.csv")
+    replay(world)
+    assert world.rows("loans", "path") == [("old/loans [1].csv",), ("old/loans.csv",)]
