@@ -120,3 +120,21 @@ def test_a_landing_path_means_that_file_alone_and_its_name_those_of_all_folders(
     correct(world, ignore=f"{world.engagement}/loans.csv")
     replay(world)
     assert world.rows("loans", "path") == [("old/loans [1].csv",), ("old/loans.csv",)]
+
+
+def test_a_dataset_by_the_name_of_a_table_is_that_tables(world: DatasetWorld) -> None:
+    world.drop("My Loans.csv", "id\n1\n")
+    world.drop("other.csv", "id\n2\n")
+    world.take_in()
+    correct(world, files="other.csv", dataset="my_loans")
+    replay(world)
+
+    assert world.rows("my_loans", "id") == [(1,), (2,)]
+
+
+def test_an_option_that_the_reader_of_an_item_has_not_is_refused(world: DatasetWorld) -> None:
+    world.arrive(loans="id\n1\n")
+    item = world.place.item("loans.csv").item_id
+
+    with pytest.raises(InvalidOptions, match="nothing to the delimited"):
+        correct(world, item_id=item, options={"record_path": "a"})
