@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_records import State, Step
 from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow, IntakeBatchRow
+from kmflow_orchestration.metadata.profiling_tables import TableRow
 from kmflow_orchestration.names import GroupId
 
 
@@ -28,6 +29,16 @@ class ConversionsAgain:
                 update(IntakeBatchRow)
                 .where(IntakeBatchRow.group_id == group, IntakeBatchRow.batch_id.in_(some))
                 .values(values)
+                .execution_options(synchronize_session=False)
+            )
+
+    def expect_changes(self, group: GroupId, tables: Iterable[str]) -> None:
+        """The next batch that writes these tables changes them, also if it was their last one."""
+        for some in slices(sorted(set(tables))):
+            self._session.execute(
+                update(TableRow)
+                .where(TableRow.group_id == group, TableRow.table_name.in_(some))
+                .values(changed_batch_id=None)
                 .execution_options(synchronize_session=False)
             )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import Index, String, select, true
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kmflow_orchestration.identity import drift_id
 from kmflow_orchestration.metadata.engine import SessionFactory
@@ -74,8 +74,15 @@ class DatasetDrift:
     @property
     def drift_id(self) -> str:
         """The same for the same change by the same batch."""
+        return self._id()
+
+    def again(self, times: int) -> str:
+        """Its id when the same batch did the same so many times before, and it was undone."""
+        return self._id(str(times)) if times else self.drift_id
+
+    def _id(self, *more: str) -> str:
         change = (self.kind, self.column_name, self.old_type, self.new_type)
-        return drift_id(self.table_name, self.batch_id, self.item_id, *change)
+        return drift_id(self.table_name, self.batch_id, self.item_id, *change, *more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ class DriftLog:
     sessions: SessionFactory
 
     def record(self, group: GroupId, found: Sequence[DatasetDrift]) -> None:
-        """Note changes, but for those that are noted already."""
+        """Note changes, but for those that were the last to be noted of their columns."""
         if not found:
             return
         try:
@@ -94,17 +101,15 @@ class DriftLog:
             self._record(group, found)
 
     def _record(self, group: GroupId, found: Sequence[DatasetDrift]) -> None:
-        by_id = {one.drift_id: one for one in found}
         with guarded(self.sessions) as session:
-            for some in slices(sorted(by_id)):
-                query = select(DatasetDriftRow.drift_id).where(
-                    DatasetDriftRow.group_id == group, DatasetDriftRow.drift_id.in_(some)
-                )
-                for known in session.scalars(query):
-                    del by_id[known]
+            news = dict[str, DatasetDrift]()
+            for table in sorted({one.table_name for one in found}):
+                own = [one for one in found if one.table_name == table]
+                known = _of_columns(session, group, table, {one.column_name for one in own})
+                news |= _not_noted(own, known)
             session.add_all(
                 DatasetDriftRow(group_id=group, drift_id=key, **asdict(one))
-                for key, one in by_id.items()
+                for key, one in news.items()
             )
 
     def of_batches(self, group: GroupId, batch_ids: Sequence[str]) -> list[DatasetDrift]:
@@ -138,6 +143,39 @@ class DriftLog:
         )
         with guarded(self.sessions) as session:
             return [_drift(row) for row in session.scalars(query)]
+
+
+def _of_columns(
+    session: Session, group: GroupId, table: str, columns: Collection[str]
+) -> list[DatasetDrift]:
+    found: list[DatasetDrift] = []
+    for some in slices(sorted(columns)):
+        query = select(DatasetDriftRow).where(
+            DatasetDriftRow.group_id == group,
+            DatasetDriftRow.table_name == table,
+            DatasetDriftRow.column_name.in_(some),
+        )
+        found.extend(map(_drift, session.scalars(query)))
+    return found
+
+
+def _not_noted(
+    found: Iterable[DatasetDrift], known: Sequence[DatasetDrift]
+) -> dict[str, DatasetDrift]:
+    """By id those of one table that are not the last that is known of their columns.
+
+    A batch that is written again by other corrections may do what it did before: that is told
+    again if something else came in between.
+    """
+    last: dict[str, datetime] = {}
+    for one in known:
+        last[one.column_name] = max(last.get(one.column_name, one.at), one.at)
+    news: dict[str, DatasetDrift] = {}
+    for one in found:
+        same = [other for other in known if other.drift_id == one.drift_id]
+        if not any(other.at == last[other.column_name] for other in same):
+            news[one.again(len(same))] = one
+    return news
 
 
 def _drift(row: DatasetDriftRow) -> DatasetDrift:

@@ -8,7 +8,10 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from kmflow_orchestration.clock import iso
-from kmflow_orchestration.errors import InvalidOptions
+from kmflow_orchestration.converters.kinds import FileConverter
+from kmflow_orchestration.converters.reader_options import OTHER_NAMES
+from kmflow_orchestration.converters.registry import default_converters
+from kmflow_orchestration.errors import ConfigurationError, InvalidOptions
 from kmflow_orchestration.metadata.correction_records import (
     DATASET,
     IGNORE,
@@ -34,19 +37,29 @@ _RANK = (Scope.FILES, Scope.TABLE, Scope.ITEM)
 
 @dataclass(frozen=True, slots=True)
 class CorrectedReading:
-    """Reader options by their names in the table of options; see ReadsOtherwise."""
+    """Reader options by their names in the table of options, the one that counts most last.
+
+    See ReadsOtherwise.
+    """
 
     options: Mapping[str, Any]
 
     def known_to(
         self, converter: str, known: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """A pattern also fits files whose converter has no such option: they are read as ever."""
-        told = {
-            name: value
-            for name, value in self.options.items()
-            if knows(converter, known, name, value)
-        }
+        """A pattern also fits files whose converter has no such option: they are read as ever.
+
+        Of options that exclude each other the one that counts more holds: files are not refused
+        for what two people said.
+        """
+        told: dict[str, Any] = {}
+        for name, value in reversed(list(self.options.items())):
+            if not knows(converter, known, name, value):
+                continue
+            if _refusal(converter, known, {**told, name: value}) is None or (
+                _refusal(converter, known, {name: value}) is not None
+            ):
+                told[name] = value
         return reader_options(conversion_options(told), known, converter), tuple(sorted(told))
 
 
@@ -57,6 +70,39 @@ def knows(converter: str, known: Mapping[str, Any], name: str, value: Any) -> bo
     except InvalidOptions:
         return False
     return True
+
+
+def check_together(options: Mapping[str, Any]) -> None:
+    """Raises InvalidOptions for options of one saying that exclude each other."""
+    for one in default_converters():
+        own = {
+            name: value
+            for name, value in options.items()
+            if knows(one.name, one.options(), name, value)
+            and _refusal(one.name, one.options(), {name: value}) is None
+        }
+        refusal = _refusal(one.name, one.options(), own)
+        if refusal is not None:
+            raise InvalidOptions(refusal.message, hint=refusal.hint) from refusal
+
+
+def _refusal(
+    converter: str, known: Mapping[str, Any], options: Mapping[str, Any]
+) -> ConfigurationError | InvalidOptions | None:
+    """Why a converter does not take options that it has."""
+    own = default_converters().named(converter)
+    try:
+        given = reader_options(conversion_options(options), known, converter)
+        if isinstance(own, FileConverter) and not hands_on(own):
+            own.reader_options.parse(given)
+    except (ConfigurationError, InvalidOptions) as error:
+        return error
+    return None
+
+
+def hands_on(converter: FileConverter) -> bool:
+    """Whether its options are those of other readers, which check them: an archive's."""
+    return not converter.options().keys() <= converter.reader_options.defaults().keys()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +117,8 @@ class FilePlan:
     @property
     def outcome(self) -> tuple[object, ...]:
         """Equal for plans that come out alike."""
-        return (sorted(self.options.items()), self.dataset, self.is_ignored)
+        # In their order, too: of two that exclude each other the last one holds.
+        return (list(self.options.items()), self.dataset, self.is_ignored)
 
     def effective(self, known: Collection[str]) -> tuple[Correction, ...]:
         """Those of `applied` that meant something; `known` are the options that did."""
@@ -116,12 +163,14 @@ class CorrectionPlan:
         winners: dict[str, Correction] = {}
         for one in self._of_files.get(item.engagement_id, ()):
             if self._is_about(one, item, winners):
-                winners[one.name] = one
+                about = _about(one.name)
+                winners.pop(about, None)
+                winners[about] = one
         if IGNORE in winners:
             return FilePlan(is_ignored=True, applied=(winners[IGNORE],))
         named = winners.get(DATASET)
         options = {
-            name: one.value for name, one in winners.items() if name not in {DATASET, IGNORE}
+            one.name: one.value for one in winners.values() if one.name not in {DATASET, IGNORE}
         }
         return FilePlan(options, str(named.value) if named else "", applied=tuple(winners.values()))
 
@@ -153,14 +202,24 @@ class CorrectionPlan:
         return frozenset(self._types)
 
 
+def _about(name: str) -> str:
+    """What an option decides: `header_row` and `no_header` say different things of the same."""
+    return OTHER_NAMES[name][0] if name in OTHER_NAMES else name
+
+
 def path_of(item: Item | Candidate) -> str:
     """A file's landing path below its engagement's folder."""
     return item.landing_path.removeprefix(f"{item.engagement_id}/")
 
 
 def fits_pattern(path: str, pattern: str) -> bool:
-    """A pattern without `/` is about names in any folder."""
-    return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
+    """A pattern without `/` is about names in any folder; with one in front it is about a path.
+
+    A name in full is that file's, whatever signs of patterns are in it.
+    """
+    is_path, pattern = "/" in pattern, pattern.removeprefix("/")
+    told = path if is_path else path.rpartition("/")[2]
+    return told == pattern or fnmatchcase(told, pattern)
 
 
 def correction_plan(

@@ -29,8 +29,9 @@ def about_corrections(
     about: dict[str, Any] = {}
     if applied:
         about[CORRECTIONS] = [correction_facts(one) for one in applied]
-    if of_file.options:
-        about[_READ_BY] = dict(of_file.options)
+    read_by = {name: value for name, value in of_file.options.items() if name in known}
+    if read_by:
+        about[_READ_BY] = read_by
     return about
 
 

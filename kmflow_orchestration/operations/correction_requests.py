@@ -25,10 +25,15 @@ from kmflow_orchestration.metadata.correction_records import (
     Scope,
 )
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
-from kmflow_orchestration.names import GroupId, safe_column
+from kmflow_orchestration.names import EngagementId, GroupId, safe_column
 from kmflow_orchestration.operations.asked_types import TYPE_WORDS
 from kmflow_orchestration.operations.convert.options import conversion_options, reader_options
-from kmflow_orchestration.operations.correction_plans import knows
+from kmflow_orchestration.operations.correction_plans import (
+    check_together,
+    hands_on,
+    knows,
+)
+from kmflow_orchestration.operations.dataset_names import is_whole_file, table_names
 
 _LONGEST_PATTERN = 512
 _LONGEST_NAME = 100
@@ -80,7 +85,8 @@ def changes_of(
     if not options and not request.dataset:
         raise _bad("target", "nothing is said of it: give a type, a dataset or an option")
     if request.files:
-        said = {**options, **({DATASET: _dataset(request.dataset)} if request.dataset else {})}
+        dataset = _dataset(group, request, registry) if request.dataset else ""
+        said = {**options, **({DATASET: dataset} if dataset else {})}
         return [
             _of_files(group, request, ledger, request.files, name, value=value)
             for name, value in said.items()
@@ -103,6 +109,10 @@ def _item_or_table(
                 f"group {group} has no item {request.item_id}",
                 hint=f"kmflow evidence list --group {group}",
             )
+        # '' of one that was never converted: then any reader's options will do.
+        converters = {item.converter_version.partition(":")[0]} - {""}
+        for name, value in options.items():
+            _check_known(name, value, converters)
         return Scope.ITEM, item.engagement_id, item.item_id
     table, engagement, parts = _table(group, request, registry)
     _check_alone(group, table, parts, registry)
@@ -204,10 +214,15 @@ def _of_files(
             f"{pattern!r} is no pattern of landing paths",
             hint="such as 'loans_*.csv' or 'old/*', below the engagement's folder",
         )
+    if below != pattern and "/" not in below:
+        # A landing path in full: not of all files of that name, in whatever folder.
+        below = f"/{below}"
     return Change(request.engagement, Scope.FILES, below, name, value)
 
 
-def _dataset(name: str) -> str:
+def _dataset(group: GroupId, request: CorrectionRequest, registry: DatasetTables) -> str:
+    """What the dataset is called by: that of the table of this name, if there is one."""
+    name = request.dataset
     if safe_column(name) != name or len(name) > _LONGEST_NAME:
         wanted = safe_column(name)[:_LONGEST_NAME]
         raise _bad(
@@ -215,7 +230,17 @@ def _dataset(name: str) -> str:
             f"{name!r} is no name of a dataset" + (f": did you mean {wanted}?" if wanted else ""),
             hint="lower-case letters, digits and _",
         )
-    return name
+    if not request.engagement:
+        return name
+    table = table_names(EngagementId(request.engagement), name)[0]
+    key = registry.keys_of(group, [table]).get(table, ("", name))[1]
+    if not is_whole_file(key):
+        raise _bad(
+            "dataset",
+            f"{table} is no table of whole files: none can be put into it",
+            hint="choose another name",
+        )
+    return key
 
 
 def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -226,6 +251,7 @@ def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidOptions(f"{name} says nothing about how a file is read")
     for name, value in options.reader.items():
         _check_known(name, value, None)
+    check_together(options.reader)
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in options.reader.items()
@@ -238,10 +264,12 @@ def _check_known(name: str, value: Any, converters: Collection[str] | None) -> N
     for one in default_converters():
         if converters is not None and converters and one.name not in converters:
             continue
+        if not converters and isinstance(one, FileConverter) and hands_on(one):
+            continue
         if not knows(one.name, one.options(), name, value):
             continue
         try:
-            if isinstance(one, FileConverter):
+            if isinstance(one, FileConverter) and not hands_on(one):
                 own = reader_options(conversion_options({name: value}), one.options(), one.name)
                 one.reader_options.parse(own)
         except ConfigurationError as error:

@@ -54,6 +54,11 @@ def stem_of_key(key: str) -> str:
     return key.partition("\x1f")[0]
 
 
+def is_whole_file(key: str) -> bool:
+    """Whether files are one table by it: not of a sheet, nor what all files of a kind share."""
+    return not key.startswith(_SHARED) and "\x1f" not in key
+
+
 def shared_key(part: str) -> str:
     """The dataset that all files of a kind share in an engagement; no file's own has such a key."""
     return f"{_SHARED}{part}"

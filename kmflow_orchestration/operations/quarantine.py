@@ -22,7 +22,7 @@ from kmflow_orchestration.metadata.quarantine_records import Held, HeldBack
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.convert.option_table import BY_NAME
 from kmflow_orchestration.operations.convert.options import conversion_options
-from kmflow_orchestration.operations.correction_plans import knows
+from kmflow_orchestration.operations.correction_plans import check_together, knows
 
 _LONGEST_REASON = 1000
 
@@ -230,6 +230,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
                 hint="kmflow formats lists the options of each format",
             )
     reader = conversion_options(given).reader
+    check_together(reader)
     return {name: list(one) if isinstance(one, tuple) else one for name, one in reader.items()}
 
 

@@ -13,7 +13,7 @@ from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.cell_addresses import cell_address
-from kmflow_orchestration.intake.file_history import FileHistory
+from kmflow_orchestration.intake.file_history import FileHistory, FileRecord
 from kmflow_orchestration.intake.ledger import Item, Ledger
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
 from kmflow_orchestration.names import GroupId
@@ -185,7 +185,7 @@ class _Tracing:
             backend=item.backend,
             stored_path=item.stored_path,
             batch_id=item.batch_id,
-            run=record.runs.get(item.batch_id, ""),
+            run=record.runs.get(_stored_in(item, record), ""),
             converter_version=item.converter_version,
         )
 
@@ -204,6 +204,14 @@ class _Tracing:
             by_id = {row[_FRAGMENT]: row[_ABOUT] for row in told.to_pylist()}
             about = {at: text or by_id.get(rows[at][_FRAGMENT]) for at, text in about.items()}
         return {at: _location(text) for at, text in about.items() if text}
+
+
+def _stored_in(item: Item, record: FileRecord) -> str:
+    """The batch that brought its bytes: a retry or a return puts it into another, without a run."""
+    batches = (
+        one.batch_id for one in record.events if one.item_id == item.item_id and one.batch_id
+    )
+    return next(batches, item.batch_id)
 
 
 def _sources(

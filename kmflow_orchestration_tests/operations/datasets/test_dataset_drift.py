@@ -7,6 +7,11 @@ import pytest
 from kmflow_orchestration.assets.bronze import _schema_stable
 from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration_tests.operations.datasets.corrections_world import (
+    correct,
+    replay,
+    withdraw,
+)
 from kmflow_orchestration_tests.operations.datasets.dataset_world import (
     DatasetWorld,
     WatchedLakehouse,
@@ -145,3 +150,20 @@ def test_a_neighbour_has_no_part_in_it(world: DatasetWorld) -> None:
     drift.record(acme, [change])
 
     assert drift.newest(globex) == drift.newest(acme) == [change]
+
+
+def test_what_is_corrected_back_and_forth_is_told_each_time(world: DatasetWorld) -> None:
+    world.arrive(loans="id,amount\n1,5\n")
+    wider, back = ("BIGINT", "STRING"), ("STRING", "BIGINT")
+    for _ in range(2):
+        world.place.clock.advance(60)
+        correct(world, target="loans.amount", type_word="text")
+        replay(world)
+        world.place.clock.advance(60)
+        withdraw(world, world.corrections.last_number(world.place.group))
+        replay(world)
+    world.place.clock.advance(60)
+    world.publish()
+
+    assert [(one.old_type, one.new_type) for one in noted(world)] == [back, wider, back, wider]
+    assert len({one.at for one in noted(world)}) == 4

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from kmflow_orchestration.access.roles import Role
+from kmflow_orchestration.clock import utc_day
+from kmflow_orchestration.context import Context
 from kmflow_orchestration.errors import (
     GroupRefused,
     InvalidOptions,
@@ -25,6 +27,7 @@ from kmflow_orchestration.operations.publish_datasets import publish_datasets
 from kmflow_orchestration.operations.quarantine import (
     list_quarantine,
 )
+from kmflow_orchestration.operations.store_evidence import store_batch
 from kmflow_orchestration.operations.trace_rows import trace_rows
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.operations.quarantine.conftest import LINES, MEMO
@@ -134,6 +137,24 @@ def test_what_is_tried_again_is_converted_alone_with_other_options(
     publish_datasets(acme.id, one.received_on, **{**acme.own.converting(), "workers": 0})
     assert acme.item_at(one.path).state is State.PUBLISHED
     assert len(acme.rows(table)) == 2
+
+
+def test_a_row_of_what_was_tried_again_leads_to_the_run_that_stored_it(
+    acme: WorkspaceGroup, engagement: str
+) -> None:
+    home = acme.groups
+    acme.drop(f"{engagement}/notes.dbf", MEMO)
+    acme.look()
+    with Context(home.context.settings, clock=home.clock, dagster_run_id="r1") as run:
+        while store_batch(acme.id, utc_day(home.clock.now()), **run.group(acme.id).storing()):
+            pass
+    acme.convert()
+    retry(acme, f"{engagement}/notes.dbf", options={"ignore_missing_memo": True})
+    acme.convert()
+
+    own = {**acme.own.tracing(), "workers": 0}
+    found = trace_rows(acme.id, f"{engagement}__notes", ["id=1"], caller=acme.caller, **own)
+    assert [row.file and row.file.run for row in found.rows] == ["r1"]
 
 
 def test_a_second_retry_changes_nothing(acme: WorkspaceGroup, engagement: str) -> None:
