@@ -110,6 +110,21 @@ def test_results_of_no_source_are_told_and_go_when_asked(kmflow: Kmflow, convert
     assert find_stale(plan_folder(source, converted), {"loans.csv", "loans.json"}) == ()
 
 
+def test_each_version_of_a_result_is_accounted_for(kmflow: Kmflow, loans: Path) -> None:
+    again = ("batch-convert", "in", "out", "--on-drift", "new-version", "--prune")
+    assert kmflow(*again).code == 0
+    loans.write_text("id;amount\nx;10.50\n")
+
+    told = kmflow(*again, "--json").json
+
+    assert told["files"][0]["outputs"] == ["out/loans.v2.parquet"]
+    assert told["stale"] == []
+    loans.rename(loans.with_name("other.csv"))
+    stale = kmflow(*again, "--json").json["stale"]
+    assert [(one["source"], one["removed"]) for one in stale] == [("loans.csv", True)] * 2
+    assert not list(Path("out").glob("*loans*.parquet*"))
+
+
 def test_a_result_somebody_changed_is_no_refuse(kmflow: Kmflow, converted: Path) -> None:
     (converted.parent / "in" / "old.csv").unlink()
     (converted / "old.parquet").write_bytes(b"mine")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from kmflow_orchestration.converters import media_types
-from kmflow_orchestration.converters.archives.entries import ENCRYPTED
+from kmflow_orchestration.converters.archives.entries import ENCRYPTED, HOW_TO_UNLOCK
 from kmflow_orchestration.converters.archives.faults import faults_of_a_file
 from kmflow_orchestration.converters.archives.kinds import how_sure
 from kmflow_orchestration.converters.archives.limits import ArchiveLimits
@@ -198,7 +198,7 @@ class _Gathered:
                 "the password opens no file of the archive", hint="try another one"
             )
         raise PasswordRequiredError(
-            "all files of the archive are behind a password", hint="unpack it, and pack it anew"
+            "all files of the archive are behind a password", hint=HOW_TO_UNLOCK
         )
 
     def _named(self, table: ConvertedTable, visit: Visit) -> MemberTable:

@@ -15,6 +15,9 @@ UNSAFE_NAME = "unsafe_name"
 LINK = "link"
 NOT_A_FILE = "not_a_file"
 ENCRYPTED = "encrypted"
+HOW_TO_UNLOCK = (
+    "`kmflow convert` takes its password with --password-env NAME; or unpack it, and pack it anew"
+)
 
 _MEMO_SUFFIXES = (".dbt", ".fpt", ".cpg")
 

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from kmflow_orchestration.converters.archives.entries import (
     ENCRYPTED,
+    HOW_TO_UNLOCK,
     LINK,
     NOT_A_FILE,
     Entry,
@@ -197,7 +198,7 @@ def _opened(stream: BinaryIO, password: str) -> Iterator[Any]:
             yield archive
     except exceptions.PasswordRequired:
         raise PasswordRequiredError(
-            "the archive is behind a password", hint="unpack it, and pack it anew"
+            "the archive is behind a password", hint=HOW_TO_UNLOCK
         ) from None
     except exceptions.DecompressionBombError as error:
         raise CorruptInput(f"the archive unpacks to too much: {error}", reason=TOO_LARGE) from error

@@ -15,8 +15,8 @@ from pathlib import Path
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.earlier_results import earlier_manifests
-from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
-from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST
+from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
+from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, version_name
 from kmflow_orchestration.operations.convert.manifest import Manifest, manifests_below
 from kmflow_orchestration.operations.convert.option_table import AUTO
 from kmflow_orchestration.operations.convert.plain_workbook import SUMMARY, is_summary
@@ -51,14 +51,13 @@ def find_stale(plan: FolderPlan, done: Collection[str]) -> tuple[StaleResult, ..
 
 def _found(plan: FolderPlan, done: frozenset[str]) -> Iterator[StaleResult]:
     root = plan.source.resolve()
-    names: dict[Path, set[Path]] = defaultdict(set)
+    names: dict[Path, list[PlannedFile]] = defaultdict(list)
     current: set[Path] = set()
     for planned in plan.files:
         # A link within the folder has a result of its own beside that of what it leads to.
         if planned.path in done:
-            places = {path.absolute() for path in earlier_manifests(planned, AUTO)}
-            names[planned.source.resolve()] |= places
-            current |= places
+            names[planned.source.resolve()].append(planned)
+            current |= _places(planned)
     for path in manifests_below(plan.output):
         if path.absolute() in current:
             continue
@@ -74,6 +73,8 @@ def _found(plan: FolderPlan, done: frozenset[str]) -> Iterator[StaleResult]:
         if _is_gone(source):
             why = GONE
         elif source in names:
+            if any(path.absolute() in _places(one, manifest.version) for one in names[source]):
+                continue
             why = RENAMED
         else:
             # Not looked at this time, or it failed: what there is of it is all there is.
@@ -86,6 +87,12 @@ def _found(plan: FolderPlan, done: frozenset[str]) -> Iterator[StaleResult]:
             tuple(str(path.parent / name) for name in files),
             hashlib.sha256(content).hexdigest(),
         )
+
+
+def _places(planned: PlannedFile, version: int = 1) -> set[Path]:
+    """Where the manifest of a file's result lies, of this version of its schema lock."""
+    named = replace(planned, stem=version_name(planned.stem, version))
+    return {path.absolute() for path in earlier_manifests(named, AUTO)}
 
 
 def _is_gone(source: Path) -> bool:

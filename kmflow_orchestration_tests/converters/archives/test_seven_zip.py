@@ -76,8 +76,9 @@ def test_a_file_longer_than_all_limits_is_not_even_unpacked(
 def test_an_encrypted_archive_needs_a_password(opened: Opens, is_header_locked: bool) -> None:
     content = seven_zipped({"a.csv": CSV}, "secret", is_header_locked=is_header_locked)
 
-    with pytest.raises(PasswordRequiredError):
+    with pytest.raises(PasswordRequiredError) as refused:
         opened(content, "a.7z")
+    assert "--password-env" in refused.value.hint
 
 
 def test_an_encrypted_archive_in_another_is_told(opened: Opens) -> None:
