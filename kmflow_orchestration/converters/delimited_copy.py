@@ -21,6 +21,7 @@ from kmflow_orchestration.converters.proven_copy import (
     TypedCopy,
     literal,
     may_copy,
+    path_literal,
     quoted,
 )
 from kmflow_orchestration.converters.text_encoding import UTF8
@@ -89,7 +90,7 @@ class _DelimitedCopy(ProvenCopy):
         form = self._reading.form
         columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(self._names)))
         return (
-            f"read_csv({literal(str(self._reading.path))}, auto_detect = false, header = false, "
+            f"read_csv({path_literal(self._reading.path)}, auto_detect = false, header = false, "
             f"skip = {self._reading.first_row - 1}, columns = {{{columns}}}, "
             f"delim = {literal(form.delimiter)}, quote = {literal(form.quote)}, "
             f"escape = {literal(form.quote)}, nullstr = '', allow_quoted_nulls = false, "

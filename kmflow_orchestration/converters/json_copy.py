@@ -27,6 +27,7 @@ from kmflow_orchestration.converters.proven_copy import (
     TypedCopy,
     literal,
     may_copy,
+    path_literal,
 )
 from kmflow_orchestration.converters.record_cells import Form
 from kmflow_orchestration.converters.type_lattice import STRING, ColumnType, Kind
@@ -79,7 +80,7 @@ class _LinesCopy(ProvenCopy):
     def _source(self) -> str:
         columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(self._names)))
         return (
-            f"read_csv({literal(str(self._lines))}, auto_detect = false, header = false, "
+            f"read_csv({path_literal(self._lines)}, auto_detect = false, header = false, "
             f"columns = {{{columns}}}, delim = {literal(self._template.delimiter)}, quote = '', "
             f"escape = '', nullstr = {literal(_NEVER)}, strict_mode = true, null_padding = false, "
             "compression = 'none', encoding = 'utf-8')"

@@ -72,7 +72,21 @@ class TextColumn:
 def may_copy(path: Path) -> bool:
     """Whether the engine is there, and takes a path for the one file that it is."""
     is_installed = all(importlib.util.find_spec(name) is not None for name in ("duckdb", "numpy"))
-    return is_installed and not _GLOB & set(str(path))
+    return is_installed and not _GLOB & set(str(path.absolute()))
+
+
+def path_literal(path: Path) -> str:
+    """A path as SQL; one that begins with `~` or `file:` would be another file's.
+
+    Raises:
+        MisfitError: its name is no UTF-8, which the engine's texts are.
+    """
+    absolute = str(path.absolute())
+    try:
+        absolute.encode()
+    except UnicodeEncodeError as error:
+        raise MisfitError("a name of bytes") from error
+    return literal(absolute)
 
 
 def literal(value: str) -> str:
@@ -172,7 +186,7 @@ class ProvenCopy(ABC):
         first = {FIRST_ROW: str(self._first_row)}
         try:
             self._engine.execute(
-                f"COPY ({query}) TO {literal(str(self._path))} "
+                f"COPY ({query}) TO {path_literal(self._path)} "
                 f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, KV_METADATA {first})"
             )
         except duckdb.InvalidInputException as error:
@@ -266,7 +280,7 @@ class ProvenCopy(ABC):
     def _bounds(self, at: int) -> tuple[Any, Any]:
         name = quoted(self._names[at])
         columns = f"min({name}), max({name})"
-        query = f"SELECT {columns} FROM read_parquet({literal(str(self._path))})"
+        query = f"SELECT {columns} FROM read_parquet({path_literal(self._path)})"
         ((least, most),) = self._engine.execute(query).fetchall()
         return least, most
 
@@ -280,7 +294,7 @@ class ProvenCopy(ABC):
 
     def _is_there(self, condition: str) -> bool:
         """Whether a row of the copy is so."""
-        copy = f"read_parquet({literal(str(self._path))})"
+        copy = f"read_parquet({path_literal(self._path)})"
         query = f"SELECT 1 FROM {copy} WHERE {condition} LIMIT 1"
         return bool(self._engine.execute(query).fetchall())
 

@@ -235,7 +235,9 @@ class PatternRows:
         if len(found) < count:
             raise _UnlearnedError(self._unmatched(content))
         is_whole = content.startswith(_ROW) and content.endswith(_ROW_END)
-        if not is_whole or content.count(_ROW_END + _ROW) != count - 1:
+        # More ends than rows: behind the last are rows that begin otherwise, such as `<row>`.
+        is_counted = content.count(_ROW_END) == count
+        if not is_whole or not is_counted or content.count(_ROW_END + _ROW) != count - 1:
             raise UnlikeRowsError
         return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,7 @@ def is_copied_alike(source: Source) -> bool:
     assert copied.warnings == own.warnings
     assert list(copied.rejected_rows()) == list(own.rejected_rows())
     assert together(copied.batches()) == together(own.batches())
-    path = source.path.parent / "copy.parquet"
+    path = source.path.parent.absolute() / "copy.parquet"
     assert copied.copy_to(path) == own.receipt.rows_written
     assert together(numbered_batches(path)) == together(own.batches())
     as_text = dict.fromkeys((fact.name for fact in own.facts), STRING)
@@ -300,6 +302,26 @@ def test_any_lines_come_out_as_our_own_reader_reads_them(tmp_path: Path, text: s
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
 
     is_copied_alike(Source(path, path.name))
+
+
+@pytest.mark.parametrize("name", [b"a'b.jsonl", b"a\nb.jsonl", b"a[b].jsonl", b"a\xff.jsonl"])
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+def test_a_file_may_have_any_name(source: Writes, name: bytes) -> None:
+    written = source('{"a":1,"b":"x"}\n' * 3, "k.jsonl")
+    path = written.path.rename(written.path.parent / os.fsdecode(name))
+
+    assert is_copied_alike(Source(path, path.name)) is (b"'" in name or b"\n" in name)
+
+
+def test_a_folder_named_like_a_home_is_no_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("~") / "k.jsonl"
+    path.parent.mkdir()
+    path.write_text('{"a":1,"b":"x"}\n')
+
+    assert is_copied_alike(Source(path, path.name))
 
 
 def large(middle: str = "") -> str:
