@@ -229,6 +229,28 @@ def test_databases_of_access_97_are_read(tmp_path: Path) -> None:
     assert not found["Café"].warnings
 
 
+@pytest.mark.parametrize(("code_page", "encoding"), [(1251, "cp1251"), (932, "cp932")])
+def test_texts_of_access_97_are_of_the_code_page_that_the_file_names(
+    tmp_path: Path, code_page: int, encoding: str
+) -> None:
+    word = "Учёт" if code_page == 1251 else "日本"
+    as_western = word.encode(encoding).decode("latin-1")
+    table = OldTable(as_western, ((as_western, "text"),), [(as_western,)])
+    content = bytearray(jet3_file([table], "latin-1"))
+    # Nothing stood there, so that what hides it stands there alone.
+    hiding = int.from_bytes(content[0x3C:0x3E], "little")
+    struct.pack_into("<H", content, 0x3C, hiding ^ code_page)
+
+    tables = _tables(_sample(tmp_path, "old.mdb", bytes(content)))
+
+    assert list(tables) == [word]
+    assert tables[word].facts[0].source_name == word
+    assert _rows(tables[word]) == [(word,)]
+    struct.pack_into("<H", content, 0x3C, hiding ^ 4711)
+    with pytest.raises(CorruptInput, match="code page 4711"):
+        _tables(_sample(tmp_path, "old.mdb", bytes(content)))
+
+
 @pytest.mark.skipif(not shutil.which("mdb-export"), reason="Debian's mdbtools is not installed")
 @pytest.mark.parametrize("name", ["jet4.mdb", "ace.accdb", "apprentices.mdb", "old.mdb"])
 def test_another_reader_finds_the_same(tmp_path: Path, name: str) -> None:

@@ -44,7 +44,7 @@ class AccessConverter(TableConverter):
     """Jet 3 and 4, and ACE from 2007 on; keys and relations stand in the receipts."""
 
     name: ClassVar[str] = "access"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = (media_types.ACCESS,)
     suffixes: ClassVar[tuple[str, ...]] = _SUFFIXES
     reader_options: ClassVar[type[ReaderOptions]] = AccessOptions

@@ -116,9 +116,9 @@ class _Reader:
         self._at += length
         return found
 
-    def name(self, *, is_old: bool) -> str:
-        if is_old:
-            return self.take(self.take(1)[0]).decode("cp1252", "backslashreplace")
+    def name(self, encoding: str) -> str:
+        if encoding:
+            return self.take(self.take(1)[0]).decode(encoding, "backslashreplace")
         length = int.from_bytes(self.take(2), "little")
         return self.take(length).decode("utf-16-le", "backslashreplace")
 
@@ -136,10 +136,10 @@ def read_definition(pages: Pages, page: int) -> TableDefinition:
         raise CorruptInput(f"a table of {count} columns and {indexes} indexes cannot be")
     reader = _Reader(content, layout.indexes + indexes * layout.index_count_bytes)
     raw = [layout.column.unpack(reader.take(layout.column.size)) for _ in range(count)]
-    names = [reader.name(is_old=pages.is_old) for _ in range(count)]
+    names = [reader.name(pages.encoding) for _ in range(count)]
     pairs = zip(raw, names, strict=True)
     columns = [_column(one, name, is_old=pages.is_old) for one, name in pairs]
-    found = _indexes(reader, layout, slots, indexes, columns, is_old=pages.is_old)
+    found = _indexes(reader, layout, slots, indexes, columns, pages.encoding)
     return TableDefinition(
         page,
         rows,
@@ -173,8 +173,7 @@ def _indexes(
     slots: int,
     count: int,
     columns: list[AccessColumn],
-    *,
-    is_old: bool,
+    encoding: str,
 ) -> tuple[AccessIndex, ...]:
     names = {column.number: column.name for column in columns}
     sorting = []
@@ -184,7 +183,7 @@ def _indexes(
         own = tuple(names.get(number, "") for number in numbers if number != _NO_COLUMN)
         sorting.append((own, flags))
     told = [layout.index.unpack(reader.take(layout.index.size)) for _ in range(slots)]
-    called = [reader.name(is_old=is_old) for _ in range(slots)]
+    called = [reader.name(encoding) for _ in range(slots)]
     found = []
     for (_, data, *_, kind), name in zip(told, called, strict=True):
         # One of kind 2 belongs to a relation, which is told as such.

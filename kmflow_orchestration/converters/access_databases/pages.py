@@ -45,6 +45,8 @@ class Pages:
         size = os.fstat(self._file.fileno()).st_size
         self.count = size // self.header.page_bytes
         self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self.encoding = self.header.encoding if self.header.is_old else ""
+        """Of texts; '' where each says itself how it is encoded."""
         self._long_bytes = max(_RATIO_FROM_BYTES, _MOST_RATIO * size)
         if self.header.key and self.header.engine not in (Engine.JET3, Engine.JET4):
             raise PasswordRequiredError(
