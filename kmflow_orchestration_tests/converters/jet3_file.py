@@ -10,7 +10,7 @@ from kmflow_orchestration.converters.access_databases.file_header import rc4
 
 _PAGE = 2048
 _MAPS_PAGE, _CATALOGUE_PAGE, _FIRST_FREE = 3, 2, 4
-_BYTES = {"long": (4, 4), "bool": (1, 0), "int": (3, 2), "text": (10, -1), "ole": (11, -1)}
+_BYTES = {"long": (4, 4), "bool": (1, 0), "int": (3, 2), "text": (10, -1), "ole": (11, -1), "char": (10, 8)}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ def _row(table: OldTable, row: Sequence[object], encoding: str) -> bytes:
         _, width = _BYTES[kind]
         if value is not None and value is not False:
             mask |= 1 << number
-        if width > 0:
+        if kind == "char":
+            fixed += str(value or "").encode(encoding).ljust(width)
+        elif width > 0:
             fixed += int(str(value or 0)).to_bytes(width, "little", signed=True)
         elif width < 0:
             variable.append(str(value or "").encode(encoding))

@@ -322,6 +322,54 @@ def test_a_table_that_cannot_be_read_does_not_stop_the_others(tmp_path: Path) ->
     assert [text.partition(":")[0] for text in done.missed] == ["table History"]
 
 
+def test_tables_whose_names_begin_with_a_tilde_are_somebodys_own(tmp_path: Path) -> None:
+    columns = (("n", "long"),)
+    tables = [OldTable(name, columns, [(1,)]) for name in ("~Eigene", "~TMPCLP12345", "Plain")]
+
+    found = _tables(_sample(tmp_path, "old.mdb", jet3_file(tables)))
+
+    assert list(found) == ["Plain", "~Eigene"]
+
+
+def test_texts_of_a_fixed_length_are_read(tmp_path: Path) -> None:
+    columns = (("n", "long"), ("code", "char"), ("more", "text"))
+    rows = [(1, "abc", "x"), (2, "äöü45678", "y"), (3, None, "z")]
+    path = _sample(tmp_path, "old.mdb", jet3_file([OldTable("Codes", columns, rows)]))
+
+    table = _tables(path)["Codes"]
+
+    assert _rows(table) == [(1, "abc     ", "x"), (2, "äöü45678", "y"), (3, None, "z")]
+    assert table.facts[1].type.sql == "STRING"
+
+
+def _entry_deleted(content: bytearray, row: int) -> None:
+    content[row + 1] |= 0x80
+
+
+def _entry_without_values(content: bytearray, row: int) -> None:
+    """All of its columns are NULL."""
+    start = struct.unpack_from("<H", content, row)[0]
+    end = struct.unpack_from("<H", content, row - 2)[0]
+    page = row // 2048 * 2048
+    content[page + end - 1] = 0
+    assert start < end
+
+
+@pytest.mark.parametrize("harm", [_entry_deleted, _entry_without_values])
+def test_a_list_of_tables_that_is_damaged_is_told(tmp_path: Path, harm: Any) -> None:
+    tables = [OldTable(name, (("n", "long"),), [(1,)]) for name in ("First", "Second")]
+    content = bytearray(jet3_file(tables))
+    # The places of rows on the page of the catalogue's.
+    harm(content, 4 * 2048 + 10 + 2)
+    path = _sample(tmp_path, "old.mdb", bytes(content))
+
+    done = convert_file(path, tmp_path / "out")
+
+    assert done.missed == (
+        "the list of tables: there may be more tables: 1 entries can be read of 2",
+    )
+
+
 def test_a_row_that_is_not_there_is_told(tmp_path: Path) -> None:
     path = _sample(tmp_path, "jet4.mdb")
     content = bytearray(path.read_bytes())
