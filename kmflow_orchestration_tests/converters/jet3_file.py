@@ -10,7 +10,14 @@ from kmflow_orchestration.converters.access_databases.file_header import rc4
 
 _PAGE = 2048
 _MAPS_PAGE, _CATALOGUE_PAGE, _FIRST_FREE = 3, 2, 4
-_BYTES = {"long": (4, 4), "bool": (1, 0), "int": (3, 2), "text": (10, -1), "ole": (11, -1), "char": (10, 8)}
+_BYTES = {
+    "long": (4, 4),
+    "bool": (1, 0),
+    "int": (3, 2),
+    "text": (10, -1),
+    "ole": (11, -1),
+    "char": (10, 8),
+}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import pytest
 
 from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.access_databases.converter import AccessConverter
+from kmflow_orchestration.converters.access_databases.pages import Pages
 from kmflow_orchestration.converters.access_databases.table import AccessTable
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.interface import Source
@@ -459,3 +460,17 @@ def test_a_value_beyond_all_measure_costs_its_table_alone(tmp_path: Path) -> Non
 
     assert "Orte übersicht" not in tables
     assert any("more than is taken" in one.message for one in tables["Empty"].warnings)
+
+
+def test_a_long_value_that_goes_round_in_a_circle_is_refused_at_once(tmp_path: Path) -> None:
+    content = jet3_file([OldTable("Plain", (("t", "text"),), [("x",)])])
+    number = len(content) // 2048
+    # One row of a byte, and of where it goes on: at itself.
+    row = bytes(1) + number.to_bytes(3, "little") + b"z"
+    head = struct.pack("<BBHIHH", 1, 1, 0, 0, 1, 2048 - len(row))
+    page = head.ljust(2048 - len(row), b"\0") + row
+    pages = Pages(_sample(tmp_path, "old.mdb", content + page))
+    cell = struct.pack("<IBHB", 50 << 20, 0, number, 0) + bytes(4)
+
+    with pytest.raises(CorruptInput, match="breaks off"):
+        pages.long_value(cell)

@@ -41,7 +41,7 @@ class Form(IntEnum):
 @dataclass(frozen=True, slots=True)
 class AccessColumn:
     """`number` is its bit in a row's mask, `place` where its bytes lie among the fixed ones, or
-    which of the others they are.
+    which of the others they are; `length` is what a text or bytes of a fixed length take.
     """
 
     name: str
@@ -52,6 +52,7 @@ class AccessColumn:
     precision: int = 0
     scale: int = 0
     is_calculated: bool = False
+    length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def read_definition(pages: Pages, page: int) -> TableDefinition:
 
 def _column(raw: tuple[int, ...], name: str, *, is_old: bool) -> AccessColumn:
     kind, number, variable, precision, scale, flags, *rest = raw
-    more, fixed = (0, rest[0]) if is_old else (rest[0], rest[1])
+    more, fixed, length = (0, *rest) if is_old else rest
     try:
         form = Form(kind)
     except ValueError as error:
@@ -164,7 +165,9 @@ def _column(raw: tuple[int, ...], name: str, *, is_old: bool) -> AccessColumn:
     is_fixed = bool(flags & _FIXED)
     place = fixed if is_fixed else variable
     is_calculated = more & _CALCULATED == _CALCULATED
-    return AccessColumn(name, form, number, place, is_fixed, precision, scale, is_calculated)
+    return AccessColumn(
+        *(name, form, number, place, is_fixed, precision, scale, is_calculated, length)
+    )
 
 
 def _indexes(

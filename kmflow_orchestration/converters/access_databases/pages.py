@@ -201,10 +201,12 @@ class Pages:
 
     def _joined(self, row: int, number: int, length: int) -> bytes:
         found = bytearray()
+        seen: set[tuple[int, int]] = set()
         while number and len(found) < length:
             piece = self.row_at(row, number)
-            if len(piece) <= 4:
+            if len(piece) <= 4 or (row, number) in seen:
                 raise CorruptInput(f"a long value breaks off on page {number}")
+            seen.add((row, number))
             found += piece[4:]
             row, number = piece[0], _u24(piece, 1)
         return bytes(found[:length])
