@@ -140,7 +140,7 @@ def read_definition(pages: Pages, page: int) -> TableDefinition:
     names = [reader.name(pages.encoding) for _ in range(count)]
     pairs = zip(raw, names, strict=True)
     columns = [_column(one, name, is_old=pages.is_old) for one, name in pairs]
-    found = _indexes(reader, layout, slots, indexes, columns, pages.encoding)
+    found = _indexes(reader, layout, slots, indexes, columns, encoding=pages.encoding)
     return TableDefinition(
         page,
         rows,
@@ -176,6 +176,7 @@ def _indexes(
     slots: int,
     count: int,
     columns: list[AccessColumn],
+    *,
     encoding: str,
 ) -> tuple[AccessIndex, ...]:
     names = {column.number: column.name for column in columns}
