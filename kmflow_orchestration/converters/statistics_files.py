@@ -46,7 +46,7 @@ class StatisticsConverter(TableConverter):
     """Labels of columns and values become notes of the columns; user-missing codes are kept."""
 
     name: ClassVar[str] = "statistics"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     media_types: ClassVar[tuple[str, ...]] = (
         media_types.SPSS,
         media_types.STATA,
@@ -89,7 +89,9 @@ def _transported(path: Path, origin: Origin, encoding: str) -> Sequence[Statisti
     members = members_of(path)
     if len(members) == 1:
         reasons = partial(members[0].reasons, path)
-        return (read_table(path, "xpt", origin, encoding, reasons=reasons),)
+        only = read_table(path, "xpt", origin, encoding, reasons=reasons)
+        only.missing = members[0].missing(path, only.receipt.rows_written)
+        return (only,)
     tables = []
     with tempfile.TemporaryDirectory(prefix="kmflow-members-") as folder:
         for member in members:
@@ -99,6 +101,7 @@ def _transported(path: Path, origin: Origin, encoding: str) -> Sequence[Statisti
             tables.append(read_table(alone, "xpt", origin, encoding, reasons=reasons))
     names = [table.name for table in tables]
     parts = names if all(names) and len(set(names)) == len(names) else column_names(names)
-    for table, part in zip(tables, parts, strict=True):
+    for table, part, member in zip(tables, parts, members, strict=True):
         table.part = part
+        table.missing = member.missing(path, table.receipt.rows_written)
     return tables

@@ -28,6 +28,7 @@ from kmflow_orchestration.errors import CorruptInput
 # blocks, as far as memory goes.
 _BLOCK_CELLS = 1_000_000
 _LEAST_ROWS, _MOST_ROWS = 500, 100_000
+ROWS_DIFFER = "row_count_differs"
 # Longer ones stand with the columns only.
 _MOST_LABELS = 20_000
 
@@ -207,6 +208,8 @@ class StatisticsTable:
     ) -> None:
         """`name` is the file's own for the table, which has one of its own only beside others."""
         self.part, self.name = "", name
+        self.missing = ""
+        """Why there must have been more rows, '' if there need not."""
         self._columns, self._spool, self._batches = columns, spool, batches
         self.receipt = receipt
         headers = [column.name for column in columns]
@@ -226,6 +229,10 @@ class StatisticsTable:
             for one in self._columns
             if one.clock_was
         ]
+        if self.missing:
+            found.append(
+                ConversionWarning(ROWS_DIFFER, self.missing, self.part and f"table {self.part}")
+            )
         if self.receipt.rows_rescued:
             text = f"numbers of {self.receipt.rows_rescued} rows are missing for a reason"
             found.append(

@@ -18,7 +18,7 @@ _MEMBER, _NAMES, _ROWS = (b"MEMB",), (b"NAMESTR", b"NAMSTV8"), (b"OBS",)
 # The library's own three records come first.
 _LIBRARY_BYTES = 3 * _RECORD
 _CHUNK_BYTES = _RECORD << 14
-_NAME_BYTES_AT, _COUNT_AT = slice(74, 78), slice(54, 58)
+_NAME_BYTES_AT, _COUNT_AT, _ROWS_TOLD_AT = slice(74, 78), slice(54, 58), slice(48, 63)
 _KIND_AT, _WIDTH_AT, _PLACE_AT = slice(0, 2), slice(4, 6), slice(84, 88)
 _NUMBER = 1
 _MOST_COLUMNS = 16_384
@@ -29,7 +29,7 @@ _REASONS = b"_ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 @dataclass(frozen=True, slots=True)
 class Member:
     """One table: where it lies, its rows begin and how long each is; of its numbers, by position
-    of their column, the place in a row and the width.
+    of their column, the place in a row and the width. `told_rows` is 0 where nobody counted them.
     """
 
     start: int
@@ -37,6 +37,26 @@ class Member:
     rows_at: int
     row_bytes: int
     numbers: Mapping[int, tuple[int, int]]
+    told_rows: int
+
+    def missing(self, path: Path, rows: int) -> str:
+        """Why there must be more rows than were read, '' if there need not be.
+
+        The older layout fills its last record with blanks: rows that lie before it are rows, be
+        they blank or not.
+        """
+        length = self.end - self.rows_at
+        least = -(-max(length - _RECORD + 1, 0) // self.row_bytes) if self.row_bytes else 0
+        if self.told_rows > rows:
+            return f"{rows} rows are there, and the table counts {self.told_rows}"
+        with path.open("rb") as stream:
+            stream.seek(self.rows_at + rows * self.row_bytes)
+            behind = stream.read(min(max(self.end - stream.tell(), 0), self.row_bytes))
+        if length % _RECORD or behind.strip(b" \0"):
+            return f"the file breaks off behind {rows} rows"
+        if not self.told_rows and least > rows:
+            return f"{rows} rows can be told apart from what fills the file, of at least {least}"
+        return ""
 
     def write_alone(self, path: Path, copy: Path) -> None:
         """A file with this table only."""
@@ -97,8 +117,8 @@ def _is(head: bytes, kinds: Sequence[bytes]) -> bool:
 def _member(path: Path, start: int, end: int, headers: Sequence[tuple[int, bytes]]) -> Member:
     own = [(at, head) for at, head in headers if start <= at < end]
     names = next(((at, head) for at, head in own if _is(head, _NAMES)), None)
-    rows_at = next((at + _RECORD for at, head in own if _is(head, _ROWS)), None)
-    if names is None or rows_at is None:
+    rows = next(((at, head) for at, head in own if _is(head, _ROWS)), None)
+    if names is None or rows is None:
         raise CorruptInput("a table of the transport file does not say where its rows lie")
     width, count = _digits(own[0][1][_NAME_BYTES_AT]), _digits(names[1][_COUNT_AT])
     if not 88 <= width <= 1024 or count > _MOST_COLUMNS:
@@ -117,7 +137,9 @@ def _member(path: Path, start: int, end: int, headers: Sequence[tuple[int, bytes
     }
     if any(not length or place + length > row_bytes for place, length in numbers.values()):
         raise CorruptInput("a column of the transport file lies outside of its row")
-    return Member(start, end, rows_at, row_bytes, numbers)
+    told = rows[1][_ROWS_TOLD_AT].strip()
+    told_rows = int(told) if told.isdigit() else 0
+    return Member(start, end, rows[0] + _RECORD, row_bytes, numbers, told_rows)
 
 
 def _integer(content: bytes) -> int:

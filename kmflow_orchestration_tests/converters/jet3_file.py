@@ -10,7 +10,14 @@ from kmflow_orchestration.converters.access_databases.file_header import rc4
 
 _PAGE = 2048
 _MAPS_PAGE, _CATALOGUE_PAGE, _FIRST_FREE = 3, 2, 4
-_BYTES = {"long": (4, 4), "bool": (1, 0), "int": (3, 2), "text": (10, -1), "ole": (11, -1)}
+_BYTES = {
+    "long": (4, 4),
+    "bool": (1, 0),
+    "int": (3, 2),
+    "text": (10, -1),
+    "ole": (11, -1),
+    "char": (10, 8),
+}
 
 
 @dataclass(frozen=True)
@@ -22,22 +29,22 @@ class OldTable:
     rows: Sequence[Sequence[object]]
 
 
-def jet3_file(tables: Sequence[OldTable]) -> bytes:
+def jet3_file(tables: Sequence[OldTable], encoding: str = "cp1252") -> bytes:
     """The file; a table's rows lie on one page."""
     pages: dict[int, bytes] = {0: _header()}
     owned: list[int] = []
     entries: list[tuple[object, ...]] = []
     number = _FIRST_FREE + 1
     for at, table in enumerate(tables, start=1):
-        pages[number] = _definition(table, at)
-        pages[number + 1] = _data_page(number, [_row(table, row) for row in table.rows])
+        pages[number] = _definition(table, at, encoding)
+        pages[number + 1] = _data_page(number, [_row(table, row, encoding) for row in table.rows])
         owned.append(number + 1)
         entries.append((number, table.name, 1, 0, None))
         number += 2
     columns = (("Id", "long"), ("Name", "text"), ("Type", "int"), ("Flags", "long"))
     catalogue = OldTable("MSysObjects", (*columns, ("LvProp", "ole")), entries)
-    pages[_CATALOGUE_PAGE] = _definition(catalogue, 0)
-    rows = [_row(catalogue, row) for row in catalogue.rows]
+    pages[_CATALOGUE_PAGE] = _definition(catalogue, 0, encoding)
+    rows = [_row(catalogue, row, encoding) for row in catalogue.rows]
     pages[_FIRST_FREE] = _data_page(_CATALOGUE_PAGE, rows)
     pages[_MAPS_PAGE] = _data_page(0, [_map(page) for page in (_FIRST_FREE, *owned)])
     return b"".join(pages.get(at, b"").ljust(_PAGE, b"\0") for at in range(number))
@@ -66,7 +73,7 @@ def _data_page(owner: int, rows: Sequence[bytes]) -> bytes:
     return head + bytes(end - len(head)) + content
 
 
-def _definition(table: OldTable, map_row: int) -> bytes:
+def _definition(table: OldTable, map_row: int, encoding: str) -> bytes:
     fixed, variable, blocks = 0, 0, []
     for number, (_, kind) in enumerate(table.columns):
         code, width = _BYTES[kind]
@@ -76,7 +83,7 @@ def _definition(table: OldTable, map_row: int) -> bytes:
         told = (code, number, place, number, 0, 0, 0, 0, flags, fixed, max(width, 0) or 255)
         blocks.append(struct.pack("<BHHHHHBBBHH", *told))
         fixed, variable = fixed + max(width, 0), variable + (not is_fixed)
-    names = [name.encode("cp1252") for name, _ in table.columns]
+    names = [name.encode(encoding) for name, _ in table.columns]
     count = len(table.columns)
     head = struct.pack("<BBHII", 2, 1, 0, 0, 0) + struct.pack("<II", len(table.rows), 0)
     head += struct.pack("<BHHHII", 0x4E, count, variable, count, 0, 0)
@@ -84,16 +91,18 @@ def _definition(table: OldTable, map_row: int) -> bytes:
     return head + 2 * pointer + b"".join(blocks) + b"".join(bytes((len(n),)) + n for n in names)
 
 
-def _row(table: OldTable, row: Sequence[object]) -> bytes:
+def _row(table: OldTable, row: Sequence[object], encoding: str) -> bytes:
     fixed, variable, mask = b"", [], 0
     for number, ((_, kind), value) in enumerate(zip(table.columns, row, strict=True)):
         _, width = _BYTES[kind]
         if value is not None and value is not False:
             mask |= 1 << number
-        if width > 0:
+        if kind == "char":
+            fixed += str(value or "").encode(encoding).ljust(width)
+        elif width > 0:
             fixed += int(str(value or 0)).to_bytes(width, "little", signed=True)
         elif width < 0:
-            variable.append(str(value or "").encode("cp1252"))
+            variable.append(str(value or "").encode(encoding))
     head = bytes((len(table.columns),)) + fixed
     places, at = [], len(head)
     for cell in (*variable, b""):

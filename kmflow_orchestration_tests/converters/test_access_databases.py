@@ -17,6 +17,7 @@ import pytest
 
 from kmflow_orchestration.converters import media_types
 from kmflow_orchestration.converters.access_databases.converter import AccessConverter
+from kmflow_orchestration.converters.access_databases.pages import Pages
 from kmflow_orchestration.converters.access_databases.table import AccessTable
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.interface import Source
@@ -237,6 +238,28 @@ def test_databases_of_access_97_are_read(tmp_path: Path) -> None:
     assert not found["Café"].warnings
 
 
+@pytest.mark.parametrize(("code_page", "encoding"), [(1251, "cp1251"), (932, "cp932")])
+def test_texts_of_access_97_are_of_the_code_page_that_the_file_names(
+    tmp_path: Path, code_page: int, encoding: str
+) -> None:
+    word = "Учёт" if code_page == 1251 else "日本"
+    as_western = word.encode(encoding).decode("latin-1")
+    table = OldTable(as_western, ((as_western, "text"),), [(as_western,)])
+    content = bytearray(jet3_file([table], "latin-1"))
+    # Nothing stood there, so that what hides it stands there alone.
+    hiding = int.from_bytes(content[0x3C:0x3E], "little")
+    struct.pack_into("<H", content, 0x3C, hiding ^ code_page)
+
+    tables = _tables(_sample(tmp_path, "old.mdb", bytes(content)))
+
+    assert list(tables) == [word]
+    assert tables[word].facts[0].source_name == word
+    assert _rows(tables[word]) == [(word,)]
+    struct.pack_into("<H", content, 0x3C, hiding ^ 4711)
+    with pytest.raises(CorruptInput, match="code page 4711"):
+        _tables(_sample(tmp_path, "old.mdb", bytes(content)))
+
+
 @pytest.mark.skipif(not shutil.which("mdb-export"), reason="Debian's mdbtools is not installed")
 @pytest.mark.parametrize("name", ["jet4.mdb", "ace.accdb", "apprentices.mdb", "old.mdb"])
 def test_another_reader_finds_the_same(tmp_path: Path, name: str) -> None:
@@ -306,6 +329,54 @@ def test_a_table_that_cannot_be_read_does_not_stop_the_others(tmp_path: Path) ->
         *("Empty", "Loans & Grants", "Orte übersicht")
     }
     assert [text.partition(":")[0] for text in done.missed] == ["table History"]
+
+
+def test_tables_whose_names_begin_with_a_tilde_are_somebodys_own(tmp_path: Path) -> None:
+    columns = (("n", "long"),)
+    tables = [OldTable(name, columns, [(1,)]) for name in ("~Eigene", "~TMPCLP12345", "Plain")]
+
+    found = _tables(_sample(tmp_path, "old.mdb", jet3_file(tables)))
+
+    assert list(found) == ["Plain", "~Eigene"]
+
+
+def test_texts_of_a_fixed_length_are_read(tmp_path: Path) -> None:
+    columns = (("n", "long"), ("code", "char"), ("more", "text"))
+    rows = [(1, "abc", "x"), (2, "äöü45678", "y"), (3, None, "z")]
+    path = _sample(tmp_path, "old.mdb", jet3_file([OldTable("Codes", columns, rows)]))
+
+    table = _tables(path)["Codes"]
+
+    assert _rows(table) == [(1, "abc     ", "x"), (2, "äöü45678", "y"), (3, None, "z")]
+    assert table.facts[1].type.sql == "STRING"
+
+
+def _entry_deleted(content: bytearray, row: int) -> None:
+    content[row + 1] |= 0x80
+
+
+def _entry_without_values(content: bytearray, row: int) -> None:
+    """All of its columns are NULL."""
+    start = struct.unpack_from("<H", content, row)[0]
+    end = struct.unpack_from("<H", content, row - 2)[0]
+    page = row // 2048 * 2048
+    content[page + end - 1] = 0
+    assert start < end
+
+
+@pytest.mark.parametrize("harm", [_entry_deleted, _entry_without_values])
+def test_a_list_of_tables_that_is_damaged_is_told(tmp_path: Path, harm: Any) -> None:
+    tables = [OldTable(name, (("n", "long"),), [(1,)]) for name in ("First", "Second")]
+    content = bytearray(jet3_file(tables))
+    # The places of rows on the page of the catalogue's.
+    harm(content, 4 * 2048 + 10 + 2)
+    path = _sample(tmp_path, "old.mdb", bytes(content))
+
+    done = convert_file(path, tmp_path / "out")
+
+    assert done.missed == (
+        "the list of tables: there may be more tables: 1 entries can be read of 2",
+    )
 
 
 def test_a_row_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -397,3 +468,17 @@ def test_a_value_beyond_all_measure_costs_its_table_alone(tmp_path: Path) -> Non
 
     assert "Orte übersicht" not in tables
     assert any("more than is taken" in one.message for one in tables["Empty"].warnings)
+
+
+def test_a_long_value_that_goes_round_in_a_circle_is_refused_at_once(tmp_path: Path) -> None:
+    content = jet3_file([OldTable("Plain", (("t", "text"),), [("x",)])])
+    number = len(content) // 2048
+    # One row of a byte, and of where it goes on: at itself.
+    row = bytes(1) + number.to_bytes(3, "little") + b"z"
+    head = struct.pack("<BBHIHH", 1, 1, 0, 0, 1, 2048 - len(row))
+    page = head.ljust(2048 - len(row), b"\0") + row
+    pages = Pages(_sample(tmp_path, "old.mdb", content + page))
+    cell = struct.pack("<IBHB", 50 << 20, 0, number, 0) + bytes(4)
+
+    with pytest.raises(CorruptInput, match="breaks off"):
+        pages.long_value(cell)

@@ -370,6 +370,33 @@ def test_transport_files_that_break_off_are_refused(survey: Survey, at: int) -> 
         opened(source)
 
 
+@pytest.mark.parametrize("version", [5, 8])
+@pytest.mark.parametrize("lost", [1, 80, 4000])
+def test_rows_that_a_transport_file_breaks_off_before_are_told(
+    survey: Survey, version: int, lost: int
+) -> None:
+    values = {"c": [f"x{at}" for at in range(500)], "n": [float(at) for at in range(500)]}
+    source = survey("a.xpt", values, file_format_version=version)
+    assert not opened(source).warnings
+    source.path.write_bytes(source.path.read_bytes()[:-lost])
+
+    told = opened(source).warnings
+
+    assert [one.code for one in told] == ["row_count_differs"]
+
+
+def test_blank_rows_that_nothing_tells_from_the_end_of_the_file_are_told(survey: Survey) -> None:
+    values = {"c": ["abcdefgh"] * 5 + [""] * 40}
+
+    older = opened(survey("a.xpt", values, file_format_version=5))
+    newer = opened(survey("b.xpt", values, file_format_version=8))
+
+    assert older.receipt.rows_written == 5
+    assert "at least 41" in older.warnings[0].message
+    assert newer.receipt.rows_written == 45
+    assert not newer.warnings
+
+
 def test_a_portable_file_has_letters_of_its_own(survey: Survey) -> None:
     with pytest.raises(ConfigurationError, match="encoding"):
         opened(survey("a.por", PLAIN), encoding="cp1252")

@@ -58,6 +58,8 @@ class Catalogue:
     value_tables: Mapping[tuple[int, str], int]
     """By page of a table and name of a column: where the rows lie that the column stands for."""
     told: str = ""
+    missing: str = ""
+    """Why there may be tables that nobody knows of, '' if there are none."""
 
 
 def read_catalogue(pages: Pages) -> Catalogue:
@@ -65,13 +67,16 @@ def read_catalogue(pages: Pages) -> Catalogue:
     tables: list[TableEntry] = []
     links: list[tuple[str, str]] = []
     queries: list[str] = []
-    for row in _rows(pages, read_definition(pages, _CATALOGUE_PAGE)):
+    own = read_definition(pages, _CATALOGUE_PAGE)
+    there = 0
+    for row in _rows(pages, own):
         name, kind = str(row.get("Name") or ""), row.get("Type")
+        there += kind is not None
         if kind == _TABLE:
             flags = int(row.get("Flags") or 0) & 0xFFFFFFFF
             page = int(row.get("Id") or 0) & _PAGE_OF_ID
-            # What is being deleted, and what a crash left, goes under such a name.
-            is_system = bool(flags & _SYSTEM_FLAGS) or name.startswith(("MSys", "~"))
+            # What is being deleted, and what a crash left, goes under the second.
+            is_system = bool(flags & _SYSTEM_FLAGS) or name.startswith(("MSys", "~TMP"))
             tables.append(TableEntry(name, page, is_system))
         elif kind in (_LINK, _LINK_TO_ODBC):
             links.append((name, _target(row)))
@@ -94,6 +99,7 @@ def read_catalogue(pages: Pages) -> Catalogue:
         tuple(_relations(relations)),
         values,
         "; ".join(told),
+        "" if there == own.rows else f"{there} entries can be read of {own.rows}",
     )
 
 

@@ -22,7 +22,11 @@ from kmflow_orchestration.converters.access_databases.definition import (
 )
 from kmflow_orchestration.converters.access_databases.file_header import is_access
 from kmflow_orchestration.converters.access_databases.pages import Pages
-from kmflow_orchestration.converters.access_databases.table import AccessTable, relations_of
+from kmflow_orchestration.converters.access_databases.table import (
+    ROWS_DIFFER,
+    AccessTable,
+    relations_of,
+)
 from kmflow_orchestration.converters.interface import ConversionWarning, Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.memory_table import Origin
@@ -52,7 +56,7 @@ class AccessConverter(TableConverter):
     """Jet 3 and 4, and ACE from 2007 on; keys and relations stand in the receipts."""
 
     name: ClassVar[str] = "access"
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     media_types: ClassVar[tuple[str, ...]] = (media_types.ACCESS,)
     suffixes: ClassVar[tuple[str, ...]] = _SUFFIXES
     reader_options: ClassVar[type[ReaderOptions]] = AccessOptions
@@ -146,6 +150,9 @@ def _told(catalogue: Catalogue) -> Iterator[ConversionWarning]:
         )
     for name in catalogue.queries:
         yield ConversionWarning("saved_query", "a query is no table", f"query {name}")
+    if catalogue.missing:
+        text = f"there may be more tables: {catalogue.missing}"
+        yield ConversionWarning(ROWS_DIFFER, text, "the list of tables")
     if catalogue.told:
         text = f"what columns and relations say of each other cannot be read: {catalogue.told}"
         yield ConversionWarning("relations_unread", text)

@@ -41,7 +41,7 @@ class Form(IntEnum):
 @dataclass(frozen=True, slots=True)
 class AccessColumn:
     """`number` is its bit in a row's mask, `place` where its bytes lie among the fixed ones, or
-    which of the others they are.
+    which of the others they are; `length` is what a text or bytes of a fixed length take.
     """
 
     name: str
@@ -52,6 +52,7 @@ class AccessColumn:
     precision: int = 0
     scale: int = 0
     is_calculated: bool = False
+    length: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,9 @@ class _Reader:
         self._at += length
         return found
 
-    def name(self, *, is_old: bool) -> str:
-        if is_old:
-            return self.take(self.take(1)[0]).decode("cp1252", "backslashreplace")
+    def name(self, encoding: str) -> str:
+        if encoding:
+            return self.take(self.take(1)[0]).decode(encoding, "backslashreplace")
         length = int.from_bytes(self.take(2), "little")
         return self.take(length).decode("utf-16-le", "backslashreplace")
 
@@ -136,10 +137,10 @@ def read_definition(pages: Pages, page: int) -> TableDefinition:
         raise CorruptInput(f"a table of {count} columns and {indexes} indexes cannot be")
     reader = _Reader(content, layout.indexes + indexes * layout.index_count_bytes)
     raw = [layout.column.unpack(reader.take(layout.column.size)) for _ in range(count)]
-    names = [reader.name(is_old=pages.is_old) for _ in range(count)]
+    names = [reader.name(pages.encoding) for _ in range(count)]
     pairs = zip(raw, names, strict=True)
     columns = [_column(one, name, is_old=pages.is_old) for one, name in pairs]
-    found = _indexes(reader, layout, slots, indexes, columns, is_old=pages.is_old)
+    found = _indexes(reader, layout, slots, indexes, columns, encoding=pages.encoding)
     return TableDefinition(
         page,
         rows,
@@ -152,7 +153,7 @@ def read_definition(pages: Pages, page: int) -> TableDefinition:
 
 def _column(raw: tuple[int, ...], name: str, *, is_old: bool) -> AccessColumn:
     kind, number, variable, precision, scale, flags, *rest = raw
-    more, fixed = (0, rest[0]) if is_old else (rest[0], rest[1])
+    more, fixed, length = (0, *rest) if is_old else rest
     try:
         form = Form(kind)
     except ValueError as error:
@@ -164,7 +165,9 @@ def _column(raw: tuple[int, ...], name: str, *, is_old: bool) -> AccessColumn:
     is_fixed = bool(flags & _FIXED)
     place = fixed if is_fixed else variable
     is_calculated = more & _CALCULATED == _CALCULATED
-    return AccessColumn(name, form, number, place, is_fixed, precision, scale, is_calculated)
+    return AccessColumn(
+        *(name, form, number, place, is_fixed, precision, scale, is_calculated, length)
+    )
 
 
 def _indexes(
@@ -174,7 +177,7 @@ def _indexes(
     count: int,
     columns: list[AccessColumn],
     *,
-    is_old: bool,
+    encoding: str,
 ) -> tuple[AccessIndex, ...]:
     names = {column.number: column.name for column in columns}
     sorting = []
@@ -184,7 +187,7 @@ def _indexes(
         own = tuple(names.get(number, "") for number in numbers if number != _NO_COLUMN)
         sorting.append((own, flags))
     told = [layout.index.unpack(reader.take(layout.index.size)) for _ in range(slots)]
-    called = [reader.name(is_old=is_old) for _ in range(slots)]
+    called = [reader.name(encoding) for _ in range(slots)]
     found = []
     for (_, data, *_, kind), name in zip(told, called, strict=True):
         # One of kind 2 belongs to a relation, which is told as such.

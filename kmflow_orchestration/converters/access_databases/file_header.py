@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,11 +10,13 @@ from kmflow_orchestration.errors import CorruptInput
 
 _BEGIN = b"\x00\x01\x00\x00"
 _JET, _ACE = b"Standard Jet DB\x00", b"Standard ACE DB\x00"
-_VERSION_AT, _HIDDEN_AT, _KEY_AT = 0x14, 0x18, 0x3E
+_VERSION_AT, _HIDDEN_AT, _CODE_PAGE_AT, _KEY_AT = 0x14, 0x18, 0x3C, 0x3E
 # The part of the first page that every database hides behind the same key.
 _HIDING_KEY = bytes((0xC7, 0xDA, 0x39, 0x6B))
 _HIDDEN_BYTES = {True: 126, False: 128}
 HEADER_BYTES = 0x98
+# What the code pages of Windows are not called after their numbers.
+_OTHER_CODE_PAGES = {0: "cp1252", 10000: "mac_roman"}
 
 
 class Engine(StrEnum):
@@ -37,14 +40,28 @@ _VERSIONS = (*(Engine.JET3, Engine.JET4, Engine.ACE12, Engine.ACE14, Engine.ACE1
 
 @dataclass(frozen=True, slots=True)
 class FileHeader:
-    """`key` is what the other pages are encoded with, 0 if they lie open."""
+    """`key` is what the other pages are encoded with, 0 if they lie open; `code_page` is of texts
+    from before they were Unicode.
+    """
 
     engine: Engine
     key: int
+    code_page: int = 0
 
     @property
     def is_old(self) -> bool:
         return self.engine is Engine.JET3
+
+    @property
+    def encoding(self) -> str:
+        """Of texts of the older engine. Raises CorruptInput for one that nobody knows."""
+        name = _OTHER_CODE_PAGES.get(self.code_page, f"cp{self.code_page}")
+        try:
+            return codecs.lookup(name).name
+        except LookupError as error:
+            raise CorruptInput(
+                f"texts are of the code page {self.code_page}, which nobody knows"
+            ) from error
 
     @property
     def page_bytes(self) -> int:
@@ -64,8 +81,12 @@ def read_header(head: bytes) -> FileHeader:
     engine = _VERSIONS[min(version, len(_VERSIONS) - 1)]
     hidden = head[_HIDDEN_AT : _HIDDEN_AT + _HIDDEN_BYTES[engine is Engine.JET3]]
     shown = rc4(_HIDING_KEY, hidden)
-    at = _KEY_AT - _HIDDEN_AT
-    return FileHeader(engine, int.from_bytes(shown[at : at + 4], "little"))
+    key, code_page = _KEY_AT - _HIDDEN_AT, _CODE_PAGE_AT - _HIDDEN_AT
+    return FileHeader(
+        engine,
+        int.from_bytes(shown[key : key + 4], "little"),
+        int.from_bytes(shown[code_page : code_page + 2], "little"),
+    )
 
 
 def rc4(key: bytes, content: bytes) -> bytes:

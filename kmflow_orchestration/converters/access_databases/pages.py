@@ -45,6 +45,8 @@ class Pages:
         size = os.fstat(self._file.fileno()).st_size
         self.count = size // self.header.page_bytes
         self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self.encoding = self.header.encoding if self.header.is_old else ""
+        """Of texts; '' where each says itself how it is encoded."""
         self._long_bytes = max(_RATIO_FROM_BYTES, _MOST_RATIO * size)
         if self.header.key and self.header.engine not in (Engine.JET3, Engine.JET4):
             raise PasswordRequiredError(
@@ -199,10 +201,12 @@ class Pages:
 
     def _joined(self, row: int, number: int, length: int) -> bytes:
         found = bytearray()
+        seen: set[tuple[int, int]] = set()
         while number and len(found) < length:
             piece = self.row_at(row, number)
-            if len(piece) <= 4:
+            if len(piece) <= 4 or (row, number) in seen:
                 raise CorruptInput(f"a long value breaks off on page {number}")
+            seen.add((row, number))
             found += piece[4:]
             row, number = piece[0], _u24(piece, 1)
         return bytes(found[:length])

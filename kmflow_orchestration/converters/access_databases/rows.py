@@ -69,7 +69,9 @@ def _cut_of(column: AccessColumn, head: int) -> _Cut:
         return _Cut(column.name, column.number, _Kind.BIT, 0, 0)
     if not column.is_fixed:
         return _Cut(column.name, column.number, _Kind.VARIABLE, start, start + 1)
-    width = _WIDTHS.get(column.form, 0)
+    # As `CHAR(8)` makes them.
+    own = column.length if column.form in (Form.TEXT, Form.BINARY) else 0
+    width = _WIDTHS.get(column.form, own)
     if not width:
         raise CorruptInput(f"column {column.name} cannot be of a fixed length")
     return _Cut(column.name, column.number, _Kind.FIXED, head + start, head + start + width)

@@ -80,7 +80,8 @@ def _form_reader(column: AccessColumn, pages: Pages) -> Read:
         scale = column.scale
         return lambda cell: _numeric(cell, scale)
     if column.form in (Form.TEXT, Form.MEMO):
-        return _old_text if pages.is_old else _text
+        encoding = pages.encoding
+        return (lambda cell: cell.decode(encoding, "backslashreplace")) if encoding else _text
     return _READERS[column.form]
 
 
@@ -185,10 +186,6 @@ def _stretches(cell: bytes) -> Iterator[str]:
                 end += 2
             yield cell[at:end].decode("utf-16-le", "backslashreplace")
         at, is_short = end + 1, not is_short
-
-
-def _old_text(cell: bytes) -> str:
-    return cell.decode("cp1252", "backslashreplace")
 
 
 def _guid(cell: bytes) -> str:
