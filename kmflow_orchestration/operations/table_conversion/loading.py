@@ -147,15 +147,20 @@ class Loading:
                 f"AS SELECT {selection} FROM {parquet_source(place.text)}"
             )
         except StatementFailed as error:
-            # Of a statement whose answer was lost, the repeat meets its own table.
-            if error.error_code in _IS_THERE and not self._is_ours(load):
-                raise _exists(load.table, None) from error
             if error.error_code not in _IS_THERE:
                 raise
+            mark = self._mark(load.table)
+            # Of a statement whose answer was lost, the repeat meets its own table; or another call
+            # of the same, killed or not, has made it meanwhile.
+            if mark is None or not mark.is_same(load.mark):
+                raise _exists(load.table, mark) from error
+
+    def _mark(self, table: TableName) -> Mark | None:
+        return Mark.of(self.tables.catalog.table_properties(table) or {})
 
     def _is_ours(self, load: Load) -> bool:
         """Whether a table is the one that this call made."""
-        mark = Mark.of(self.tables.catalog.table_properties(load.table) or {})
+        mark = self._mark(load.table)
         return mark is not None and mark.run == load.mark.run
 
     def _check_rows(self, load: Load) -> None:
