@@ -69,16 +69,17 @@ def convert_to_table(
         else:
             status = Status.CONVERTED if loading.carry_out(progress) else Status.UNCHANGED
         progress.at("clean", 1, 1, "files", copy.name)
-        return told(done, str(origin), [one.table for one in loads], status)
+        return told(done, str(origin), target, [one.table for one in loads], status)
 
 
 def told(
-    done: dict[str, Any], source: str, made: list[TableName], status: Status
+    done: dict[str, Any], source: str, target: TableName, made: list[TableName], status: Status
 ) -> dict[str, Any]:
     """What a conversion told, by the tables of its rows."""
     return {
         **done,
         "source": source,
+        "table": target.text,
         "outputs": [table.text for table in made],
         "manifest_path": "",
         "status": status.value,

@@ -26,6 +26,13 @@ class GroupTables:
     staging: Staging
 
 
+def own_tables(connections: Connections, volumes: Volumes) -> GroupTables | None:
+    """Tables over the connection that `volumes` go over, if they are a group's."""
+    if volumes.places is None:
+        return None
+    return tables_over(connections, volumes.places, volumes, clock=volumes.clock)
+
+
 def tables_over(
     connections: Connections, places: GroupPlaces, volumes: Volumes, *, clock: Clock
 ) -> GroupTables:

@@ -27,6 +27,7 @@ from kmflow_orchestration.operations.table_conversion.column_types import select
 from kmflow_orchestration.operations.table_conversion.group_tables import GroupTables
 from kmflow_orchestration.operations.table_conversion.marks import Mark, no_mark_sql
 from kmflow_orchestration.operations.table_conversion.targets import part_tables
+from kmflow_orchestration.operations.volume_conversion.volumes import WRITE, naming_grants
 from kmflow_orchestration.storage.write_sql import parquet_source
 
 _IS_THERE = frozenset({"TABLE_OR_VIEW_ALREADY_EXISTS", "TABLE_ALREADY_EXISTS"})
@@ -93,6 +94,7 @@ class Loading:
             FileTooLargeError: a file is larger than may be moved.
             DataLossError: a table has not as many rows as went up.
             StorageUnavailable: what a fault left could not be put back, and is named.
+            VolumeNotFoundError: the group has no Volume to stage files in.
             AccessRefused, RemoteFault: the workspace refused it, or could not be reached.
         """
         due = self.check()
@@ -125,7 +127,8 @@ class Loading:
             places = []
             for at, load in enumerate(due):
                 progress.at("upload", at, 2 * len(due), "files", load.table.name)
-                places.append(staged.enter_context(self.tables.staging.holding(load.file)))
+                with naming_grants(self.tables.places.config.volume, WRITE):
+                    places.append(staged.enter_context(self.tables.staging.holding(load.file)))
             # What is new first: it can be taken back without a trace.
             pairs = zip(due, places, strict=True)
             in_order = sorted(pairs, key=lambda pair: pair[0].table in self._there)
