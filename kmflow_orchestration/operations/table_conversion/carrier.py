@@ -106,7 +106,13 @@ class TableCarrier:
             files = [Path(one) for one in outcome.outputs]
             manifest = _planned(here, outcome) if task.dry_run else _made(files[0])
             loads = loads_of(manifest, files, self.names[planned.path])
-            loading = Loading(self.tables, loads, force=task.options.force, by_place=task.resume)
+            loading = Loading(
+                self.tables,
+                loads,
+                force=task.options.force,
+                by_place=task.resume,
+                rewrites=not task.resume,
+            )
             status: Status = outcome.status
             if task.dry_run:
                 loading.check()

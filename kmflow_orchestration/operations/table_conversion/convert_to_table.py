@@ -62,7 +62,7 @@ def convert_to_table(
             recorded_source=recorded(origin),
         )
         loads = loads_of(done["manifest"], [Path(one) for one in done["outputs"]], target)
-        loading = Loading(tables, loads, force=chosen.force)
+        loading = Loading(tables, loads, force=chosen.force, rewrites=chosen.force)
         if dry_run:
             loading.check()
             status = Status.PLANNED

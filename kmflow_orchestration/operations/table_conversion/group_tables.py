@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.credentials.own_connection import NO_WAREHOUSE
 from kmflow_orchestration.databricks_client.connections import Connections
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.statements import Statements
@@ -39,10 +40,14 @@ def tables_over(
     """Tables of the group whose places these are. Raises as `ClientCache.get`."""
     config = places.config
     calls = connections.clients.get(config)
+    warehouse_id = config.warehouse_id
+    if warehouse_id == NO_WAREHOUSE:
+        # A connection of one's own, as it is for files alone.
+        warehouse_id = connections.own.warehouse_id
     return GroupTables(
         places,
         volumes,
-        Statements(calls, Warehouse(calls, config.warehouse_id, clock=clock), clock),
+        Statements(calls, Warehouse(calls, warehouse_id, clock=clock), clock),
         UnityCatalog(calls),
         Staging(config.volume, VolumeFiles(calls)),
     )

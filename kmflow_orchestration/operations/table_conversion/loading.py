@@ -53,18 +53,22 @@ class _There:
 
 @dataclass
 class Loading:
-    """`force` replaces whatever is there; `by_place` an earlier version of the same source."""
+    """`force` replaces whatever is there; `by_place` an earlier version of the same source.
+
+    With `rewrites` what is there already as it would be made is made anew.
+    """
 
     tables: GroupTables
     loads: Sequence[Load]
     force: bool = False
     by_place: bool = False
+    rewrites: bool = False
     _there: dict[TableName, _There] = field(default_factory=dict)
     _versions: dict[TableName, int] = field(default_factory=dict)
     _touched: list[Load] = field(default_factory=list)
 
     def check(self) -> tuple[Load, ...]:
-        """Those tables that are not there yet as they would be made.
+        """Those tables that are to be made.
 
         Raises:
             OutputExistsError: something else is there, and may not be replaced.
@@ -77,7 +81,7 @@ class Loading:
                 continue
             mark = Mark.of(properties)
             self._there[load.table] = _There(mark)
-            if mark is not None and mark.is_same(load.mark):
+            if mark is not None and mark.is_same(load.mark) and not self.rewrites:
                 continue
             is_own = mark is not None and mark.is_of_source(load.mark, by_place=self.by_place)
             if not (self.force or is_own):

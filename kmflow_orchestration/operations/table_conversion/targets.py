@@ -25,11 +25,6 @@ _FOLDER_FORM = "--table CATALOG.SCHEMA: its tables are named by their files"
 _KEPT = frozenset(one.name for one in ALL_TABLES if not one.layer)
 
 
-def is_table_wanted(options: ConversionOptions) -> bool:
-    """Whether the result is to be a table and no file."""
-    return options.format_type == TABLE
-
-
 def parquet_options(options: ConversionOptions) -> tuple[str, ConversionOptions]:
     """What `--table` says, and the options for the files whose rows become tables.
 

@@ -79,12 +79,22 @@ def test_a_second_run_sends_no_rows_and_says_unchanged(
     convert(loans)
     before = world.uploads(), world.statements()
 
-    again = convert(loans, force=True)
+    again, planned = convert(loans), convert(loans, dry_run=True)
 
     assert (again["status"], again["outputs"]) == ("unchanged", [table])
-    assert (world.uploads(), world.statements()) == before
-    planned = convert(loans, dry_run=True)
     assert planned["status"] == "planned"
+    assert (world.uploads(), world.statements()) == before
+
+
+def test_force_makes_a_table_anew_that_somebody_changed(
+    world: World, convert: Convert, table: str, loans: Path
+) -> None:
+    convert(loans)
+    world.tables.statements.execute(f"DELETE FROM {table} WHERE id = 1")
+
+    assert convert(loans, force=True)["status"] == "converted"
+
+    assert world.rows(table).num_rows == 3
 
 
 def test_a_changed_source_needs_force_and_other_options_do_not(
