@@ -40,16 +40,23 @@ from kmflow_orchestration.errors import ConfigurationError, DataLossError, Inval
 from kmflow_orchestration.names import is_elsewhere
 from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
 from kmflow_orchestration.operations.convert.contained_files import convert_whole
-from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, convert_folder
+from kmflow_orchestration.operations.convert.convert_folder import (
+    Carrier,
+    FileOutcome,
+    convert_folder,
+)
 from kmflow_orchestration.operations.convert.convert_on_spark import convert_on_spark
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.layout import check_named
 from kmflow_orchestration.operations.convert.one_process import Limits
-from kmflow_orchestration.operations.convert.option_table import AUTO, OPTIONS
+from kmflow_orchestration.operations.convert.option_table import AUTO, OPTIONS, TABLE
 from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.convert.progress import Tell
 from kmflow_orchestration.operations.convert.progress_display import notebook_display
 from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
+from kmflow_orchestration.operations.table_conversion.carrier import plan_tables
+from kmflow_orchestration.operations.table_conversion.convert_to_table import convert_to_table
+from kmflow_orchestration.operations.table_conversion.group_tables import GroupTables, own_tables
 from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
 from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
     convert_volume_file,
@@ -98,11 +105,17 @@ class _Setup:
     """What `setup_databricks` left for the calls after it."""
 
     volumes: Volumes | None = None
+    tables: GroupTables | None = None
     close: Callable[[], None] = lambda: None
 
-    def use(self, volumes: Volumes | None, close: Callable[[], None] = lambda: None) -> None:
+    def use(
+        self,
+        volumes: Volumes | None,
+        tables: GroupTables | None = None,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
         self.close()
-        self.volumes, self.close = volumes, close
+        self.volumes, self.tables, self.close = volumes, tables, close
 
 
 _SETUP = _Setup()
@@ -152,7 +165,7 @@ def setup_databricks(
         options={name: value for name, value in options.items() if value},
         ask=ask,
     )
-    _SETUP.use(volumes, connections.close)
+    _SETUP.use(volumes, own_tables(connections, volumes), connections.close)
     if save:
         save_setup(volumes, secret)
 
@@ -171,6 +184,20 @@ def _volumes_of(*paths: str | Path | None) -> Volumes | None:
         )
     catalog, schema = (str(usual.get(f"default_{name}", "")) for name in ("catalog", "schema"))
     return replace(mounted, catalog=catalog, schema=schema)
+
+
+def _tables(output: str | Path | None) -> GroupTables:
+    """The tables that results shall be. Raises InvalidOptions, ConfigurationError."""
+    if output is not None:
+        raise InvalidOptions(
+            f"{output} is for files, and format_type='{TABLE}' makes a table", hint="leave it out"
+        )
+    if _SETUP.tables is None:
+        raise ConfigurationError(
+            "nobody has said whose tables they are, and how to get there",
+            hint="call setup_databricks first, with group, workspace and a way to sign in",
+        )
+    return _SETUP.tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +251,8 @@ def convert_file(
 ) -> str:
     """Convert one file; the path of the result, which is a folder for several tables.
 
-    `auto` makes Parquet of tables, and of a document its text and tables in a folder. `tell`
+    `auto` makes Parquet of tables, and of a document its text and tables in a folder; `delta` the
+    table that `table` names. `tell`
     hears (stage, done, total, unit, message); without it a notebook shows a bar. In a notebook the
     file is read in a process of its own that may take `timeout` seconds and `max_memory` megabytes,
     by default an hour and 2048; in a script, which that process imports, only if one of them is
@@ -237,7 +265,8 @@ def convert_file(
     usual = _Usual.now()
     chosen = conversion_options({**usual.options, **options, "format_type": format_type})
     check_named(output_path, "output_path")
-    volumes = _volumes_of(input_path, output_path)
+    tables = _tables(output_path) if chosen.format_type == TABLE else None
+    volumes = None if tables is not None else _volumes_of(input_path, output_path)
     if tell is None and (shown := notebook_display()) is not None:
         tell = shown.at
     limits = _limits(timeout, max_memory)
@@ -246,7 +275,9 @@ def convert_file(
         nullcontext() if limits is None else kept_process(limits) as process,
     ):
         run: Any = convert_whole if process is None else partial(convert_apart, process)
-        if volumes is None:
+        if tables is not None:
+            done = convert_to_table(str(input_path), chosen, tables=tables, run=run, tell=tell)
+        elif volumes is None:
             done = run(input_path, output_path, chosen, tell=tell)
         else:
             target = None if output_path is None else str(output_path)
@@ -276,6 +307,7 @@ def batch_convert(
 ) -> ConvertedPaths:
     """Convert a folder's files side by side; one that fails stops no other.
 
+    With `delta` and a `table` that is `catalog.schema`, each becomes a table there.
     What was converted before and has not changed since is left alone, with `resume`. With a `spark`
     session its workers convert the files; they must see both folders under the same paths.
     By itself 4 files are converted at a time.
@@ -290,8 +322,12 @@ def batch_convert(
     check_named(input_folder, "input_folder")
     check_named(output_folder, "output_folder")
     looking: dict[str, Any] = {"patterns": (file_pattern,), "recursive": recursive}
-    volumes, carrier = _volumes_of(input_folder, output_folder), None
-    if volumes is None:
+    tables = _tables(output_folder) if chosen.format_type == TABLE else None
+    volumes = None if tables is not None else _volumes_of(input_folder, output_folder)
+    carrier: Carrier | None = None
+    if tables is not None:
+        plan, chosen, carrier = plan_tables(str(input_folder), chosen, tables=tables, **looking)
+    elif volumes is None:
         target = None if output_folder is None else Path(output_folder)
         plan = plan_folder(Path(input_folder), target, **looking)
     else:
@@ -341,6 +377,9 @@ def _limits(timeout: float | None, max_memory: int | None) -> Limits | None:
 
 def _path_of(done: Mapping[str, Any]) -> str:
     outputs = done["outputs"]
+    if "status" in done and len(outputs) > 1:
+        # Their names begin with it.
+        return str(done["table"])
     return str(outputs[0] if len(outputs) == 1 else Path(outputs[0]).parent)
 
 

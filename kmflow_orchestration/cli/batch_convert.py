@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -38,6 +39,8 @@ from kmflow_orchestration.cli.volume_options import (
     GroupOption,
     MaxSizeOption,
     VolumePathOption,
+    check_places_of_tables,
+    open_tables,
     open_volumes,
 )
 from kmflow_orchestration.errors import InvalidOptions
@@ -49,8 +52,8 @@ if TYPE_CHECKING:
         FolderOutcome,
     )
     from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
+    from kmflow_orchestration.operations.convert.options import ConversionOptions
     from kmflow_orchestration.operations.convert.stale_results import StaleResult
-    from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
 
 _USAGE = 2
 
@@ -135,6 +138,7 @@ def batch_convert(
     from kmflow_orchestration.operations.convert.forecast import with_forecast
     from kmflow_orchestration.operations.convert.layout import check_named
     from kmflow_orchestration.operations.convert.one_process import Limits
+    from kmflow_orchestration.operations.convert.option_table import TABLE
     from kmflow_orchestration.operations.convert.options import conversion_options
     from kmflow_orchestration.operations.convert.summary import summary_place, write_summary
     from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
@@ -146,21 +150,16 @@ def batch_convert(
             "recursive": recursive,
             "max_files": max_files,
         }
+        is_table = options.format_type == TABLE
+        only_files = {"summary": summary, "prune": prune, "force_pyspark": force_pyspark}
+        check_places_of_tables(output, is_table=is_table, **only_files)
         output = output_dir if output is None else output
         check_named(source, "IN_DIR")
         check_named(output, "OUT_DIR")
         check_asked(report, summary=summary, output=output)
-        with open_volumes(
-            source, output, group=group, max_size_mb=max_size_mb, connecting=connecting
-        ) as volumes:
-            if prune and volumes is not None:
-                raise InvalidOptions(
-                    "--prune removes nothing of Volumes",
-                    hint="leave it out, or name folders of this machine",
-                )
-            if volumes is not None:
-                looking |= {"options": options, "check": check and not dry_run}
-            plan, carrier = _planned(source, output, volumes, looking)
+        reaching = {"group": group, "max_size_mb": max_size_mb, "connecting": connecting}
+        looking |= {"check": check and not dry_run, "prune": prune}
+        with _planned(source, output, options, looking, reaching) as (plan, options, carrier):
             check_asked(None, summary=summary, output=str(plan.output))
             place = summary_place(plan.output) if summary and not dry_run else None
             settings: dict[str, Any] = {
@@ -200,17 +199,40 @@ def batch_convert(
         raise typer.Exit(1)
 
 
+@contextmanager
 def _planned(
-    source: str, output: str | None, volumes: Volumes | None, looking: Mapping[str, Any]
-) -> tuple[FolderPlan, Carrier | None]:
+    source: str,
+    output: str | None,
+    options: ConversionOptions,
+    looking: Mapping[str, Any],
+    reaching: Mapping[str, Any],
+) -> Iterator[tuple[FolderPlan, ConversionOptions, Carrier | None]]:
+    """The plan, the options for each of its files, and who carries them where they lie or go."""
     from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+    from kmflow_orchestration.operations.convert.option_table import TABLE
 
-    if volumes is None:
-        target = None if output is None else Path(output)
-        return plan_folder(Path(source), target, **looking), None
-    from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
+    own = {name: looking[name] for name in ("patterns", "recursive", "max_files")}
+    if options.format_type == TABLE:
+        from kmflow_orchestration.operations.table_conversion.carrier import plan_tables
 
-    return plan_carried(source, output, volumes=volumes, **looking)
+        with open_tables(source, **reaching) as tables:
+            yield plan_tables(source, options, tables=tables, **own)
+        return
+    with open_volumes(source, output, **reaching) as volumes:
+        if volumes is None:
+            target = None if output is None else Path(output)
+            yield plan_folder(Path(source), target, **own), options, None
+            return
+        if looking["prune"]:
+            raise InvalidOptions(
+                "--prune removes nothing of Volumes",
+                hint="leave it out, or name folders of this machine",
+            )
+        from kmflow_orchestration.operations.volume_conversion.carrier import plan_carried
+
+        more = {"options": options, "check": looking["check"]}
+        plan, carrier = plan_carried(source, output, volumes=volumes, **own, **more)
+        yield plan, options, carrier
 
 
 def _tell(done: FolderOutcome, *, quiet: bool) -> None:

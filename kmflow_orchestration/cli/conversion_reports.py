@@ -78,9 +78,10 @@ def one_file_told(done: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     )
 
     manifest = done["manifest"]
+    usual = Status.PLANNED if done["dry_run"] else Status.CONVERTED
     one = FileOutcome(
         str(done["source"]),
-        Status.PLANNED if done["dry_run"] else Status.CONVERTED,
+        Status(done.get("status", usual)),
         tuple(done["outputs"]),
         done["rows"],
         round(seconds, 3),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,8 @@ from kmflow_orchestration.cli.volume_options import (
     GroupOption,
     MaxSizeOption,
     VolumePathOption,
+    check_places_of_tables,
+    open_tables,
     open_volumes,
 )
 
@@ -101,13 +104,14 @@ def convert(
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Convert a file, all of it or nothing; only a Volume needs a group and the database.
+    """Convert a file, all of it or nothing; only Volumes and tables need a group and the database.
 
     Exit 1 also when something of the source is not in the result, unless --allow-skip.
     """
     from kmflow_orchestration.cli.conversion_progress import conversion_progress
     from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
     from kmflow_orchestration.operations.convert.one_process import Limits
+    from kmflow_orchestration.operations.convert.option_table import TABLE
     from kmflow_orchestration.operations.convert.options import conversion_options
     from kmflow_orchestration.operations.convert.temporary_files import temporary_files_in
 
@@ -118,34 +122,30 @@ def convert(
         connecting.check_stdin(password_stdin=password_stdin)
         variable = options.password_env
         secret = given_password(password, from_stdin=password_stdin, variable=variable)
+        is_table = options.format_type == TABLE
+        check_places_of_tables(output, is_table=is_table, summary=summary)
         output = _place(output, output_dir)
         check_asked(report, summary=summary, output=source if output is None else output)
         if stops:
             # A look takes no offence at what lies where a result would go.
             options = replace(options, force=True)
 
+        reaching = {"group": group, "max_size_mb": max_size_mb, "connecting": connecting}
+
         def attempt(options: ConversionOptions, secret: Secret | None) -> dict[str, Any]:
             # The process first: it is begun in no time as long as nothing is displayed.
             with (
                 temporary_files_in(temp_dir),
                 kept_process(Limits(timeout, max_memory << 20)) as process,
-                open_volumes(
-                    source, output, group=group, max_size_mb=max_size_mb, connecting=connecting
-                ) as volumes,
+                _opened(source, output, is_table=is_table, check=check, **reaching) as act,
                 conversion_progress(quiet=quiet or as_json) as tell,
             ):
-                run = partial(convert_apart, process)
-                given_to: dict[str, Any] = {
-                    "tell": tell,
-                    "dry_run": dry_run or stops,
-                    "password": secret,
-                }
-                if volumes is None:
-                    return run(source, output, options, **given_to)
-                from kmflow_orchestration.operations.volume_conversion import convert_volume_file
-
-                return convert_volume_file.convert_volume_file(
-                    source, output, options, volumes=volumes, run=run, check=check, **given_to
+                return act(
+                    options,
+                    run=partial(convert_apart, process),
+                    tell=tell,
+                    dry_run=dry_run or stops,
+                    password=secret,
                 )
 
         begun = time.monotonic()
@@ -165,6 +165,27 @@ def convert(
     if done["missed"] and not options.allow_skip:
         complain("the result lacks something of the source", hint="--allow-skip accepts that")
         raise typer.Exit(1)
+
+
+@contextmanager
+def _opened(
+    source: str, output: str | None, *, is_table: bool, check: bool, **reaching: Any
+) -> Iterator[Callable[..., dict[str, Any]]]:
+    """What converts this very file, with the places of the group open that it needs."""
+    if is_table:
+        from kmflow_orchestration.operations.table_conversion import convert_to_table
+
+        with open_tables(source, **reaching) as tables:
+            yield partial(convert_to_table.convert_to_table, source, tables=tables)
+        return
+    with open_volumes(source, output, **reaching) as volumes:
+        if volumes is None:
+            yield lambda options, run, **given: run(source, output, options, **given)
+            return
+        from kmflow_orchestration.operations.volume_conversion import convert_volume_file
+
+        to_volume = convert_volume_file.convert_volume_file
+        yield partial(to_volume, source, output, volumes=volumes, check=check)
 
 
 _MOVED = {"widen": "widened", "new-version": "longer by one version"}
@@ -222,7 +243,11 @@ def _tell(done: Mapping[str, Any]) -> None:
     for part in manifest["left_out"]:
         say(f"left out, as it was not asked for: {part}")
     made = "would be made" if done["dry_run"] else "made"
-    say(f"{len(done['outputs'])} file(s) {made}; {done['manifest_path']} tells all about them")
+    count = len(done["outputs"])
+    if "status" in done:
+        say(f"{count} table(s): {done['status']}")
+    else:
+        say(f"{count} file(s) {made}; {done['manifest_path']} tells all about them")
     for one in done["contained"]:
         show_text(f"{one['path']}: taken out\n")
         for output in one["outputs"]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmflow_orchestration.cli.connection_options import NOT_CONNECTING, Connecting
-from kmflow_orchestration.errors import MissingGroup
+from kmflow_orchestration.errors import InvalidOptions, MissingGroup
 from kmflow_orchestration.names import is_elsewhere
 
 if TYPE_CHECKING:
     from kmflow_orchestration.context.reaching import ReachedGroup
+    from kmflow_orchestration.operations.table_conversion.group_tables import GroupTables
     from kmflow_orchestration.operations.volume_conversion.volumes import Volumes
 
 GroupOption = Annotated[
@@ -64,6 +65,35 @@ def open_volumes(
         yield reached.volumes(max_size_mb=max_size_mb)
 
 
+def check_places_of_tables(
+    output: str | None, *, is_table: bool, summary: bool, **others: bool
+) -> None:
+    """Raises InvalidOptions where somebody who wants a table asks for what is for files alone."""
+    asked = [f"--{name.replace('_', '-')}" for name, is_given in others.items() if is_given]
+    asked += ["--summary"] if summary else []
+    asked += [] if output is None else [f"OUTPUT {output}"]
+    if is_table and asked:
+        wrong = asked[0]
+        raise InvalidOptions(
+            f"{wrong} is for files, and --format delta makes a table", hint="leave it out"
+        )
+
+
+@contextmanager
+def open_tables(
+    source: str, *, group: str, max_size_mb: int | None, connecting: Connecting = NOT_CONNECTING
+) -> Iterator[GroupTables]:
+    """The tables of a group, for what is made of a source here or in its Volumes.
+
+    Raises:
+        UnsafePath: the source is neither; before settings or network are looked at.
+        MissingGroup: nobody says whose they are.
+    """
+    _check_form(source)
+    with reached_group(group, connecting) as reached:
+        yield reached.tables(max_size_mb=max_size_mb)
+
+
 def mounted_for(
     connecting: Connecting, group: str, *, max_size_mb: int | None = None
 ) -> Volumes | None:
@@ -94,7 +124,7 @@ def reached_group(group: str, connecting: Connecting) -> Iterator[ReachedGroup]:
         chosen = group or context.settings.default_group
         if not chosen:
             raise MissingGroup(
-                "a path in a Volume needs a group, whose settings say how to get there",
+                "what lies in a workspace needs a group, whose settings say how to get there",
                 hint="--group ID, or KMFLOW_DEFAULT_GROUP",
             )
         yield context.reach(

@@ -12,6 +12,7 @@ from kmflow_orchestration.credentials.databricks_config import DatabricksConfig
 from kmflow_orchestration.databricks_client.connections import Connections
 from kmflow_orchestration.errors import GroupDisabled, UnknownGroup
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.table_conversion.group_tables import GroupTables, tables_over
 from kmflow_orchestration.operations.volume_conversion.own_volumes import (
     own_settings,
     volumes_over,
@@ -52,6 +53,11 @@ class ReachedGroup:
             clock=self.clock,
             max_size_mb=max_size_mb,
         )
+
+    def tables(self, *, max_size_mb: int | None = None) -> GroupTables:
+        """Tables that conversions of the group may make. Raises as `volumes`."""
+        volumes = self.volumes(max_size_mb=max_size_mb)
+        return tables_over(self.connections, self.places, volumes, clock=self.clock)
 
 
 def reach_group(

@@ -48,7 +48,7 @@ _NEEDED = {
     "schema": "DATABRICKS_SCHEMA",
 }
 _OPTIONS = {"host": "--workspace-url"}
-_NO_WAREHOUSE = "none-needed"
+NO_WAREHOUSE = "none-needed"
 _ALSO_ALONE = ("http_path", "warehouse_id", "catalog", "schema")
 
 
@@ -164,6 +164,11 @@ class OwnConnection:
         found = (layer.values[name].value for layer in self.layers if name in layer.values)
         return next(found, "")
 
+    @property
+    def warehouse_id(self) -> str:
+        """The SQL warehouse that was named, '' for whichever the workspace has."""
+        return str(self._first("warehouse_id") or "")
+
     def group_settings(self, group: str, *, with_warehouse: bool = True) -> GroupInput:
         """The connection as the settings of a group; for files alone no warehouse is needed.
 
@@ -181,7 +186,7 @@ class OwnConnection:
         if with_warehouse:
             values["warehouse_id"] = values["warehouse_id"] or warehouse_of(values["http_path"])
         else:
-            values["warehouse_id"] = _NO_WAREHOUSE
+            values["warehouse_id"] = NO_WAREHOUSE
         missing += tuple(
             name
             for name in _NEEDED
@@ -208,7 +213,7 @@ class OwnConnection:
                 fields=tuple(_NEEDED[name] for name in error.fields),
                 hint=TWO_WAYS,
             ) from error
-        whatever = {"warehouse_id": _NO_WAREHOUSE, "catalog": "main", "schema": "main"}
+        whatever = {"warehouse_id": NO_WAREHOUSE, "catalog": "main", "schema": "main"}
         values = {**whatever, **login, "allow_insecure_loopback": self._loopback}
         return self._parsed(group, values)
 

@@ -87,6 +87,14 @@ class UnityCatalog:
             return None
         return str(answer.get("owner") or "")
 
+    def table_properties(self, table: TableName) -> dict[str, str] | None:
+        """Properties of a table as it was made with, None when there is no table."""
+        try:
+            answer = self._calls.do("GET", f"{_UC}/tables/{quote(table.text, safe='')}")
+        except RemoteNotFound:
+            return None
+        return {str(name): str(value) for name, value in (answer.get("properties") or {}).items()}
+
     def table_columns(self, table: TableName) -> tuple[Column, ...] | None:
         """Columns of a table in order, None when there is none."""
         endpoint = f"{_UC}/tables/{quote(table.text, safe='')}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import pyarrow as pa
 
@@ -22,6 +20,7 @@ from kmflow_orchestration.names import TableName, VolumePath
 from kmflow_orchestration.storage.disk_faults import disk_fault
 from kmflow_orchestration.storage.own_tables import OwnTables
 from kmflow_orchestration.storage.staged_rows import write_parquet
+from kmflow_orchestration.storage.staging import Staging
 from kmflow_orchestration.storage.typed_rows import (
     Rows,
     checked_keys,
@@ -40,11 +39,7 @@ from kmflow_orchestration.storage.write_sql import (
 )
 from kmflow_orchestration.tables.definition import Column, TableDefinition
 
-logger = logging.getLogger(__name__)
 T = TypeVar("T")
-STAGING = (".kmflow", "staging")
-# No statement runs for so long: what is older was left by a process that was killed.
-_LEFT_AFTER_S = 86_400
 
 
 class WarehouseLakehouse:
@@ -63,13 +58,11 @@ class WarehouseLakehouse:
         clock: Clock,
     ) -> None:
         self._own = own
-        self._staging_place = volume.joined(*STAGING)
+        self._staging = Staging(volume, files)
         self._statements = statements
-        self._files = files
         self._catalog = catalog
         self._clock = clock
         self._known: dict[TableName, tuple[Column, ...]] = {}
-        self._is_swept = False
         self._lock = threading.Lock()
 
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
@@ -160,49 +153,15 @@ class WarehouseLakehouse:
 
     def _with_staged(self, staged: Path, sql: Callable[[str], str]) -> None:
         """One statement over a file of rows in the group's Volume, which is removed afterwards."""
-        remote = self._staging_place.joined(f"{uuid4()}.parquet")
         try:
-            # A repeat of an upload whose answer was lost meets itself.
-            self._files.upload(remote, lambda: staged.open("rb"), overwrite=True)
-            statement = sql(parquet_source(remote.text))
-            self._write(lambda: self._statements.execute(statement))
+            with self._staging.holding(staged) as remote:
+                statement = sql(parquet_source(remote.text))
+                self._write(lambda: self._statements.execute(statement))
         except StatementFailed:
             # The table may have got other columns than those remembered here.
             with self._lock:
                 self._known.clear()
             raise
-        finally:
-            self._sweep_once(remote)
-            self._remove(remote)
-
-    def _sweep_once(self, own: VolumePath) -> None:
-        """Remove staged files that nobody is going to read any more; a name is used only once.
-
-        Their age is told from the file just staged: this machine's clock may be any.
-        """
-        with self._lock:
-            if self._is_swept:
-                return
-            self._is_swept = True
-        try:
-            staged = {
-                file.path: file.last_modified_ms
-                for file in self._files.list_directory(self._staging_place)
-                if file.last_modified_ms is not None
-            }
-            newest_ms = staged.get(own, 0)
-            for path, at_ms in staged.items():
-                if at_ms < newest_ms - _LEFT_AFTER_S * 1000:
-                    self._remove(path)
-        except KmflowError as error:
-            logger.warning("%s was not swept: %s", self._staging_place, error.message)
-
-    def _remove(self, remote: VolumePath) -> None:
-        try:
-            self._files.delete(remote)
-        except KmflowError as error:
-            # The write itself is done; what is left here goes with a later process' sweep.
-            logger.warning("staged file %s was not removed: %s", remote, error.message)
 
     def _write(self, write: Callable[[], T]) -> T:
         return with_retries(write, may_repeat=_is_conflict, clock=self._clock)

@@ -93,6 +93,9 @@ WITHOUT_GROUP = {
         "convert_volume_file plan_volume_folder plan_carried inspect_volume_file"
         " validate_volume_file check_access read_manifest size_of fetch fetched"
     ),
+    "reach tables as one group, through its places alone: tried in table_conversion": (
+        "convert_to_table plan_tables tables_over own_tables"
+    ),
     "the cluster's own mount, for whoever runs there": (
         "mounted_volumes is_databricks_environment databricks_environment check_mounted"
     ),
@@ -117,6 +120,8 @@ WITHOUT_GROUP = {
         " locked_types lock_file_of kind_of version_name is_lock_name written_type"
         " check_named file_rows table_rows column_rows report_sheets"
         " tables_of with_forecast"
+        " loads_of folder_of part_tables file_tables parquet_options delta_type selected"
+        " no_mark_sql told source_size copied all_but_the_end"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from databricks.sdk.service.catalog import VolumeType
 
 from kmflow_orchestration import notebook
 from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.errors import (
     ConfigurationError,
+    InvalidOptions,
     KmflowError,
     MissingGroup,
     PlaceNotAllowed,
@@ -69,6 +71,26 @@ def test_a_folder_goes_into_a_volume_and_only_once(signed_in: Room, loans: Path)
 
     assert first == again == [f"{WORK}/out/loans.parquet"]
     assert [one.status for one in (*first.results, *again.results)] == ["converted", "unchanged"]
+
+
+def test_a_file_and_a_folder_become_tables(room: Room, loans: Path) -> None:
+    acme = room.group("kmflow")
+    acme.client().volumes.create("kmflow", "main", "raw_evidence", VolumeType.MANAGED)
+    with pytest.raises(ConfigurationError, match="whose tables they are"):
+        convert_file(loans, format_type="delta", table="kmflow.main.loans")
+    with pytest.warns(UserWarning, match="token in a cell"):
+        setup_databricks(room.url, acme.token, group="acme", catalog="kmflow", schema="main")
+
+    one = convert_file(loans, format_type="delta", table="kmflow.main.loans")
+    done = batch_convert(loans.parent, format_type="delta", table="kmflow.main")
+
+    assert (one, done, done.results[0].status) == (one, [one], "unchanged")
+    assert one == "kmflow.main.loans"
+    columns = acme.client().tables.get(one).columns
+    assert columns is not None
+    assert [column.type_text for column in columns] == ["bigint", "string", "decimal(18,2)", "date"]
+    with pytest.raises(InvalidOptions, match="is for files"):
+        convert_file(loans, "a.parquet", format_type="delta", table="kmflow.main.loans")
 
 
 def test_a_place_in_another_catalog_is_refused(signed_in: Room) -> None:

@@ -16,7 +16,7 @@ from kmflow_orchestration.errors import RateLimited, RemoteFault, StatementFaile
 from kmflow_orchestration.names import TableName
 from kmflow_orchestration.storage.choose import open_lakehouse
 from kmflow_orchestration.storage.interfaces import Lakehouse
-from kmflow_orchestration.storage.warehouse_lakehouse import STAGING
+from kmflow_orchestration.storage.staging import STAGING
 from kmflow_orchestration.tables.definition import Column, TableDefinition
 from kmflow_orchestration.workspace.faults import Fault
 from kmflow_orchestration_tests.embedded import Room

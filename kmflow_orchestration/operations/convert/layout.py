@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kmflow_orchestration.errors import InvalidOptions, OutputExistsError, UnsafePath
 from kmflow_orchestration.operations.convert.file_names import distinct, safe_name, stem_of
-from kmflow_orchestration.operations.convert.option_table import AUTO, FORMATS
+from kmflow_orchestration.operations.convert.option_table import AUTO, FORMATS, TABLE
 
 FOLDER_MANIFEST = "_manifest.json"
 _MANIFEST_END = ".manifest.json"
@@ -155,8 +155,13 @@ def format_of(format_type: str, target: Target) -> str:
 
     Raises:
         InvalidOptions: the two contradict each other, or the suffix is of a format that nobody
-            writes.
+            writes; or what was asked for is no file.
     """
+    if format_type == TABLE:
+        raise InvalidOptions(
+            f"--format {TABLE} makes a table of a group, and no file",
+            hint="kmflow convert and batch-convert make it, with --table and --group",
+        )
     suffix = target.path.suffix.lower().removeprefix(".") if target.path is not None else ""
     said = suffix if suffix in FORMATS else ""
     if suffix and not said and format_type == AUTO:

@@ -8,6 +8,8 @@ from typing import Any
 
 AUTO = "auto"
 FORMATS = ("parquet", "csv", "jsonl", "txt")
+# No file: a table of a group in Unity Catalog.
+TABLE = "delta"
 COMPRESSIONS = ("snappy", "gzip", "zstd", "lz4", "none")
 
 
@@ -57,8 +59,9 @@ OPTIONS = (
         "format_type",
         ("--format", "-f"),
         AUTO,
-        "What to make; by itself Parquet of tables, text and Parquet of documents.",
-        (AUTO, *FORMATS),
+        "What to make; by itself Parquet of tables, text and Parquet of documents. delta: the"
+        " table that --table names.",
+        (AUTO, *FORMATS, TABLE),
     ),
     ConversionOption(
         "compression",
@@ -191,7 +194,12 @@ OPTIONS = (
     _reader("merged", "", "Cells of a merged range: the first or all.", ("top-left", "fill")),
     _reader("split_tables", False, "Each stretch of rows between blank ones is a table."),
     _reader("range", "", "Only these cells of each sheet, such as A5:F200, B:D or 3:9."),
-    _reader("table", (), "Only the tables defined under this name in the workbook; repeated."),
+    _reader(
+        "table",
+        (),
+        "Only the tables defined under this name in the workbook; repeated. With --format delta"
+        " the table to make, CATALOG.SCHEMA.TABLE; of a batch CATALOG.SCHEMA.",
+    ),
     ConversionOption(
         "include_hidden",
         ("--include-hidden", "--no-include-hidden"),

@@ -69,7 +69,7 @@ def convert_volume_file(
         refuse_extraction(chosen)
         # Its name is not known yet, but whether anything may go there.
         volumes.check_target(goal)
-    size = _size(volumes, origin)
+    size = source_size(volumes, origin)
     if check and not dry_run and isinstance(goal, VolumePath):
         check_access(volumes, goal)
     is_file = isinstance(goal, VolumePath) and _names_file(volumes, output or "/", goal)
@@ -78,9 +78,9 @@ def convert_volume_file(
         made = work / OUT
         # Beside the result, if it is: then the one is never named as the other.
         kept_in = made if _is_same(origin.parent, folder) else work / "in"
-        copy = _copied(volumes, origin, size, kept_in, progress)
+        copy = copied(volumes, origin, size, kept_in, progress)
         settings: dict[str, Any] = {
-            "tell": _all_but_the_end(progress),
+            "tell": all_but_the_end(progress),
             "dry_run": dry_run,
             "password": password,
             "recorded_source": recorded(origin),
@@ -145,7 +145,8 @@ def delivered(done: Mapping[str, Any], delivery: Delivery, origin: Place) -> dic
     }
 
 
-def _size(volumes: Volumes, origin: Place) -> int:
+def source_size(volumes: Volumes, origin: Place) -> int:
+    """Bytes of a source. Raises as `size_of`, `checked_source` and `Volumes.check_size`."""
     if isinstance(origin, VolumePath):
         return size_of(volumes, origin)
     size = checked_source(origin).path.stat().st_size
@@ -153,9 +154,10 @@ def _size(volumes: Volumes, origin: Place) -> int:
     return size
 
 
-def _copied(
+def copied(
     volumes: Volumes, origin: Place, size_bytes: int, folder: Path, progress: Progress
 ) -> Path:
+    """A source as a file of this machine: itself, or a copy in a new folder. As `fetch`."""
     if isinstance(origin, Path):
         return origin
     folder.mkdir()
@@ -183,7 +185,9 @@ def _is_same(one: Place, other: Place) -> bool:
     return False
 
 
-def _all_but_the_end(progress: Progress) -> Tell:
+def all_but_the_end(progress: Progress) -> Tell:
+    """Hears of a conversion that is not the whole of what is done."""
+
     def told(stage: str, done: int, total: int, unit: str, message: str) -> None:
         if stage != "clean":
             progress.at(stage, done, total, unit, message)

@@ -58,20 +58,36 @@ class GroupPlaces:
             )
         self._refuse_neighbours(path)
 
-    def _refuse_neighbours(self, path: VolumePath) -> None:
-        for other in self.neighbours():
-            if other.group_id == self.config.group_id or other.host != self.config.host:
-                continue
-            in_schemas = (
-                path.catalog.lower() == other.catalog.lower()
-                and path.schema.lower() in {name.lower() for name in other.namespace.schemas}
-                and bool(other.schema)
+    def check_schema(self, catalog: str, schema: str) -> None:
+        """Whether a schema is this group's. Raises GroupMismatch, also if others have it, too."""
+        others = (other for other in self._others() if _has_schema(other, catalog, schema))
+        if not _has_schema(self.config, catalog, schema) or any(others):
+            raise GroupMismatch(
+                f"schema {catalog}.{schema} does not belong to group {self.config.group_id}",
+                hint=f"tables of the group lie in {self.config.catalog}.{self.config.schema}",
             )
+
+    def _refuse_neighbours(self, path: VolumePath) -> None:
+        for other in self._others():
+            in_schemas = _has_schema(other, path.catalog, path.schema)
             if in_schemas or any(overlap(path, place) for place in _places(other)):
                 raise GroupMismatch(
                     f"{path.text} belongs to another group than {self.config.group_id}",
                     hint="give each group a Volume of its own",
                 )
+
+    def _others(self) -> Iterator[GroupConfig]:
+        """Of the same workspace."""
+        for other in self.neighbours():
+            if other.group_id != self.config.group_id and other.host == self.config.host:
+                yield other
+
+
+def _has_schema(config: GroupConfig, catalog: str, schema: str) -> bool:
+    """Names of Unity Catalog know no upper and lower case."""
+    own = {name.lower() for name in config.namespace.schemas}
+    is_own = catalog.lower() == config.catalog.lower() and schema.lower() in own
+    return is_own and bool(config.schema)
 
 
 def _places(config: GroupConfig) -> Iterator[VolumePath]:
