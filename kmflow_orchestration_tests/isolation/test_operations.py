@@ -20,7 +20,7 @@ import pytest
 
 from kmflow_orchestration import jobs, operations, runs
 from kmflow_orchestration.context import GroupContext
-from kmflow_orchestration.operations import convert, volume_conversion
+from kmflow_orchestration.operations import convert, table_conversion, volume_conversion
 from kmflow_orchestration.operations.convert_evidence import StoredSource
 from kmflow_orchestration.operations.correction_requests import CorrectionRequest
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
@@ -148,7 +148,7 @@ def own(module: ModuleType) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 FUNCTIONS = {
     name: function
-    for package in (operations, convert, volume_conversion, runs, jobs)
+    for package in (operations, convert, volume_conversion, table_conversion, runs, jobs)
     for module in modules(package)
     for name, function in own(module)
     if "caller" not in inspect.signature(function).parameters

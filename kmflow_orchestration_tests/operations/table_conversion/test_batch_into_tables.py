@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,13 @@ def mark() -> str:
 @pytest.fixture
 def batch(world: World, tmp_path: Path) -> Batch:
     def call(**given: Any) -> FolderOutcome:
+        given_source = given.pop("source", "")
         settings = {name: given.pop(name) for name in ("resume", "dry_run") if name in given}
         looking = {name: given.pop(name) for name in ("max_files",) if name in given}
         options = conversion_options({"format_type": "delta", "table": SCHEMA, **given})
+        source = given_source or str(tmp_path / "in")
         plan, chosen, carrier = plan_tables(
-            str(tmp_path / "in"), options, tables=world.tables, recursive=True, **looking
+            source, options, tables=world.tables, recursive=True, **looking
         )
         # In this process: that files get others of their own, the command's tests show.
         tasks = [
@@ -73,6 +76,19 @@ def test_each_file_is_a_table_and_its_changes_replace_it(
     ]
     assert world.rows(f"{SCHEMA}.{mark}_one")["id"].to_pylist() == [1, 3]
     assert not (tmp_path / "in_converted").exists()
+
+
+def test_files_of_a_volume_become_tables(
+    world: World, batch: Batch, tmp_path: Path, mark: str
+) -> None:
+    place = world.tables.places.config.volume.joined("in", f"{mark}.csv")
+    world.tables.volumes.access.upload(place, lambda: io.BytesIO(b"id\n1\n2\n"))
+
+    done, again = batch(source=place.parent.text), batch(source=place.parent.text)
+
+    assert [done.files[0].outputs, done.counts] == [(f"{SCHEMA}.{mark}",), {"converted": 1}]
+    assert again.counts == {"unchanged": 1}
+    assert world.rows(f"{SCHEMA}.{mark}").num_rows == 2
 
 
 def test_what_another_made_is_left_and_the_other_files_go_on(
