@@ -73,6 +73,8 @@ class SevenZipReader:
 
     def chunks(self, entry: Entry, size_bytes: int) -> Generator[bytes, None, None]:
         """See OpenReader; checksums were proven when it was unpacked."""
+        if not entry.size_bytes:
+            return
         if not self._is_unpacked:
             self._unpack()
         place = self._folder / str(entry.number)

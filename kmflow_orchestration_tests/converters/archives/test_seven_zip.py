@@ -46,6 +46,15 @@ def test_two_files_of_one_name_are_told(opened: Opens) -> None:
     assert rows(bundle.by_part["cc.csv"]) == [(7,)]
 
 
+def test_a_file_without_content_is_empty_and_not_damaged(opened: Opens) -> None:
+    bundle = opened(seven_zipped({"a.csv": CSV, "empty.csv": b""}), "a.7z")
+
+    assert [(one.path, one.reason) for one in bundle.members] == [
+        ("a.csv", ""),
+        ("empty.csv", "empty"),
+    ]
+
+
 def test_what_unpacks_to_too_much_is_refused_alone(opened: Opens) -> None:
     bundle = opened(
         seven_zipped({"a.csv": CSV, "bomb.csv": bytes(4 << 20), "c.csv": CSV}),
