@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
@@ -34,8 +35,17 @@ answer = _CleanConsole(highlight=False)
 
 def show_json(value: Mapping[str, Any], *, is_secret: bool = False) -> None:
     """One JSON object on stdout; `is_secret` as in `show_text`."""
-    told = value if is_secret else redacted(value)
+    told = _strict(value if is_secret else redacted(value))
     show_text(json.dumps(told, indent=2, sort_keys=True, default=str) + "\n", is_secret=is_secret)
+
+
+def _strict(value: Any) -> Any:
+    """Numbers that JSON has not, as Spark names them: most readers refuse a bare NaN."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {name: _strict(one) for name, one in value.items()}
+    return [_strict(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def show_text(text: str, *, is_secret: bool = False) -> None:

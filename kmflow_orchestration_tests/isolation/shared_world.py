@@ -165,6 +165,14 @@ class SharedWorld:
         table_group = groups.ensure_default(
             GLOBEX, EngagementId("apart"), schema_name="globex_bronze", now=now
         )
+        groups.table_changed(
+            GLOBEX,
+            table_group.table_group_id,
+            schema_name="globex_bronze",
+            table_name=medallion.BRONZE_EVIDENCE_RAW.name,
+            batch_id=item.batch_id,
+            at=now,
+        )
         output = self.write(own, "plans", SECRET_TEXT)
         failure = UploadFailure(
             failure_id=str(uuid.uuid4()),

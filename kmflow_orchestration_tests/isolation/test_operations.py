@@ -59,6 +59,7 @@ WITHOUT_GROUP = {
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
         " read_entries no_progress shown shown_difference side_json table_of clashes estimated_s"
         " grant_sql take_back_sql place_sql spoken is_refusal held_under offending_place"
+        " check_together hands_on is_whole_file"
     ),
     "works as the client it is handed, in the place it is told: grants decide": "register_tables",
     "the operator's file or database names the groups": (

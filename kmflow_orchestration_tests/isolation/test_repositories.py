@@ -116,6 +116,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "number": 7,
         "holder": this_process(),
         "steps": list(Step),
+        "tables": [things.table.name],
         "stage": Step.BRONZE,
         "step": Step.DATASETS,
         "metric": StageMetric(
