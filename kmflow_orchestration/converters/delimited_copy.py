@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,11 +54,15 @@ def rules_for(reading: Reading) -> Rules | None:
 
 
 def _stands_alone(reading: Reading) -> bool:
-    """Whether each record above the data is one line, so that they can be skipped by number."""
+    """Whether each record above the data is one line, so that they can be skipped by number.
+
+    Not where the data begins with a mark of UTF-8: Arrow, which reads the samples, leaves it out.
+    """
     with reading.path.open("rb") as stream:
         mark_bytes(stream)
         above = stream.read(reading.start_byte)
-    return above.count(b"\n") == reading.first_row - 1
+        has_mark = stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    return not has_mark and above.count(b"\n") == reading.first_row - 1
 
 
 def typed_copy(reading: Reading, rules: Rules, names: Sequence[str], path: Path) -> TypedCopy:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -51,6 +52,10 @@ def larger_block(block_bytes: int) -> int:
 def keeps_the_rules(reading: Reading) -> bool:
     """Whether both readers read a table alike: each quote opens, closes or doubles where it may."""
     form = reading.form
+    with _stream(reading) as stream:
+        # The fast reader would take the first value's sign for a mark of the file.
+        if stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8:
+            return False
     if form.escape or not form.quote:
         return not form.escape
     quote = form.quote.encode()

@@ -164,6 +164,17 @@ def test_a_bad_document_fails_the_file_or_is_a_rejected_row_when_asked(
     assert not (tmp_path / "many_parquet").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are text")
+def test_a_name_that_is_no_text_is_refused(kmflow: Kmflow, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff.csv")
+    path.write_text("a,b\n1,2\n")
+
+    outcome = kmflow("convert", str(path))
+
+    assert outcome.code == 2
+    assert r"a\udcff.csv is not UTF-8" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

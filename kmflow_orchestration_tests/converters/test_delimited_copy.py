@@ -106,6 +106,15 @@ def test_clean_columns_are_copied_as_our_own_reader_reads_them(
     assert is_copied_alike(source(lines(CLEAN[kind], end)))
 
 
+def test_a_mark_of_utf8_before_the_first_value_is_kept_with_it(source: Writes) -> None:
+    """As in a header and a file with a mark that were put together."""
+    found = source("no,value\n\ufeff1,x\n" + "2,y\n" * 20_000)
+
+    assert not is_copied_alike(found)
+    (table,) = DelimitedConverter().open_tables(found)
+    assert next(iter(table.batches()))["no"].to_pylist()[:2] == ["\ufeff1", "2"]
+
+
 DOUBTFUL = {
     "minus zero": ["-0", "1"],
     "minus zero point": ["-0.0", "1.5"],

@@ -87,7 +87,13 @@ class OpenSource:
 
 
 def checked_source(path: Path) -> Source:
-    """The file as a source. Raises InvalidOptions when there is none."""
+    """The file as a source. Raises InvalidOptions when there is none, or its name is no text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        shown = str(path).encode("utf-8", "backslashreplace").decode()
+        hint = "rename it: results and their manifests name their source"
+        raise InvalidOptions(f"the name of {shown} is not UTF-8", hint=hint) from error
     if path.is_dir():
         raise InvalidOptions(f"{path} is a folder", hint="kmflow batch-convert takes folders")
     if not path.exists():
