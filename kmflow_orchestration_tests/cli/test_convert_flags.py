@@ -110,6 +110,20 @@ def test_results_of_no_source_are_told_and_go_when_asked(kmflow: Kmflow, convert
     assert find_stale(plan_folder(source, converted), {"loans.csv", "loans.json"}) == ()
 
 
+def test_a_report_takes_the_place_of_nothing_but_a_report(kmflow: Kmflow, loans: Path) -> None:
+    beside = loans.with_name("left_out.json")
+    beside.write_text('[{"id": 1}]')
+    command = ("batch-convert", "in", "out", "--parallel", "1", "--pattern", "*.csv")
+
+    assert kmflow(*command, "--report", "in/left_out.json").code == 6
+    assert beside.read_text() == '[{"id": 1}]'
+    assert kmflow(*command, "--report", "out/_loans.parquet.manifest.json").code == 6
+    assert kmflow("verify", "output", "out").code == 0
+    reports = ("--report", "in/r.json", "--report", "in/r.xlsx")
+    assert kmflow(*command, *reports).code == 0
+    assert kmflow(*command, *reports).code == 0
+
+
 def test_each_version_of_a_result_is_accounted_for(kmflow: Kmflow, loans: Path) -> None:
     again = ("batch-convert", "in", "out", "--on-drift", "new-version", "--prune")
     assert kmflow(*again).code == 0
@@ -299,6 +313,7 @@ def test_a_report_of_one_file_tells_of_its_failure_too(
     assert (told["status"], told["code"]) == ("failed", "KM-CONVERT-006")
     before = loans.read_bytes()
     assert kmflow("convert", str(loans), "more/", "--report", str(loans)).code == 6
+    assert kmflow("convert", "in/loans.csv", "even/", "--report", "in/loans.csv").code == 6
     assert kmflow("batch-convert", "in", "most", "--report", str(loans)).code == 6
     assert loans.read_bytes() == before
     refused = kmflow("convert", str(loans), "new/", "--report", "r.pdf")

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from kmflow_orchestration.errors import InvalidOptions, UnsafePath
-from kmflow_orchestration.operations.convert.plain_workbook import Sheet, write_workbook
+from kmflow_orchestration.operations.convert.layout import is_manifest_name
+from kmflow_orchestration.operations.convert.plain_workbook import (
+    Sheet,
+    is_ours,
+    write_workbook,
+)
 from kmflow_orchestration.redaction import redact, redacted
 from kmflow_orchestration.storage.whole_files import replacing
 
@@ -29,7 +34,14 @@ COLUMN_COLUMNS = ("file", "table", "output", "column", "in_the_source", "type", 
 
 
 def check_report(path: Path) -> None:
-    """Raises InvalidOptions for a name that promises what no report is, before any work."""
+    """Before any work.
+
+    Raises:
+        InvalidOptions: the name promises what no report is.
+        UnsafePath: it is a manifest's.
+    """
+    if is_manifest_name(path.name):
+        raise UnsafePath(f"{path} is a manifest's name, and no report goes there")
     if path.suffix.lower() not in {JSON, CSV, WORKBOOK, ""}:
         raise InvalidOptions(
             f"--report writes no {path.suffix}", hint=f"name it {JSON}, {WORKBOOK} or {CSV}"
@@ -59,13 +71,25 @@ def write_conversion_report(path: Path, told: Mapping[str, Any]) -> None:
 
 
 def _check_spares(path: Path, told: Mapping[str, Any]) -> None:
-    own = path.resolve()
-    source = Path(told["source"])
-    for one in told["files"]:
-        # Of a single file its path is the source itself.
-        taken = (source / one["path"], *map(Path, one["outputs"]))
-        if path.exists() and own in {place.resolve() for place in taken}:
-            raise UnsafePath(f"{path} is evidence or its result, and no report goes there")
+    if not path.exists():
+        return
+    own, source = path.resolve(), Path(told["source"])
+    # A file that was converted alone is the source itself.
+    taken = [source, *(source / one["path"] for one in told["files"])]
+    taken += [Path(output) for one in told["files"] for output in one["outputs"]]
+    # What --pattern or --max-files left out is evidence, too.
+    is_beside = source.resolve() in own.parents and not _is_report(path)
+    if is_beside or own in {place.resolve() for place in taken}:
+        raise UnsafePath(f"{path} is evidence or its result, and no report goes there")
+
+
+def _is_report(path: Path) -> bool:
+    """Whether an earlier call wrote it, by how it begins."""
+    if path.suffix.lower() == WORKBOOK:
+        return is_ours(path)
+    with path.open("rb") as stream:
+        head = stream.read(100)
+    return head.startswith((b'{\n  "source":', ",".join(TABLE_COLUMNS[:4]).encode("utf-8-sig")))
 
 
 def report_sheets(files: Sequence[Mapping[str, Any]]) -> Iterator[Sheet]:

@@ -51,7 +51,7 @@ def write_workbook(path: Path, sheets: Iterable[Sheet]) -> None:
             target.writestr(_entry(part), _HEAD + text)
 
 
-def _is_ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
     """Whether a file is a workbook that `write_workbook` made."""
     try:
         with zipfile.ZipFile(path) as source, source.open(_CORE) as told:
@@ -62,7 +62,7 @@ def _is_ours(path: Path) -> bool:
 
 def is_summary(path: Path) -> bool:
     """Whether a file is a summary of ours, and not somebody's of that name."""
-    return path.name.startswith("_") and path.name.endswith(SUMMARY[1:]) and _is_ours(path)
+    return path.name.startswith("_") and path.name.endswith(SUMMARY[1:]) and is_ours(path)
 
 
 def _write_sheet(

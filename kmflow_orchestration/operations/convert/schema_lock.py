@@ -141,6 +141,8 @@ def read_lock(path: Path) -> SchemaLock | None:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
+    except IsADirectoryError as error:
+        raise InvalidOptions(f"{path} is a folder", hint="--schema-lock names a file") from error
     return SchemaLock.of_text(content, path)
 
 

@@ -29,6 +29,7 @@ from kmflow_orchestration.operations.convert.schema_lock import (
     SchemaLock,
     Tables,
     kind_of,
+    read_lock,
 )
 
 LOCK = Path("schema.lock")
@@ -188,6 +189,11 @@ def test_a_type_that_a_person_wrote_counts_for_more_than_what_was_seen() -> None
 def test_what_is_no_lock_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidOptions, match=r"schema\.lock is no schema lock"):
         SchemaLock.of_text(text.encode(), LOCK)
+
+
+def test_a_folder_is_no_lock(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOptions, match="is a folder"):
+        read_lock(tmp_path)
 
 
 def test_types_that_no_conversion_finds_are_refused() -> None:
