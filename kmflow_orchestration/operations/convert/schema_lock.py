@@ -165,6 +165,8 @@ def kind_of(name: str, column: str) -> ColumnType:
 
 
 def _loaded(text: str, path: Path) -> Any:
+    if not text.strip():
+        raise ValueError("it is empty")
     if path.suffix.lower() == ".json":
         return json.loads(text)
     import yaml
