@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Sequence
 
+from kmflow_orchestration.cli.json_answer import is_shown
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.extras import missing
 from kmflow_orchestration.redacted_process import install as install_redaction
@@ -44,6 +45,8 @@ def _outcome(arguments: Sequence[str] | None) -> int:
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
     words = list(sys.argv[1:] if arguments is None else arguments)
     tree = command_tree(next((word for word in words if not word.startswith("-")), ""))
+    as_json = "--json" in words
+    is_shown.set(False)
     try:
         return int(tree.main(words, prog_name="kmflow", standalone_mode=False) or 0)
     except usage_error as error:
@@ -51,9 +54,9 @@ def _outcome(arguments: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except KmflowError as error:
-        return _refused(error)
+        return _refused(error, as_json=as_json)
     except OSError as error:
-        return _stopped_by_system(error)
+        return _stopped_by_system(error, as_json=as_json)
 
 
 def _misused(error: BaseException) -> int:
@@ -64,17 +67,30 @@ def _misused(error: BaseException) -> int:
     return int(getattr(error, "exit_code", USAGE))
 
 
-def _refused(error: KmflowError) -> int:
-    from kmflow_orchestration.cli.output import complain
+def _refused(error: KmflowError, *, as_json: bool) -> int:
+    from kmflow_orchestration.cli.output import complain, show_failure
 
     complain(f"{error.code}: {error.message}", hint=error.hint)
+    if as_json:
+        show_failure(
+            {
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                "retryable": error.retryable,
+                "exit_code": error.exit_code,
+            }
+        )
     return error.exit_code
 
 
-def _stopped_by_system(error: OSError) -> int:
+def _stopped_by_system(error: OSError, *, as_json: bool) -> int:
     """A full disk, a folder that may not be written, a reader of our output that went away."""
-    from kmflow_orchestration.cli.output import complain
+    from kmflow_orchestration.cli.output import complain, show_failure
 
     where = f"{error.filename}: " if error.filename else ""
-    complain(f"{where}{error.strerror or type(error).__name__}")
+    told = f"{where}{error.strerror or type(error).__name__}"
+    complain(told)
+    if as_json and not isinstance(error, BrokenPipeError):
+        show_failure({"message": told, "exit_code": FAILED})
     return FAILED

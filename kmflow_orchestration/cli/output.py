@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kmflow_orchestration.cli.json_answer import is_shown
 from kmflow_orchestration.redaction import redact, redacted
 
 PrintSqlOption = Annotated[
@@ -35,8 +36,15 @@ answer = _CleanConsole(highlight=False)
 
 def show_json(value: Mapping[str, Any], *, is_secret: bool = False) -> None:
     """One JSON object on stdout; `is_secret` as in `show_text`."""
+    is_shown.set(True)
     told = _strict(value if is_secret else redacted(value))
     show_text(json.dumps(told, indent=2, sort_keys=True, default=str) + "\n", is_secret=is_secret)
+
+
+def show_failure(error: Mapping[str, Any]) -> None:
+    """The one object of a command that fails, unless it has shown its own already."""
+    if not is_shown.get():
+        show_json({"error": error})
 
 
 def _strict(value: Any) -> Any:

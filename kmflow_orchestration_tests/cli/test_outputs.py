@@ -122,15 +122,18 @@ def test_deleting_tells_whether_there_was_a_file(kmflow: Kmflow, write) -> None:
         (("retry", "--id", "7c0d5f0e-3c55-4b8e-9d2a-6f1f8a3c9b11"), 1, "has no failed upload"),
     ],
 )
-def test_a_refusal_has_its_exit_code_and_shows_nothing(
+def test_a_refusal_has_its_exit_code_and_shows_nothing_else(
     kmflow: Kmflow, write, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     write()
 
     refused = kmflow("output", *arguments, "--group", "acme", "--json")
 
-    assert (refused.code, refused.out) == (code, "")
+    assert refused.code == code
     assert words in refused.err
+    # The object of a failure and nothing else, least of all what was asked for.
+    assert json.loads(refused.out).keys() == {"error"}
+    assert json.loads(refused.out)["error"]["exit_code"] == code
 
 
 def test_an_unknown_group_has_no_outputs(kmflow: Kmflow, write) -> None:
