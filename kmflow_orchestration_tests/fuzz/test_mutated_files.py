@@ -30,6 +30,8 @@ def test_damaged_files_are_converted_or_refused(tmp_path: Path) -> None:
     _check(tmp_path, QUICK, Random(1))
 
 
+# About two minutes with the machine to itself.
+@pytest.mark.timeout(900)
 @pytest.mark.journey
 def test_ten_thousand_damaged_files_are_converted_or_refused(tmp_path: Path) -> None:
     for seed in range(MANY // PORTION):
