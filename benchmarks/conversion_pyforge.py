@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,9 +97,9 @@ def _speeds(name: str, place: Path) -> tuple[float, float, float]:
     write(source, rows)
     found = []
     for tool in (_OURS, _PEER):
-        seconds, code, _ = _converted(tool, source, place)
-        if code:
-            raise RuntimeError(f"{tool.name} did not convert {source.name}: exit {code}")
+        with _converted(tool, source, place) as (seconds, code, _):
+            if code:
+                raise RuntimeError(f"{tool.name} did not convert {source.name}: exit {code}")
         found.append(seconds)
         print(f"    {name}, {tool.name}: {seconds:.1f} s", flush=True)
     size_mb = source.stat().st_size / 1e6
@@ -116,16 +117,19 @@ def _lost(probe: Probe, place: Path) -> tuple[str, str]:
 
 
 def _told(tool: Tool, probe: Probe, source: Path, place: Path) -> str:
-    _, code, found = _converted(tool, source, place)
-    lost = Counter(probe.values) - Counter(found)
+    with _converted(tool, source, place) as (_, code, target):
+        reader = [tool.python, str(_READER), str(target)]
+        read = subprocess.run(reader, stdout=subprocess.PIPE, check=True)
+    lost = Counter(probe.values) - Counter(json.loads(read.stdout))
     if not lost:
         return _NOTHING
     shown = ", ".join("NULL" if value is None else repr(value) for value in list(lost)[:4])
     return f"{lost.total()} of {len(probe.values)} values ({shown}), exit {code}"
 
 
-def _converted(tool: Tool, source: Path, place: Path) -> tuple[float, int, list[str | None]]:
-    """Seconds, exit code and all values of the result as text."""
+@contextmanager
+def _converted(tool: Tool, source: Path, place: Path) -> Iterator[tuple[float, int, Path]]:
+    """Seconds, exit code and the folder of the result, which is gone after the block."""
     target = place / "made"
     target.mkdir()
     environment = {"PATH": os.environ["PATH"], "HOME": str(place)}
@@ -134,12 +138,6 @@ def _converted(tool: Tool, source: Path, place: Path) -> tuple[float, int, list[
         done = subprocess.run(
             tool.command(source, target), env=environment, capture_output=True, check=False
         )
-        seconds = time.perf_counter() - begun
-        if source.name.startswith("speed."):
-            return seconds, done.returncode, []
-        read = subprocess.run(
-            [tool.python, str(_READER), str(target)], stdout=subprocess.PIPE, check=True
-        )
-        return seconds, done.returncode, json.loads(read.stdout)
+        yield time.perf_counter() - begun, done.returncode, target
     finally:
         shutil.rmtree(target)
