@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,6 +25,7 @@ from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.staging import StagingTask, stage_item
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration_tests.converters.conftest import Writes
+from kmflow_orchestration_tests.converters.copied_tables import NUMBERS, together
 from kmflow_orchestration_tests.converters.reading import types
 from kmflow_orchestration_tests.corpus.delimited_files import generated
 
@@ -61,20 +60,8 @@ def is_copied_alike(source: Source, sampled: int = -1) -> bool:
     return True
 
 
-def together(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
-    """All rows of a table, and its columns by name and type."""
-    found = list(batches)
-    return pa.Table.from_batches(found).replace_schema_metadata(None) if found else None
-
-
 CLEAN = {
-    "integers": ["0", "-5", "9223372036854775807", "-9223372036854775808", "17"],
-    "beyond 64 bits": ["1", "9223372036854775808", "-99999999999999999999999999999999999999"],
-    "decimals": ["0.50", "-12.25", "99.99", "-0.01"],
-    "decimals of many lengths": ["0.5", "-12", "99.9999", "7.25", "1.0"],
-    "decimals below one": ["0.5", "0.25", "-0.125", "0"],
-    "decimals without a longest": ["10.5", "3.25", "0.001"],
-    "38 digits": ["1234567890123456789012345678.0123456789", "0.0000000001"],
+    **NUMBERS,
     "dates": ["2026-02-28", "0001-01-01", "9999-12-31", "1969-12-31"],
     "moments": ["2026-11-20 10:00:00", "1969-12-31 23:59:59", "9998-01-01 00:00:00"],
     "moments of programs": ["2026-11-20T10:00:00Z", "2026-11-20T23:59:59Z"],

@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,8 @@ from kmflow_orchestration.converters.text_encoding import scan_text
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration_tests.converters.conftest import Writes
+from kmflow_orchestration_tests.converters.copied_tables import NUMBERS, together
 from kmflow_orchestration_tests.converters.reading import types
-
-
-def together(batches: Iterable[pa.RecordBatch]) -> pa.Table | None:
-    """All rows of a table, and its columns by name and type."""
-    found = list(batches)
-    return pa.Table.from_batches(found).replace_schema_metadata(None) if found else None
 
 
 def is_copied_alike(source: Source) -> bool:
@@ -60,13 +55,7 @@ def is_copied_alike(source: Source) -> bool:
 
 
 CLEAN: dict[str, list[str]] = {
-    "integers": ["0", "-5", "9223372036854775807", "-9223372036854775808", "9007199254740993"],
-    "beyond 64 bits": ["1", "9223372036854775808", "-99999999999999999999999999999999999999"],
-    "decimals": ["0.50", "-12.25", "99.99", "-0.01"],
-    "decimals of many lengths": ["0.5", "-12", "99.9999", "7.25", "1.0"],
-    "decimals below one": ["0.5", "0.25", "-0.125", "0"],
-    "decimals without a longest": ["10.5", "3.25", "0.001"],
-    "38 digits": ["1234567890123456789012345678.0123456789", "0.0000000001"],
+    **NUMBERS,
     "dates": ['"2026-02-28"', '"0001-01-01"', '"9999-12-31"', "null"],
     "moments": ['"2026-11-20 10:00:00"', '"1969-12-31 23:59:59"'],
     "moments of programs": ['"2026-11-20T10:00:00Z"', '"2026-11-20T23:59:59Z"'],
