@@ -225,6 +225,11 @@ class VolumePath:
         return VolumePath(self.catalog, self.schema, self.volume, self.parts[:-1])
 
     @property
+    def root(self) -> VolumePath:
+        """The Volume itself."""
+        return VolumePath(self.catalog, self.schema, self.volume)
+
+    @property
     def name(self) -> str:
         """The last part, '' of a Volume itself."""
         return self.parts[-1] if self.parts else ""
@@ -237,6 +242,11 @@ class VolumePath:
     def volume_name(self) -> str:
         """`catalog.schema.volume`, as the Unity Catalog API names it."""
         return f"{self.catalog}.{self.schema}.{self.volume}"
+
+    @property
+    def volume_sql(self) -> str:
+        """The same for a statement."""
+        return ".".join(map(quoted, (self.catalog, self.schema, self.volume)))
 
     def __str__(self) -> str:
         return self.text

@@ -40,12 +40,9 @@ from kmflow_orchestration.errors import ConfigurationError, DataLossError, Inval
 from kmflow_orchestration.names import is_elsewhere
 from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
 from kmflow_orchestration.operations.convert.contained_files import convert_whole
-from kmflow_orchestration.operations.convert.convert_folder import (
-    Carrier,
-    FileOutcome,
-    convert_folder,
-)
+from kmflow_orchestration.operations.convert.convert_folder import Carrier, convert_folder
 from kmflow_orchestration.operations.convert.convert_on_spark import convert_on_spark
+from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.layout import check_named
 from kmflow_orchestration.operations.convert.one_process import Limits
@@ -170,20 +167,18 @@ def setup_databricks(
         save_setup(volumes, secret)
 
 
-def _volumes_of(*paths: str | Path | None) -> Volumes | None:
+def _volumes_of(usual: _Usual, *paths: str | Path | None) -> Volumes | None:
     """The Volumes that one of these paths may lie in; None where all are of this machine."""
     if not any(path is not None and is_elsewhere(str(path)) for path in paths):
         return None
     if _SETUP.volumes is not None:
         return _SETUP.volumes
-    usual = conversion_defaults(read_file(find_file(None)))
-    mounted = mounted_volumes(max_size_mb=int(usual.get("max_file_size_mb") or 0) or None)
+    mounted = mounted_volumes(max_size_mb=usual.max_size_mb)
     if mounted is None:
         raise ConfigurationError(
             "nobody has said how Volumes are reached from here", hint="call setup_databricks first"
         )
-    catalog, schema = (str(usual.get(f"default_{name}", "")) for name in ("catalog", "schema"))
-    return replace(mounted, catalog=catalog, schema=schema)
+    return replace(mounted, catalog=usual.catalog, schema=usual.schema)
 
 
 def _tables(output: str | Path | None) -> GroupTables:
@@ -208,6 +203,9 @@ class _Usual:
     temp_folder: Path | None
     parallel: int
     stops_on_error: bool
+    max_size_mb: int | None
+    catalog: str
+    schema: str
 
     @classmethod
     def now(cls) -> Self:
@@ -218,6 +216,9 @@ class _Usual:
             Path(folder).expanduser() if folder else None,
             int(found.get("parallel", KEYS["parallel"].default)),
             found.get("on_error") == "stop",
+            int(found.get("max_file_size_mb") or 0) or None,
+            str(found.get("default_catalog", "")),
+            str(found.get("default_schema", "")),
         )
 
 
@@ -266,7 +267,7 @@ def convert_file(
     chosen = conversion_options({**usual.options, **options, "format_type": format_type})
     check_named(output_path, "output_path")
     tables = _tables(output_path) if chosen.format_type == TABLE else None
-    volumes = None if tables is not None else _volumes_of(input_path, output_path)
+    volumes = None if tables is not None else _volumes_of(usual, input_path, output_path)
     if tell is None and (shown := notebook_display()) is not None:
         tell = shown.at
     limits = _limits(timeout, max_memory)
@@ -323,7 +324,7 @@ def batch_convert(
     check_named(output_folder, "output_folder")
     looking: dict[str, Any] = {"patterns": (file_pattern,), "recursive": recursive}
     tables = _tables(output_folder) if chosen.format_type == TABLE else None
-    volumes = None if tables is not None else _volumes_of(input_folder, output_folder)
+    volumes = None if tables is not None else _volumes_of(usual, input_folder, output_folder)
     carrier: Carrier | None = None
     if tables is not None:
         plan, chosen, carrier = plan_tables(str(input_folder), chosen, tables=tables, **looking)

@@ -46,11 +46,8 @@ from kmflow_orchestration.cli.volume_options import (
 from kmflow_orchestration.errors import InvalidOptions
 
 if TYPE_CHECKING:
-    from kmflow_orchestration.operations.convert.convert_folder import (
-        Carrier,
-        FileOutcome,
-        FolderOutcome,
-    )
+    from kmflow_orchestration.operations.convert.convert_folder import Carrier
+    from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome, FolderOutcome
     from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
     from kmflow_orchestration.operations.convert.options import ConversionOptions
     from kmflow_orchestration.operations.convert.stale_results import StaleResult
@@ -151,7 +148,7 @@ def batch_convert(
             "max_files": max_files,
         }
         is_table = options.format_type == TABLE
-        only_files = {"summary": summary, "prune": prune, "force_pyspark": force_pyspark}
+        only_files = {"prune": prune, "force_pyspark": force_pyspark, "summary": summary}
         check_places_of_tables(output, is_table=is_table, **only_files)
         output = output_dir if output is None else output
         check_named(source, "IN_DIR")

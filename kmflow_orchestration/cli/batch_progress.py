@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kmflow_orchestration.cli.output import console, say
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from kmflow_orchestration.operations.convert.convert_folder import FileOutcome
+    from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome
 
 _LINE_EVERY_S = 5.0
 # Files under way that get a bar of their own.
@@ -46,8 +48,6 @@ def _display() -> Progress:
         TimeElapsedColumn,
     )
     from rich.table import Column
-
-    from kmflow_orchestration.cli.output import console
 
     return Progress(
         TextColumn("{task.description}", table_column=Column(no_wrap=True, ratio=2)),
@@ -108,11 +108,11 @@ class _Lines:
     def underway(self, path: str, reached: float, what: str) -> None:
         """A long file says so, too."""
         if self._is_due():
-            _say(f"{path}: {reached:3.0f} % {what}")
+            say(f"{path}: {reached:3.0f} % {what}")
 
     def on_file(self, done: int, of_files: int, last: FileOutcome) -> None:
         if self._is_due():
-            _say(f"{done} of {of_files} files, the last {last.path}: {last.status}")
+            say(f"{done} of {of_files} files, the last {last.path}: {last.status}")
 
     def _is_due(self) -> bool:
         now = time.monotonic()
@@ -120,9 +120,3 @@ class _Lines:
             return False
         self._last = now
         return True
-
-
-def _say(sentence: str) -> None:
-    from kmflow_orchestration.cli.output import say
-
-    say(sentence)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.added_flags import added_flags
 from kmflow_orchestration.cli.given_token import TokenOption, TokenStdinOption, given_token
+from kmflow_orchestration.config.databricks_file import FILE_VARIABLE, find_file, read_file
 from kmflow_orchestration.redaction import register
 
 if TYPE_CHECKING:
@@ -29,8 +31,6 @@ def _defaults_of(context: typer.Context, file: Path | None) -> Path | None:
     """The file's values as defaults of the command: behind its flags and their variables."""
     if context.resilient_parsing:
         return file
-    from kmflow_orchestration.config.databricks_file import find_file, read_file
-
     path = find_file(file)
     if path is None:
         return None
@@ -49,7 +49,7 @@ ConfigFileOption = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        envvar="KMFLOW_CONFIG",
+        envvar=FILE_VARIABLE,
         is_eager=True,
         callback=_defaults_of,
         help="Your own defaults.  [default: ~/.kmflow/databricks.yaml]",
@@ -123,15 +123,10 @@ def with_connection_options(command: Callable[..., None]) -> Callable[..., None]
         register(given["token"] or "")
         command(**values, connecting=Connecting(**given))
 
-    signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.name != "connecting"]
     flags = [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
         )
         for name, (annotation, default) in _FLAGS.items()
     ]
-    # As in `with_conversion_options`: Typer reads the signature, and the annotations beside it.
-    run.__signature__ = signature.replace(parameters=[*own, *flags])  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in [*own, *flags]}
-    return run
+    return added_flags(command, run, flags, instead_of="connecting")

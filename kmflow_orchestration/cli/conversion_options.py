@@ -12,14 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.added_flags import added_flags
+from kmflow_orchestration.config.databricks_file import variables_of
 from kmflow_orchestration.operations.convert.option_table import OPTIONS, ConversionOption
-
-_PREFIXES = ("KMFLOW_", "PYFORGE_")
 
 
 def _variables(name: str) -> list[str]:
-    """Names under which the environment may hold an option; a flag wins over them."""
-    return [f"{prefix}{name}" for prefix in _PREFIXES] if name else []
+    """Those of an option, if it has any; a flag wins over them."""
+    return [*variables_of(name)] if name else []
 
 
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Say nothing but what failed.")]
@@ -94,13 +94,7 @@ def _with(options: Sequence[ConversionOption], command: Callable[..., None]) -> 
         given = {option.name: values.pop(option.name) for option in options}
         command(**values, given={name: _plain(value) for name, value in given.items()})
 
-    signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.name != "given"]
-    parameters = [*own, *map(_parameter, options)]
-    # Typer reads the signature, and the annotations beside it.
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in parameters}
-    return run
+    return added_flags(command, run, map(_parameter, options), instead_of="given")
 
 
 def ambient_options() -> dict[str, str]:

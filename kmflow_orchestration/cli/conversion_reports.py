@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,7 +59,7 @@ def failure_reported(reports: Sequence[Path] | None, source: str) -> Iterator[No
         yield
     except (KmflowError, OSError) as error:
         if reports:
-            from kmflow_orchestration.operations.convert.convert_folder import (
+            from kmflow_orchestration.operations.convert.file_outcomes import (
                 FolderOutcome,
                 failed_with,
             )
@@ -70,25 +71,21 @@ def failure_reported(reports: Sequence[Path] | None, source: str) -> Iterator[No
 
 def one_file_told(done: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """What `convert_whole` told, as a batch of one file tells it."""
-    from kmflow_orchestration.operations.convert.conversion_report import tables_of
-    from kmflow_orchestration.operations.convert.convert_folder import (
+    from kmflow_orchestration.operations.convert.file_outcomes import (
         FileOutcome,
         FolderOutcome,
         Status,
     )
 
-    manifest = done["manifest"]
     usual = Status.PLANNED if done["dry_run"] else Status.CONVERTED
-    one = FileOutcome(
+    one = FileOutcome.of_result(
         str(done["source"]),
         Status(done.get("status", usual)),
-        tuple(done["outputs"]),
-        done["rows"],
-        round(seconds, 3),
-        warnings=tuple(one["message"] for one in manifest["warnings"]),
-        missed=tuple(done["missed"]),
-        size_bytes=manifest["source_size_bytes"],
-        tables=tables_of(manifest),
+        done["manifest"],
+        outputs=done["outputs"],
+        rows=done["rows"],
+        missed=done["missed"],
     )
+    one = replace(one, seconds=round(seconds, 3))
     folder = str(Path(done["manifest_path"]).parent)
     return FolderOutcome(str(done["source"]), folder, (one,), 1).as_dict()

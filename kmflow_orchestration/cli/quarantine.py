@@ -218,10 +218,12 @@ def _retried(group: str, done: Retry) -> dict[str, object]:
 
 
 def _tell_retry(done: Retry) -> None:
+    from kmflow_orchestration.metadata.quarantine_records import Held
+
     would = "would be " if done.is_dry_run else ""
     for one in done.tried:
         # The same reading would leave the same rows out.
-        deed = "put back here" if one.kind == "rows" and not done.options else "tried again"
+        deed = "put back here" if one.kind is Held.ROWS and not done.options else "tried again"
         say(f"{would}{deed}: {one.path} ({one.code})")
     if done.options:
         told = ", ".join(f"{name} {value}" for name, value in done.options.items())

@@ -14,7 +14,7 @@ import typer
 from kmflow_orchestration.cli.output import say
 
 if TYPE_CHECKING:
-    from kmflow_orchestration.operations.convert.convert_folder import FolderOutcome
+    from kmflow_orchestration.operations.convert.file_outcomes import FolderOutcome
     from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
     from kmflow_orchestration.operations.convert.options import ConversionOptions
 

@@ -156,8 +156,7 @@ def _show_batch(found: FolderVerification) -> None:
             say(f"{one.manifest_path}: {one.code}: {one.message}")
         else:
             _show_output(one.found, f"{one.manifest_path}: ")
-    bad = sum(not one.is_equal for one in found.results)
-    show_text(f"{len(found.results)} result(s), {bad} not equal\n")
+    show_text(f"{len(found.results)} result(s), {found.unequal} not equal\n")
 
 
 def _show_output(found: OutputVerification, name: str = "") -> None:

@@ -65,17 +65,13 @@ def open_volumes(
         yield reached.volumes(max_size_mb=max_size_mb)
 
 
-def check_places_of_tables(
-    output: str | None, *, is_table: bool, summary: bool, **others: bool
-) -> None:
+def check_places_of_tables(output: str | None, *, is_table: bool, **others: bool) -> None:
     """Raises InvalidOptions where somebody who wants a table asks for what is for files alone."""
     asked = [f"--{name.replace('_', '-')}" for name, is_given in others.items() if is_given]
-    asked += ["--summary"] if summary else []
     asked += [] if output is None else [f"OUTPUT {output}"]
     if is_table and asked:
-        wrong = asked[0]
         raise InvalidOptions(
-            f"{wrong} is for files, and --format delta makes a table", hint="leave it out"
+            f"{asked[0]} is for files, and --format delta makes a table", hint="leave it out"
         )
 
 

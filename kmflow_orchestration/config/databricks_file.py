@@ -40,7 +40,8 @@ class Key:
     choices: tuple[str, ...] = ()
 
 
-def _both(name: str) -> tuple[str, ...]:
+def variables_of(name: str) -> tuple[str, ...]:
+    """Where the environment may say an option, ours first; then as in what users come from."""
     return (f"KMFLOW_{name}", f"PYFORGE_{name}")
 
 
@@ -49,16 +50,16 @@ KEYS: Mapping[str, Key] = {
     for key in (
         Key("workspace_url"),
         Key("profile"),
-        Key("default_catalog", variables=_both("DATABRICKS_CATALOG")),
-        Key("default_schema", variables=_both("DATABRICKS_SCHEMA")),
-        Key("temp_directory", variables=_both("TEMP_DIR")),
+        Key("default_catalog", variables=variables_of("DATABRICKS_CATALOG")),
+        Key("default_schema", variables=variables_of("DATABRICKS_SCHEMA")),
+        Key("temp_directory", variables=variables_of("TEMP_DIR")),
         Key("max_file_size_mb", 1000, least=1, most=1_000_000),
         Key("chunk_size_mb", 10, least=1, most=4096),
         Key("parallel", 4, least=1, most=32),
         Key(
             "compression",
             "zstd",
-            variables=_both("COMPRESSION"),
+            variables=variables_of("COMPRESSION"),
             choices=("snappy", "gzip", "zstd", "lz4", "none"),
         ),
         Key("types", "infer", choices=("infer", "string")),

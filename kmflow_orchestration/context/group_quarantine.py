@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from kmflow_orchestration.context.group_parts import GroupParts
+from kmflow_orchestration.metadata.quarantine_records import Held
 
 
 class GroupQuarantine(GroupParts):
@@ -43,15 +44,16 @@ class GroupQuarantine(GroupParts):
 
         Those that somebody accepted are no longer of it.
         """
+        kind = Held.ITEM if stored else Held.FILE
         return [
             f"{one.path}: {one.code}"
             for one in self._process.quarantine.files(self.id)
-            if one.is_open and one.received_on == day and one.kind == ("item" if stored else "file")
+            if one.is_open and one.received_on == day and one.kind is kind
         ]
 
     def open_quarantine(self) -> Mapping[str, int]:
         """How many files and items of the group wait in quarantine, by code."""
         found = self._process.quarantine.files(self.id)
         # What could not be stored is tried again by itself.
-        waiting = (one.code for one in found if one.is_open and one.kind != "failed")
+        waiting = (one.code for one in found if one.is_open and one.kind is not Held.FAILED)
         return dict(sorted(Counter(waiting).items()))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -52,7 +50,7 @@ from kmflow_orchestration.converters.packed_source import (
     packed_suffixes,
     plain_file,
 )
-from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES, MisfitError
+from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES, CopyFolder, MisfitError
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
@@ -158,27 +156,25 @@ class DelimitedTable:
         self._reading, self._decision, self._rules = reading, decision, rules
         self._plain = plain
         self._names = column_names(reading.names)
-        self._spool: Path | None = None
+        self._folder: CopyFolder | None = None
         self._observed = None if rules is not None else self._observe()
 
     @property
     def _known(self) -> _Observed:
         """What is known of all rows, which are read for it if they were not yet."""
         if self._observed is None:
-            folder = Path(tempfile.mkdtemp(prefix="kmflow-typed-"))
             # By its name, not kept open: an archive has thousands of tables.
-            remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            path = folder / "table.parquet"
-            if self._copied(path) is not None:
-                self._spool = path
+            folder = CopyFolder()
+            if self._copied(folder.file) is not None:
+                self._folder = folder
             else:
-                remove()
+                folder.remove()
         return self._observed or self._observe()
 
     def copy_to(self, path: Path) -> int | None:
         """See CopiesItself."""
-        if self._spool is not None:
-            shutil.copyfile(self._spool, path)
+        if self._folder is not None:
+            shutil.copyfile(self._folder.file, path)
             return self._known.counts.written
         return self._copied(path) if self._observed is None else None
 
@@ -333,8 +329,8 @@ class DelimitedTable:
         is_as_found = all(
             kind.arrow == fact.type.arrow for kind, fact in zip(wanted, facts, strict=True)
         )
-        if self._spool is not None and is_as_found:
-            yield from numbered_batches(self._spool)
+        if self._folder is not None and is_as_found:
+            yield from numbered_batches(self._folder.file)
             return
         for block in self._blocks(Counts()):
             values = [

@@ -22,10 +22,8 @@ from kmflow_orchestration.converters.proven_copy import (
     TypedCopy,
     literal,
     may_copy,
-    path_literal,
     quoted,
 )
-from kmflow_orchestration.converters.text_encoding import UTF8
 from kmflow_orchestration.converters.text_values import observed_type
 from kmflow_orchestration.converters.type_lattice import ColumnType, Kind
 
@@ -44,7 +42,7 @@ def rules_for(reading: Reading) -> Rules | None:
         and not (reading.null or reading.decimal or reading.thousands)
     )
     is_whole = reading.stop_byte < 0 and not reading.rows_around
-    is_plain = scan.encoding == UTF8 and scan.first_bad_byte < 0 and not scan.nul_count
+    is_plain = scan.is_sound_utf8 and not scan.nul_count
     if not (is_simple and is_whole and is_plain and may_copy(reading.path)):
         return None
     rules = rules_of(reading.path, form, begin=reading.start_byte)
@@ -92,15 +90,9 @@ class _DelimitedCopy(ProvenCopy):
 
     @property
     def _source(self) -> str:
-        form = self._reading.form
-        columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(self._names)))
-        return (
-            f"read_csv({path_literal(self._reading.path)}, auto_detect = false, header = false, "
-            f"skip = {self._reading.first_row - 1}, columns = {{{columns}}}, "
-            f"delim = {literal(form.delimiter)}, quote = {literal(form.quote)}, "
-            f"escape = {literal(form.quote)}, nullstr = '', allow_quoted_nulls = false, "
-            "strict_mode = true, null_padding = false, compression = 'none', encoding = 'utf-8')"
-        )
+        reading = self._reading
+        more = f"skip = {reading.first_row - 1}, nullstr = '', allow_quoted_nulls = false"
+        return self._fields(reading.path, reading.form.delimiter, reading.form.quote, more)
 
     def _column(self, at: int) -> TextColumn:
         return TextColumn(f"c{at}", f"c{at} IS NULL")

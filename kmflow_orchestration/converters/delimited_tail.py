@@ -8,7 +8,7 @@ from pathlib import Path
 from kmflow_orchestration.converters.delimited_footers import footers_of
 from kmflow_orchestration.converters.delimited_records import Format, text_records
 from kmflow_orchestration.converters.delimited_rules import mark_bytes
-from kmflow_orchestration.converters.text_encoding import UTF8, TextScan, text_chunks
+from kmflow_orchestration.converters.text_encoding import TextScan, text_chunks
 
 _TAIL_CHARS = 64 << 10
 _LONGEST_CHARACTER = 4
@@ -41,7 +41,7 @@ def tail_of(path: Path, scan: TextScan, form: Format, width: int) -> Tail | None
 
 def _end_of(path: Path, scan: TextScan) -> tuple[int, str]:
     """Length of a file as UTF-8 without its mark, and its last characters."""
-    if scan.encoding == UTF8 and scan.first_bad_byte < 0:
+    if scan.is_sound_utf8:
         with path.open("rb") as stream:
             mark = mark_bytes(stream)
             stream.seek(max(mark, scan.size_bytes - _TAIL_CHARS * _LONGEST_CHARACTER))

@@ -78,11 +78,14 @@ def declared_table(
     rows: Iterable[Sequence[object]],
     origin: Origin,
     warnings: tuple[ConversionWarning, ...] = (),
+    *,
+    read_as: Mapping[str, str] | None = None,
 ) -> MemoryTable:
     """A table whose columns have the same types whatever the source holds."""
     headers = [name for name, _ in columns]
     texts = [[_told(value) for value in row] for row in rows]
-    return MemoryTable(part, headers, texts, origin, warnings, types=dict(columns))
+    types = dict(columns)
+    return MemoryTable(part, headers, texts, origin, warnings, types=types, read_as=read_as)
 
 
 def documents_table(

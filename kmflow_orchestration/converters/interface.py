@@ -23,6 +23,8 @@ FIRST_ROW = "kmflow.first_row"
 
 AMBIGUOUS = "ambiguous_values"
 """Warning about a column whose texts have two readings; its `location` is `column HEADER`."""
+ROWS_DIFFER = "row_count_differs"
+"""Warning about a table of which its source says that it has other rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -17,18 +15,9 @@ from kmflow_orchestration.converters.interface import (
     Receipt,
     RejectedRow,
 )
-from kmflow_orchestration.converters.proven_copy import TypedCopy
+from kmflow_orchestration.converters.proven_copy import CopyFolder, TypedCopy
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.type_lattice import ColumnType
-
-
-class CopyFolder:
-    """A private folder for a copy, which goes with this object."""
-
-    def __init__(self) -> None:
-        folder = tempfile.mkdtemp(prefix="kmflow-typed-")
-        self.remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.path = Path(folder) / "table.parquet"
 
 
 class CopiedLines:

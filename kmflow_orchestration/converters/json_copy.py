@@ -27,7 +27,6 @@ from kmflow_orchestration.converters.proven_copy import (
     TypedCopy,
     literal,
     may_copy,
-    path_literal,
 )
 from kmflow_orchestration.converters.record_cells import Form
 from kmflow_orchestration.converters.type_lattice import STRING, ColumnType, Kind
@@ -78,13 +77,8 @@ class _LinesCopy(ProvenCopy):
 
     @property
     def _source(self) -> str:
-        columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(self._names)))
-        return (
-            f"read_csv({path_literal(self._lines)}, auto_detect = false, header = false, "
-            f"columns = {{{columns}}}, delim = {literal(self._template.delimiter)}, quote = '', "
-            f"escape = '', nullstr = {literal(_NEVER)}, strict_mode = true, null_padding = false, "
-            "compression = 'none', encoding = 'utf-8')"
-        )
+        delimiter, never = self._template.delimiter, f"nullstr = {literal(_NEVER)}"
+        return self._fields(self._lines, delimiter, "", never)
 
     def _column(self, at: int) -> TextColumn:
         piece, form = f"c{at}", self._forms[at]

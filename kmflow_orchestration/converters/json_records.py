@@ -14,7 +14,7 @@ from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ColumnFact, Source
-from kmflow_orchestration.converters.json_copied import CopiedLines, CopyFolder
+from kmflow_orchestration.converters.json_copied import CopiedLines
 from kmflow_orchestration.converters.json_copy import copied_lines, template_for
 from kmflow_orchestration.converters.json_gathering import (
     NAME,
@@ -31,10 +31,9 @@ from kmflow_orchestration.converters.packed_source import (
     look_inside,
     packed_suffixes,
 )
-from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES, MisfitError
+from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES, CopyFolder, MisfitError
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.text_encoding import (
-    UTF8,
     TextScan,
     Utf8Stream,
     encoding_warnings,
@@ -115,7 +114,7 @@ class JsonReading:
     def copied(self) -> CopiedLines | None:
         """The one table of clean lines; None where they are, or may be, anything else."""
         scan = self.scan
-        is_plain = scan.encoding == UTF8 and scan.first_bad_byte < 0 and not scan.nul_count
+        is_plain = scan.is_sound_utf8 and not scan.nul_count
         if not is_plain or not self.is_lines or self.options.flatten:
             return None
         template = template_for(self.plain.path)
@@ -123,7 +122,7 @@ class JsonReading:
             return None
         names, folder = column_names(template.keys), CopyFolder()
         try:
-            copy = copied_lines(self.plain.path, names, template, folder.path)
+            copy = copied_lines(self.plain.path, names, template, folder.file)
         except MisfitError:
             folder.remove()
             return None

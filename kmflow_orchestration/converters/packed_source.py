@@ -5,9 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import shutil
-import tempfile
-import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +17,7 @@ import pyarrow as pa
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.failures import TOO_LARGE
 from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.private_folder import PrivateFolder
 from kmflow_orchestration.errors import CorruptInput
 
 PACKED_SUFFIXES = (".gz", ".bz2", ".zst", ".xz")
@@ -90,9 +88,8 @@ class PlainCopy:
         self.path = path
         if not self.is_unpacked:
             return
-        folder = Path(tempfile.mkdtemp(prefix="kmflow-unpacked-"))
-        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self.path = folder / "content"
+        self._folder = PrivateFolder("kmflow-unpacked-")
+        self.path = self._folder.path / "content"
         with self.path.open("wb") as target:
             for chunk in unpacked_chunks(path, head):
                 target.write(chunk)
@@ -100,7 +97,7 @@ class PlainCopy:
     def remove(self) -> None:
         """Take the copy away now."""
         if self.is_unpacked:
-            self._remove()
+            self._folder.remove()
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from kmflow_orchestration.converters.delimited_casts import Cast, cast_of, type_of
 from kmflow_orchestration.converters.delimited_digits import exact_number, whole_part
 from kmflow_orchestration.converters.interface import FIRST_ROW
+from kmflow_orchestration.converters.private_folder import PrivateFolder
 from kmflow_orchestration.converters.type_lattice import EMPTY, STRING, ColumnType, Kind
 
 # Smaller files are read before this engine has started.
@@ -41,6 +42,17 @@ _SETTINGS: Final = {
 
 class MisfitError(Exception):
     """Something that only our own readers can judge."""
+
+
+class CopyFolder(PrivateFolder):
+    """Where one copy lies, and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__("kmflow-typed-")
+
+    @property
+    def file(self) -> Path:
+        return self.path / "table.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +142,16 @@ class ProvenCopy(ABC):
     @abstractmethod
     def _source(self) -> str:
         """What SQL reads the file from."""
+
+    def _fields(self, path: Path, delimiter: str, quote: str, more: str) -> str:
+        """Fields `c0`, `c1`, … of a delimited text as they stand; `more` are other settings."""
+        columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(self._names)))
+        return (
+            f"read_csv({path_literal(path)}, auto_detect = false, header = false, "
+            f"columns = {{{columns}}}, delim = {literal(delimiter)}, quote = {literal(quote)}, "
+            f"escape = {literal(quote)}, {more}, strict_mode = true, null_padding = false, "
+            "compression = 'none', encoding = 'utf-8')"
+        )
 
     @abstractmethod
     def _samples(self) -> list[list[pa.StringArray]]:
@@ -277,10 +299,15 @@ class ProvenCopy(ABC):
         found = exact_number(cast, least, most, lambda: self._has_longest(at, cast, least, most))
         return self._observed(at) if found is None else found
 
+    @property
+    def _copy(self) -> str:
+        """What SQL reads the copy from."""
+        return f"read_parquet({path_literal(self._path)})"
+
     def _bounds(self, at: int) -> tuple[Any, Any]:
         name = quoted(self._names[at])
         columns = f"min({name}), max({name})"
-        query = f"SELECT {columns} FROM read_parquet({path_literal(self._path)})"
+        query = f"SELECT {columns} FROM {self._copy}"
         ((least, most),) = self._engine.execute(query).fetchall()
         return least, most
 
@@ -294,8 +321,7 @@ class ProvenCopy(ABC):
 
     def _is_there(self, condition: str) -> bool:
         """Whether a row of the copy is so."""
-        copy = f"read_parquet({path_literal(self._path)})"
-        query = f"SELECT 1 FROM {copy} WHERE {condition} LIMIT 1"
+        query = f"SELECT 1 FROM {self._copy} WHERE {condition} LIMIT 1"
         return bool(self._engine.execute(query).fetchall())
 
 

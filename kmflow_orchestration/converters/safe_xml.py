@@ -8,6 +8,14 @@ from typing import Any
 from kmflow_orchestration.errors import CorruptInput
 
 MAX_DEPTH = 200
+ENTITIES: Mapping[str, str] = {
+    "&lt;": "<",
+    "&gt;": ">",
+    "&quot;": '"',
+    "&apos;": "'",
+    "&amp;": "&",
+}
+"""Those that XML itself has; the last one last, for what it stands for begins all others."""
 # Our own walkers step over comments and instructions anyway: they never enter the tree.
 _SAFE: Mapping[str, bool] = {
     "resolve_entities": False,
@@ -68,6 +76,13 @@ def child(element: Any, name: str) -> Any | None:
     return next(children(element, name), None)
 
 
+def attribute(element: Any | None, name: str) -> str:
+    """An attribute by its local name, since files differ in the rest."""
+    if element is None:
+        return ""
+    return next((value for key, value in element.items() if key.rpartition("}")[2] == name), "")
+
+
 def text_of(element: Any | None) -> str:
     """All text below an element with runs of blanks as one; '' for None."""
     return "" if element is None else " ".join("".join(element.itertext()).split())
@@ -84,13 +99,20 @@ def as_data(element: Any) -> dict[str, Any] | str:
     return {**data, "text": text} if text else data
 
 
+def pull_parser(*events: str) -> Any:
+    """A parser that is fed piece by piece, and tells of these events."""
+    from lxml import etree
+
+    return etree.XMLPullParser(events=events, **_SAFE)
+
+
 def root_name(head: bytes) -> str:
     """`{namespace}name` of the first element in a file's first bytes; '' for what is no XML."""
     if b"<" not in head[:1024]:
         return ""
     from lxml import etree
 
-    parser = etree.XMLPullParser(events=("start",), **_SAFE)
+    parser = pull_parser("start")
     try:
         parser.feed(head)
         found = next(iter(parser.read_events()), None)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from kmflow_orchestration.converters.column_names import check_width, column_names
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
+    ROWS_DIFFER,
     SOURCE_ROW,
     ColumnFact,
     ConversionWarning,
@@ -28,7 +29,6 @@ from kmflow_orchestration.errors import CorruptInput
 # blocks, as far as memory goes.
 _BLOCK_CELLS = 1_000_000
 _LEAST_ROWS, _MOST_ROWS = 500, 100_000
-ROWS_DIFFER = "row_count_differs"
 # Longer ones stand with the columns only.
 _MOST_LABELS = 20_000
 
@@ -43,7 +43,7 @@ class _Block:
 
 
 Reasons = Callable[[int, int], Mapping[int, Mapping[int, str]]]
-"""Of so many rows from one on, by position: columns, and why their number is missing."""
+"""Of so many rows from one on, by position: columns, and by which letter a number is missing."""
 
 
 def read_table(
@@ -128,7 +128,7 @@ def _blocks(
         if rows:
             for at, told in (reasons(offset, rows) if reasons is not None else {}).items():
                 for column, reason in told.items():
-                    values[column][at] = reason.removeprefix(".")
+                    values[column][at] = reason
             yield _block(values, columns, rows)
         if rows < most:
             return

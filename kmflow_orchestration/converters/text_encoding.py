@@ -68,6 +68,11 @@ class TextScan:
         """Whether each character takes two bytes or more."""
         return self.encoding in _WIDE
 
+    @property
+    def is_sound_utf8(self) -> bool:
+        """Whether every byte is UTF-8, as it stands."""
+        return self.encoding == UTF8 and self.first_bad_byte < 0
+
     def has_quotes(self, quote: str) -> bool:
         """Whether the file may hold a quote; only double ones were looked for."""
         return self.has_double_quotes or quote != '"'

@@ -69,7 +69,7 @@ class Member:
                 left -= len(chunk)
 
     def reasons(self, path: Path, first: int, count: int) -> Mapping[int, Mapping[int, str]]:
-        """Of rows from `first` on, by their position: columns, and why their number is missing."""
+        """Of rows from `first` on, by position: columns, and the letter a number is missing by."""
         import numpy as np
 
         with path.open("rb") as stream:
@@ -83,7 +83,7 @@ class Member:
             marks = cells[:, place]
             is_told = np.isin(marks, list(_REASONS)) & ~cells[:, place + 1 : place + width].any(1)
             for row in np.flatnonzero(is_told):
-                found.setdefault(int(row), {})[column] = f".{chr(marks[row]).lower()}"
+                found.setdefault(int(row), {})[column] = chr(marks[row]).lower()
         return found
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from kmflow_orchestration.converters.content_look import ZIP_DAMAGE
 from kmflow_orchestration.converters.failures import TOO_LARGE
+from kmflow_orchestration.converters.safe_xml import ENTITIES
 from kmflow_orchestration.errors import CorruptInput
 
 _MAX_MEMBERS = 10_000
@@ -27,7 +28,6 @@ _UNCALCULATED_CELL = re.compile(rb'<c(?:\s(?![^>]*\bt="(?:str|e)")[^>]*)?>\s*' +
 _SHEET = re.compile(r"<(?:\w+:)?sheet\s([^>]*)>")
 _RELATION = re.compile(r"<(?:\w+:)?Relationship\s([^>]*)>")
 _ATTRIBUTE = re.compile(r'([\w:]+)="([^"]*)"')
-_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
 
 
 def check_archive(path: Path) -> None:
@@ -97,7 +97,7 @@ def _named_members(archive: zipfile.ZipFile) -> dict[str, str]:
 
 
 def _unescaped(text: str) -> str:
-    for entity, char in _ENTITIES.items():
+    for entity, char in ENTITIES.items():
         text = text.replace(entity, char)
     return text
 

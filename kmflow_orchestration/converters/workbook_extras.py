@@ -9,10 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from kmflow_orchestration.converters.document_archive import DocumentArchive, open_archive
+from kmflow_orchestration.converters.document_tables import LONG, Columns, declared_table
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
-from kmflow_orchestration.converters.safe_xml import child, children, local_name, text_of
-from kmflow_orchestration.converters.text_encoding import storable
-from kmflow_orchestration.converters.type_lattice import STRING, number
+from kmflow_orchestration.converters.safe_xml import (
+    attribute,
+    child,
+    children,
+    local_name,
+    pull_parser,
+    text_of,
+)
+from kmflow_orchestration.converters.spreadsheet_range import column_index
+from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import CorruptInput
 
 EXTRAS = "extras"
@@ -21,10 +29,14 @@ BESIDE = "beside"
 _BOOK = "xl/workbook.xml"
 _LINKS = "hyperlinks"
 _PLACE = re.compile(r"\$?([A-Z]{1,3})\$?([1-9]\d{0,6})")
-_LONG = number(18)
-_COLUMNS = ("sheet", "cell", "row", "column", "kind", "target", "text", "author", "created")
-_TYPES = {name: _LONG if name in ("row", "column") else STRING for name in _COLUMNS}
+_COLUMNS: Columns = (
+    *((name, STRING) for name in ("sheet", "cell")),
+    *((name, LONG) for name in ("row", "column")),
+    *((name, STRING) for name in ("kind", "target", "text", "author", "created")),
+)
 _CHUNK_BYTES = 1 << 20
+# worksheet, sheetData, row: how many are open when a row has ended.
+_DEPTH_OF_ROWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,57 +65,48 @@ def extras_table(
         CorruptInput: a part of the workbook is damaged.
     """
     with open_archive(path) as archive:
+        people = _people(archive)
         found = [
-            one
+            astuple(one)
             for name, part in _sheets(archive)
             if name in sheets
-            for one in _of(archive, name, part)
+            for one in _of(archive, name, part, people)
         ]
     # No sheet's name has a colon.
     part = f":{EXTRAS}" if EXTRAS in taken else EXTRAS
-    rows = [[_told(value) for value in astuple(one)] for one in found]
-    read_as = {BESIDE: "sheets"}
-    return MemoryTable(part, _COLUMNS, rows, origin, types=_TYPES, read_as=read_as)
-
-
-def _told(value: object) -> str | None:
-    return None if value is None else storable(str(value))
+    return declared_table(part, _COLUMNS, found, origin, read_as={BESIDE: "sheets"})
 
 
 def _sheets(archive: DocumentArchive) -> Iterator[tuple[str, str]]:
     targets = {one.id: one.target for one in archive.relations(_BOOK)}
     sheets = child(archive.xml(_BOOK), "sheets")
     for sheet in () if sheets is None else children(sheets, "sheet"):
-        part = targets.get(_attribute(sheet, "id"), "")
+        part = targets.get(attribute(sheet, "id"), "")
         if part in archive.names:
             yield sheet.get("name", ""), part
 
 
-def _attribute(element: Any, name: str) -> str:
-    """Of a namespace or of none: writers differ."""
-    return next((str(text) for key, text in element.items() if key.rpartition("}")[2] == name), "")
-
-
-def _of(archive: DocumentArchive, sheet: str, part: str) -> Iterator[_Extra]:
+def _of(
+    archive: DocumentArchive, sheet: str, part: str, people: Mapping[str, str]
+) -> Iterator[_Extra]:
     targets = archive.outside(part)
     for link in _links(archive, part):
-        target = targets.get(_attribute(link, "id"), "")
+        target = targets.get(attribute(link, "id"), "")
         location = link.get("location", "")
         if location:
             target = f"{target}#{location}"
         text = link.get("display", "") or link.get("tooltip", "")
         yield _at(sheet, link.get("ref", ""), "hyperlink", target=target, text=text)
-    people = _people(archive)
-    threads = archive.related(part, "threadedComment")
-    for name in threads:
+    threaded: set[str] = set()
+    for name in archive.related(part, "threadedComment"):
         for one in children(archive.xml(name), "threadedComment"):
+            threaded.add(one.get("ref", ""))
             yield _at(
                 *(sheet, one.get("ref", ""), "comment"),
                 text=text_of(child(one, "text")),
                 author=people.get(one.get("personId", ""), ""),
                 created=one.get("dT", ""),
             )
-    threaded = {one.get("ref") for name in threads for one in archive.xml(name)}
     for name in archive.related(part, "comments"):
         yield from _notes(archive.xml(name), sheet, threaded)
 
@@ -114,7 +117,7 @@ def _notes(root: Any, sheet: str, threaded: Container[str]) -> Iterator[_Extra]:
     authors = [] if listed is None else [text_of(one) for one in children(listed, "author")]
     comments = child(root, "commentList")
     for one in () if comments is None else children(comments, "comment"):
-        if one.get("ref") in threaded:
+        if one.get("ref", "") in threaded:
             continue
         number_of = one.get("authorId", "")
         known = number_of.isdecimal() and int(number_of) < len(authors)
@@ -135,24 +138,15 @@ def _at(sheet: str, cell: str, kind: str, **told: str) -> _Extra:
     """A link may be of several cells: the first of them is its place."""
     place = _PLACE.match(cell)
     row = int(place[2]) if place else None
-    column = _column(place[1]) if place else None
+    column = column_index(place[1]) + 1 if place else None
     return _Extra(sheet, cell, row, column, kind, **told)
-
-
-def _column(letters: str) -> int:
-    found = 0
-    for letter in letters:
-        found = 26 * found + ord(letter) - ord("A") + 1
-    return found
 
 
 def _links(archive: DocumentArchive, part: str) -> Sequence[Any]:
     """The links of a sheet, which stand behind its cells: those are not kept."""
     from lxml import etree
 
-    parser = etree.XMLPullParser(
-        events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False
-    )
+    parser = pull_parser("start", "end")
     found: list[Any] = []
     depth = 0
     try:
@@ -172,7 +166,3 @@ def _links(archive: DocumentArchive, part: str) -> Sequence[Any]:
     except etree.XMLSyntaxError as error:
         raise CorruptInput(f"{part} is no sound XML: {error}") from error
     return found
-
-
-# worksheet, sheetData, row: how many are open when a row has ended.
-_DEPTH_OF_ROWS = 2

@@ -22,6 +22,7 @@ from kmflow_orchestration.converters.workbook_parts import WorkbookParts
 from kmflow_orchestration.converters.workbook_texts import (
     UnlikeRowsError,
     has_blank_row,
+    is_odd,
     may_be_odd,
     number,
     numbers,
@@ -49,8 +50,6 @@ _CELL = re.compile(
 _TYPE = re.compile(rb' t="([A-Za-z]+)"')
 _NUMBER, _TEXT, _SHARED, _TRUTH = b"n", b"inlineStr", b"s", b"b"
 _NUMBER_TEXT, _ANY_TEXT = rb"-?[0-9][-0-9.eE+]*", rb"[^<]+"
-# What the reader may decode, trim or turn into something else.
-_ODD = re.compile(r"[&\r\n\t]|_x|\A\s|\s\Z")
 
 
 class _UnlearnedError(Exception):
@@ -251,7 +250,7 @@ class PatternRows:
         return rows
 
     def _group(self, first: int, records: Sequence[Any]) -> Rows:
-        pieces = list(zip(*records, strict=True)) if len(records[0]) else []
+        pieces = list(zip(*records, strict=True))
         count = len(records)
         if list(map(int, pieces[0])) != list(range(first, first + count)):
             raise UnlikeRowsError
@@ -304,7 +303,7 @@ class PatternRows:
             raise UnlikeRowsError
         if reading.kind == _TEXT:
             try:
-                plain = {one: text for one in new if not _ODD.search(text := one.decode())}
+                plain = {one: text for one in new if not is_odd(text := one.decode())}
             except UnicodeDecodeError as error:
                 raise UnlikeRowsError from error
             known.update(plain)

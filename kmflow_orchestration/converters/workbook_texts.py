@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Any
@@ -11,7 +12,9 @@ import pyarrow.compute
 
 # Its stubs know only some of the types its functions take.
 pc: Any = pyarrow.compute
-# What the reader may decode, trim or turn into something else.
+# What the reader may decode, trim or turn into something else: in a text, and in texts with a `<`
+# before and behind each.
+_ODD = re.compile(r"[&\r\n\t]|_x|\A\s|\s\Z")
 _SIGNS_OF_ODD = (b"&", b"\r", b"\n", b"\t", b"_x", b" <", b"< ")
 
 
@@ -25,6 +28,10 @@ def side_by_side(columns: Sequence[Sequence[bytes]]) -> Sequence[bytes | None]:
     if len(columns) > 1:
         texts = [next(filter(None, row), b"") for row in zip(*columns, strict=True)]
     return [text or None for text in texts] if b"" in texts else texts
+
+
+def is_odd(text: str) -> bool:
+    return _ODD.search(text) is not None
 
 
 def may_be_odd(texts: Sequence[bytes]) -> bool:

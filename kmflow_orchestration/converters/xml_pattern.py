@@ -13,21 +13,19 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute
 
+from kmflow_orchestration.converters.safe_xml import ENTITIES
+
 # Its stubs know only some of the types its functions take.
 pc: Any = pyarrow.compute
-_NAME = rb"[A-Za-z_][A-Za-z0-9_.-]*"
+NAME, GAP = rb"[A-Za-z_][A-Za-z0-9_.-]*", rb"[ \t\r\n]*"
 # Neither markup, nor what XML forbids, nor line ends that a parser makes one.
 _TEXT = rb"[^<\x00-\x08\x0b-\x1f]*"
 _VALUE = rb'[^"<\x00-\x1f]*'
-_GAP = rb"[ \t\r\n]*"
-_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&"}
-_ENTITY = re.compile("|".join(_ENTITIES) + "|&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));")
-_ATTRIBUTE = re.compile(rb"( +)(" + _NAME + rb')="' + _VALUE + rb'"')
-_CHILD = re.compile(
-    rb"(" + _GAP + rb")<(" + _NAME + rb")(?:/>|>" + _TEXT + rb"</(" + _NAME + rb")>)"
-)
-_BEGIN = re.compile(rb"<(" + _NAME + rb")((?: +" + _NAME + rb'="' + _VALUE + rb'")*)(/?)>')
-_END = re.compile(rb"(" + _GAP + rb")</(" + _NAME + rb")>")
+_ENTITY = re.compile("|".join(ENTITIES) + "|&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));")
+_ATTRIBUTE = re.compile(rb"( +)(" + NAME + rb')="' + _VALUE + rb'"')
+_CHILD = re.compile(rb"(" + GAP + rb")<(" + NAME + rb")(?:/>|>" + _TEXT + rb"</(" + NAME + rb")>)")
+_BEGIN = re.compile(rb"<(" + NAME + rb")((?: +" + NAME + rb'="' + _VALUE + rb'")*)(/?)>')
+_END = re.compile(rb"(" + GAP + rb")</(" + NAME + rb")>")
 _CHARACTERS = ((0x20, 0xD7FF), (0xE000, 0xFFFD), (0x10000, 0x10FFFF))
 _MOST_PIECES = 200
 _NAMESPACE = b"xmlns"
@@ -240,8 +238,8 @@ def _plain(text: str) -> str:
 
 
 def _character(found: re.Match[str]) -> str:
-    if found[0] in _ENTITIES:
-        return _ENTITIES[found[0]]
+    if found[0] in ENTITIES:
+        return ENTITIES[found[0]]
     code = int(found[1], 16) if found[1] else int(found[2])
     is_one = code in (9, 10, 13) or any(first <= code <= last for first, last in _CHARACTERS)
     if not is_one:

@@ -24,6 +24,8 @@ from kmflow_orchestration.converters.text_values import observed_type
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType
 from kmflow_orchestration.converters.xml_parsing import Reader, declared_encoding, parser_for
 from kmflow_orchestration.converters.xml_pattern import (
+    GAP,
+    NAME,
     Pattern,
     Record,
     Taken,
@@ -42,10 +44,8 @@ _BATCH_ROWS = 8192
 _SHORT_BYTES, _MOST_SHORT, _MOST_TRIED = 128 << 10, 20, 200
 _FURTHEST_BYTES = 64 << 10
 _NATIVE = frozenset({"", "utf-8", "utf8"})
-_NO_RECORDS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_SIBLINGS = re.compile(
-    rb"(?:/>|</([A-Za-z_][A-Za-z0-9_.-]*)>)([ \t\r\n]*)(?=<([A-Za-z_][A-Za-z0-9_.-]*)[ />])"
-)
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SIBLINGS = re.compile(rb"(?:/>|</(" + NAME + rb")>)(" + GAP + rb")(?=<(" + NAME + rb")[ />])")
 # Characters that XML has not, though UTF-8 does; and an end that no text may hold.
 _NONCHARACTERS, _SECTION_END = (b"\xef\xbf\xbe", b"\xef\xbf\xbf"), b"]]>"
 
@@ -142,7 +142,7 @@ class StretchedFile:
 
     def _read(self, stream: BinaryIO, parser: Any) -> None:
         head = stream.read(self._window_bytes)
-        is_ours = declared_encoding(head).lower() in _NATIVE and not head.startswith(_NO_RECORDS)
+        is_ours = declared_encoding(head).lower() in _NATIVE and not head.startswith(_WIDE_MARKS)
         if not is_ours:
             raise NotStretchesError
         parser.StartDoctypeDeclHandler = _refused

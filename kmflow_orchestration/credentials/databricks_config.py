@@ -40,12 +40,8 @@ from kmflow_orchestration.redaction import register
 USUAL_PROFILE = "kmflow"
 """Where a sign-in is written when no profile is named."""
 _SAVED = ("workspace_url", "profile", "default_catalog", "default_schema")
-_OF_GROUP = {
-    "workspace_url": "workspace_url",
-    "profile": "profile",
-    "default_catalog": "catalog",
-    "default_schema": "schema",
-}
+_OF_PLACE = {"default_catalog": "catalog", "default_schema": "schema"}
+_OF_GROUP = {"workspace_url": "workspace_url", "profile": "profile", **_OF_PLACE}
 _OF_SIGN_IN = {"workspace_url": "host", "profile": "profile"}
 
 
@@ -137,14 +133,13 @@ class DatabricksConfig:
         """Catalog and schema that come before DATABRICKS_CATALOG and DATABRICKS_SCHEMA."""
         return {
             known: str(getattr(self, name))
-            for name, known in (("default_catalog", "catalog"), ("default_schema", "schema"))
+            for name, known in _OF_PLACE.items()
             if self.sources.get(name, "").startswith(("env:", "option"))
         }
 
     def own_layer(self) -> Layer:
         """What the user's file says of a connection, as the last place to look at."""
-        names = {**_OF_SIGN_IN, "default_catalog": "catalog", "default_schema": "schema"}
-        return _layer(self.file, names)
+        return _layer(self.file, {**_OF_SIGN_IN, **_OF_PLACE})
 
     def rows(self) -> list[tuple[str, str | int, str]]:
         """Every setting with its value and source, which is '' where nobody says anything."""

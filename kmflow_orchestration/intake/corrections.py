@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from kmflow_orchestration.clock import Clock
 from kmflow_orchestration.errors import StateConflict
+from kmflow_orchestration.intake.stored_batches import check_stored
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.correction_records import (
     Candidate,
@@ -60,7 +61,7 @@ class CorrectionStore:
     def unwritten_days(self, group: GroupId) -> list[date]:
         """Days with stored files whose tables are still to be written, or written again."""
         with reading(self._sessions) as tables:
-            return tables.again.days(group, Step.DATASETS)
+            return sorted(tables.batches.days_stored_without(group, Step.DATASETS))
 
     def change(
         self,
@@ -145,9 +146,7 @@ class CorrectionStore:
             StateConflict: the group has no such stored batch.
         """
         with changing(self._sessions, group) as tables:
-            found = tables.batches.get(group, batch_id)
-            if found is None or not found.is_finished(Step.STORED):
-                raise StateConflict(f"{group} has no stored batch {batch_id}")
+            check_stored(tables, group, batch_id)
             if tables.corrections.last_number(group) != seen:
                 return False
             tables.batches.finish(group, batch_id, [Step.DATASETS], self._clock.now())

@@ -19,6 +19,7 @@ from kmflow_orchestration.intake.comparison import Comparison, compare
 from kmflow_orchestration.intake.landing_events import seen_events
 from kmflow_orchestration.intake.scoring_counts import ScoringCounts
 from kmflow_orchestration.intake.stage_log import StageLog
+from kmflow_orchestration.intake.stored_batches import check_stored
 from kmflow_orchestration.metadata.engagements import Engagement
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.intake_batches import Holder, OpenBatch
@@ -270,9 +271,7 @@ class Ledger:
             StateConflict: the group has no such stored batch.
         """
         with changing(self._sessions, group) as tables:
-            found = tables.batches.get(group, batch)
-            if found is None or not found.is_finished(Step.STORED):
-                raise StateConflict(f"{group} has no stored batch {batch}")
+            check_stored(tables, group, batch)
             tables.batches.finish(group, batch, [step], self._clock.now())
 
     # What becomes of items

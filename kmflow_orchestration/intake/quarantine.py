@@ -28,14 +28,10 @@ _NAMED = 100
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a decision was about, and what was another thing by the time it was made.
-
-    `batch_id` is the batch in which items are converted again, '' when none are.
-    """
+    """What a decision was about, and what was another thing by the time it was made."""
 
     changed: tuple[HeldBack, ...] = ()
     left: tuple[HeldBack, ...] = ()
-    batch_id: str = ""
 
 
 class QuarantineStore:
@@ -72,7 +68,7 @@ class QuarantineStore:
             tables.history.add(group, about)
             deed = _deed(AuditAction.RETRY_QUARANTINE, found, actor, batch_id=batch)
             tables.audit.add(group, deed, at=now)
-        return Decided(found, left, batch)
+        return Decided(found, left)
 
     def accept(
         self, group: GroupId, chosen: Sequence[HeldBack], reason: str, *, actor: str
@@ -107,6 +103,7 @@ def _key(one: HeldBack) -> tuple[str, str, int]:
 
 
 def _release(tables: LedgerTables, group: GroupId, found: Sequence[HeldBack], now: datetime) -> str:
+    """The batch in which items are converted again, '' when none are."""
     files = [one.path for one in found if one.kind is Held.FILE]
     tables.held_back.look_anew(group, files)
     # Or a listing that looks like the last one is taken for one without work.

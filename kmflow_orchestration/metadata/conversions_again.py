@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from kmflow_orchestration.metadata.in_lists import slices
@@ -41,16 +41,6 @@ class ConversionsAgain:
                 .values(changed_batch_id=None)
                 .execution_options(synchronize_session=False)
             )
-
-    def days(self, group: GroupId, step: Step) -> list[date]:
-        """Days with a stored batch that lacks a step, the first one first."""
-        row, done = IntakeBatchRow, getattr(IntakeBatchRow, f"{step}_at")
-        query = (
-            select(row.day)
-            .where(row.group_id == group, row.stored_at.is_not(None), done.is_(None))
-            .distinct()
-        )
-        return sorted(self._session.scalars(query))
 
     def release(self, group: GroupId, item_ids: Iterable[str], now: datetime) -> None:
         """Items that a converter refused count as stored again; others stay as they are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -77,11 +77,6 @@ class Candidate:
     state: State
     tables: tuple[str, ...] = ()
 
-    @property
-    def path(self) -> str:
-        """Its landing path below the engagement's folder."""
-        return self.landing_path.removeprefix(f"{self.engagement_id}/")
-
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -91,5 +86,5 @@ class Changed:
     """
 
     corrections: tuple[Correction, ...] = ()
-    affected: tuple[Candidate, ...] = field(default=())
+    affected: tuple[Candidate, ...] = ()
     is_new: bool = False

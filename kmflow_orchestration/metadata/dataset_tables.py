@@ -15,13 +15,13 @@ from sqlalchemy.types import BigInteger
 from kmflow_orchestration.metadata.dataset_drift import DriftLog
 from kmflow_orchestration.metadata.engine import SessionFactory
 from kmflow_orchestration.metadata.guarded import guarded
+from kmflow_orchestration.metadata.in_lists import slices
 from kmflow_orchestration.metadata.intake_records import GONE
 from kmflow_orchestration.metadata.intake_tables import EvidenceItemRow
 from kmflow_orchestration.metadata.schema import Base
 from kmflow_orchestration.names import EngagementId, GroupId
 
 _ID = String(64)
-_SLICE = 500
 # No sheet's or member's name begins with it.
 _LEFT = "\x1d"
 
@@ -193,10 +193,9 @@ class DatasetTables:
         ids = sorted(set(item_ids))
         found: list[DatasetPart] = []
         with guarded(self.sessions) as session:
-            for start in range(0, len(ids), _SLICE):
+            for some in slices(ids):
                 query = select(DatasetPartRow).where(
-                    DatasetPartRow.group_id == group,
-                    DatasetPartRow.item_id.in_(ids[start : start + _SLICE]),
+                    DatasetPartRow.group_id == group, DatasetPartRow.item_id.in_(some)
                 )
                 found.extend(map(_part, session.scalars(query)))
         return sorted(found, key=lambda part: part.order)

@@ -243,6 +243,10 @@ class IntakeBatches:
         """Days with a batch that was converted long ago and still lacks a silver step."""
         return self._days(group, Row.datasets_at < converted_before, _lacking(SILVER_STEPS))
 
+    def days_stored_without(self, group: GroupId, step: Step) -> set[date]:
+        """Days with a stored batch that lacks a step."""
+        return self._days(group, Row.stored_at.is_not(None), _lacking((step,)))
+
     def _days(self, group: GroupId, *conditions: ColumnElement[bool]) -> set[date]:
         query = select(Row.day).where(Row.group_id == group, *conditions)
         return set(self._session.scalars(query.distinct()))

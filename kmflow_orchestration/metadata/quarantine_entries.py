@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -35,12 +36,13 @@ class QuarantineEntries:
     def all(self, group: GroupId) -> list[HeldBack]:
         """All that is kept back, by landing path, each with its acceptance if it has one."""
         accepted = QuarantineAcceptances(self._session).all(group)
-        return _sorted([*self.files(group), *self._rows(group, accepted)])
+        files, items = self._files(group, accepted), self._items(group, accepted)
+        return _sorted(files, items, self._rows(group, accepted))
 
     def files(self, group: GroupId) -> list[HeldBack]:
         """The same without rows that were left out."""
         accepted = QuarantineAcceptances(self._session).all(group)
-        return _sorted([*self._files(group, accepted), *self._items(group, accepted)])
+        return _sorted(self._files(group, accepted), self._items(group, accepted))
 
     def _files(self, group: GroupId, accepted: Mapping[Key, Acceptance]) -> Iterator[HeldBack]:
         query = select(File).where(File.group_id == group, File.state.in_(sorted(_HELD)))
@@ -126,8 +128,8 @@ class QuarantineEntries:
             )
 
 
-def _sorted(found: Iterable[HeldBack]) -> list[HeldBack]:
-    return sorted(found, key=lambda one: (one.path, one.kind, one.item_id))
+def _sorted(*found: Iterable[HeldBack]) -> list[HeldBack]:
+    return sorted(chain.from_iterable(found), key=lambda one: (one.path, one.kind, one.item_id))
 
 
 def _of_item(

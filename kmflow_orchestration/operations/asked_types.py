@@ -88,13 +88,21 @@ def column_type(word: str, columns: Sequence[PartColumn]) -> ColumnType:
         return natural
     found = EMPTY
     for one in columns:
-        own = ColumnType.parse(one.type)
-        if raised(word, own) is None:
-            if one.asked != word or not one.fit:
-                return natural
-            own = ColumnType.parse(one.fit)
+        own = known_need(one, word)
+        if own is None:
+            return natural
         found = join(found, own)
     return raised(word, found) or natural
+
+
+def known_need(column: PartColumn, word: str) -> ColumnType | None:
+    """The type that a column's values need for `word`; None where that is not known to fit."""
+    own = ColumnType.parse(column.type)
+    if raised(word, own) is not None:
+        return own
+    if column.asked == word and column.fit:
+        return ColumnType.parse(column.fit)
+    return None
 
 
 def staged_type(column: PartColumn, wanted: ColumnType) -> ColumnType:

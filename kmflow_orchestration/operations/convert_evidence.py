@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.staging import (
@@ -21,6 +22,7 @@ from kmflow_orchestration.converters.staging import (
     stage_item,
 )
 from kmflow_orchestration.errors import BackendUnreachable, StorageUnavailable
+from kmflow_orchestration.metadata.intake_records import Item
 from kmflow_orchestration.operations.converter_processes import converter_pool
 from kmflow_orchestration.storage.disk_faults import HINT, disk_faults
 from kmflow_orchestration.storage.evidence_stores import StoredFiles
@@ -46,6 +48,19 @@ class StoredSource:
     media_type: str = ""
     types: Types = field(default_factory=dict)
     reading: ReadsOtherwise | None = None
+
+    @classmethod
+    def of(cls, item: Item, reading: ReadsOtherwise | None, types: Types | None = None) -> Self:
+        """The stored file of an item."""
+        return cls(
+            item.item_id,
+            item.file_name,
+            item.stored_path,
+            item.backend,
+            item.media_type,
+            types=types or {},
+            reading=reading,
+        )
 
 
 def convert_items(

@@ -25,6 +25,7 @@ from kmflow_orchestration.operations.correction_plans import (
     CorrectionPlan,
     affected_by,
     fits_pattern,
+    path_below,
 )
 from kmflow_orchestration.operations.correction_requests import CorrectionRequest, changes_of
 from kmflow_orchestration.operations.type_trials import check_type
@@ -183,8 +184,7 @@ class _Changing:
             path
             for path in paths
             if not any(
-                fits_pattern(path.removeprefix(f"{one.engagement_id}/"), one.target)
-                for one in patterns
+                fits_pattern(path_below(one.engagement_id, path), one.target) for one in patterns
             )
         )
 

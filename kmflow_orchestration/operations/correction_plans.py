@@ -56,8 +56,8 @@ class CorrectedReading:
         for name, value in reversed(list(self.options.items())):
             if not knows(converter, known, name, value):
                 continue
-            if _refusal(converter, known, {**told, name: value}) is None or (
-                _refusal(converter, known, {name: value}) is not None
+            if refusal(converter, known, {**told, name: value}) is None or (
+                refusal(converter, known, {name: value}) is not None
             ):
                 told[name] = value
         return reader_options(conversion_options(told), known, converter), tuple(sorted(told))
@@ -72,21 +72,28 @@ def knows(converter: str, known: Mapping[str, Any], name: str, value: Any) -> bo
     return True
 
 
-def check_together(options: Mapping[str, Any]) -> None:
-    """Raises InvalidOptions for options of one saying that exclude each other."""
+def kept_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Reader options of one saying as corrections keep them, ready for JSON.
+
+    Raises:
+        InvalidOptions: some of them exclude each other.
+    """
     for one in default_converters():
         own = {
             name: value
             for name, value in options.items()
             if knows(one.name, one.options(), name, value)
-            and _refusal(one.name, one.options(), {name: value}) is None
+            and refusal(one.name, one.options(), {name: value}) is None
         }
-        refusal = _refusal(one.name, one.options(), own)
-        if refusal is not None:
-            raise InvalidOptions(refusal.message, hint=refusal.hint) from refusal
+        problem = refusal(one.name, one.options(), own)
+        if problem is not None:
+            raise InvalidOptions(problem.message, hint=problem.hint) from problem
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in options.items()
+    }
 
 
-def _refusal(
+def refusal(
     converter: str, known: Mapping[str, Any], options: Mapping[str, Any]
 ) -> ConfigurationError | InvalidOptions | None:
     """Why a converter does not take options that it has."""
@@ -180,7 +187,7 @@ class CorrectionPlan:
         if one.scope is Scope.ITEM:
             return one.target == item.item_id
         if one.scope is Scope.FILES:
-            return fits_pattern(path_of(item), one.target)
+            return fits_pattern(path_below(one.engagement_id, item.landing_path), one.target)
         named = winners.get(DATASET)
         stem = str(named.value) if named else dataset_key(item.file_name)
         if one.target in self._keys:
@@ -207,9 +214,9 @@ def _about(name: str) -> str:
     return OTHER_NAMES[name][0] if name in OTHER_NAMES else name
 
 
-def path_of(item: Item | Candidate) -> str:
-    """A file's landing path below its engagement's folder."""
-    return item.landing_path.removeprefix(f"{item.engagement_id}/")
+def path_below(engagement: str, landing_path: str) -> str:
+    """A landing path below its engagement's folder."""
+    return landing_path.removeprefix(f"{engagement}/")
 
 
 def fits_pattern(path: str, pattern: str) -> bool:

@@ -27,13 +27,19 @@ from kmflow_orchestration.metadata.correction_records import (
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
 from kmflow_orchestration.names import EngagementId, GroupId, safe_column
 from kmflow_orchestration.operations.asked_types import TYPE_WORDS
-from kmflow_orchestration.operations.convert.options import conversion_options, reader_options
+from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.correction_plans import (
-    check_together,
     hands_on,
+    kept_options,
     knows,
+    path_below,
+    refusal,
 )
-from kmflow_orchestration.operations.dataset_names import is_whole_file, table_names
+from kmflow_orchestration.operations.dataset_names import (
+    is_whole_file,
+    table_names,
+    table_prefix,
+)
 
 _LONGEST_PATTERN = 512
 _LONGEST_NAME = 100
@@ -154,7 +160,7 @@ def _table(
     asked = request.target.partition(".")[0]
     names = [asked]
     if request.engagement:
-        names.append(f"{request.engagement.replace('-', '_')}__{asked}")
+        names.append(f"{table_prefix(request.engagement)}{asked}")
     found = registry.keys_of(group, names)
     table = next((name for name in names if name in found), None)
     if table is None:
@@ -206,7 +212,7 @@ def _of_files(
             fields=("engagement",),
             hint=f"kmflow engagement list --group {group}",
         )
-    below = pattern.removeprefix(f"{request.engagement}/")
+    below = path_below(request.engagement, pattern)
     is_odd = below.startswith("/") or ".." in below.split("/") or not below.isprintable()
     if not below or is_odd or len(below) > _LONGEST_PATTERN:
         raise _bad(
@@ -251,32 +257,23 @@ def _checked_options(given: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidOptions(f"{name} says nothing about how a file is read")
     for name, value in options.reader.items():
         _check_known(name, value, None)
-    check_together(options.reader)
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in options.reader.items()
-    }
+    return kept_options(options.reader)
 
 
 def _check_known(name: str, value: Any, converters: Collection[str] | None) -> None:
     """Raises InvalidOptions unless one of the converters, None for all, takes the value."""
-    problem: Exception | None = None
+    problem: ConfigurationError | InvalidOptions | None = None
     for one in default_converters():
-        if converters is not None and converters and one.name not in converters:
+        if converters and one.name not in converters:
             continue
         if not converters and isinstance(one, FileConverter) and hands_on(one):
             continue
         if not knows(one.name, one.options(), name, value):
             continue
-        try:
-            if isinstance(one, FileConverter) and not hands_on(one):
-                own = reader_options(conversion_options({name: value}), one.options(), one.name)
-                one.reader_options.parse(own)
-        except ConfigurationError as error:
-            problem = error
-            continue
-        return
-    if isinstance(problem, ConfigurationError):
+        problem = refusal(one.name, one.options(), {name: value})
+        if problem is None:
+            return
+    if problem is not None:
         raise InvalidOptions(problem.message, hint=problem.hint) from problem
     flag = f"--{name.replace('_', '-')}"
     told = ", ".join(sorted(converters or ())) or "any"

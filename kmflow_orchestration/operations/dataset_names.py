@@ -40,8 +40,7 @@ def dataset_key(file_name: str, part: str = "") -> str:
     path = PurePath(file_name)
     if path.suffix.lower() in PACKED_SUFFIXES:
         path = path.with_suffix("")
-    stem = _plain_stem(path.stem)
-    return f"{stem}\x1f{part.strip().casefold()}" if part else stem
+    return named_key(_plain_stem(path.stem), part)
 
 
 def named_key(name: str, part: str = "") -> str:
@@ -73,6 +72,11 @@ def _plain_stem(stem: str) -> str:
     return _SEPARATORS.sub("_", stem).strip(_EDGES).casefold()
 
 
+def table_prefix(engagement: str) -> str:
+    """What the name of every table of an engagement begins with."""
+    return f"{engagement.replace('-', '_')}__"
+
+
 def table_names(engagement: EngagementId, key: str) -> tuple[str, str]:
     """The name a dataset's table takes, and the one to take when another dataset has it.
 
@@ -83,6 +87,6 @@ def table_names(engagement: EngagementId, key: str) -> tuple[str, str]:
     if part:
         cleaned = f"{cleaned}__{safe_column(part) or 'sheet'}"
     mark = short_hash(f"{engagement}\x1f{key}")
-    prefix = f"{engagement.replace('-', '_')}__"
+    prefix = table_prefix(engagement)
     marked = f"{prefix}{cleaned[:_MAX_LENGTH]}_{mark}"
     return (prefix + cleaned if len(cleaned) <= _MAX_LENGTH else marked, marked)

@@ -112,11 +112,7 @@ class DatasetWriter:
             StorageUnavailable: the bytes of an older item in the active backend could not be read.
             RemoteFault: a statement failed after our own retries.
         """
-        staged = {
-            (item_id, table.part): table
-            for item_id, outcome in converted.items()
-            for table in outcome.tables
-        }
+        staged = _by_key(converted)
         by_id = {item.item_id: item for item in items}
         parts = [
             self._part(by_id[item_id], table, converted[item_id])
@@ -339,11 +335,7 @@ class DatasetWriter:
         for key, outcome in converted.items():
             if outcome.outcome is Outcome.UNREACHABLE:
                 work.away[key] = BackendUnreachable(items[key].backend, outcome.message)
-        found = {
-            (item_id, table.part): table
-            for item_id, outcome in converted.items()
-            for table in outcome.tables
-        }
+        found = _by_key(converted)
         for part in parts:
             if part.key not in found and part.item_id not in work.away:
                 raise CorruptInput(
@@ -352,6 +344,14 @@ class DatasetWriter:
                     hint=f"its stored bytes lie in {items[part.item_id].stored_path}",
                 )
         return found
+
+
+def _by_key(converted: Mapping[str, ConvertedItem]) -> dict[PartKey, StagedTable]:
+    return {
+        (item_id, table.part): table
+        for item_id, outcome in converted.items()
+        for table in outcome.tables
+    }
 
 
 def _origin(item: Item, table: StagedTable) -> tuple[str, str]:
@@ -392,16 +392,9 @@ def _misfits(
 def _source(
     item: Item, parts: Sequence[DatasetPart], types: Mapping[str, ColumnType]
 ) -> StoredSource:
-    return StoredSource(
-        item.item_id,
-        item.file_name,
-        item.stored_path,
-        item.backend,
-        item.media_type,
-        types={part.part: staged_types(part, types) for part in parts},
-        # As when its columns were found: what was corrected since has a batch to be done again.
-        reading=reading_of(parts[0]),
-    )
+    # As when its columns were found: what was corrected since has a batch to be done again.
+    reading = reading_of(parts[0])
+    return StoredSource.of(item, reading, {part.part: staged_types(part, types) for part in parts})
 
 
 @dataclass(frozen=True, slots=True)

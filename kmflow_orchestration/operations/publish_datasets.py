@@ -19,11 +19,7 @@ from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import are_live, write_all
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
-from kmflow_orchestration.operations.correction_plans import (
-    CorrectionPlan,
-    FilePlan,
-    correction_plan,
-)
+from kmflow_orchestration.operations.correction_plans import CorrectionPlan, correction_plan
 from kmflow_orchestration.operations.dataset_writing import (
     DatasetWriter,
     WrittenTable,
@@ -166,7 +162,9 @@ class _Publishing:
         plans = {item.item_id: plan.of(item) for item in live}
         ignored = {key for key, one in plans.items() if one.is_ignored}
         sources = [
-            _source(item, plans[item.item_id]) for item in live if item.item_id not in ignored
+            StoredSource.of(item, plans[item.item_id].reading)
+            for item in live
+            if item.item_id not in ignored
         ]
         try:
             converted = convert_items(sources, self.stored, workers=self.workers, work_dir=folder)
@@ -192,17 +190,6 @@ class _Publishing:
 def _counts(item: Item) -> bool:
     """Whether conversion is about an item, also one that it refused before."""
     return item.is_live or item.state is State.QUARANTINED
-
-
-def _source(item: Item, plan: FilePlan) -> StoredSource:
-    return StoredSource(
-        item.item_id,
-        item.file_name,
-        item.stored_path,
-        item.backend,
-        item.media_type,
-        reading=plan.reading,
-    )
 
 
 def _unreachable(

@@ -22,7 +22,7 @@ from kmflow_orchestration.metadata.quarantine_records import Held, HeldBack
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.convert.option_table import BY_NAME
 from kmflow_orchestration.operations.convert.options import conversion_options
-from kmflow_orchestration.operations.correction_plans import check_together, knows
+from kmflow_orchestration.operations.correction_plans import kept_options, knows
 
 _LONGEST_REASON = 1000
 
@@ -229,9 +229,7 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
                 f"{BY_NAME[name].flags[0]} says nothing about how a file is read",
                 hint="kmflow formats lists the options of each format",
             )
-    reader = conversion_options(given).reader
-    check_together(reader)
-    return {name: list(one) if isinstance(one, tuple) else one for name, one in reader.items()}
+    return kept_options(conversion_options(given).reader)
 
 
 def _changes(one: HeldBack, options: Mapping[str, Any]) -> list[Change]:

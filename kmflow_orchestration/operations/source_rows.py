@@ -100,15 +100,8 @@ class SourceReader:
         columns: Mapping[str, Collection[str]],
         reading: ReadsOtherwise | None,
     ) -> dict[tuple[str, int], SourceRow]:
-        source = StoredSource(
-            item.item_id,
-            item.file_name,
-            item.stored_path,
-            item.backend,
-            item.media_type,
-            types={part: dict.fromkeys(columns.get(part, ()), STRING) for part in wanted},
-            reading=reading,
-        )
+        types = {part: dict.fromkeys(columns.get(part, ()), STRING) for part in wanted}
+        source = StoredSource.of(item, reading, types)
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="trace-", dir=self.work_dir) as folder:
             converted = convert_items(

@@ -10,6 +10,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from kmflow_orchestration.config.nearest import nearest
+from kmflow_orchestration.converters.interface import SOURCE_ROW
+from kmflow_orchestration.converters.type_lattice import MAX_DIGITS
 from kmflow_orchestration.errors import InvalidSettings
 from kmflow_orchestration.names import LAYERS, Namespace, TableName, quoted
 from kmflow_orchestration.operations.table_names import BASE
@@ -21,12 +23,11 @@ from kmflow_orchestration.tables.medallion import (
     EVIDENCE_METADATA,
 )
 
-PART_COLUMN, ROW_COLUMN = "_source_part", "_source_row"
+PART_COLUMN, ROW_COLUMN = "_source_part", SOURCE_ROW
 # Profile results are about tables: no row of them came from a file.
 _TRACED = (BASE, *LAYERS[:-1])
 _PLACE = re.compile(r"(?P<item>[0-9A-Za-z-]+):(?P<part>.*):(?P<row>[0-9]{1,18})", re.DOTALL)
 _BEYOND_LONG = 1 << 63
-_MOST_DIGITS = 38
 _HOW = "COLUMN=VALUE, or EVIDENCE_ID:PART:ROW as the provenance columns have them"
 
 
@@ -171,6 +172,6 @@ def _decimal(number: Decimal) -> tuple[str, str]:
     """In its own scale: a cast to the column's would round it to another number."""
     text = f"{number:f}"
     scale = len(text.partition(".")[2])
-    if not number.is_finite() or len(text.strip("-").replace(".", "")) > _MOST_DIGITS:
+    if not number.is_finite() or len(text.strip("-").replace(".", "")) > MAX_DIGITS:
         raise ValueError(text)
-    return f"DECIMAL({_MOST_DIGITS}, {scale})", text
+    return f"DECIMAL({MAX_DIGITS}, {scale})", text

@@ -5,16 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
 from kmflow_orchestration.converters.type_lattice import EMPTY, ColumnType, join
 from kmflow_orchestration.errors import BackendUnreachable, InvalidSettings
 from kmflow_orchestration.intake.ledger import Item, Ledger
-from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables, PartColumn
+from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables
 from kmflow_orchestration.names import GroupId
-from kmflow_orchestration.operations.asked_types import first_misfit, raised
+from kmflow_orchestration.operations.asked_types import first_misfit, known_need, raised
 from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
 from kmflow_orchestration.operations.correction_receipts import reading_of
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores, StoredFiles
@@ -70,7 +69,7 @@ class _Trial:
                 continue
             for column in part.columns:
                 if column.name == self.column:
-                    known = self._known(column)
+                    known = known_need(column, self.word)
                     if known is None:
                         doubtful.append(part)
                     else:
@@ -86,25 +85,14 @@ class _Trial:
                 hint="such as times with and without a zone; nothing was changed",
             )
 
-    def _known(self, column: PartColumn) -> ColumnType | None:
-        """What the values need, None where only they can tell."""
-        own = ColumnType.parse(column.type)
-        if raised(self.word, own) is not None:
-            return own
-        if column.asked == self.word and column.fit:
-            return ColumnType.parse(column.fit)
-        return None
-
     def _read(
         self, table: str, parts: Sequence[DatasetPart], items: Mapping[str, Item]
     ) -> ColumnType:
-        by_item = {
-            key: list(some)
-            for key, some in groupby(
-                sorted(parts, key=lambda part: part.item_id), lambda part: part.item_id
-            )
-        }
-        sources = [_source(items[key], some[0]) for key, some in by_item.items()]
+        # All parts of an item were read alike: the first one tells how.
+        firsts = {part.item_id: part for part in reversed(parts)}
+        sources = [
+            StoredSource.of(items[key], reading_of(part)) for key, part in sorted(firsts.items())
+        ]
         converted = convert_items(
             sources, self.stored, workers=self.workers, work_dir=self.work_dir
         )
@@ -133,14 +121,3 @@ class _Trial:
                     )
                 return found
         return EMPTY
-
-
-def _source(item: Item, part: DatasetPart) -> StoredSource:
-    return StoredSource(
-        item.item_id,
-        item.file_name,
-        item.stored_path,
-        item.backend,
-        item.media_type,
-        reading=reading_of(part),
-    )

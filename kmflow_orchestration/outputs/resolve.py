@@ -5,7 +5,6 @@ Pure (row A17). Every resolved setting knows where it comes from: the task, the 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -16,6 +15,7 @@ from kmflow_orchestration.config.group_config import (
     UploadErrorMode,
     VerifyMode,
 )
+from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.errors import ConfigurationError, InvalidSettings, UnsafePath
 from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.outputs.places import check_place
@@ -117,8 +117,7 @@ def _problem(name: str, value: Any) -> str:
     if name in _NEVER:
         return "is the group's: a task cannot bring its own, not even as a reference"
     if name not in _SETTINGS:
-        close = difflib.get_close_matches(name, list(_SETTINGS), n=1)
-        return "is unknown" + (f": did you mean {close[0]}?" if close else "")
+        return f"is unknown{nearest(name, _SETTINGS)}"
     setting = _SETTINGS[name]
     return "" if setting.allows(value) else setting.rule
 

@@ -108,7 +108,7 @@ class MountedVolumes:
     ) -> bool:
         """As `VolumeAccess`; what a fault leaves of a new file is removed."""
         with _faults(path):
-            if not self.place(VolumePath(path.catalog, path.schema, path.volume)).is_dir():
+            if not self.place(path.root).is_dir():
                 raise RemoteNotFound(f"there is no Volume {path.volume_name}")
             place = self.place(path)
             place.parent.mkdir(parents=True, exist_ok=True)

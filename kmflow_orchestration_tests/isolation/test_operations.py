@@ -47,9 +47,9 @@ from kmflow_orchestration_tests.runs.profile_world import DONE
 WITHOUT_GROUP = {
     "values in, values out: nothing is at hand to reach with": (
         "lots_of wanted_files converter_pool dataset_key shared_key table_names named_key"
-        " stem_of_key knows path_of fits_pattern affected_by correction_facts correction_sentence"
-        " about_corrections reading_of raised column_type staged_type staged_types texts_in"
-        " looked_at first_misfit batch_summary"
+        " stem_of_key knows path_below fits_pattern affected_by correction_facts"
+        " correction_sentence about_corrections reading_of known_need raised column_type"
+        " staged_type staged_types texts_in looked_at first_misfit batch_summary"
         " needed_types table_columns have_same_types can_widen rows_of table_name quiet_collector"
         " column_changes"
         " side_by_side plan_import"
@@ -59,7 +59,7 @@ WITHOUT_GROUP = {
         " translate translate_state gave_up anomaly scores grants_sql detail_of remedy_for"
         " read_entries no_progress shown shown_difference side_json table_of clashes estimated_s"
         " grant_sql take_back_sql place_sql spoken is_refusal held_under offending_place"
-        " check_together hands_on is_whole_file"
+        " kept_options hands_on refusal is_whole_file table_prefix"
     ),
     "works as the client it is handed, in the place it is told: grants decide": "register_tables",
     "the operator's file or database names the groups": (
@@ -84,10 +84,10 @@ WITHOUT_GROUP = {
         " find_earlier find_manifest checked_source find_converter open_source lay_out target_of"
         " format_of work_folder sweep put_in_place write_part convert_apart inspect_apart"
         " validate_apart nothing_left remove_left write_rows column_prints unlocked password_of"
-        " parquet_differences text_differences failed_with earlier_manifests is_of"
+        " parquet_differences text_differences failed_with earlier_manifests"
         " earlier_results agreement read_lock"
         " verify_folder is_batch manifests_below find_stale remove_stale is_summary summary_place"
-        " write_summary write_workbook check_report write_conversion_report"
+        " summary_name write_summary write_workbook check_report write_conversion_report"
     ),
     "rows of the item it is handed": "entity_rows",
     "reach Volumes as one group, through its places alone: tried in test_places and by commands": (
@@ -114,7 +114,7 @@ WITHOUT_GROUP = {
         " contained_folder"
         " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
         " serve kept_process limit_error is_at_memory_limit mapped_bytes"
-        " read_schema type_name nearest types_of check_names check_schema arrow_type fitted"
+        " read_schema type_name types_of check_names check_schema arrow_type fitted"
         " not_valid rejects_name plan_of fits delivery_of delivered recorded naming_grants"
         " refuse_extraction most_bytes temporary_files_in"
         " refuse_lock contract_of differences are_same widened holds"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from kmflow_orchestration.operations.convert.convert_file import convert_file
-from kmflow_orchestration.operations.convert.convert_folder import FileOutcome, Status
+from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome, Status
 from kmflow_orchestration.operations.convert.progress_display import (
     ProgressDisplay,
     notebook_display,

@@ -11,13 +11,9 @@ import openpyxl
 import pytest
 
 from kmflow_orchestration.notebook import batch_convert
-from kmflow_orchestration.operations.convert.convert_folder import (
-    FileOutcome,
-    FolderOutcome,
-    Status,
-    convert_folder,
-)
+from kmflow_orchestration.operations.convert.convert_folder import convert_folder
 from kmflow_orchestration.operations.convert.convert_on_spark import convert_on_spark
+from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome, FolderOutcome, Status
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.layout import is_manifest_name
 from kmflow_orchestration.sail.process import SailServer

@@ -22,12 +22,8 @@ from kmflow_orchestration.converters.access_databases.definition import (
 )
 from kmflow_orchestration.converters.access_databases.file_header import is_access
 from kmflow_orchestration.converters.access_databases.pages import Pages
-from kmflow_orchestration.converters.access_databases.table import (
-    ROWS_DIFFER,
-    AccessTable,
-    relations_of,
-)
-from kmflow_orchestration.converters.interface import ConversionWarning, Source
+from kmflow_orchestration.converters.access_databases.table import AccessTable, relations_of
+from kmflow_orchestration.converters.interface import ROWS_DIFFER, ConversionWarning, Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused

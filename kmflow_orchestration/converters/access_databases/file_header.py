@@ -35,7 +35,7 @@ class Engine(StrEnum):
         return ".mdb" if self in (Engine.JET3, Engine.JET4) else ".accdb"
 
 
-_VERSIONS = (*(Engine.JET3, Engine.JET4, Engine.ACE12, Engine.ACE14, Engine.ACE15, Engine.ACE16),)
+_VERSIONS = tuple(Engine)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from kmflow_orchestration.converters.arrow_values import as_type
 from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.interface import (
     RESCUED_DATA,
+    ROWS_DIFFER,
     SOURCE_ROW,
     ColumnFact,
     ConversionWarning,
@@ -35,7 +36,6 @@ from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import CorruptInput
 
-ROWS_DIFFER = "row_count_differs"
 _BATCH_ROWS = 4096
 # Memos of a batch lie in memory together.
 _BATCH_BYTES = 32 << 20

@@ -5,9 +5,6 @@ What is compressed as one stream can only be had from its beginning.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +19,10 @@ from kmflow_orchestration.converters.archives.entries import (
     Entry,
     Listing,
 )
+from kmflow_orchestration.converters.archives.limits import ArchiveLimits, Budget
 from kmflow_orchestration.converters.archives.member_names import is_unsafe
 from kmflow_orchestration.converters.failures import DISK_FAULTS, TOO_LARGE
+from kmflow_orchestration.converters.private_folder import PrivateFolder
 from kmflow_orchestration.errors import (
     CorruptInput,
     KmflowError,
@@ -33,7 +32,7 @@ from kmflow_orchestration.errors import (
 
 SEVEN_ZIP_MARK = b"7z\xbc\xaf\x27\x1c"
 TWICE = "name_twice"
-_MOST_BYTES, _MOST_RATIO, _RATIO_FROM_BYTES = 10 << 30, 100, 256 << 20
+_LIMITS = ArchiveLimits()
 
 
 class SevenZipKind:
@@ -63,8 +62,7 @@ class SevenZipReader:
     """See OpenReader; a file whose stream breaks off before it is damaged, those before are not."""
 
     def __init__(self, path: Path, password: str, entries: Sequence[Entry]) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="kmflow-7z-"))
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._folder = PrivateFolder("kmflow-7z-")
         self._path, self._password = path, password
         self._wanted = [one for one in entries if _is_sound(one)]
         self._damage: CorruptInput | None = None
@@ -77,7 +75,7 @@ class SevenZipReader:
             return
         if not self._is_unpacked:
             self._unpack()
-        place = self._folder / str(entry.number)
+        place = self._folder.path / str(entry.number)
         if entry.number in self._too_large:
             raise CorruptInput("it unpacks to more than an archive may", reason=TOO_LARGE)
         if not place.exists():
@@ -87,21 +85,19 @@ class SevenZipReader:
                 yield chunk
 
     def close(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
     def _unpack(self) -> None:
         self._is_unpacked = True
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        most = min(_MOST_BYTES, max(_RATIO_FROM_BYTES, _MOST_RATIO * self._path.stat().st_size))
-        kept, left = [], most
+        budget = Budget(_LIMITS, self._path.stat().st_size)
+        most, kept = budget.bytes_left, []
         for one in self._wanted:
             # What was too large for the archive's budget is not unpacked either.
-            if one.size_bytes > left:
+            if budget.excess(one.size_bytes, one.packed_bytes):
                 self._too_large.add(one.number)
-                continue
-            kept.append(one)
-            left -= one.size_bytes
-        places = _Places(self._folder, kept)
+            else:
+                kept.append(one)
+        places = _Places(self._folder.path, kept)
         try:
             with self._path.open("rb") as stream, _opened(stream, self._password) as archive:
                 # Beside what is kept the stream has what is passed over.

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from kmflow_orchestration.converters.archives.entries import Entry
 from kmflow_orchestration.converters.archives.open_archive import OpenArchive
-from kmflow_orchestration.converters.archives.walk import TemporaryPlace, Visit
+from kmflow_orchestration.converters.archives.walk import Visit
 from kmflow_orchestration.converters.interface import (
     ColumnFact,
     ConversionWarning,
@@ -20,6 +20,7 @@ from kmflow_orchestration.converters.interface import (
     RejectsRows,
 )
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
+from kmflow_orchestration.converters.private_folder import PrivateFolder
 from kmflow_orchestration.converters.type_lattice import STRING, ColumnType
 
 MEMBERS = "members"
@@ -90,7 +91,7 @@ class MemberTable:
     archive: OpenArchive
     entry: Entry
     archive_sha256: str
-    place: TemporaryPlace = field(repr=False)
+    place: PrivateFolder = field(repr=False)
 
     @property
     def facts(self) -> tuple[ColumnFact, ...]:

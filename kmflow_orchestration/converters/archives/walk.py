@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from kmflow_orchestration.converters.archives.entries import Entry
@@ -21,6 +19,7 @@ from kmflow_orchestration.converters.converter_registry import ConverterRegistry
 from kmflow_orchestration.converters.detection import detect
 from kmflow_orchestration.converters.interface import ConversionWarning, Converter, Source
 from kmflow_orchestration.converters.media_types import media_type_of_content
+from kmflow_orchestration.converters.private_folder import PrivateFolder
 from kmflow_orchestration.errors import CorruptInput
 
 TOO_DEEP = "too_deep"
@@ -63,14 +62,6 @@ class Visit:
     warnings: tuple[ConversionWarning, ...] = ()
 
 
-class TemporaryPlace:
-    """A private folder on disk that goes with this object."""
-
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="kmflow-archive-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-
-
 @dataclass(frozen=True, slots=True)
 class ArchiveWalk:
     """Goes through one archive. `folder` goes with this object, so it must outlive what it gave."""
@@ -80,7 +71,7 @@ class ArchiveWalk:
     archive_reader: str
     limits: ArchiveLimits
     password: str = field(default="", repr=False)
-    folder: TemporaryPlace = field(default_factory=TemporaryPlace)
+    folder: PrivateFolder = field(default_factory=partial(PrivateFolder, "kmflow-archive-"))
 
     def visits(self) -> Iterator[Visit]:
         """Files by name, those of a nested archive behind it.

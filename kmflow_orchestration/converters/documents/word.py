@@ -20,7 +20,6 @@ from kmflow_orchestration.converters.documents.office_package import (
 from kmflow_orchestration.converters.documents.word_text import (
     Line,
     Style,
-    attribute,
     comments_of,
     is_on,
     notes_of,
@@ -39,7 +38,7 @@ from kmflow_orchestration.converters.kinds import TextConverter
 from kmflow_orchestration.converters.media_types import DOCX
 from kmflow_orchestration.converters.office_properties import office_properties
 from kmflow_orchestration.converters.reader_options import ReaderOptions
-from kmflow_orchestration.converters.safe_xml import child, children, local_name
+from kmflow_orchestration.converters.safe_xml import attribute, child, children, local_name
 from kmflow_orchestration.converters.text_tables import as_text
 from kmflow_orchestration.converters.type_lattice import STRING
 
@@ -93,10 +92,9 @@ class WordConverter(TextConverter):
         with opened(source, "Word document") as archive:
             main = main_part(archive)
             told = [
-                (one.get("author"), one.get("initials"), one.get("date"), plain(element))
+                (*(attribute(one, name) for name in ("author", "initials", "date")), plain(one))
                 for part in archive.related(main, "comments")
-                for element in children(archive.xml(part), "comment")
-                for one in (_attributes(element),)
+                for one in children(archive.xml(part), "comment")
             ]
         rows = [(number, *row) for number, row in enumerate(told, start=1)]
         table = declared_table("comments", _COMMENT, rows, self.origin(source))
@@ -106,10 +104,6 @@ class WordConverter(TextConverter):
         """See DescribesDocuments."""
         with opened(source, "Word document") as archive:
             return office_properties(archive)
-
-
-def _attributes(element: Any) -> dict[str, str]:
-    return {name.rpartition("}")[2]: text for name, text in element.items()}
 
 
 class _Document:

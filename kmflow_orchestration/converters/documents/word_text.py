@@ -7,20 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kmflow_orchestration.converters.documents.office_package import chosen
-from kmflow_orchestration.converters.safe_xml import child, children, local_name, text_of
+from kmflow_orchestration.converters.safe_xml import (
+    attribute,
+    child,
+    children,
+    local_name,
+    text_of,
+)
 
 _BREAKS: Mapping[str, str] = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _GONE = frozenset({"del", "moveFrom"})
 # Field codes, what lies apart from the line, and properties.
 _SKIPPED = frozenset({"instrText", "delInstrText", "rPr", "pPr", "fldChar", "softHyphen"})
 _NOTES = frozenset({"footnoteReference", "endnoteReference"})
-
-
-def attribute(element: Any | None, name: str) -> str:
-    """An attribute by its local name, since transitional and strict files differ in the rest."""
-    if element is None:
-        return ""
-    return next((value for key, value in element.items() if key.rpartition("}")[2] == name), "")
 
 
 def is_on(properties: Any | None, name: str) -> bool:

@@ -177,12 +177,10 @@ def _is_own(layout: Layout, source: Path, recorded: str) -> bool:
     if not layout.manifest.is_file():
         return False
     try:
-        told = Manifest.read(layout.manifest).source_path
+        there = Manifest.read(layout.manifest)
     except CorruptInput:
         return False
-    if recorded:
-        return told == recorded
-    return (layout.manifest.parent / told).resolve() == source.resolve()
+    return there.is_of(source, layout.manifest.parent, recorded)
 
 
 def _with_extras(layout: Layout, extras: Sequence[Path]) -> Layout:

@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Protocol
 from uuid import uuid4
 
 from kmflow_orchestration.clock import Clock, SystemClock
 from kmflow_orchestration.errors import (
     AccessRefused,
-    ConverterCrashed,
     CredentialRefused,
-    DatabricksConversionError,
-    KmflowError,
-    SchemaDriftError,
-    TimeLimitExceeded,
     TokenExpired,
     UnsafePath,
 )
-from kmflow_orchestration.extras import missing
 from kmflow_orchestration.operations.convert.apart import limit_error
 from kmflow_orchestration.operations.convert.contained_files import (
     ContainedOutcome,
     convert_contained,
 )
-from kmflow_orchestration.operations.convert.conversion_report import tables_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
 from kmflow_orchestration.operations.convert.drift import NEW_VERSION, WIDEN
 from kmflow_orchestration.operations.convert.earlier_results import earlier_results
+from kmflow_orchestration.operations.convert.file_outcomes import (
+    FileOutcome,
+    FolderOutcome,
+    Status,
+    failed_with,
+)
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
 from kmflow_orchestration.operations.convert.layout import contained_folder
 from kmflow_orchestration.operations.convert.lock_keeping import holds
@@ -45,86 +42,7 @@ from kmflow_orchestration.operations.convert.one_process import (
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Progress, Tell, percent
 from kmflow_orchestration.operations.convert.schema_lock import lock_file_of, read_lock
-from kmflow_orchestration.operations.convert.stale_results import StaleResult
 from kmflow_orchestration.operations.convert.work_folder import remove_left
-from kmflow_orchestration.storage.disk_faults import reason
-
-CRASHED = "converter_crashed"
-TIMED_OUT = "timed_out"
-
-
-class Status(StrEnum):
-    """What became of a file."""
-
-    CONVERTED = "converted"
-    UNCHANGED = "unchanged"
-    """Converted before, from the same bytes, with the same options and converter."""
-    PLANNED = "planned"
-    FAILED = "failed"
-    NOT_TRIED = "not_tried"
-    """Another file failed before, and the batch was to stop then."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileOutcome:
-    """One line of the report; `missed` is what of the source is not in the result.
-
-    `tables` are those of the result, as `tables_of` tells them. `drift` tells how they differ from
-    what its schema lock held.
-    """
-
-    path: str
-    status: Status
-    outputs: tuple[str, ...] = ()
-    rows: int = 0
-    seconds: float = 0.0
-    warnings: tuple[str, ...] = ()
-    missed: tuple[str, ...] = ()
-    code: str = ""
-    message: str = ""
-    hint: str = ""
-    drift: tuple[str, ...] = ()
-    size_bytes: int = 0
-    tables: tuple[Mapping[str, Any], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FolderOutcome:
-    """Every planned file with what became of it, by path; `stale` are results of none of them.
-
-    Of a dry run: about how long it would take, and the grants that it would need.
-    """
-
-    source: str
-    output: str
-    files: tuple[FileOutcome, ...]
-    matched: int
-    clashes: tuple[str, ...] = ()
-    stale: tuple[StaleResult, ...] = ()
-    estimated_s: float = 0.0
-    grants: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, plan: FolderPlan, files: Iterable[FileOutcome]) -> Self:
-        return cls(str(plan.source), str(plan.output), tuple(files), plan.matched, plan.clashes)
-
-    @property
-    def with_result(self) -> frozenset[str]:
-        """Paths of the files that have a result now, or would have one."""
-        bad = {Status.FAILED, Status.NOT_TRIED}
-        return frozenset(one.path for one in self.files if one.status not in bad)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        return dict(sorted(Counter(one.status.value for one in self.files).items()))
-
-    def is_whole(self, *, allow_skip: bool = False) -> bool:
-        """Whether all that was asked for was done."""
-        bad = {Status.FAILED, Status.NOT_TRIED}
-        return not any(one.status in bad or (one.missed and not allow_skip) for one in self.files)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "counts": self.counts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +201,7 @@ class _Batch:
     def _outcome(self, process: OneProcess, task: FileTask) -> FileOutcome:
         planned = task.planned
         if planned.problem:
-            text = f"{planned.path} is {planned.problem}"
-            return _failed(planned.path, UnsafePath.code, text)
+            return failed_with(planned.path, UnsafePath(f"{planned.path} is {planned.problem}"))
         begun = self._clock.monotonic()
         outcome = self._carrier.carry(task, lambda one: self._converted(process, one))
         return replace(outcome, seconds=round(self._clock.monotonic() - begun, 3))
@@ -314,33 +231,6 @@ class _Batch:
             underway(path, percent(stage, done, total), what)
 
         return Progress(tell).at
-
-
-def _failed(path: str, code: str, message: str, hint: str = "") -> FileOutcome:
-    return FileOutcome(path, Status.FAILED, code=code, message=message, hint=hint)
-
-
-_WITHOUT_ANSWER: dict[type[KmflowError], str] = {
-    TimeLimitExceeded: TIMED_OUT,
-    ConverterCrashed: CRASHED,
-}
-
-
-def failed_with(path: str, error: Exception) -> FileOutcome:
-    """What was wrong with a file, as its outcome."""
-    match error:
-        case ModuleNotFoundError():
-            told: KmflowError = missing(error)
-        case KmflowError():
-            told = error
-        case OSError():
-            told = DatabricksConversionError(f"{error.filename or path}: {reason(error)}")
-        case _:
-            told = KmflowError(f"a fault of kmflow itself: {type(error).__name__}: {error}")
-    code = _WITHOUT_ANSWER.get(type(told), told.code)
-    drift = told.differences if isinstance(told, SchemaDriftError) else ()
-    failed = _failed(path, code, told.message, told.hint)
-    return replace(failed, drift=tuple(one["text"] for one in drift))
 
 
 def convert_task(task: FileTask, tell: Tell | None = None) -> FileOutcome:
@@ -383,13 +273,11 @@ def convert_task(task: FileTask, tell: Tell | None = None) -> FileOutcome:
 def _told(
     path: str, status: Status, done: Conversion, inner: Sequence[ContainedOutcome]
 ) -> FileOutcome:
-    return FileOutcome(
+    return FileOutcome.of_result(
         path,
         status,
-        (*map(str, done.outputs), *(output for one in inner for output in one.outputs)),
-        done.rows,
-        warnings=tuple(one.message for one in done.manifest.warnings),
+        asdict(done.manifest),
+        outputs=(*map(str, done.outputs), *(output for one in inner for output in one.outputs)),
+        rows=done.rows,
         missed=(*done.missed, *filter(None, (one.problem for one in inner))),
-        size_bytes=done.manifest.source_size_bytes,
-        tables=tables_of(asdict(done.manifest)),
     )

@@ -16,12 +16,8 @@ from typing import Any
 import pyarrow as pa
 
 from kmflow_orchestration.errors import InvalidOptions
-from kmflow_orchestration.operations.convert.convert_folder import (
-    FileOutcome,
-    FolderOutcome,
-    Status,
-    convert_folder,
-)
+from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome, FolderOutcome, Status
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import ConversionOptions

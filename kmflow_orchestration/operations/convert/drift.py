@@ -170,15 +170,14 @@ def _within(lock: SchemaLock, version: LockedVersion, found: Tables) -> Contract
 
 
 def _common(locked: LockedTable, found: LockedTable) -> Iterator[tuple[LockedColumn, LockedColumn]]:
-    known = {one.name: one for one in locked.columns}
+    known = locked.by_name
     for one in found.columns:
         if one.name in known:
             yield known[one.name], one
 
 
 def _of_table(part: str, locked: LockedTable, found: LockedTable) -> Iterator[Drift]:
-    old = {one.name: one for one in locked.columns}
-    new = {one.name: one for one in found.columns}
+    old, new = locked.by_name, found.by_name
     for name, one in new.items():
         if name not in old:
             yield Drift(Change.ADDED, part, name, new=one.type)
@@ -208,8 +207,7 @@ def _joined(locked: LockedColumn, found: LockedColumn) -> LockedColumn:
 
 
 def _widened_table(locked: LockedTable, found: LockedTable) -> LockedTable:
-    old = {one.name: one for one in locked.columns}
-    new = {one.name: one for one in found.columns}
+    old, new = locked.by_name, found.by_name
     kept = [
         _joined(one, new[name]) if name in new else replace(one, is_optional=True)
         for name, one in old.items()

@@ -158,18 +158,11 @@ def _of_version(planned: PlannedFile, options: ConversionOptions) -> Iterator[Ea
             manifest = Manifest.read(path)
         except CorruptInput:
             continue
-        if is_of(manifest, planned, path.parent) and (
+        if manifest.is_of(planned.source, path.parent, planned.recorded) and (
             manifest.options.get("format_type") == options.format_type
         ):
             yield EarlierResult(path, manifest)
             return
-
-
-def is_of(manifest: Manifest, planned: PlannedFile, folder: Path) -> bool:
-    """Whether a manifest, in this folder, speaks of a result of this very source."""
-    if planned.recorded:
-        return manifest.source_path == planned.recorded
-    return (folder / manifest.source_path).resolve() == planned.source.resolve()
 
 
 def earlier_manifests(planned: PlannedFile, format_type: str) -> Iterator[Path]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kmflow_orchestration.names import VolumePath, is_volume_text, quoted
-from kmflow_orchestration.operations.convert.convert_folder import FolderOutcome, Status
+from kmflow_orchestration.names import VolumePath, is_volume_text
+from kmflow_orchestration.operations.convert.file_outcomes import FolderOutcome, Status
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
 from kmflow_orchestration.operations.convert.progress import percent
 
@@ -28,12 +28,7 @@ def with_forecast(done: FolderOutcome, plan: FolderPlan, parallel: int) -> Folde
 
 def _grants(plan: FolderPlan) -> tuple[str, ...]:
     return tuple(
-        f"{privilege} ON VOLUME {_volume(str(place))}"
+        f"{privilege} ON VOLUME {VolumePath.parse(str(place)).volume_sql}"
         for place, privilege in ((plan.source, "READ VOLUME"), (plan.output, "WRITE VOLUME"))
         if is_volume_text(str(place))
     )
-
-
-def _volume(text: str) -> str:
-    path = VolumePath.parse(text)
-    return ".".join(map(quoted, (path.catalog, path.schema, path.volume)))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from kmflow_orchestration.converters.interface import ConversionWarning
+from kmflow_orchestration.converters.interface import ROWS_DIFFER, ConversionWarning
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.operations.convert.layout import (
     FOLDER_MANIFEST,
@@ -20,7 +20,7 @@ from kmflow_orchestration.operations.convert.layout import (
 NO_ROWS = "no_rows"
 _VERSION = 1
 # Of a picture or recording that breaks off, there is what came before.
-_MISSING_PARTS = frozenset({NO_ROWS, "truncated", "row_count_differs"})
+_MISSING_PARTS = frozenset({NO_ROWS, "truncated", ROWS_DIFFER})
 # What these leave out holds no value.
 _EMPTY_SKIPS = frozenset({"sheet_skipped", "blank_rows"})
 
@@ -126,6 +126,15 @@ class Manifest:
     def rejects(self) -> tuple[str, ...]:
         """Names of the files with rows that were set aside."""
         return tuple(sorted({one.rejects for one in self.outputs} - {""}))
+
+    def is_of(self, source: Path, folder: Path, recorded: str = "") -> bool:
+        """Whether it speaks of a result of this very source, as it lies in `folder`.
+
+        `recorded` is where the source lies, if this is only a copy of it.
+        """
+        if recorded:
+            return self.source_path == recorded
+        return (folder / self.source_path).resolve() == source.resolve()
 
     def as_text(self) -> str:
         value = {"manifest": _VERSION, **asdict(self)}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from kmflow_orchestration.config.nearest import nearest_or_all
 from kmflow_orchestration.converters.reader_options import OTHER_NAMES
 from kmflow_orchestration.errors import InvalidOptions
 from kmflow_orchestration.operations.convert.option_table import (
@@ -13,7 +14,7 @@ from kmflow_orchestration.operations.convert.option_table import (
     BY_NAME,
     ConversionOption,
 )
-from kmflow_orchestration.operations.convert.type_schema import nearest, read_schema
+from kmflow_orchestration.operations.convert.type_schema import read_schema
 
 # They say whether and when something is done, never what comes out.
 _NOT_RECORDED = frozenset({"force", "allow_skip", "separate", "password_env", "chunk_size"})
@@ -90,7 +91,7 @@ def conversion_options(
     for name, value in (given or {}).items():
         option = BY_NAME.get(name)
         if option is None:
-            raise InvalidOptions(f"there is no option {name}", hint=nearest(name, BY_NAME))
+            raise InvalidOptions(f"there is no option {name}", hint=nearest_or_all(name, BY_NAME))
         if name == "schema":
             chosen[name] = read_schema(value) if value else None
         elif value is not None:

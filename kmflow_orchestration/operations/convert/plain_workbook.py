@@ -60,6 +60,11 @@ def is_ours(path: Path) -> bool:
         return False
 
 
+def summary_name(output: str) -> str:
+    """The summary of this one result alone."""
+    return f"_{output}.{SUMMARY[1:]}"
+
+
 def is_summary(path: Path) -> bool:
     """Whether a file is a summary of ours, and not somebody's of that name."""
     return path.name.startswith("_") and path.name.endswith(SUMMARY[1:]) and is_ours(path)

@@ -12,7 +12,7 @@ from kmflow_orchestration.operations.convert.progress import percent
 from kmflow_orchestration.redaction import redact
 
 if TYPE_CHECKING:
-    from kmflow_orchestration.operations.convert.convert_folder import FileOutcome
+    from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome
 
 _SHOW_EVERY_S = 0.2
 

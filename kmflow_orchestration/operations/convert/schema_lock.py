@@ -42,13 +42,8 @@ _FORM = 1
 _LONG = 18
 _ABOUT = "# Columns and types that `kmflow convert` keeps to; --on-drift says what moves them.\n"
 _KINDS = {
-    "string": STRING,
-    "bool": BOOLEAN,
-    "int64": number(_LONG),
-    "double": DOUBLE,
-    "date32[day]": DATE,
-    "timestamp[us]": TIMESTAMP_NTZ,
-    "timestamp[us, tz=UTC]": TIMESTAMP,
+    str(written_type(kind)): kind
+    for kind in (STRING, BOOLEAN, number(_LONG), DOUBLE, DATE, TIMESTAMP_NTZ, TIMESTAMP)
 }
 
 
@@ -73,6 +68,11 @@ class LockedTable:
     columns: tuple[LockedColumn, ...]
     is_optional: bool = False
     any_order: bool = False
+
+    @property
+    def by_name(self) -> dict[str, LockedColumn]:
+        """In their order."""
+        return {one.name: one for one in self.columns}
 
 
 Tables = Mapping[str, LockedTable]

@@ -19,7 +19,11 @@ from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, Plan
 from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, version_name
 from kmflow_orchestration.operations.convert.manifest import Manifest, manifests_below
 from kmflow_orchestration.operations.convert.option_table import AUTO
-from kmflow_orchestration.operations.convert.plain_workbook import SUMMARY, is_summary
+from kmflow_orchestration.operations.convert.plain_workbook import (
+    SUMMARY,
+    is_summary,
+    summary_name,
+)
 
 GONE, RENAMED = "its source is gone", "the result of its source has another name now"
 
@@ -130,7 +134,7 @@ def _removed(one: StaleResult) -> StaleResult:
     for name in written:
         (path.parent / name).unlink(missing_ok=True)
     first = next(iter(written), "")
-    for summary in (path.parent / SUMMARY, path.parent / f"_{first}.{SUMMARY[1:]}"):
+    for summary in (path.parent / SUMMARY, path.parent / summary_name(first)):
         is_its_own = path.name == FOLDER_MANIFEST or summary.name != SUMMARY
         if is_its_own and is_summary(summary):
             summary.unlink()

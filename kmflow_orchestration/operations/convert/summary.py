@@ -17,6 +17,7 @@ from kmflow_orchestration.operations.convert.plain_workbook import (
     SUMMARY,
     Sheet,
     is_summary,
+    summary_name,
     write_workbook,
 )
 from kmflow_orchestration.redaction import redacted
@@ -35,7 +36,7 @@ def summary_place(folder: Path, outputs: Sequence[str] = ()) -> Path:
     """
     place = folder / SUMMARY
     if len(outputs) == 1:
-        place = folder / f"_{Path(outputs[0]).name}.{SUMMARY[1:]}"
+        place = folder / summary_name(Path(outputs[0]).name)
     if (place.exists() or place.is_symlink()) and not is_summary(place):
         raise OutputExistsError(f"{place} is there already", hint="move it away, or name another")
     return place

@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from kmflow_orchestration.config.nearest import nearest_or_all
 from kmflow_orchestration.errors import InvalidOptions
 
 ANY_TABLE = "*"
@@ -75,15 +75,8 @@ def type_name(name: str, column: str) -> str:
         return known
     raise InvalidOptions(
         f"column {column}: there is no type {name}",
-        hint=nearest(plain, (*_NAMES, *_ALIASES, "decimal128(18, 2)")),
+        hint=nearest_or_all(plain, (*_NAMES, *_ALIASES, "decimal128(18, 2)")),
     )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that names what was probably meant, or all there is."""
-    names = list(known)
-    near = get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(names))}"
 
 
 def types_of(schema: TypeSchema, part: str, columns: Sequence[Sequence[str]]) -> dict[int, str]:
@@ -100,9 +93,10 @@ def check_names(schema: TypeSchema, tables: Mapping[str, Sequence[Sequence[str]]
     """Raises InvalidOptions for a table or a column that is not there."""
     for table, types in schema.items():
         if table != ANY_TABLE and table not in tables:
+            named = [*filter(None, tables)]
             raise InvalidOptions(
                 f"the schema names a table {table}, which is not there",
-                hint=nearest(table, filter(None, tables)) if any(tables) else "there is one table",
+                hint=nearest_or_all(table, named) if named else "there is one table",
             )
         searched = tables.values() if table == ANY_TABLE else [tables[table]]
         known = {name for columns in searched for names in columns for name in names}
@@ -110,7 +104,7 @@ def check_names(schema: TypeSchema, tables: Mapping[str, Sequence[Sequence[str]]
             if column not in known:
                 raise InvalidOptions(
                     f"the schema names a column {column}, which is not there",
-                    hint=nearest(column, filter(None, known)),
+                    hint=nearest_or_all(column, [*filter(None, known)]),
                 )
 
 

@@ -47,14 +47,19 @@ class FolderVerification:
 
     @property
     def is_equal(self) -> bool:
-        return all(one.is_equal for one in self.results)
+        return not self.unequal
+
+    @property
+    def unequal(self) -> int:
+        """How many are not equal."""
+        return sum(not one.is_equal for one in self.results)
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "output": self.output,
             "results": [one.as_dict() for one in self.results],
             "is_equal": self.is_equal,
-            "unequal": sum(not one.is_equal for one in self.results),
+            "unequal": self.unequal,
         }
 
 

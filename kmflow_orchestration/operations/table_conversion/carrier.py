@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from kmflow_orchestration.databricks_client.interrupts import given_up_by
-from kmflow_orchestration.errors import CredentialRefused, DataLossError, KmflowError, TokenExpired
+from kmflow_orchestration.errors import DataLossError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.names import TableName, VolumePath, is_elsewhere, is_volume_text
-from kmflow_orchestration.operations.convert.convert_folder import (
-    FileOutcome,
-    FileTask,
-    Run,
-    Status,
-    failed_with,
-)
+from kmflow_orchestration.operations.convert.convert_folder import FileTask, Run
+from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome, Status
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile, plan_folder
 from kmflow_orchestration.operations.convert.manifest import Manifest, find_manifest
 from kmflow_orchestration.operations.convert.options import ConversionOptions
@@ -38,6 +31,7 @@ from kmflow_orchestration.operations.volume_conversion.convert_volume_file impor
     recorded,
     source_size,
 )
+from kmflow_orchestration.operations.volume_conversion.remote_carrier import RemoteCarrier
 from kmflow_orchestration.operations.volume_conversion.volume_folder_plan import plan_volume_folder
 
 
@@ -72,25 +66,11 @@ def plan_tables(
 
 
 @dataclass(frozen=True)
-class TableCarrier:
-    """`Carrier` that makes the tables of each file; safe for many threads."""
+class TableCarrier(RemoteCarrier):
+    """Makes the tables of each file."""
 
     tables: GroupTables
     names: Mapping[str, TableName]
-    _given_up: threading.Event = field(default_factory=threading.Event)
-
-    def carry(self, task: FileTask, run: Run) -> FileOutcome:
-        """See `Carrier`."""
-        try:
-            with given_up_by(self._given_up):
-                return self._carried(task, run)
-        except (CredentialRefused, TokenExpired):
-            raise
-        except (KmflowError, OSError) as error:
-            return failed_with(task.planned.path, error)
-
-    def interrupt(self) -> None:
-        self._given_up.set()
 
     def _carried(self, task: FileTask, run: Run) -> FileOutcome:
         planned, volumes = task.planned, self.tables.volumes

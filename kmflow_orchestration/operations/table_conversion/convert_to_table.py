@@ -8,7 +8,7 @@ from typing import Any
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.names import TableName
 from kmflow_orchestration.operations.convert.contained_files import convert_whole
-from kmflow_orchestration.operations.convert.convert_folder import Status
+from kmflow_orchestration.operations.convert.file_outcomes import Status
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Progress, Tell
 from kmflow_orchestration.operations.table_conversion.group_tables import GroupTables

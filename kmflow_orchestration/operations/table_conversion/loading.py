@@ -44,18 +44,12 @@ class Load:
     source_name: str
 
 
-@dataclass(frozen=True, slots=True)
-class _There:
-    """What lies where a table goes; `mark` is None of one that no conversion made."""
-
-    mark: Mark | None
-
-
 @dataclass
 class Loading:
     """`force` replaces whatever is there; `by_place` an earlier version of the same source.
 
-    With `rewrites` what is there already as it would be made is made anew.
+    With `rewrites` what is there already as it would be made is made anew. `_there` holds the marks
+    of tables that are there, None of one that no conversion made.
     """
 
     tables: GroupTables
@@ -63,7 +57,7 @@ class Loading:
     force: bool = False
     by_place: bool = False
     rewrites: bool = False
-    _there: dict[TableName, _There] = field(default_factory=dict)
+    _there: dict[TableName, Mark | None] = field(default_factory=dict)
     _versions: dict[TableName, int] = field(default_factory=dict)
     _touched: list[Load] = field(default_factory=list)
 
@@ -80,7 +74,7 @@ class Loading:
                 due.append(load)
                 continue
             mark = Mark.of(properties)
-            self._there[load.table] = _There(mark)
+            self._there[load.table] = mark
             if mark is not None and mark.is_same(load.mark) and not self.rewrites:
                 continue
             is_own = mark is not None and mark.is_of_source(load.mark, by_place=self.by_place)
@@ -196,7 +190,7 @@ class Loading:
         if table not in self._there:
             execute(f"DROP TABLE IF EXISTS {table.sql}")
             return
-        mark = self._there[table].mark
+        mark = self._there[table]
         # The mark first: rows under the mark of others would pass for unchanged.
         told = no_mark_sql() if mark is None else mark.sql
         execute(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({told})")

@@ -19,7 +19,7 @@ def check_access(volumes: Volumes, goal: VolumePath) -> None:
         VolumeNotFoundError: there is no such Volume.
         RemoteFault: it cannot be reached.
     """
-    root = VolumePath(goal.catalog, goal.schema, goal.volume)
+    root = goal.root
     probe = root.joined(f"{_PROBE}{uuid4().hex}")
     with naming_grants(root, WRITE):
         volumes.access.upload(probe, io.BytesIO)

@@ -7,33 +7,22 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kmflow_orchestration.databricks_client.interrupts import given_up_by
-from kmflow_orchestration.errors import (
-    CredentialRefused,
-    KmflowError,
-    RemoteNotFound,
-    TokenExpired,
-)
+from kmflow_orchestration.errors import RemoteNotFound
 from kmflow_orchestration.names import VolumePath, is_volume_text
-from kmflow_orchestration.operations.convert.conversion_report import tables_of
-from kmflow_orchestration.operations.convert.convert_folder import (
-    FileOutcome,
-    FileTask,
-    Run,
-    Status,
-    failed_with,
-)
+from kmflow_orchestration.operations.convert.convert_folder import FileTask, Run
 from kmflow_orchestration.operations.convert.earlier_results import (
     EarlierResult,
     earlier_manifests,
-    is_of,
 )
+from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome, Status
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, PlannedFile
 from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Progress
 from kmflow_orchestration.operations.volume_conversion.access_checks import check_access
 from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
+    OUT,
+    copied,
     recorded,
     refuse_extraction,
     refuse_lock,
@@ -42,7 +31,8 @@ from kmflow_orchestration.operations.volume_conversion.delivery import (
     Delivery,
     delivery_of,
 )
-from kmflow_orchestration.operations.volume_conversion.fetching import fetch, size_of
+from kmflow_orchestration.operations.volume_conversion.fetching import size_of
+from kmflow_orchestration.operations.volume_conversion.remote_carrier import RemoteCarrier
 from kmflow_orchestration.operations.volume_conversion.volume_folder_plan import (
     plan_volume_folder,
     read_manifest,
@@ -83,37 +73,20 @@ def plan_carried(
     return plan, VolumeCarrier(volumes, plan)
 
 
-@dataclass
-class VolumeCarrier:
-    """`Carrier` of a plan whose folder, results or both lie in a Volume; safe for many threads."""
+@dataclass(frozen=True)
+class VolumeCarrier(RemoteCarrier):
+    """Of a plan whose folder, results or both lie in a Volume."""
 
     volumes: Volumes
     plan: FolderPlan
-    _given_up: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _listed: dict[VolumePath, frozenset[str]] = field(default_factory=dict)
-
-    def carry(self, task: FileTask, run: Run) -> FileOutcome:
-        """See `Carrier`."""
-        try:
-            with given_up_by(self._given_up):
-                return self._carried(task, run)
-        except (CredentialRefused, TokenExpired):
-            raise
-        except (KmflowError, OSError) as error:
-            return failed_with(task.planned.path, error)
-
-    def interrupt(self) -> None:
-        self._given_up.set()
 
     def _carried(self, task: FileTask, run: Run) -> FileOutcome:
         planned = task.planned
         origin, size = self._origin(planned)
         with self.volumes.work(size) as work:
-            copy = planned.source
-            if isinstance(origin, VolumePath):
-                (work / "in").mkdir()
-                copy = fetch(self.volumes, origin, size, work / "in", Progress())
+            copy = copied(self.volumes, origin, size, work / "in", Progress())
             here = replace(planned, source=copy, recorded=recorded(origin))
             if not is_volume_text(str(self.plan.output)):
                 return run(replace(task, planned=here))
@@ -135,17 +108,15 @@ class VolumeCarrier:
         if earlier is not None and earlier.is_current(
             planned.source, options, size_of=self._size_there
         ):
-            return FileOutcome(
+            return FileOutcome.of_result(
                 planned.path,
                 Status.UNCHANGED,
-                earlier.outputs,
-                earlier.rows,
-                warnings=tuple(one.message for one in earlier.manifest.warnings),
+                asdict(earlier.manifest),
+                outputs=earlier.outputs,
+                rows=earlier.rows,
                 missed=earlier.manifest.missed,
-                size_bytes=earlier.manifest.source_size_bytes,
-                tables=tables_of(asdict(earlier.manifest)),
             )
-        made = work / "out"
+        made = work / OUT
         outcome = run(replace(task, planned=replace(planned, folder=made), resume=False))
         if outcome.status not in {Status.CONVERTED, Status.PLANNED}:
             return outcome
@@ -181,7 +152,9 @@ class VolumeCarrier:
                     manifest = read_manifest(self.volumes, VolumePath.parse(str(path)))
                 except RemoteNotFound:
                     continue
-            if manifest is None or not is_of(manifest, planned, path.parent):
+            if manifest is None:
+                continue
+            if not manifest.is_of(planned.source, path.parent, planned.recorded):
                 continue
             if manifest.options.get("format_type") == options.format_type:
                 return EarlierResult(path, manifest)

@@ -21,7 +21,7 @@ from kmflow_orchestration.errors import (
     UnsafePath,
     VolumeNotFoundError,
 )
-from kmflow_orchestration.names import VolumePath, is_elsewhere, quoted
+from kmflow_orchestration.names import VolumePath, is_elsewhere
 from kmflow_orchestration.operations.convert.work_folder import work_folder
 from kmflow_orchestration.operations.volume_conversion.places import GroupPlaces
 from kmflow_orchestration.storage.volume_access import VolumeAccess
@@ -133,10 +133,10 @@ def naming_grants(path: VolumePath, privilege: str) -> Iterator[None]:
     except _NOT_ABOUT_A_PLACE:
         raise
     except AccessRefused as error:
-        volume = ".".join(map(quoted, (path.catalog, path.schema, path.volume)))
         raise AccessRefused(
             f"{path.text}: {error.message}",
-            hint=f"GRANT {privilege} ON VOLUME {volume}, with USE CATALOG and USE SCHEMA around it",
+            hint=f"GRANT {privilege} ON VOLUME {path.volume_sql},"
+            " with USE CATALOG and USE SCHEMA around it",
         ) from error
     except RemoteNotFound as error:
         raise VolumeNotFoundError(

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from kmflow_orchestration.converters.archives.limits import ArchiveLimits
 from kmflow_orchestration.errors import CorruptInput, PasswordRequiredError
 from kmflow_orchestration_tests.converters.archives.bundles import CSV, seven_zipped, zipped
 from kmflow_orchestration_tests.converters.archives.conftest import Opens
@@ -73,7 +74,7 @@ def test_a_file_longer_than_all_limits_is_not_even_unpacked(
     opened: Opens, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = "kmflow_orchestration.converters.archives.seven_zip"
-    monkeypatch.setattr(f"{reader}._RATIO_FROM_BYTES", 1 << 20)
+    monkeypatch.setattr(f"{reader}._LIMITS", ArchiveLimits(ratio_from_bytes=1 << 20))
     bundle = opened(seven_zipped({"a.csv": CSV, "bomb.csv": bytes(4 << 20)}), "a.7z")
 
     assert bundle.fates["a.csv"] == "converted"

@@ -12,12 +12,12 @@ import pytest
 
 from kmflow_orchestration.errors import InvalidOptions, UnsafePath
 from kmflow_orchestration.operations.convert.convert_file import convert_file
-from kmflow_orchestration.operations.convert.convert_folder import (
+from kmflow_orchestration.operations.convert.convert_folder import convert_folder
+from kmflow_orchestration.operations.convert.file_outcomes import (
     CRASHED,
     TIMED_OUT,
     FolderOutcome,
     Status,
-    convert_folder,
 )
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.one_process import (

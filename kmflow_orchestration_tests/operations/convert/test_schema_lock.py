@@ -21,12 +21,11 @@ from kmflow_orchestration.errors import (
 )
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
 from kmflow_orchestration.operations.convert.convert_folder import (
-    FileOutcome,
     FileTask,
     convert_folder,
     convert_task,
-    failed_with,
 )
+from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome, failed_with
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
 from kmflow_orchestration.operations.convert.lock_keeping import Agreement, agreement
 from kmflow_orchestration.operations.convert.manifest import Manifest

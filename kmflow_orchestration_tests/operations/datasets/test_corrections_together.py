@@ -13,6 +13,7 @@ from kmflow_orchestration.metadata.engine import open_sessions
 from kmflow_orchestration.metadata.table_groups import TableGroups
 from kmflow_orchestration.names import TableGroupId
 from kmflow_orchestration.operations.changed_tables import note_changed_tables
+from kmflow_orchestration.operations.correction_plans import path_below
 from kmflow_orchestration.operations.dataset_writing import WrittenTable
 from kmflow_orchestration_tests.control_databases import engine_of
 from kmflow_orchestration_tests.operations.datasets.corrections_world import (
@@ -111,7 +112,7 @@ def test_a_landing_path_means_that_file_alone_and_its_name_those_of_all_folders(
 
     def ignored(pattern: str) -> list[str]:
         told = correct(world, ignore=pattern, dry_run=True)
-        return [one.path for one in told.affected]
+        return [path_below(one.engagement_id, one.landing_path) for one in told.affected]
 
     assert ignored(f"{world.engagement}/loans.csv") == ["loans.csv"]
     assert ignored("loans.csv") == ["loans.csv", "old/loans.csv"]

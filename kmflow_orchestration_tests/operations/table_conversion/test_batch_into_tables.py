@@ -11,11 +11,8 @@ from uuid import uuid4
 import pytest
 
 from kmflow_orchestration.errors import GroupMismatch, InvalidOptions, KmflowError
-from kmflow_orchestration.operations.convert.convert_folder import (
-    FileTask,
-    FolderOutcome,
-    convert_task,
-)
+from kmflow_orchestration.operations.convert.convert_folder import FileTask, convert_task
+from kmflow_orchestration.operations.convert.file_outcomes import FolderOutcome
 from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.table_conversion.carrier import plan_tables
 from kmflow_orchestration_tests.operations.table_conversion.conftest import SCHEMA, World

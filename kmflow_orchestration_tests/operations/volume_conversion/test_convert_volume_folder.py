@@ -18,12 +18,11 @@ from kmflow_orchestration.errors import (
     UnsafePath,
 )
 from kmflow_orchestration.operations.convert.convert_folder import (
-    FileOutcome,
     FileTask,
-    FolderOutcome,
     convert_folder,
     convert_task,
 )
+from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome, FolderOutcome
 from kmflow_orchestration.operations.convert.folder_plan import FolderPlan
 from kmflow_orchestration.operations.convert.options import ConversionOptions, conversion_options
 from kmflow_orchestration.operations.volume_conversion.carrier import VolumeCarrier, plan_carried
