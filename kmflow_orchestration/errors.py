@@ -8,6 +8,9 @@
     │   │   └── GroupDisabled
     │   ├── MissingGroup
     │   ├── CredentialError
+    │   │   ├── SignInTimedOut               nobody signed in in the browser in time
+    │   │   ├── SignInPortTaken              the browser's answer would reach another process
+    │   │   ├── SignInRefused       exit 4   the browser came back with a no; also an AccessRefused
     │   │   └── TokenExpired        exit 4   also an AccessRefused
     │   └── MissingDependency
     ├── AccessRefused               exit 4   the workspace refused who we are or what we asked
@@ -198,6 +201,18 @@ class CredentialError(ConfigurationError):
     code = "KM-CONFIG-004"
 
 
+class SignInTimedOut(CredentialError):
+    """A browser was opened for a person to sign in, and nobody finished in time."""
+
+    code = "KM-CONFIG-010"
+
+
+class SignInPortTaken(CredentialError):
+    """The port that a browser comes back to is another process's."""
+
+    code = "KM-CONFIG-011"
+
+
 class MissingDependency(ConfigurationError):
     """An optional part is not installed; the hint holds the install line."""
 
@@ -228,6 +243,12 @@ class TokenExpired(AccessRefused, CredentialError):
     """A token that was good before is refused, and there is no other to go on with."""
 
     code = "KM-ACCESS-005"
+
+
+class SignInRefused(AccessRefused, CredentialError):
+    """A person, or the workspace, refused to sign in to it in the browser."""
+
+    code = "KM-ACCESS-006"
 
 
 class CallerRefused(KmflowError):

@@ -6,17 +6,25 @@ nobody looks at, and does not keep the newer of two refresh tokens, of which the
 
 from __future__ import annotations
 
+import logging
 import sys
+import webbrowser
 from collections.abc import Callable
 from typing import Any
 
 from databricks.sdk import oauth
 from databricks.sdk.credentials_provider import CredentialsStrategy
 
+from kmflow_orchestration.databricks_client.browser_answer import listening
+
+_log = logging.getLogger(__name__)
+
 KIND = "external-browser"
 # The application that Databricks has for tools without one of their own, and where it leads back.
 _CLIENT = "databricks-cli"
 _REDIRECT = "http://localhost:8020"
+# Enough for a second factor and a colleague's approval; nobody comes back to it later.
+_LIMIT_S = 300.0
 
 
 def somebody_is_here() -> bool:
@@ -27,7 +35,9 @@ def somebody_is_here() -> bool:
 class BrowserStrategy(CredentialsStrategy):  # type: ignore[misc]  # the SDK ships no types
     """The SDK's cached sign-in for this host; where there is none, a browser, if anybody is there.
 
-    Raises ValueError, as the SDK's strategies do: nobody is signed in, and nobody is there.
+    `limit_s` is how many seconds a person has in the browser that `open_page` opens.
+    Raises ValueError, as the SDK's strategies do: nobody is signed in, and nobody is there. Raises
+    SignInTimedOut, SignInRefused and SignInPortTaken, which say what to do.
     """
 
     def __init__(
@@ -35,9 +45,13 @@ class BrowserStrategy(CredentialsStrategy):  # type: ignore[misc]  # the SDK shi
         *,
         redirect_url: str = _REDIRECT,
         is_attended: Callable[[], bool] = somebody_is_here,
+        open_page: Callable[[str], bool] = webbrowser.open_new,
+        limit_s: float = _LIMIT_S,
     ) -> None:
         self._redirect_url = redirect_url
         self._is_attended = is_attended
+        self._open_page = open_page
+        self._limit_s = limit_s
 
     def auth_type(self) -> str:
         return KIND
@@ -58,8 +72,18 @@ class BrowserStrategy(CredentialsStrategy):  # type: ignore[misc]  # the SDK shi
                     f"nobody is signed in to {cfg.host}: sign in at a terminal of this user first"
                 )
             asking = oauth.OAuthClient(endpoints, self._redirect_url, client_id)
-            credentials = asking.initiate_consent().launch_external_browser()
+            credentials = self._consented(asking.initiate_consent())
         return _Kept(credentials, cache).headers
+
+    def _consented(self, consent: Any) -> Any:
+        """Asks in a browser; listens before that, so that no answer comes too early."""
+        with listening(self._redirect_url, consent.as_dict()["state"]) as answer:
+            if not self._open_page(consent.authorization_url):
+                _log.warning(
+                    "no browser opens here; open this address in one: %s", consent.authorization_url
+                )
+            query = answer.wait(self._limit_s)
+        return consent.exchange_callback_parameters(query)
 
 
 class _Kept:

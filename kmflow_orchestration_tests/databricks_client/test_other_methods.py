@@ -13,9 +13,8 @@ import stat
 import sys
 import threading
 import time
-import urllib.request
-import webbrowser
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -36,7 +35,13 @@ from kmflow_orchestration.databricks_client.connect import connect
 from kmflow_orchestration.databricks_client.connection_rules import ConnectionRules
 from kmflow_orchestration.databricks_client.sdk_sign_in import GivenSettings
 from kmflow_orchestration.databricks_client.workspace_info import current_principal
-from kmflow_orchestration.errors import CredentialError, RemoteFault
+from kmflow_orchestration.errors import (
+    CredentialError,
+    RemoteFault,
+    SignInPortTaken,
+    SignInRefused,
+    SignInTimedOut,
+)
 from kmflow_orchestration.workspace.federation import FederationPolicy
 from kmflow_orchestration_tests.databricks_client.signing_in import TOKEN_ENDPOINT, SigningIn
 from kmflow_orchestration_tests.embedded import Room
@@ -127,32 +132,156 @@ def test_a_sign_in_that_has_ended_is_told(acme: SigningIn) -> None:
         acme.connect(browser(acme))
 
 
-class Follower(webbrowser.BaseBrowser):
-    """A browser without a window: goes where it is sent, and follows redirects."""
+@pytest.fixture
+def redirect() -> str:
+    """An address of this machine where nobody listens yet."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return f"http://localhost:{taken.getsockname()[1]}"
 
-    def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
-        def follow() -> None:
-            urllib.request.urlopen(url, timeout=10).close()
 
-        threading.Thread(target=follow, daemon=True).start()
+@dataclass
+class Browser:
+    """Follows redirects in a thread of its own, after what else it asks for; has no window."""
+
+    acme: SigningIn
+    redirect: str
+    before: tuple[str, ...] = ()
+    opens: bool = True
+    status: list[int] = field(default_factory=list)
+
+    def open(self, url: str) -> bool:
+        def go() -> None:
+            for path in self.before:
+                self.status.append(requests.get(self.redirect + path, timeout=10).status_code)
+            self.status.append(requests.get(self.address(url), timeout=10).status_code)
+
+        self.thread = threading.Thread(target=go, daemon=True)
+        self.thread.start()
+        return self.opens
+
+    def address(self, url: str) -> str:
+        return url
+
+    def sign_in(self, limit_s: float = 60.0) -> None:
+        strategy = BrowserStrategy(
+            redirect_url=self.redirect,
+            is_attended=lambda: True,
+            open_page=self.open,
+            limit_s=limit_s,
+        )
+        try:
+            GivenSettings(host=self.acme.room.url, credentials_strategy=strategy).authenticate()
+        finally:
+            self.thread.join(10)
+
+
+class Quick(Browser):
+    """Back before whoever opened it goes on."""
+
+    def open(self, url: str) -> bool:
+        opened = super().open(url)
+        self.thread.join(10)
+        return opened
+
+
+class Refusing(Browser):
+    """Its person declines."""
+
+    def address(self, url: str) -> str:
+        state = dict(parse_qsl(urlsplit(url).query))["state"]
+        return f"{self.redirect}/?error=access_denied&error_description=Not+today&state={state}"
+
+
+class Shut(Browser):
+    """Its person closes the tab."""
+
+    def address(self, url: str) -> str:
+        return f"{self.redirect}/favicon.ico"
+
+
+@pytest.fixture
+def consenting(acme: SigningIn) -> SigningIn:
+    acme.room.server.services.user_logins.in_browser = acme.acme.caller
+    return acme
+
+
+@pytest.mark.parametrize("kind", [Browser, Quick])
+def test_a_person_at_a_terminal_signs_in_with_the_browser(
+    consenting: SigningIn, redirect: str, kind: type[Browser]
+) -> None:
+    person = kind(consenting, redirect)
+    person.sign_in()
+
+    kept = Path(cache(consenting).filename)
+    assert person.status == [200]
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert consenting.use(consenting.connect(browser(consenting))) == "acme-service"
+
+
+def test_what_else_a_browser_asks_for_does_not_end_the_waiting(
+    consenting: SigningIn, redirect: str
+) -> None:
+    stray = ("/favicon.ico", "/", "/?code=1", "/?code=1&state=old", "/?error=no", "/x?%FF=%FF")
+    person = Browser(consenting, redirect, before=stray)
+    port = urlsplit(redirect).port
+
+    def with_a_silent_connection(url: str) -> bool:
+        silent.append(socket.create_connection(("127.0.0.1", port)))
+        return Browser.open(person, url)
+
+    silent: list[socket.socket] = []
+    person.open = with_a_silent_connection  # type: ignore[method-assign]
+    person.sign_in()
+
+    assert person.status == [*[404] * len(stray), 200]
+    silent[0].close()
+    assert consenting.use(consenting.connect(browser(consenting))) == "acme-service"
+
+
+def test_where_no_browser_opens_the_address_is_told(
+    consenting: SigningIn, redirect: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    Browser(consenting, redirect, opens=False).sign_in()
+
+    assert f"open this address in one: {consenting.room.url}/oidc/v1/authorize?" in caplog.text
+
+
+def test_nobody_waits_for_a_browser_for_ever(consenting: SigningIn, redirect: str) -> None:
+    with pytest.raises(SignInTimedOut, match=r"within 0\.2 seconds") as late:
+        Shut(consenting, redirect).sign_in(limit_s=0.2)
+    assert "begin again" in late.value.hint
+    assert not Path(cache(consenting).filename).exists()
+    # Its port is free again.
+    Browser(consenting, redirect).sign_in()
+
+
+def test_a_refusal_in_the_browser_is_told(consenting: SigningIn, redirect: str) -> None:
+    fetched = tokens_fetched(consenting)
+    person = Refusing(consenting, redirect)
+
+    with pytest.raises(SignInRefused, match="access_denied: Not today") as refusal:
+        person.sign_in()
+    assert (refusal.value.exit_code, person.status) == (4, [403])
+    assert tokens_fetched(consenting) == fetched
+    assert not Path(cache(consenting).filename).exists()
+
+
+def test_a_taken_port_is_told_before_anybody_is_asked(consenting: SigningIn, redirect: str) -> None:
+    opened: list[str] = []
+
+    def note(url: str) -> bool:
+        opened.append(url)
         return True
 
-
-def test_a_person_at_a_terminal_signs_in_with_the_browser(
-    acme: SigningIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    acme.room.server.services.user_logins.in_browser = acme.acme.caller
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        redirect = f"http://localhost:{taken.getsockname()[1]}"
-    webbrowser.register("follower", None, Follower(), preferred=True)
-    monkeypatch.setattr(webbrowser, "_tryorder", ["follower"])
-
-    strategy = BrowserStrategy(redirect_url=redirect, is_attended=lambda: True)
-    GivenSettings(host=acme.room.url, credentials_strategy=strategy).authenticate()
-
-    kept = Path(cache(acme).filename)
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert acme.use(acme.connect(browser(acme))) == "acme-service"
+    strategy = BrowserStrategy(redirect_url=redirect, is_attended=lambda: True, open_page=note)
+    port = urlsplit(redirect).port
+    with (
+        socket.create_server(("127.0.0.1", port or 0)),
+        pytest.raises(SignInPortTaken, match=f"port {port} of this machine") as taken,
+    ):
+        GivenSettings(host=consenting.room.url, credentials_strategy=strategy)
+    assert "databricks auth login" in taken.value.hint
+    assert opened == []
 
 
 CLI = """#!{python}
