@@ -80,7 +80,7 @@ class _Bars:
                 if len(self._tasks) >= _MOST_BARS:
                     return
                 self._tasks[path] = self.progress.add_task(_plain(path), total=100, what="")
-            self.progress.update(self._tasks[path], completed=reached, what=what)
+            self.progress.update(self._tasks[path], completed=reached, what=_plain(what))
 
     def on_file(self, done: int, of_files: int, last: FileOutcome) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kmflow_orchestration.operations.convert.progress import Tell, percent
+from kmflow_orchestration.operations.convert.progress import STEPS, Tell, percent
 
 _LINE_EVERY_S = 5.0
 
@@ -26,9 +26,11 @@ def conversion_progress(*, quiet: bool) -> Iterator[Tell | None]:
 
 @contextmanager
 def _bar() -> Iterator[Tell]:
+    from rich.markup import escape
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
     from kmflow_orchestration.cli.output import console
+    from kmflow_orchestration.redaction import redact
 
     columns = (
         TextColumn("{task.description}"),
@@ -39,8 +41,11 @@ def _bar() -> Iterator[Tell]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("convert", total=100)
 
-        def told(stage: str, done: int, total: int, _unit: str, message: str) -> None:
-            words = f"{stage:7} {message}"
+        def told(stage: str, done: int, total: int, unit: str, message: str) -> None:
+            words = escape(redact(f"{stage:7} {message}"))
+            if unit == STEPS:
+                # Above the bar, where it stays.
+                progress.console.print(escape(message))
             progress.update(task, completed=percent(stage, done, total), description=words)
 
         yield told
@@ -51,11 +56,14 @@ def _lines() -> Tell:
 
     def told(stage: str, done: int, total: int, unit: str, message: str) -> None:
         nonlocal last
+        from kmflow_orchestration.cli.output import say
+
+        if unit == STEPS:
+            say(f"{percent(stage, done, total):3.0f} % {message}")
+            return
         if time.monotonic() - last < _LINE_EVERY_S:
             return
         last = time.monotonic()
-        from kmflow_orchestration.cli.output import say
-
         say(f"{percent(stage, done, total):3.0f} % {stage} {message}: {done} of {total} {unit}")
 
     return told

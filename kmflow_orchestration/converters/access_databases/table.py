@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -52,8 +52,9 @@ class AccessTable:
         origin: Origin,
         *,
         about: Mapping[str, str],
+        on_rows: Callable[[int], None],
     ) -> None:
-        """Reads all of it. Raises CorruptInput."""
+        """Reads all of it; `on_rows` hears how many rows so far. Raises CorruptInput."""
         self.part = part
         self._spool = RowSpool()
         columns = table.columns
@@ -63,6 +64,7 @@ class AccessTable:
         for batch in _batches(pages, table):
             places.append(self._spool.add(batch))
             rows += batch.num_rows
+            on_rows(rows)
             for at in range(len(columns)):
                 nulls[at] += batch.column(at).null_count
         self._places = tuple(places)

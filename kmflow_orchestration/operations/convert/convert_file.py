@@ -12,7 +12,8 @@ from typing import Any
 
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.secret_refs import Secret
-from kmflow_orchestration.converters.interface import ConversionWarning, OutputKind
+from kmflow_orchestration.converters.interface import ConversionWarning, Converter, OutputKind
+from kmflow_orchestration.converters.reading_steps import HearStep, ReadingStep, TellsSteps
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import CorruptInput, InvalidOptions, OutputExistsError
 from kmflow_orchestration.file_hash import sha256_of
@@ -118,8 +119,8 @@ def convert_file(
     progress.at("detect", 0, 1, "files", found.file_name)
     with unlocked(found, password_of(chosen, password)) as content:
         converter, warnings = find_converter(content, registry or default_converters())
-        progress.at("read", 0, 1, "files", found.file_name)
-        opened = open_source(found, converter, chosen, warnings, content=content)
+        hear = _hearing(progress, converter, found.file_name)
+        opened = open_source(found, converter, chosen, warnings, content=content, hear=hear)
         if _fits_one_table_only(opened, chosen, target, file_format):
             # As if it had been asked for: what is verified later is the same.
             chosen = replace(chosen, tables=(opened.main,))
@@ -170,6 +171,13 @@ def convert_file(
         return Conversion(
             found.path, layout.files, layout.manifest, manifest, target.base, is_dry_run=dry_run
         )
+
+
+def _hearing(progress: Progress, converter: Converter, name: str) -> HearStep:
+    """What hears of the reading, which has begun; a database has steps before that to tell."""
+    if not isinstance(converter, TellsSteps):
+        progress.at("read", 0, 1, "files", name)
+    return progress.step
 
 
 def _is_own(layout: Layout, source: Path, recorded: str) -> bool:
@@ -281,6 +289,9 @@ def _converted(
             made.mkdir()
         outputs, done = [], 0
         total = sum(map(expected_rows, parts))
+        if isinstance(opened.converter, TellsSteps):
+            into = f"{total:,} rows into {len(parts)} files"
+            progress.step(ReadingStep.EXTRACTION, 0, total, into)
         for file, part in zip(layout.files, parts, strict=True):
             record = write_part(
                 part,

@@ -40,7 +40,7 @@ from kmflow_orchestration.operations.convert.one_process import (
     ProcessDied,
 )
 from kmflow_orchestration.operations.convert.options import ConversionOptions
-from kmflow_orchestration.operations.convert.progress import Progress, Tell, percent
+from kmflow_orchestration.operations.convert.progress import STEPS, Heard, Progress, Tell, percent
 from kmflow_orchestration.operations.convert.schema_lock import lock_file_of, read_lock
 from kmflow_orchestration.operations.convert.work_folder import remove_left
 
@@ -149,7 +149,7 @@ class _Batch:
         self._tasks = tasks
         self._limits = limits
         self._stop_on_error = stop_on_error
-        self._on_file, self._underway = on_file, underway
+        self._on_file, self._underway = Heard(on_file), underway
         self._clock = clock
         self._carrier = carrier
         self._outcomes: dict[int, FileOutcome] = {}
@@ -226,8 +226,10 @@ class _Batch:
         if underway is None:
             return None
 
-        def tell(stage: str, done: int, total: int, unit: str, _message: str) -> None:
+        def tell(stage: str, done: int, total: int, unit: str, message: str) -> None:
             what = f"{stage} {done:,} {unit}" if unit == "rows" else stage
+            if unit == STEPS:
+                what = message
             underway(path, percent(stage, done, total), what)
 
         return Progress(tell).at

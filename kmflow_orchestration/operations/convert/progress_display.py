@@ -8,13 +8,14 @@ from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from kmflow_orchestration.operations.convert.progress import percent
+from kmflow_orchestration.operations.convert.progress import STEPS, percent
 from kmflow_orchestration.redaction import redact
 
 if TYPE_CHECKING:
     from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome
 
 _SHOW_EVERY_S = 0.2
+_MOST_STEPS = 8
 
 
 class ProgressDisplay:
@@ -23,10 +24,13 @@ class ProgressDisplay:
     def __init__(self, show: Callable[[ProgressDisplay], None]) -> None:
         self._show = show
         self._reached, self._said = 0.0, ""
+        self._steps: list[str] = []
         self._shown_at = float("-inf")
 
     def at(self, stage: str, done: int, total: int, unit: str, message: str) -> None:
-        """Of one file: see Tell."""
+        """Of one file: see Tell. The steps of a database stay below the bar, the last of many."""
+        if unit == STEPS:
+            self._steps = [*self._steps, redact(message)][-_MOST_STEPS:]
         counted = f": {done:,} of {total:,} {unit}" if unit == "rows" else ""
         self._changed(percent(stage, done, total), f"{stage} {message}{counted}")
 
@@ -49,7 +53,8 @@ class ProgressDisplay:
 
     def _repr_html_(self) -> str:
         bar = f'<progress value="{self._reached:.0f}" max="100" style="width: 20em"></progress>'
-        return f"<div>{bar} {escape(str(self))}</div>"
+        steps = "".join(f"<br>{escape(step)}" for step in self._steps)
+        return f"<div>{bar} {escape(str(self))}{steps}</div>"
 
 
 def notebook_display() -> ProgressDisplay | None:

@@ -22,6 +22,7 @@ from kmflow_orchestration.converters.interface import (
     TextBlock,
 )
 from kmflow_orchestration.converters.joined_tables import join_equal
+from kmflow_orchestration.converters.reading_steps import HearStep, TellsSteps
 from kmflow_orchestration.converters.registry import ConverterRegistry
 from kmflow_orchestration.converters.workbook_extras import BESIDE
 from kmflow_orchestration.errors import (
@@ -144,10 +145,11 @@ def open_source(
     warnings: Sequence[ConversionWarning] = (),
     *,
     content: Source | None = None,
+    hear: HearStep | None = None,
 ) -> OpenSource:
     """Read the source once, to its end: types, counts and hash are known after.
 
-    `content` is its plain copy if it is locked.
+    `content` is its plain copy if it is locked; `hear` hears the steps of a database.
 
     Raises:
         InvalidOptions: an option that the converter does not know, or a part that is not there.
@@ -162,7 +164,7 @@ def open_source(
     with naming_faults(source):
         with _naming_options(given):
             if converter.output is not OutputKind.TEXT:
-                tables = tuple(converter.open_tables(content or source, given or None))
+                tables = tuple(_tables(converter, content or source, given or None, hear))
             if isinstance(converter, ReadsDocuments):
                 reading = converter.read_document(content or source, given or None)
                 blocks, main, told = reading.blocks, reading.main, (*told, *reading.warnings)
@@ -190,6 +192,17 @@ def open_source(
     )
     opened.check_unchanged()
     return opened
+
+
+def _tables(
+    converter: Converter,
+    source: Source,
+    given: Mapping[str, Any] | None,
+    hear: HearStep | None,
+) -> Sequence[ConvertedTable]:
+    if hear is not None and isinstance(converter, TellsSteps):
+        return converter.open_telling(source, given, hear)
+    return converter.open_tables(source, given)
 
 
 def _check_sheets(options: ConversionOptions, converter: Converter) -> None:

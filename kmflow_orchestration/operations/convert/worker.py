@@ -20,6 +20,7 @@ from typing import Any
 from kmflow_orchestration.converters.failures import FAILED
 from kmflow_orchestration.errors import CorruptInput, KmflowError
 from kmflow_orchestration.operations.convert.process_memory import mapped_bytes
+from kmflow_orchestration.operations.convert.progress import STEPS
 from kmflow_orchestration.operations.converter_processes import begin_converter_process
 
 # Less than a thread or a block of an array asks for at once.
@@ -119,18 +120,18 @@ def _called(call: Call, line: Connection) -> Any:
 
 
 class _Telling:
-    """Sends progress to the caller: each stage's beginning, and then not too often."""
+    """Sends progress to the caller: each stage's beginning and step, and rows not too often."""
 
     def __init__(self, line: Connection) -> None:
         self._line = line
         self._stage, self._at = "", 0.0
 
-    def __call__(self, stage: str, *what: Any) -> None:
+    def __call__(self, stage: str, done: int, total: int, unit: str, message: str) -> None:
         now = time.monotonic()
-        if stage == self._stage and now - self._at < _TELL_EVERY_S:
+        if stage == self._stage and unit != STEPS and now - self._at < _TELL_EVERY_S:
             return
         self._stage, self._at = stage, now
-        self._line.send((Word.TOLD, (stage, *what)))
+        self._line.send((Word.TOLD, (stage, done, total, unit, message)))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
