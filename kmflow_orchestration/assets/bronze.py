@@ -1,6 +1,6 @@
 """Bronze: evidence as received, and its tables typed as their own values prove."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -26,6 +26,9 @@ from kmflow_orchestration.resources.asset_keys import (
 )
 from kmflow_orchestration.resources.context_resource import ContextResource
 from kmflow_orchestration.tables.medallion import BRONZE_EVIDENCE_RAW
+
+# What events hold stays in the event log for good.
+_MOST_RECEIPTS = 100
 
 RECONCILED = dg.AssetCheckSpec(
     name="bronze_equals_evidence",
@@ -108,11 +111,26 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
     description="Structured evidence as typed tables, one per dataset of an engagement.",
 )
 def bronze_datasets(context: dg.AssetExecutionContext, kmflow: ContextResource) -> DayEvents:
-    yield from materialize_days(context, kmflow, _datasets_day)
+    def told(file_name: str, how_far: str) -> None:
+        context.log.info("%s: %s", file_name, how_far)
+
+    def work(group: GroupContext, day: date) -> DayReport:
+        published = publish_datasets(group.id, day, **group.converting(), on_progress=told)
+        for line in _results(published):
+            context.log.info("%s", line)
+        return _datasets_day(group, day, published)
+
+    yield from materialize_days(context, kmflow, work)
 
 
-def _datasets_day(group: GroupContext, day: date) -> DayReport:
-    published = publish_datasets(group.id, day, **group.converting())
+def _results(published: PublishedDatasets) -> Iterator[str]:
+    """A line for each file's table; of very many the first, and how many more there are."""
+    yield from map(str, published.receipts[:_MOST_RECEIPTS])
+    if len(published.receipts) > _MOST_RECEIPTS:
+        yield f"{len(published.receipts) - _MOST_RECEIPTS:,} more tables of files"
+
+
+def _datasets_day(group: GroupContext, day: date, published: PublishedDatasets) -> DayReport:
     rows = {written.name: float(written.rows_total) for written in published.tables}
     return DayReport(
         {
@@ -123,10 +141,15 @@ def _datasets_day(group: GroupContext, day: date) -> DayReport:
             "files_without_converter": published.no_converter,
             "files_quarantined": len(published.quarantined),
             "rows_rescued": published.rows_rescued,
+            "rows_rejected": published.rows_rejected,
+            "size_bytes": published.size_bytes,
+            "conversion_seconds": round(published.seconds, 3),
             **_corrected(published),
             "warnings": [f"{w.file_name}: {w.warning.message}" for w in published.warnings[:50]],
             "rows_by_table": bars("Rows by table", rows),
-            "receipts": dg.MetadataValue.json([r.summary() for r in published.receipts[:100]]),
+            "receipts": dg.MetadataValue.json(
+                [one.summary() for one in published.receipts[:_MOST_RECEIPTS]]
+            ),
             **_left_out(published),
             **_largest_table(group, published),
             **stage_metadata(group, day, Step.DATASETS),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from kmflow_orchestration.converters.interface import (
     ColumnFact,
     ConversionWarning,
     ConvertedTable,
+    Converter,
     CopiesItself,
     OutputKind,
     Receipt,
@@ -25,6 +27,8 @@ from kmflow_orchestration.converters.interface import (
     Source,
     TextBlock,
 )
+from kmflow_orchestration.converters.progress_note import ProgressNote
+from kmflow_orchestration.converters.reading_steps import HearStep, ReadingStep, TellsSteps
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import CorruptInput
@@ -62,13 +66,22 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StagingTask:
-    """A local file, whose it is, and the folder its Parquet files go into."""
+    """A local file, whose it is, and the folder its Parquet files go into.
+
+    `note` is where it notes how far it is, None to note nothing.
+    """
 
     item_id: str
     source: Source
     folder: Path
     types: Types = field(default_factory=dict)
     reading: ReadsOtherwise | None = None
+    note: ProgressNote | None = None
+
+    def hear(self, step: ReadingStep, done: int, total: int, what: str) -> None:
+        """See HearStep."""
+        if self.note is not None:
+            self.note.write(step, done, total, what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,7 @@ class ConvertedItem:
     """What became of an item; `code` and `message` say why it was not converted.
 
     `converter_version` is the converter's name and version, '' without one; `told` are the names
-    of options that somebody said and that meant something to it.
+    of options that somebody said and that meant something to it. `seconds` is how long that took.
     """
 
     item_id: str
@@ -104,6 +117,7 @@ class ConvertedItem:
     code: str = ""
     message: str = ""
     told: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
 
 
 def stage_item(task: StagingTask) -> ConvertedItem:
@@ -114,8 +128,9 @@ def stage_item(task: StagingTask) -> ConvertedItem:
             file's fault.
         MissingDependency: nor is a reader that is not installed.
     """
+    begun = time.monotonic()
     try:
-        return _staged(task)
+        return replace(_staged(task), seconds=time.monotonic() - begun)
     except CorruptInput as error:
         return quarantined(task.item_id, error.reason, str(error))
     except ModuleNotFoundError as error:
@@ -146,7 +161,7 @@ def _staged(task: StagingTask) -> ConvertedItem:
         options, told = task.reading.known_to(converter.name, converter.options())
     tables = tuple(
         _staged_table(table, task, position, registry)
-        for position, table in enumerate(converter.open_tables(task.source, options or None))
+        for position, table in enumerate(_opened(converter, task, options or None))
     )
     warnings = found.warnings
     if converter.output.has_text:
@@ -162,6 +177,14 @@ def _staged(task: StagingTask) -> ConvertedItem:
         warnings,
         told=told,
     )
+
+
+def _opened(
+    converter: Converter, task: StagingTask, options: Mapping[str, Any] | None
+) -> Sequence[ConvertedTable]:
+    if isinstance(converter, TellsSteps):
+        return converter.open_telling(task.source, options, task.hear)
+    return converter.open_tables(task.source, options)
 
 
 def _flagged(blocks: Iterable[TextBlock]) -> tuple[ConversionWarning, ...]:
@@ -186,7 +209,7 @@ def _staged_table(
     # Before its facts are asked for: then it would be read for them alone.
     copied = None if wanted or not isinstance(table, CopiesItself) else table.copy_to(path)
     types = {fact.name: wanted.get(fact.name, fact.type) for fact in table.facts}
-    written = _write(table, types, path) if copied is None else copied
+    written = _write(table, types, path, task.hear) if copied is None else copied
     receipt = table.receipt
     if not receipt.adds_up or written != receipt.rows_written:
         raise CorruptInput(
@@ -197,7 +220,9 @@ def _staged_table(
     return StagedTable(table.part, path, table.facts, types, receipt, table.warnings, is_shared)
 
 
-def _write(table: ConvertedTable, types: Mapping[str, ColumnType], path: Path) -> int:
+def _write(
+    table: ConvertedTable, types: Mapping[str, ColumnType], path: Path, hear: HearStep
+) -> int:
     fields = [(name, kind.arrow) for name, kind in types.items()]
     schema = pa.schema([("_source_row", pa.int64()), *fields, ("_rescued_data", pa.string())])
     rows = 0
@@ -205,4 +230,5 @@ def _write(table: ConvertedTable, types: Mapping[str, ColumnType], path: Path) -
         for batch in table.batches(types):
             writer.write_batch(batch)
             rows += batch.num_rows
+            hear(ReadingStep.EXTRACTION, rows, table.receipt.rows_written, table.part)
     return rows

@@ -18,7 +18,7 @@ from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import are_live, write_all
-from kmflow_orchestration.operations.convert_evidence import StoredSource, convert_items
+from kmflow_orchestration.operations.convert_evidence import OnProgress, StoredSource, convert_items
 from kmflow_orchestration.operations.correction_plans import CorrectionPlan, correction_plan
 from kmflow_orchestration.operations.dataset_writing import (
     DatasetWriter,
@@ -50,6 +50,7 @@ def publish_datasets(
     workers: int,
     work_dir: Path,
     on_written: OnWritten,
+    on_progress: OnProgress | None = None,
 ) -> PublishedDatasets:
     """Convert a day's batches and write their dataset tables; a repeated call writes the same.
 
@@ -61,7 +62,7 @@ def publish_datasets(
     is written again.
     `work_dir` holds a copy and a staging file of what is being converted, and is emptied again.
     `on_written` hears which tables a batch changed before the batch is finished, and nothing of a
-    replay, which changes none.
+    replay, which changes none. `on_progress` hears of files that take long, see `convert_items`.
 
     Raises:
         BackendUnreachable: all else was written, and their batches are left unfinished.
@@ -81,6 +82,7 @@ def publish_datasets(
         workers,
         work_dir,
         on_written,
+        on_progress,
     )
     away: list[BackendUnreachable] = []
     for batch in ledger.batches(group, day, Step.DATASETS):
@@ -105,6 +107,7 @@ class _Publishing:
     workers: int
     work_dir: Path
     on_written: OnWritten
+    on_progress: OnProgress | None
 
     def publish(self, batch: Batch) -> tuple[PublishedDatasets, tuple[BackendUnreachable, ...]]:
         """What was written, and why the batch is not finished; the batch is measured."""
@@ -149,7 +152,8 @@ class _Publishing:
         if not batch.is_finished(Step.DATASETS):
             self.on_written(batch.batch_id, written.tables)
         problems = (*away.values(), *written.stuck.values())
-        summary = batch_summary(batch, items, converted, written, plan)
+        parts = self.registry.of_items(group, converted)
+        summary = batch_summary(batch, items, converted, written, plan, parts=parts)
         drift = self.registry.drift.of_batches(group, [batch.batch_id])
         return replace(summary, drift=tuple(drift)), problems
 
@@ -167,7 +171,13 @@ class _Publishing:
             if item.item_id not in ignored
         ]
         try:
-            converted = convert_items(sources, self.stored, workers=self.workers, work_dir=folder)
+            converted = convert_items(
+                sources,
+                self.stored,
+                workers=self.workers,
+                work_dir=folder,
+                on_progress=self.on_progress,
+            )
             converted |= {key: ConvertedItem(key, Outcome.IGNORED) for key in sorted(ignored)}
             _check_bytes(live, converted)
             _quarantine(self.group, self.ledger, converted)
@@ -181,6 +191,7 @@ class _Publishing:
                 self.workers,
                 folder,
                 plan,
+                self.on_progress,
             )
             return converted, writer.write(batch, items, converted)
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from itertools import chain
@@ -13,9 +13,12 @@ from kmflow_orchestration.converters.interface import ConversionWarning, Receipt
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
 from kmflow_orchestration.intake.ledger import Batch, Item
 from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
+from kmflow_orchestration.metadata.dataset_tables import DatasetPart
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.correction_plans import CorrectionPlan, correction_sentence
 from kmflow_orchestration.operations.dataset_writing import WrittenTable, WrittenTables
+
+_MOST_COLUMNS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +44,47 @@ class ItemWarning:
 class ItemReceipt:
     """The receipt of one converted table; `source` is its file, with the sheet of a workbook.
 
-    `corrections` are those of its file that meant something to its reader, in words.
+    `corrections` are those of its file that meant something to its reader, in words. `table` is the
+    dataset table it went to, `columns` are names and types of its own. `size_bytes` and `seconds`
+    are of the whole file, `warnings` how many there are about the table.
     """
 
     item_id: str
     source: str
     receipt: Receipt
     corrections: tuple[str, ...] = ()
+    table: str = ""
+    columns: tuple[tuple[str, str], ...] = ()
+    size_bytes: int = 0
+    seconds: float = 0.0
+    warnings: int = 0
 
     @property
     def adds_up(self) -> bool:
         return self.receipt.adds_up
 
     def summary(self) -> dict[str, Any]:
-        """For people and for JSON."""
+        """For people and for JSON; of many columns the first."""
         corrections = {"corrections": list(self.corrections)} if self.corrections else {}
-        return {"source": self.source, **asdict(self.receipt), **corrections}
+        return {
+            "source": self.source,
+            "table": self.table,
+            **asdict(self.receipt),
+            **corrections,
+            "columns": len(self.columns),
+            "types": dict(self.columns[:_MOST_COLUMNS]),
+            "size_bytes": self.size_bytes,
+            "seconds": round(self.seconds, 3),
+            "warnings": self.warnings,
+        }
+
+    def __str__(self) -> str:
+        receipt = self.receipt
+        return (
+            f"{self.source}: {receipt.rows_written:,} rows, {len(self.columns)} columns into "
+            f"{self.table}; {receipt.rows_rejected:,} rejected, {self.warnings} warnings; "
+            f"{self.size_bytes:,} bytes, {self.seconds:.1f} s, sha256 {receipt.content_hash}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +117,20 @@ class PublishedDatasets:
     def rows_rescued(self) -> int:
         """Rows with fields that have no column."""
         return sum(receipt.receipt.rows_rescued for receipt in self.receipts)
+
+    @property
+    def rows_rejected(self) -> int:
+        return sum(receipt.receipt.rows_rejected for receipt in self.receipts)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the files that became tables; one of several tables counts once."""
+        return sum({one.item_id: one.size_bytes for one in self.receipts}.values())
+
+    @property
+    def seconds(self) -> float:
+        """What converting them took, one beside the other or not."""
+        return sum({one.item_id: one.seconds for one in self.receipts}.values())
 
     def __add__(self, later: PublishedDatasets) -> PublishedDatasets:
         return PublishedDatasets(
@@ -127,8 +169,13 @@ def batch_summary(
     converted: Mapping[str, ConvertedItem],
     written: WrittenTables,
     plan: CorrectionPlan,
+    *,
+    parts: Iterable[DatasetPart],
 ) -> PublishedDatasets:
-    """What one batch did."""
+    """What one batch did; `parts` are those of its items."""
+    full_names = {one.name: one.table.text for one in written.tables}
+    tables = {part.key: full_names.get(part.table_name, part.table_name) for part in parts}
+    sizes = {item.item_id: item.size_bytes for item in items}
     names = {item.item_id: item.file_name for item in items}
     found = [converted[item.item_id] for item in items if item.item_id in converted]
     outcomes = Counter(item.outcome for item in found)
@@ -156,6 +203,11 @@ def batch_summary(
                 _source_name(names[item.item_id], table.part),
                 table.receipt,
                 tuple(map(correction_sentence, effective[item.item_id])),
+                table=tables.get((item.item_id, table.part), ""),
+                columns=tuple((name, kind.sql) for name, kind in table.types.items()),
+                size_bytes=sizes[item.item_id],
+                seconds=item.seconds,
+                warnings=len(table.warnings),
             )
             for item in found
             for table in item.tables

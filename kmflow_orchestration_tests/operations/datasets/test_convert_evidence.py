@@ -10,13 +10,16 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from kmflow_orchestration.converters.staging import Outcome
+from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.progress_note import ProgressNote
+from kmflow_orchestration.converters.staging import Outcome, StagingTask, stage_item
 from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import StorageUnavailable
 from kmflow_orchestration.operations.convert_evidence import CRASHED, StoredSource, convert_items
 from kmflow_orchestration.storage.evidence_stores import EvidenceStores, StoredFiles
 from kmflow_orchestration.storage.local_store import LocalStore
 from kmflow_orchestration_tests.fakes import FakeClock
+from kmflow_orchestration_tests.operations.convert.database_of_loans import LINES, loans_database
 
 
 @pytest.fixture
@@ -67,6 +70,62 @@ def test_a_column_is_staged_as_the_text_it_was_asked_for(store: LocalStore, tmp_
     (table,) = found["a.csv"].tables
     assert pq.read_table(table.path).column("x").to_pylist() == ["1.50"]
     assert table.facts[1].type.sql == "DECIMAL(18,2)"
+
+
+def test_who_converts_notes_how_far_it_is(tmp_path: Path) -> None:
+    path = loans_database(tmp_path / "in")
+    note = ProgressNote.begun(tmp_path / "progress")
+    task = StagingTask("1", Source(path, path.name), path.parent, note=note)
+
+    before = note.read()
+    stage_item(task)
+
+    # Once a second at most, and this is over sooner.
+    assert (before, note.read()) == ("", LINES[0])
+    assert ProgressNote.begun(note.path).read() == ""
+
+
+@pytest.mark.slow
+def test_of_a_file_that_takes_long_it_is_told_how_far_it_is(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    told: list[tuple[str, str]] = []
+    source = stored(store, "loans.mdb", loans_database(tmp_path / "in").read_bytes())
+
+    found = convert_items(
+        [source],
+        reading(store),
+        workers=1,
+        work_dir=tmp_path / "work",
+        on_progress=lambda *now: told.append(now),
+        tell_after_s=0.001,
+    )
+
+    assert [table.part for table in found["loans.mdb"].tables] == ["Customers", "Empty", "Loans"]
+    assert {name for name, _ in told} == {"loans.mdb"}
+    assert told[0] == ("loans.mdb", "reading it")
+    # After twice as long each time: an hour is told of in twenty-two.
+    assert len(told) < 22
+
+
+@pytest.mark.slow
+def test_who_listens_and_fails_stops_nothing(
+    store: LocalStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_name: str, _how_far: str) -> None:
+        raise RuntimeError("no log any more")
+
+    found = convert_items(
+        [stored(store, "a.csv", b"id\n1\n")],
+        reading(store),
+        workers=1,
+        work_dir=tmp_path / "work",
+        on_progress=fail,
+        tell_after_s=0.001,
+    )
+
+    assert found["a.csv"].outcome is Outcome.CONVERTED
+    assert caplog.text.count("the progress display failed") == 1
 
 
 def test_what_a_crash_left_in_staging_is_replaced_and_never_read(
