@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kmflow_orchestration.cli.connection_options import Connecting, with_connection_options
 from kmflow_orchestration.cli.conversion_failures import ending_cleanly
 from kmflow_orchestration.cli.conversion_options import VerboseOption
 from kmflow_orchestration.cli.given_password import (
@@ -26,8 +27,13 @@ from kmflow_orchestration.cli.migration_options import (
 )
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
 from kmflow_orchestration.cli.report_files import ReportOption, checked_source, write_report
+from kmflow_orchestration.cli.volume_options import GroupOption as VolumeGroupOption
+from kmflow_orchestration.cli.volume_options import MaxSizeOption, open_tables, open_volumes
+from kmflow_orchestration.errors import InvalidOptions
+from kmflow_orchestration.names import is_elsewhere
 
 if TYPE_CHECKING:
+    from kmflow_orchestration.config.secret_refs import Secret
     from kmflow_orchestration.operations.convert.verify_folder import FolderVerification
     from kmflow_orchestration.operations.convert.verify_output import OutputVerification
     from kmflow_orchestration.operations.verify_migration import Verification
@@ -108,15 +114,26 @@ def migration(
 
 
 @app.command("output")
+@with_connection_options
 def verify_output(
     out: Annotated[
-        Path, typer.Argument(help="A file or folder that a conversion made, or a batch's folder.")
-    ],
+        str | None,
+        typer.Argument(
+            help="A file or folder that a conversion made, also in a Volume; or a batch's folder."
+        ),
+    ] = None,
     *,
+    connecting: Connecting,
     source: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--source", help="The file or folder it was made from, if that has moved."),
     ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option("--table", help="Instead of OUT: CATALOG.SCHEMA.TABLE that was made of it."),
+    ] = None,
+    group: VolumeGroupOption = "",
+    max_size_mb: MaxSizeOption = None,
     password: PasswordOption = None,
     password_stdin: PasswordStdinOption = False,
     password_env: PasswordEnvOption = None,
@@ -126,28 +143,66 @@ def verify_output(
     """Read source and result of conversions again and compare every cell; 0 only if all are equal.
 
     A folder of a batch is compared result by result; one that cannot be compared stops no other.
+    Of a table the group's warehouse compares columns, rows, NULLs and sums of hashes.
     """
     from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
 
+    if (out is None) is (table is None):
+        raise typer.BadParameter("name what a conversion made: OUT, or --table")
     import_arrow()
-    from kmflow_orchestration.operations.convert import verify_folder
-    from kmflow_orchestration.operations.convert import verify_output as operation
+    from kmflow_orchestration.operations.convert.verify_output import OutputVerification
 
-    found: FolderVerification | OutputVerification
     with ending_cleanly(verbose=verbose):
+        connecting.check_stdin(password_stdin=password_stdin)
         secret = given_password(password, from_stdin=password_stdin, variable=password_env)
-        if verify_folder.is_batch(out):
-            found = verify_folder.verify_folder(out, source, password=secret)
+        reaching = {"group": group, "max_size_mb": max_size_mb, "connecting": connecting}
+        if table is not None:
+            found: FolderVerification | OutputVerification = _of_table(
+                table, source, secret, **reaching
+            )
         else:
-            found = operation.verify_output(out, source, password=secret)
+            found = _of_files(out or "", source, secret, **reaching)
     if as_json:
         show_json(found.as_dict())
-    elif isinstance(found, operation.OutputVerification):
+    elif isinstance(found, OutputVerification):
         _show_output(found)
     else:
         _show_batch(found)
     if not found.is_equal:
         raise typer.Exit(1)
+
+
+def _of_table(
+    table: str, source: str | None, password: Secret | None, **reaching: Any
+) -> OutputVerification:
+    from kmflow_orchestration.operations.table_conversion.verify_table import verify_table
+
+    with open_tables(source or "", **reaching) as tables:
+        return verify_table(table, source, tables=tables, password=password)
+
+
+def _of_files(
+    out: str, source: str | None, password: Secret | None, **reaching: Any
+) -> FolderVerification | OutputVerification:
+    if is_elsewhere(out):
+        from kmflow_orchestration.operations.volume_conversion import verify_volume_output
+
+        with open_volumes(out, source, **reaching) as volumes:
+            if volumes is None:
+                raise InvalidOptions(f"{out} lies in no Volume")
+            in_volume = verify_volume_output.verify_volume_output
+            return in_volume(out, source, volumes=volumes, password=password)
+    from kmflow_orchestration.operations.convert import verify_folder
+    from kmflow_orchestration.operations.convert import verify_output as operation
+
+    if source is not None and is_elsewhere(source):
+        raise InvalidOptions(
+            f"{source} lies in a Volume, and {out} here", hint="download one of them first"
+        )
+    origin = Path(source) if source is not None else None
+    if verify_folder.is_batch(Path(out)):
+        return verify_folder.verify_folder(Path(out), origin, password=password)
+    return operation.verify_output(Path(out), origin, password=password)
 
 
 def _show_batch(found: FolderVerification) -> None:

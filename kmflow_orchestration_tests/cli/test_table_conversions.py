@@ -61,6 +61,31 @@ def test_a_table_is_made_told_and_left_alone(
     assert (refused.code, "--force replaces it" in refused.err) == (6, True)
 
 
+def test_a_table_is_verified_and_what_was_changed_ends_with_1(
+    schema: Room, kmflow: Kmflow, loans: Path
+) -> None:
+    call = ("verify", "output", "--table", TABLE, "--source", str(loans), "--group", "acme")
+    assert kmflow(*call).code == 2  # there is none yet
+    kmflow("convert", str(loans), "--table", TABLE, *DELTA)
+
+    equal = kmflow(*call)
+    client = schema.group("kmflow").client()
+    warehouse = next(iter(client.warehouses.list())).id
+    client.statement_execution.execute_statement(
+        f"UPDATE {TABLE} SET amount = 0 WHERE id = 1", str(warehouse), wait_timeout="50s"
+    )
+    changed = kmflow(*call)
+    told = kmflow(*call, "--json")
+
+    assert (equal.code, equal.out) == (0, "1 file(s), 3 rows, 4 columns: equal\n"), equal.err
+    assert (changed.code, changed.out.endswith("not equal: 1 differences\n")) == (1, True)
+    assert f"{TABLE}, column amount: its values are others" in changed.err
+    assert (told.code, told.json["is_equal"], told.json["output"]) == (1, False, TABLE)
+    without = kmflow("verify", "output", "--table", TABLE, "--group", "acme")
+    assert (without.code, "name it with --source" in without.err) == (2, True)
+    assert kmflow("verify", "output").code == kmflow("verify", "output", "a", *call[2:]).code == 2
+
+
 def test_what_cannot_be_is_refused_with_the_products_codes(
     on_workspace: Room, kmflow: Kmflow, loans: Path
 ) -> None:

@@ -44,6 +44,22 @@ def test_a_file_of_a_volume_is_converted_beside_itself(work: Room, kmflow: Kmflo
     assert f"{WORK}/in/loans.parquet is there already" in again.err
 
 
+def test_a_result_in_a_volume_is_verified(work: Room, kmflow: Kmflow, loans: Path) -> None:
+    group = ("--group", "acme")
+    kmflow("convert", f"{WORK}/in/loans.csv", *group)
+
+    equal = kmflow("verify", "output", f"{WORK}/in/loans.parquet", *group)
+    work.group("kmflow").client().files.upload(
+        f"{WORK}/in/loans.csv", io.BytesIO(b"id\n1\n"), overwrite=True
+    )
+    changed = kmflow("verify", "output", f"{WORK}/in/loans.parquet", *group)
+    nowhere = kmflow("verify", "output", "loans.parquet", "--source", f"{WORK}/in/loans.csv")
+
+    assert (equal.code, equal.out) == (0, "1 file(s), 3 rows, 4 columns: equal\n"), equal.err
+    assert (changed.code, "these are not the bytes" in changed.err) == (1, True)
+    assert (nowhere.code, "download one of them first" in nowhere.err) == (2, True)
+
+
 def test_a_schema_lock_is_for_files_of_this_machine(work: Room, kmflow: Kmflow) -> None:
     locking = ("--group", "acme", "--on-drift", "widen")
     one = kmflow("convert", f"{WORK}/in/loans.csv", *locking)

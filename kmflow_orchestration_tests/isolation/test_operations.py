@@ -92,10 +92,11 @@ WITHOUT_GROUP = {
     "rows of the item it is handed": "entity_rows",
     "reach Volumes as one group, through its places alone: tried in test_places and by commands": (
         "convert_volume_file plan_volume_folder plan_carried inspect_volume_file"
-        " validate_volume_file check_access read_manifest size_of fetch fetched"
+        " validate_volume_file check_access read_manifest size_of fetch fetched replace_file"
+        " verify_volume_output"
     ),
     "reach tables as one group, through its places alone: tried in table_conversion": (
-        "convert_to_table plan_tables tables_over own_tables"
+        "convert_to_table plan_tables tables_over own_tables verify_table table_sums"
     ),
     "the cluster's own mount, for whoever runs there": (
         "mounted_volumes is_databricks_environment databricks_environment check_mounted"
@@ -122,7 +123,7 @@ WITHOUT_GROUP = {
         " check_named file_rows table_rows column_rows report_sheets"
         " tables_of with_forecast"
         " loads_of folder_of part_tables file_tables parquet_options delta_type selected"
-        " no_mark_sql told source_size copied all_but_the_end"
+        " no_mark_sql verified_sql told source_size copied all_but_the_end"
     ),
 }
 EXCUSED = {name for names in WITHOUT_GROUP.values() for name in names.split()}

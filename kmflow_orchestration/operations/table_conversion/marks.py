@@ -10,19 +10,27 @@ from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from kmflow_orchestration.names import literal
+from kmflow_orchestration.operations.convert.options import ConversionOptions
 
 _PREFIX = "kmflow.convert."
+# Characters of one property that every catalog takes.
+_LONGEST = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`key` is of source, options, converter and content; `run` of the one call that wrote it."""
+    """`key` is of source, options, converter and content; `run` of the one call that wrote it.
+
+    `options` are those that are not the usual ones, as JSON: '' of tables from before they were
+    kept, and of options too long for a property.
+    """
 
     source: str
     source_sha256: str
     part: str
     key: str
     run: str
+    options: str = ""
 
     @classmethod
     def made_by(cls, manifest: Mapping[str, Any], output: Mapping[str, Any], run: str) -> Self:
@@ -36,13 +44,15 @@ class Mark:
         text = json.dumps(told, sort_keys=True, default=str)
         key = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
         source, part = manifest["source_path"], output["part"]
-        return cls(source, manifest["source_sha256"], part, key, run)
+        options = _unusual(manifest["options"] or {})
+        return cls(source, manifest["source_sha256"], part, key, run, options)
 
     @classmethod
     def of(cls, properties: Mapping[str, str]) -> Self | None:
         """The mark of a table; None of one that no conversion made."""
         found = {one.name: properties.get(_PREFIX + one.name) for one in fields(cls)}
         told = {name: unquote(text) for name, text in found.items() if text is not None}
+        told.setdefault("options", "")
         if len(told) < len(found) or not told["key"]:
             return None
         return cls(**told)
@@ -67,9 +77,25 @@ def no_mark_sql() -> str:
     return _listed({one.name: "" for one in fields(Mark)})
 
 
-def _listed(told: Mapping[str, str]) -> str:
+def verified_sql(at: str, differences: int) -> str:
+    """The list of one property: what came out when a table was compared with its source."""
+    told = {"at": at, "is_equal": not differences, "differences": differences}
+    return _listed({"verified": json.dumps(told)})
+
+
+def _unusual(options: Mapping[str, Any]) -> str:
+    usual = json.loads(json.dumps(ConversionOptions().recorded, default=str))
+    given = json.loads(json.dumps(options, default=str))
+    own = {name: value for name, value in given.items() if usual.get(name) != value}
+    text = json.dumps(own, sort_keys=True)
+    return text if len(_quoted(text)) <= _LONGEST else ""
+
+
+def _quoted(text: str) -> str:
     # Only what stands for itself in a statement, whatever reads it.
-    pairs = (
-        (name, quote(text, safe="/ ", errors="surrogateescape")) for name, text in told.items()
-    )
+    return quote(text, safe="/ ", errors="surrogateescape")
+
+
+def _listed(told: Mapping[str, str]) -> str:
+    pairs = ((name, _quoted(text)) for name, text in told.items())
     return ", ".join(f"{literal(_PREFIX + name)} = {literal(text)}" for name, text in pairs)

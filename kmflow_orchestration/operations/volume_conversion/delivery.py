@@ -190,6 +190,17 @@ def delivery_of(
     return Delivery(volumes, parcels, parcel(manifest), len(files), own, **settings)
 
 
+def replace_file(volumes: Volumes, parcel: Parcel, work: Path) -> None:
+    """One file instead of that which is there; on a fault that is there again.
+
+    `work` is a folder for its copy. Raises as `Delivery.carry_out`.
+    """
+    changing = _Changing(volumes, parcel.place, work, [])
+    with naming_grants(parcel.place, WRITE), changing.undone_on_fault():
+        changing.save(iter((parcel.place,)))
+        changing.put(parcel)
+
+
 def _exists(place: VolumePath) -> OutputExistsError:
     return OutputExistsError(
         f"{place.text} is there already", hint="--force replaces it; or name another OUTPUT"
