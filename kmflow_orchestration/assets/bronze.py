@@ -16,7 +16,7 @@ from kmflow_orchestration.metadata.intake_records import Step
 from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.publish_datasets import publish_datasets
 from kmflow_orchestration.operations.published_datasets import PublishedDatasets
-from kmflow_orchestration.operations.read_tables import first_rows, rows_by
+from kmflow_orchestration.operations.read_tables import first_rows, rows_by, rows_of_batches
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
 from kmflow_orchestration.resources.asset_keys import (
     BRONZE_DATASETS,
@@ -39,7 +39,8 @@ RECONCILED = dg.AssetCheckSpec(
 NOTHING_LOST = dg.AssetCheckSpec(
     name="no_loss",
     asset=BRONZE_DATASETS,
-    description="Rows read equal rows written, rejected and skipped; nothing was quarantined.",
+    description="Rows read equal rows written, rejected and skipped, and the tables have as many as"
+    " were written; nothing was quarantined.",
 )
 SCHEMA_STABLE = dg.AssetCheckSpec(
     name="schema_stable",
@@ -193,18 +194,31 @@ def _no_loss(group: GroupContext, published: PublishedDatasets, day: date) -> dg
     tried = [f"{one.file_name}: {one.code}" for one in published.quarantined]
     quarantined = group.refused(day, stored=True) or tried
     lost = [receipt.source for receipt in published.receipts if not receipt.adds_up]
+    differing = _differing(group, published)
     return dg.AssetCheckResult(
         check_name=NOTHING_LOST.name,
         asset_key=NOTHING_LOST.asset_key,
-        passed=not lost and not quarantined,
-        severity=dg.AssetCheckSeverity.ERROR if lost else dg.AssetCheckSeverity.WARN,
+        passed=not (lost or differing or quarantined),
+        severity=dg.AssetCheckSeverity.ERROR if lost or differing else dg.AssetCheckSeverity.WARN,
         metadata={
             "receipts": len(published.receipts),
             "receipts_that_do_not_add_up": lost[:20],
+            "tables_with_other_rows": differing[:20],
             "quarantined": quarantined[:20],
             "open_in_quarantine": dg.MetadataValue.json(dict(group.open_quarantine())),
         },
     )
+
+
+def _differing(group: GroupContext, published: PublishedDatasets) -> list[str]:
+    """Tables that have other rows of these batches than their files gave, as the tables say."""
+    expected = published.rows_by_table
+    found = rows_of_batches(group.id, tuple(expected), published.batches, lakehouse=group.lakehouse)
+    return [
+        f"{table}: {found[table]} rows instead of {rows}"
+        for table, rows in expected.items()
+        if found[table] != rows
+    ]
 
 
 def _schema_stable(published: PublishedDatasets) -> dg.AssetCheckResult:

@@ -11,6 +11,9 @@ from kmflow_orchestration.names import LAYERS, GroupId, TableName, literal, quot
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.medallion import BATCH_COLUMN
 
+# In one statement.
+_TABLES_AT_ONCE = 20
+
 
 def first_rows(
     group: GroupId,
@@ -40,6 +43,29 @@ def rows_by(
         {"group_id": group},
     )
     return {row["value"]: row["row_count"] for row in found.to_pylist()}
+
+
+def rows_of_batches(
+    group: GroupId,
+    tables: Sequence[TableName],
+    batches: Sequence[str],
+    *,
+    lakehouse: Lakehouse,
+) -> Mapping[TableName, int]:
+    """How many rows of a group each table has that these batches wrote."""
+    found: dict[TableName, int] = {}
+    for start in range(0, len(tables), _TABLES_AT_ONCE):
+        some = tables[start : start + _TABLES_AT_ONCE]
+        counted = lakehouse.query(
+            " UNION ALL ".join(
+                f"SELECT {at} AS position, COUNT(*) AS row_count FROM {table.sql}"
+                f" WHERE {_of_batches(batches)}"
+                for at, table in enumerate(some)
+            ),
+            {"group_id": group},
+        )
+        found |= {some[row["position"]]: row["row_count"] for row in counted.to_pylist()}
+    return found
 
 
 def _of_batches(batches: Sequence[str]) -> str:

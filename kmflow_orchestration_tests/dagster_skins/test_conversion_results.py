@@ -8,11 +8,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from kmflow_orchestration.assets.bronze import _MOST_RECEIPTS, _results
+import dagster as dg
+import pytest
+
+from kmflow_orchestration.assets.bronze import _MOST_RECEIPTS, _no_loss, _results
 from kmflow_orchestration.converters.interface import Receipt
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.provision import provision
+from kmflow_orchestration.operations.publish_datasets import publish_datasets
 from kmflow_orchestration.operations.published_datasets import ItemReceipt, PublishedDatasets
 from kmflow_orchestration.partitions.keys import GROUPS, day_key
 from kmflow_orchestration.resources.asset_keys import BRONZE_DATASETS, EVIDENCE_FILES
@@ -22,23 +26,34 @@ from kmflow_orchestration_tests.operations.convert.database_of_loans import loan
 ACME = GroupId("acme")
 
 
-def test_a_run_tells_what_became_of_each_table(world: SensorWorld, tmp_path: Path) -> None:
+@pytest.fixture
+def acme(world: SensorWorld) -> SensorWorld:
+    """Provisioned, without a file."""
     world.add_group("acme")
     world.instance.add_dynamic_partitions(GROUPS.name or "", ["acme"])
     own = world.context.group(ACME)
     provision(own.config, own.lakehouse, None)
+    return world
+
+
+def ran(world: SensorWorld, *assets: dg.AssetKey) -> dg.ExecuteInProcessResult:
+    world.tick("evidence_arrival")
+    return world.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=world.instance,
+        asset_selection=list(assets),
+        partition_key=str(day_key("acme", world.today)),
+    )
+
+
+def test_a_run_tells_what_became_of_each_table(acme: SensorWorld, tmp_path: Path) -> None:
+    world = acme
     path = loans_database(tmp_path / "in")
     landed = world.drop("acme", "e1/loans.mdb")
     landed.write_bytes(path.read_bytes())
     os.utime(landed, (0, 0))
     world.drop("acme", "e1/terms.csv", "id,rate\n1,2.50\n2,3.75\n")
-    world.tick("evidence_arrival")
 
-    run = world.definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=world.instance,
-        asset_selection=[EVIDENCE_FILES, BRONZE_DATASETS],
-        partition_key=str(day_key("acme", world.today)),
-    )
+    run = ran(world, EVIDENCE_FILES, BRONZE_DATASETS)
 
     events = run.get_asset_materialization_events()
     (made,) = [one.materialization for one in events if one.asset_key == BRONZE_DATASETS]
@@ -64,6 +79,25 @@ def test_a_run_tells_what_became_of_each_table(world: SensorWorld, tmp_path: Pat
     (line,) = [one for one in told if one.startswith("loans.mdb [Loans]: ")]
     assert line.startswith(f"loans.mdb [Loans]: 2 rows, 2 columns into {table}; 0 rejected, 0 ")
     assert line.endswith(f"sha256 {sha256}")
+
+
+def test_rows_that_a_table_has_not_are_a_loss(acme: SensorWorld) -> None:
+    acme.drop("acme", "e1/terms.csv", "id,rate\n1,2.50\n2,3.75\n")
+    acme.drop("acme", "e1/rates.csv", "id\n1\n")
+    run = ran(acme, EVIDENCE_FILES, BRONZE_DATASETS)
+    own = acme.context.group(ACME)
+
+    checks = {one.check_name: one for one in run.get_asset_check_evaluations()}
+    published = publish_datasets(ACME, acme.today, **own.converting())
+    whole = _no_loss(own, published, acme.today)
+    own.lakehouse.execute("DELETE FROM acme.main_bronze.e1__terms WHERE id = 1")
+    lost = _no_loss(own, published, acme.today)
+
+    assert checks["no_loss"].passed
+    assert whole.passed
+    assert (lost.passed, lost.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    told = (lost.metadata or {})["tables_with_other_rows"].value
+    assert told == ["acme.main_bronze.e1__terms: 1 rows instead of 2"]
 
 
 def test_of_very_many_tables_the_first_are_told() -> None:
