@@ -155,7 +155,7 @@ def batch_convert(
         check_named(output, "OUT_DIR")
         check_asked(report, summary=summary, output=output)
         reaching = {"group": group, "max_size_mb": max_size_mb, "connecting": connecting}
-        looking |= {"check": check and not dry_run, "prune": prune}
+        looking |= {"check": check and not dry_run, "prune": prune, "quiet": quiet}
         with _planned(source, output, options, looking, reaching) as (plan, options, carrier):
             check_asked(None, summary=summary, output=str(plan.output))
             place = summary_place(plan.output) if summary and not dry_run else None
@@ -215,7 +215,7 @@ def _planned(
         with open_tables(source, **reaching) as tables:
             yield plan_tables(source, options, tables=tables, **own)
         return
-    with open_volumes(source, output, **reaching) as volumes:
+    with open_volumes(source, output, **reaching, quiet=looking["quiet"]) as volumes:
         if volumes is None:
             target = None if output is None else Path(output)
             yield plan_folder(Path(source), target, **own), options, None

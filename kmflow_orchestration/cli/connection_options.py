@@ -69,15 +69,21 @@ class Connecting:
     config_file: Path | None
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """The flags that say how to sign in, of those that were given."""
+        told = {
+            "--workspace-url": self.workspace_url,
+            "--token": self.token is not None,
+            "--token-stdin": self.token_stdin,
+            "--profile": self.profile,
+            "--auth-type": self.auth_type,
+        }
+        return tuple(flag for flag, is_given in told.items() if is_given)
+
+    @property
     def is_given(self) -> bool:
-        """Whether any of the flags was."""
-        return bool(
-            self.workspace_url
-            or self.token is not None
-            or self.token_stdin
-            or self.profile
-            or self.auth_type
-        )
+        """Whether any of them was."""
+        return bool(self.given)
 
     def check_stdin(self, *, password_stdin: bool) -> None:
         """Raises BadParameter where two secrets would come through standard input."""

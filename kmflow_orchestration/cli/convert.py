@@ -131,13 +131,14 @@ def convert(
             options = replace(options, force=True)
 
         reaching = {"group": group, "max_size_mb": max_size_mb, "connecting": connecting}
+        opening = partial(_opened, is_table=is_table, check=check, quiet=quiet)
 
         def attempt(options: ConversionOptions, secret: Secret | None) -> dict[str, Any]:
             # The process first: it is begun in no time as long as nothing is displayed.
             with (
                 temporary_files_in(temp_dir),
                 kept_process(Limits(timeout, max_memory << 20)) as process,
-                _opened(source, output, is_table=is_table, check=check, **reaching) as act,
+                opening(source, output, reaching) as act,
                 conversion_progress(quiet=quiet or as_json) as tell,
             ):
                 return act(
@@ -169,7 +170,13 @@ def convert(
 
 @contextmanager
 def _opened(
-    source: str, output: str | None, *, is_table: bool, check: bool, **reaching: Any
+    source: str,
+    output: str | None,
+    reaching: Mapping[str, Any],
+    *,
+    is_table: bool,
+    check: bool,
+    quiet: bool,
 ) -> Iterator[Callable[..., dict[str, Any]]]:
     """What converts this very file, with the places of the group open that it needs."""
     if is_table:
@@ -178,7 +185,7 @@ def _opened(
         with open_tables(source, **reaching) as tables:
             yield partial(convert_to_table.convert_to_table, source, tables=tables)
         return
-    with open_volumes(source, output, **reaching) as volumes:
+    with open_volumes(source, output, **reaching, quiet=quiet) as volumes:
         if volumes is None:
             yield lambda options, run, **given: run(source, output, options, **given)
             return

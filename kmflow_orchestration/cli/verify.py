@@ -28,7 +28,12 @@ from kmflow_orchestration.cli.migration_options import (
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows, show_text
 from kmflow_orchestration.cli.report_files import ReportOption, checked_source, write_report
 from kmflow_orchestration.cli.volume_options import GroupOption as VolumeGroupOption
-from kmflow_orchestration.cli.volume_options import MaxSizeOption, open_tables, open_volumes
+from kmflow_orchestration.cli.volume_options import (
+    MaxSizeOption,
+    open_tables,
+    open_volumes,
+    tell_without_effect,
+)
 from kmflow_orchestration.errors import InvalidOptions
 from kmflow_orchestration.names import is_elsewhere
 
@@ -199,6 +204,7 @@ def _of_files(
         raise InvalidOptions(
             f"{source} lies in a Volume, and {out} here", hint="download one of them first"
         )
+    tell_without_effect(reaching["group"], reaching["connecting"])
     origin = Path(source) if source is not None else None
     if verify_folder.is_batch(Path(out)):
         return verify_folder.verify_folder(Path(out), origin, password=password)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kmflow_orchestration.cli.connection_options import NOT_CONNECTING, Connecting
+from kmflow_orchestration.cli.output import say
 from kmflow_orchestration.errors import InvalidOptions, MissingGroup
 from kmflow_orchestration.names import is_elsewhere
 
@@ -43,16 +44,20 @@ def open_volumes(
     group: str,
     max_size_mb: int | None,
     connecting: Connecting = NOT_CONNECTING,
+    quiet: bool = False,
 ) -> Iterator[Volumes | None]:
     """The Volumes that one of these paths may lie in; None where all are of this machine.
 
-    A group is signed in to as its settings say, or as `connecting` does.
+    A group is signed in to as its settings say, or as `connecting` does. Flags without effect are
+    told, unless it is to be `quiet`.
 
     Raises:
         UnsafePath: a text that is neither; before settings or network are looked at.
         MissingGroup: nobody says whose they are.
     """
     if not any(text is not None and is_elsewhere(text) for text in texts):
+        if not quiet:
+            tell_without_effect(group, connecting)
         yield None
         return
     for text in texts:
@@ -63,6 +68,17 @@ def open_volumes(
         return
     with reached_group(group, connecting) as reached:
         yield reached.volumes(max_size_mb=max_size_mb)
+
+
+def tell_without_effect(group: str, connecting: Connecting) -> None:
+    """Warn whoever says how to get to a workspace that nobody goes there.
+
+    A warning and no refusal: what is done is the same, and scripts give one set of flags always.
+    """
+    given = (*(("--group",) if group else ()), *connecting.given)
+    if given:
+        verb = "has" if len(given) == 1 else "have"
+        say(f"warning: {', '.join(given)} {verb} no effect, as all files are of this machine")
 
 
 def check_places_of_tables(output: str | None, *, is_table: bool, **others: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,17 +164,23 @@ def _table(
     found = registry.keys_of(group, names)
     table = next((name for name in names if name in found), None)
     if table is None:
-        known = registry.names(group)
-        raise _bad(
-            "table",
-            f"group {group} has no dataset table {asked!r}{nearest(names[-1], known)}",
-            hint=f"there are {', '.join(known[:10]) or 'none yet'}",
-        )
+        raise no_such_table(group, asked, registry.names(group), meant=names[-1])
     engagement = found[table][0]
     if request.engagement and request.engagement != engagement:
         raise _bad("engagement", f"table {table} is of {engagement}, not of {request.engagement}")
     parts = [part for part in registry.of_table(group, table) if not part.has_left]
     return table, engagement, parts
+
+
+def no_such_table(
+    group: GroupId, asked: str, known: Sequence[str], *, meant: str = ""
+) -> InvalidSettings:
+    """That a group has these dataset tables and not this one; `meant` is the whole of its name."""
+    return _bad(
+        "table",
+        f"group {group} has no dataset table {asked!r}{nearest(meant or asked, known)}",
+        hint=f"there are {', '.join(known[:10]) or 'none yet'}",
+    )
 
 
 def _check_alone(

@@ -6,6 +6,7 @@ from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
+from kmflow_orchestration.operations.correction_requests import no_such_table
 
 
 def drift_of_group(
@@ -20,6 +21,10 @@ def drift_of_group(
 
     Raises:
         CallerRefused: the group is none of the caller's.
+        InvalidSettings: it has no table of that name, and never had.
     """
     own = caller.require(Role.VIEWER, group)
-    return registry.drift.newest(own, table_name=table, limit=limit)
+    found = registry.drift.newest(own, table_name=table, limit=limit)
+    if table is not None and not found and not registry.keys_of(own, [table]):
+        raise no_such_table(own, table, registry.names(own))
+    return found

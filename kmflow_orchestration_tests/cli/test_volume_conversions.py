@@ -60,6 +60,38 @@ def test_a_result_in_a_volume_is_verified(work: Room, kmflow: Kmflow, loans: Pat
     assert (nowhere.code, "download one of them first" in nowhere.err) == (2, True)
 
 
+HERE = {
+    "convert": ("convert", "{file}", "--force"),
+    "databricks convert": ("databricks", "convert", "{file}", "--force"),
+    "batch-convert": ("batch-convert", "{folder}"),
+    "info": ("info", "{file}", "--format", "json"),
+    "validate": ("validate", "{file}"),
+    "verify output": ("verify", "output", "{made}"),
+}
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_flags_about_workspaces_are_told_where_all_files_are_here(
+    kmflow: Kmflow, loans: Path, name: str
+) -> None:
+    kmflow("convert", str(loans))
+    places = {"file": loans, "folder": loans.parent, "made": loans.with_suffix(".parquet")}
+    call = [word.format(**places) for word in HERE[name]]
+
+    without = kmflow(*call)
+    one = kmflow(*call, "--group", "acme")
+    more = kmflow(*call, "--profile", "dev", "--token-stdin")
+
+    assert without.code == one.code == more.code == 0, more.err
+    assert "no effect" not in without.err
+    told = "warning: --group has no effect, as all files are of this machine"
+    assert one.err.splitlines().count(told) == 1
+    assert "warning: --token-stdin, --profile have no effect" in more.err
+    assert "no effect" not in one.out + more.out
+    if name.endswith("convert"):
+        assert kmflow(*call, "--group", "acme", "--quiet").err == ""
+
+
 def test_a_schema_lock_is_for_files_of_this_machine(work: Room, kmflow: Kmflow) -> None:
     locking = ("--group", "acme", "--on-drift", "widen")
     one = kmflow("convert", f"{WORK}/in/loans.csv", *locking)

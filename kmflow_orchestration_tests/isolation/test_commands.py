@@ -146,6 +146,7 @@ ATTEMPTS = {
     "migrate to-databricks": "--group acme --source-dir {tree}",
     "migrate from-databricks": "--group acme --target-dir {tree}-back --engagement theirs",
     "verify migration": "--group acme --source-dir {tree} --engagement theirs",
+    "verify output": "{their_file} --group acme --source {tree}/theirs/a.csv",
     "files why": "theirs/a.csv --group acme",
     "quarantine list": "--group acme --accepted",
     "quarantine show": "{their_item} --group acme",
@@ -175,7 +176,7 @@ ATTEMPTS = {
 NAMED_BY_THE_CALLER = {
     *("group create", "group set", "group discover", "group history"),
     *("engagement set", "output browse", "output delete", "grants"),
-    *("convert", "batch-convert", "info", "validate"),
+    *("convert", "batch-convert", "info", "validate", "verify output"),
     *("databricks convert", "databricks batch-convert", "databricks test"),
 }
 
