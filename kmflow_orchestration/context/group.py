@@ -249,6 +249,10 @@ class GroupContext(GroupQuarantine):
             "on_written": self._note_changed_tables,
         }
 
+    def comparing(self) -> dict[str, Any]:
+        """Arguments of `differing_tables` besides group, tables and batches."""
+        return {"registry": self._process.datasets, "lakehouse": self.lakehouse}
+
     def correcting(self) -> dict[str, Any]:
         """Arguments of `correct_datasets` besides group, request and caller."""
         return {

@@ -36,21 +36,24 @@ class BrowserAnswer:
         self._state = state
         self._came: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
 
-    def take(self, url: str) -> tuple[HTTPStatus, str]:
-        """What to tell a browser that asks for this.
+    def judged(self, url: str) -> tuple[HTTPStatus, str, dict[str, str]]:
+        """What to tell a browser that asks for this, and its parameters if they are the answer.
 
-        Only an answer with our state counts: favicons, tabs of earlier tries and other pages'
-        requests end nothing.
+        Only one with our state counts: favicons, tabs of earlier tries and other pages' requests
+        end nothing.
         """
         parts = urlsplit(url)
         query = dict(parse_qsl(parts.query))
         is_ours = hmac.compare_digest(query.get("state", "").encode(), self._state.encode())
         if parts.path != self._path or not is_ours or not query.keys() & {"code", "error"}:
-            return HTTPStatus.NOT_FOUND, _STRAY
-        self._came.put(query)
+            return HTTPStatus.NOT_FOUND, _STRAY, {}
         if "error" in query:
-            return HTTPStatus.FORBIDDEN, _REFUSED
-        return HTTPStatus.OK, _DONE
+            return HTTPStatus.FORBIDDEN, _REFUSED, query
+        return HTTPStatus.OK, _DONE, query
+
+    def take(self, query: dict[str, str]) -> None:
+        """The answer has come."""
+        self._came.put(query)
 
     def wait(self, limit_s: float) -> dict[str, str]:
         """The parameters of the answer, with a code.
@@ -123,13 +126,18 @@ class _Request(BaseHTTPRequestHandler):
         super().__init__(*args)
 
     def do_GET(self) -> None:
-        status, text = self._answer.take(self.path)
-        body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        status, text, query = self._answer.judged(self.path)
+        try:
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        finally:
+            # Last: who waits for it may end this process. It counts also if nobody reads the page.
+            if query:
+                self._answer.take(query)
 
     def log_message(self, _format: str, *_args: object) -> None:
         """Its lines would hold the code."""

@@ -158,7 +158,7 @@ class _Awaiting:
             pause = min(2 * pause, _TELL_SELDOM_S)
             words = task.note.read() if task.note is not None else ""
             with self._lock:
-                self._hear(task.source.file_name, words or "reading it")
+                self._hear(task.source.file_name, words or "no word of it yet")
         return future.result()
 
 

@@ -14,7 +14,7 @@ from kmflow_orchestration.converters.staging import ConvertedItem, Outcome
 from kmflow_orchestration.intake.ledger import Batch, Item
 from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart
-from kmflow_orchestration.names import GroupId, TableName
+from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.correction_plans import CorrectionPlan, correction_sentence
 from kmflow_orchestration.operations.dataset_writing import WrittenTable, WrittenTables
 
@@ -117,17 +117,6 @@ class PublishedDatasets:
     def rows_rescued(self) -> int:
         """Rows with fields that have no column."""
         return sum(receipt.receipt.rows_rescued for receipt in self.receipts)
-
-    @property
-    def rows_by_table(self) -> Mapping[TableName, int]:
-        """Rows that the files of these batches have in each table, by their receipts.
-
-        One that was never made, as its last file went before, is not among them.
-        """
-        counts: Counter[str] = Counter()
-        for one in self.receipts:
-            counts[one.table] += one.receipt.rows_written
-        return {one.table: counts[one.table.text] for one in self.tables if one.columns}
 
     @property
     def rows_rejected(self) -> int:

@@ -103,7 +103,7 @@ def test_of_a_file_that_takes_long_it_is_told_how_far_it_is(
 
     assert [table.part for table in found["loans.mdb"].tables] == ["Customers", "Empty", "Loans"]
     assert {name for name, _ in told} == {"loans.mdb"}
-    assert told[0] == ("loans.mdb", "reading it")
+    assert told[0] == ("loans.mdb", "no word of it yet")
     # After twice as long each time: an hour is told of in twenty-two.
     assert len(told) < 22
 
