@@ -218,8 +218,9 @@ def _answer(group: str, made: Corrected, *, as_json: bool) -> None:
 
 
 def _row(one: Correction) -> tuple[object, ...]:
-    value = " ".join(one.value) if isinstance(one.value, list) else one.value
-    said = one.name if one.value is True else f"{one.name} {value}"
+    from kmflow_orchestration.operations.correction_plans import value_shown
+
+    said = one.name if one.value is True else f"{one.name} {value_shown(one)}"
     about = f"{one.scope.value} {one.target}"
     return (one.number, one.engagement_id, about, said, one.set_by, iso(one.set_at))
 

@@ -88,6 +88,10 @@ class GroupContext(GroupQuarantine):
         """The same for those that also read stored bytes."""
         return {**self.publishing(), "stores": self.stores}
 
+    def reading_text(self) -> dict[str, Any]:
+        """Arguments of `publish_fragments` besides group and day."""
+        return {**self.reading(), "corrections": self._process.corrections}
+
     def recording(self) -> dict[str, Any]:
         """Arguments of `publish_bronze` besides group and day."""
         return {**self.reading(), "register": self._process.register}

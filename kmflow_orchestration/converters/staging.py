@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,8 +27,13 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.type_lattice import ColumnType
-from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.converters.unlocked_source import unlocked_source
+from kmflow_orchestration.errors import CorruptInput, CredentialError
 from kmflow_orchestration.extras import missing
+from kmflow_orchestration.file_hash import sha256_of
+
+# As of a file whose password nobody gave.
+_LOCKED = "encrypted"
 
 Types = Mapping[str, Mapping[str, ColumnType]]
 """By part, by column: types a staging file must have, wider than its own facts ask for."""
@@ -45,6 +50,10 @@ class ReadsOtherwise(Protocol):
         Raises:
             InvalidOptions: two that exclude each other.
         """
+        ...
+
+    def password(self) -> str | None:
+        """The password of the file, looked up now. Raises CredentialError if it is not there."""
         ...
 
 
@@ -118,6 +127,8 @@ def stage_item(task: StagingTask) -> ConvertedItem:
         return _staged(task)
     except CorruptInput as error:
         return quarantined(task.item_id, error.reason, str(error))
+    except CredentialError as error:
+        return quarantined(task.item_id, _LOCKED, str(error))
     except ModuleNotFoundError as error:
         raise missing(error) from error
     except OSError as error:
@@ -135,8 +146,15 @@ def quarantined(item_id: str, code: str, message: str) -> ConvertedItem:
 
 
 def _staged(task: StagingTask) -> ConvertedItem:
+    password = None if task.reading is None else task.reading.password()
+    with unlocked_source(task.source, password) as content:
+        return _read(task, content)
+
+
+def _read(task: StagingTask, content: Source) -> ConvertedItem:
+    """`content` is the task's source, or its plain copy if it is locked."""
     registry = default_converters()
-    found = detect(task.source, registry)
+    found = detect(content, registry)
     if found.converter is None:
         return ConvertedItem(task.item_id, Outcome.NO_CONVERTER, warnings=found.warnings)
     converter = found.converter
@@ -146,13 +164,19 @@ def _staged(task: StagingTask) -> ConvertedItem:
         options, told = task.reading.known_to(converter.name, converter.options())
     tables = tuple(
         _staged_table(table, task, position, registry)
-        for position, table in enumerate(converter.open_tables(task.source, options or None))
+        for position, table in enumerate(converter.open_tables(content, options or None))
     )
+    if tables and content.path != task.source.path:
+        # Receipts speak of what is stored.
+        own = sha256_of(task.source.path)
+        tables = tuple(
+            replace(table, receipt=replace(table.receipt, content_hash=own)) for table in tables
+        )
     warnings = found.warnings
     if converter.output.has_text:
         # Read to its end here, where a reader that fails takes nothing with it: what cannot be
         # read is quarantined before its text is published.
-        warnings += _flagged(converter.open_text(task.source))
+        warnings += _flagged(converter.open_text(content))
     return ConvertedItem(
         task.item_id,
         Outcome.CONVERTED,
