@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.locked_documents import Lock, lock_of, unlock
+from kmflow_orchestration.converters.private_folder import private_folder
 
 
 @contextmanager
@@ -31,8 +30,8 @@ def unlocked_source(source: Source, password: str | None) -> Iterator[Source]:
         yield replace(source, password=password)
         return
     # The folder is this user's alone.
-    with tempfile.TemporaryDirectory(prefix="kmflow-unlocked-") as folder:
-        copy = Path(folder) / f"content{source.suffix}"
+    with private_folder("unlocked") as folder:
+        copy = folder / f"content{source.suffix}"
         unlock(source.path, lock, password, copy)
         # What was told of the locked bytes says nothing of these.
         yield replace(source, path=copy, media_type="")

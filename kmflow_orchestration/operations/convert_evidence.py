@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.private_folder import clear_leftovers
 from kmflow_orchestration.converters.staging import (
     ConvertedItem,
     Outcome,
@@ -76,6 +77,7 @@ def convert_items(
         StorageUnavailable: bytes in the active backend could not be read, or staging files not be
             written.
     """
+    clear_leftovers()
     with disk_faults(work_dir):
         work_dir.mkdir(parents=True, exist_ok=True)
     fetching = _Fetching(stored, work_dir)

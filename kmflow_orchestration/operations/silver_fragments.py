@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
@@ -25,6 +24,7 @@ from kmflow_orchestration.converters.interface import (
     DescribesDocuments,
     Source,
 )
+from kmflow_orchestration.converters.private_folder import private_folder
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.text_encoding import storable
 from kmflow_orchestration.converters.unlocked_source import unlocked_source
@@ -280,8 +280,8 @@ class _Parsed:
 
 def _read(item: Item, stored: _Stored, registry: ConverterRegistry) -> _Parsed | None:
     """None for what is no document, such as a table or a bundle of them."""
-    with TemporaryDirectory(prefix="kmflow-text-") as folder:
-        local = Path(folder) / "source"
+    with private_folder("text") as folder:
+        local = folder / "source"
         with (
             local.open("wb") as copy,
             stored.files.open_read(item.backend, item.stored_path) as stream,
