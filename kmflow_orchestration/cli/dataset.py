@@ -9,6 +9,7 @@ import typer
 
 from kmflow_orchestration.cli.conversion_options import with_reader_options
 from kmflow_orchestration.cli.dataset_drift import drift
+from kmflow_orchestration.cli.dataset_readings import readings
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows
 from kmflow_orchestration.clock import iso
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Dataset tables, and corrections of how files become them.")
 app.command("drift")(drift)
+app.command("readings")(readings)
 
 GroupOption = Annotated[str, typer.Option("--group", help="Id of the group.")]
 EngagementOption = Annotated[
