@@ -76,7 +76,7 @@ SHARED = {
 ABOUT_SOMETHING = {
     *("stored_completion", "refused", "profile_run", "profile_materialized"),
     *("latest_profile_run", "score_trend", "links", "open_engine", "register_tables"),
-    *("write_required_rows", "stage_metrics"),
+    *("write_required_rows", "stage_metrics", "undecided"),
     # Needs a workspace, which these groups have not.
     "migrating",
 }
