@@ -48,7 +48,12 @@ def clear_leftovers() -> None:
 
     What cannot be removed stays: it is in nobody's way.
     """
-    for path in _held_in(Path(tempfile.gettempdir())):
+    try:
+        place = Path(tempfile.gettempdir())
+    except OSError:
+        # Nowhere can be written now: whoever needs to says so.
+        return
+    for path in _held_in(place):
         lock = _lock(path)
         if lock is None:
             continue
@@ -73,6 +78,9 @@ def _locked_folder(prefix: str) -> tuple[Path, int | None]:
         except FileNotFoundError:
             # Somebody took it for a leftover before it was locked.
             continue
+        except OSError:
+            path.rmdir()
+            raise
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():

@@ -14,6 +14,7 @@ from kmflow_orchestration.names import GroupId
 
 UNDECIDED = "undecided"
 """In a part's receipt: what is told of such columns, by name."""
+_TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,6 @@ def undecided_of_tables(
                     table, one.name, part.file_name, part.part, part.item_id, told[one.name]
                 )
                 for one in part.columns
-                if one.name in told and not one.asked
+                if one.name in told and one.asked != _TEXT
             ]
     return found

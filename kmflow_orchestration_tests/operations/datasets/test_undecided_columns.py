@@ -69,6 +69,14 @@ def test_both_readings_are_told_with_count_and_example_until_one_is_set(
     ]
 
 
+def test_a_type_that_a_later_file_does_not_decide_is_told(world: DatasetWorld) -> None:
+    world.arrive(loans_1="id,due\n1,25.12.2026\n")
+    correct(world, target="loans.due", type_word="date")
+    world.arrive(loans_2=LOANS)
+
+    assert [(one.file_name, one.column) for one in undecided(world)] == [("loans_2.csv", "due")]
+
+
 def test_text_that_somebody_wants_as_text_is_decided(world: DatasetWorld) -> None:
     world.arrive(loans=LOANS)
     correct(world, target="loans.due", type_word="text")
