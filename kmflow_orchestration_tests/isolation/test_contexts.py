@@ -164,6 +164,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "profile_run_id": things.run.profile_run_id,
         "table_group": things.table_group.table_group_id,
         "table": things.table,
+        "tables": (things.table.name,),
         "entries": [],
     }
 

@@ -236,7 +236,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "written": [written],
         "table": things.table,
         "tables": (),
-        "undecided_of_tables.tables": (things.table,),
+        "undecided_of_tables.tables": (things.table.name,),
         "column": "file_name",
         "run": things.run,
         "profile_run_id": things.run.profile_run_id,
