@@ -39,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest 9.1 forgets a folder's fixtures, also those of autouse, when it comes to the folder a
+    # second time behind a file of a folder above (pytest-dev/pytest#14997).
+    config.args.sort()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     chosen = for_sqlite if config.getoption("control_database") == "sqlite" else for_postgres
     config.hook.pytest_deselected(items=[item for item in items if not chosen(item)])

@@ -68,7 +68,7 @@ CHECKS = {
     },
     "evidence/unity_catalog_registration": {"all_registered"},
     "bronze/bronze_evidence": {"bronze_equals_evidence"},
-    "bronze/bronze_datasets": {"no_loss", "schema_stable"},
+    "bronze/bronze_datasets": {"no_loss", "schema_stable", "values_decided"},
     "silver/silver_evidence_fragments": {"every_document_has_text"},
     "profiles/profile_results": {"profile_run_succeeded"},
     "profiles/hygiene_issues": {f"rule_{rule.id}_{rule.name.lower()}" for rule in RULES},

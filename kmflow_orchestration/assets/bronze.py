@@ -1,6 +1,6 @@
 """Bronze: evidence as received, and its tables typed as their own values prove."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -18,6 +18,7 @@ from kmflow_orchestration.operations.publish_bronze import publish_bronze
 from kmflow_orchestration.operations.publish_datasets import publish_datasets
 from kmflow_orchestration.operations.published_datasets import PublishedDatasets
 from kmflow_orchestration.operations.read_tables import first_rows, rows_by
+from kmflow_orchestration.operations.undecided_columns import UndecidedColumn
 from kmflow_orchestration.partitions.keys import GROUP_BY_DAY
 from kmflow_orchestration.resources.asset_keys import (
     BRONZE_DATASETS,
@@ -47,6 +48,11 @@ SCHEMA_STABLE = dg.AssetCheckSpec(
     name="schema_stable",
     asset=BRONZE_DATASETS,
     description="No dataset table got, lost or retyped a column since it was first written.",
+)
+VALUES_DECIDED = dg.AssetCheckSpec(
+    name="values_decided",
+    asset=BRONZE_DATASETS,
+    description="No column stays text because its dates or numbers can be read in several ways.",
 )
 
 
@@ -104,7 +110,7 @@ def _bronze_day(group: GroupContext, day: date) -> DayReport:
     deps=[EVIDENCE_FILES],
     partitions_def=GROUP_BY_DAY,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    check_specs=[NOTHING_LOST, SCHEMA_STABLE],
+    check_specs=[NOTHING_LOST, SCHEMA_STABLE, VALUES_DECIDED],
     group_name=LAYER_BRONZE,
     kinds={"databricks", "delta"},
     owners=[DATA_OWNER],
@@ -156,7 +162,11 @@ def _datasets_day(group: GroupContext, day: date, published: PublishedDatasets) 
             **_largest_table(group, published),
             **stage_metadata(group, day, Step.DATASETS),
         },
-        checks=(_no_loss(group, published, day), _schema_stable(published)),
+        checks=(
+            _no_loss(group, published, day),
+            _schema_stable(published),
+            _values_decided(group.undecided([one.name for one in published.tables])),
+        ),
     )
 
 
@@ -224,6 +234,16 @@ def _schema_stable(published: PublishedDatasets) -> dg.AssetCheckResult:
             "tables": sorted({one.table_name for one in published.drift})[:50],
             "differences": [str(one) for one in published.drift[:50]],
         },
+    )
+
+
+def _values_decided(undecided: Sequence[UndecidedColumn]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=VALUES_DECIDED.name,
+        asset_key=VALUES_DECIDED.asset_key,
+        passed=not undecided,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"columns": len(undecided), "readings": [str(one) for one in undecided[:50]]},
     )
 
 

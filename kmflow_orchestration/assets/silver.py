@@ -86,7 +86,7 @@ def silver_text(context: dg.AssetExecutionContext, kmflow: ContextResource) -> D
 
 
 def _text_day(group: GroupContext, day: date) -> DayReport:
-    published = publish_fragments(group.id, day, **group.reading())
+    published = publish_fragments(group.id, day, **group.reading_text())
     table = group.config.namespace.silver(SILVER_EVIDENCE_FRAGMENTS.name)
     entities = group.config.namespace.silver(SILVER_EXTRACTED_ENTITIES.name)
     written: dict[str, Any] = {"batches": published.batches, "lakehouse": group.lakehouse}

@@ -9,6 +9,7 @@ import typer
 
 from kmflow_orchestration.cli.conversion_options import with_reader_options
 from kmflow_orchestration.cli.dataset_drift import drift
+from kmflow_orchestration.cli.dataset_readings import readings
 from kmflow_orchestration.cli.output import JsonOption, say, show_json, show_rows
 from kmflow_orchestration.clock import iso
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Dataset tables, and corrections of how files become them.")
 app.command("drift")(drift)
+app.command("readings")(readings)
 
 GroupOption = Annotated[str, typer.Option("--group", help="Id of the group.")]
 EngagementOption = Annotated[
@@ -218,8 +220,9 @@ def _answer(group: str, made: Corrected, *, as_json: bool) -> None:
 
 
 def _row(one: Correction) -> tuple[object, ...]:
-    value = " ".join(one.value) if isinstance(one.value, list) else one.value
-    said = one.name if one.value is True else f"{one.name} {value}"
+    from kmflow_orchestration.operations.correction_plans import value_shown
+
+    said = one.name if one.value is True else f"{one.name} {value_shown(one)}"
     about = f"{one.scope.value} {one.target}"
     return (one.number, one.engagement_id, about, said, one.set_by, iso(one.set_at))
 

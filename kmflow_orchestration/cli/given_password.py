@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from kmflow_orchestration.cli.output import say
 
 if TYPE_CHECKING:
-    from kmflow_orchestration.config.secret_refs import Secret
+    from kmflow_orchestration.config.secret_refs import Secret, SecretRef
 
 PasswordOption = Annotated[
     str | None,
@@ -52,3 +53,23 @@ def given_password(
     register(password)
     say("warning: lists of processes show what stands behind --password; use --password-env")
     return Secret(password)
+
+
+def password_reference(variable: str | None, *, from_stdin: bool) -> SecretRef | None:
+    """Where a later run of another process finds the password, None for none.
+
+    Raises:
+        CredentialError: the variable is not set here, too: then its name may be a typing error, or
+            the password itself; of one from standard input, that there is no key to keep it under.
+        ConfigurationError: nothing on standard input.
+        BadParameter: more than one way to give it.
+    """
+    password = given_password(None, from_stdin=from_stdin, variable=variable)
+    if password is None:
+        return None
+    from kmflow_orchestration.config.ciphertext import encrypt
+    from kmflow_orchestration.config.secret_refs import SecretRef
+
+    if variable:
+        return SecretRef("env", variable)
+    return SecretRef("fernet", encrypt(password.reveal(), os.environ))

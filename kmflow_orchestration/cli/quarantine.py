@@ -9,6 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kmflow_orchestration.cli.conversion_options import with_reader_options
+from kmflow_orchestration.cli.given_password import (
+    PasswordEnvOption,
+    PasswordStdinOption,
+    password_reference,
+)
 from kmflow_orchestration.cli.output import JsonOption, complain, say, show_json, show_rows
 from kmflow_orchestration.clock import iso
 
@@ -112,6 +117,8 @@ def retry(
     given: Mapping[str, Any],
     everything: Annotated[bool, typer.Option("--all", help="All that waits.")] = False,
     code: CodeOption = None,
+    password_env: PasswordEnvOption = None,
+    password_stdin: PasswordStdinOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would be tried again, change nothing.")
     ] = False,
@@ -119,13 +126,16 @@ def retry(
 ) -> None:
     """Have the next run try it again; options of readers are remembered for these items.
 
-    Other items are not converted again. What is refused once more comes back here.
+    Other items are not converted again. What is refused once more comes back here. Of a password
+    is remembered the variable's name, which runs must know, too; from standard input, what it is
+    under KMFLOW_FERNET_KEY.
     """
     from kmflow_orchestration.cli.open_context import open_context
     from kmflow_orchestration.cli.shell_user import known_group, operator
     from kmflow_orchestration.operations.quarantine import retry_quarantined
 
     caller = operator(group)
+    password = password_reference(password_env, from_stdin=password_stdin)
     with open_context() as context:
         own = known_group(group, context.group_configs).group_id
         done = retry_quarantined(
@@ -135,6 +145,7 @@ def retry(
             everything=everything,
             code=code,
             options=given,
+            password=password,
             dry_run=dry_run,
             **context.group(own).retrying_quarantined(),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from kmflow_orchestration.clock import iso
 from kmflow_orchestration.context.group_quarantine import GroupQuarantine
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import TableGroupId, TableName
+from kmflow_orchestration.operations.undecided_columns import UndecidedColumn, undecided_of_tables
 
 # The rest is imported by the part that is made of it: `kmflow group list` opens a small database
 # and should not wait for readers of Delta tables.
@@ -87,6 +88,14 @@ class GroupContext(GroupQuarantine):
     def reading(self) -> dict[str, Any]:
         """The same for those that also read stored bytes."""
         return {**self.publishing(), "stores": self.stores}
+
+    def reading_text(self) -> dict[str, Any]:
+        """Arguments of `publish_fragments` besides group and day."""
+        return {**self.reading(), "corrections": self._process.corrections}
+
+    def undecided(self, tables: Iterable[str]) -> list[UndecidedColumn]:
+        """Columns of these dataset tables that stay text as they have several readings."""
+        return undecided_of_tables(self.id, tables, self._process.datasets)
 
     def recording(self) -> dict[str, Any]:
         """Arguments of `publish_bronze` besides group and day."""

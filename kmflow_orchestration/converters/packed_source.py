@@ -88,7 +88,7 @@ class PlainCopy:
         self.path = path
         if not self.is_unpacked:
             return
-        self._folder = PrivateFolder("kmflow-unpacked-")
+        self._folder = PrivateFolder("unpacked")
         self.path = self._folder.path / "content"
         with self.path.open("wb") as target:
             for chunk in unpacked_chunks(path, head):

@@ -48,7 +48,7 @@ class CopyFolder(PrivateFolder):
     """Where one copy lies, and nothing else."""
 
     def __init__(self) -> None:
-        super().__init__("kmflow-typed-")
+        super().__init__("typed")
 
     @property
     def file(self) -> Path:

@@ -31,8 +31,13 @@ from kmflow_orchestration.converters.progress_note import ProgressNote
 from kmflow_orchestration.converters.reading_steps import HearStep, ReadingStep, TellsSteps
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.type_lattice import ColumnType
-from kmflow_orchestration.errors import CorruptInput
+from kmflow_orchestration.converters.unlocked_source import unlocked_source
+from kmflow_orchestration.errors import CorruptInput, CredentialError
 from kmflow_orchestration.extras import missing
+from kmflow_orchestration.file_hash import sha256_of
+
+# As of a file whose password nobody gave.
+_LOCKED = "encrypted"
 
 Types = Mapping[str, Mapping[str, ColumnType]]
 """By part, by column: types a staging file must have, wider than its own facts ask for."""
@@ -49,6 +54,10 @@ class ReadsOtherwise(Protocol):
         Raises:
             InvalidOptions: two that exclude each other.
         """
+        ...
+
+    def password(self) -> str | None:
+        """The password of the file, looked up now. Raises CredentialError if it is not there."""
         ...
 
 
@@ -133,6 +142,8 @@ def stage_item(task: StagingTask) -> ConvertedItem:
         return replace(_staged(task), seconds=time.monotonic() - begun)
     except CorruptInput as error:
         return quarantined(task.item_id, error.reason, str(error))
+    except CredentialError as error:
+        return quarantined(task.item_id, _LOCKED, str(error))
     except ModuleNotFoundError as error:
         raise missing(error) from error
     except OSError as error:
@@ -150,8 +161,15 @@ def quarantined(item_id: str, code: str, message: str) -> ConvertedItem:
 
 
 def _staged(task: StagingTask) -> ConvertedItem:
+    password = None if task.reading is None else task.reading.password()
+    with unlocked_source(task.source, password) as content:
+        return _read(task, content)
+
+
+def _read(task: StagingTask, content: Source) -> ConvertedItem:
+    """`content` is the task's source, or its plain copy if it is locked."""
     registry = default_converters()
-    found = detect(task.source, registry)
+    found = detect(content, registry)
     if found.converter is None:
         return ConvertedItem(task.item_id, Outcome.NO_CONVERTER, warnings=found.warnings)
     converter = found.converter
@@ -161,13 +179,19 @@ def _staged(task: StagingTask) -> ConvertedItem:
         options, told = task.reading.known_to(converter.name, converter.options())
     tables = tuple(
         _staged_table(table, task, position, registry)
-        for position, table in enumerate(_opened(converter, task, options or None))
+        for position, table in enumerate(_opened(converter, content, options or None, task.hear))
     )
+    if tables and content.path != task.source.path:
+        # Receipts speak of what is stored.
+        own = sha256_of(task.source.path)
+        tables = tuple(
+            replace(table, receipt=replace(table.receipt, content_hash=own)) for table in tables
+        )
     warnings = found.warnings
     if converter.output.has_text:
         # Read to its end here, where a reader that fails takes nothing with it: what cannot be
         # read is quarantined before its text is published.
-        warnings += _flagged(converter.open_text(task.source))
+        warnings += _flagged(converter.open_text(content))
     return ConvertedItem(
         task.item_id,
         Outcome.CONVERTED,
@@ -180,11 +204,11 @@ def _staged(task: StagingTask) -> ConvertedItem:
 
 
 def _opened(
-    converter: Converter, task: StagingTask, options: Mapping[str, Any] | None
+    converter: Converter, content: Source, options: Mapping[str, Any] | None, hear: HearStep
 ) -> Sequence[ConvertedTable]:
     if isinstance(converter, TellsSteps):
-        return converter.open_telling(task.source, options, task.hear)
-    return converter.open_tables(task.source, options)
+        return converter.open_telling(content, options, hear)
+    return converter.open_tables(content, options)
 
 
 def _flagged(blocks: Iterable[TextBlock]) -> tuple[ConversionWarning, ...]:

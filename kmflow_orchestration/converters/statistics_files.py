@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from kmflow_orchestration.converters.foreign_readers import refusals_of
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.kinds import TableConverter
 from kmflow_orchestration.converters.memory_table import Origin
+from kmflow_orchestration.converters.private_folder import private_folder
 from kmflow_orchestration.converters.reader_options import ReaderOptions, refused
 from kmflow_orchestration.converters.statistics_signature import kind_of
 from kmflow_orchestration.converters.statistics_table import StatisticsTable, read_table
@@ -93,9 +93,9 @@ def _transported(path: Path, origin: Origin, encoding: str) -> Sequence[Statisti
         only.missing = members[0].missing(path, only.receipt.rows_written)
         return (only,)
     tables = []
-    with tempfile.TemporaryDirectory(prefix="kmflow-members-") as folder:
+    with private_folder("members") as folder:
         for member in members:
-            alone = Path(folder) / "one.xpt"
+            alone = folder / "one.xpt"
             member.write_alone(path, alone)
             reasons = partial(member.reasons, path)
             tables.append(read_table(alone, "xpt", origin, encoding, reasons=reasons))

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, ClassVar, Protocol
 from xml.parsers import expat
 
+from kmflow_orchestration.converters.private_folder import private_folder
 from kmflow_orchestration.errors import CorruptInput
 
 ENTITIES = "xml_entities"
@@ -242,8 +242,8 @@ def readable(path: Path) -> Iterator[Path]:
     if not encoding or _is_native(encoding):
         yield path
         return
-    with TemporaryDirectory(prefix="kmflow-xml-") as folder:
-        copy = Path(folder) / "content"
+    with private_folder("xml") as folder:
+        copy = folder / "content"
         _transcode(path, copy, encoding)
         yield copy
 

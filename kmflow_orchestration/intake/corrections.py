@@ -15,6 +15,7 @@ from kmflow_orchestration.errors import StateConflict
 from kmflow_orchestration.intake.stored_batches import check_stored
 from kmflow_orchestration.metadata.config_audit import AuditAction, Deed
 from kmflow_orchestration.metadata.correction_records import (
+    PASSWORD,
     Candidate,
     Change,
     Changed,
@@ -99,6 +100,9 @@ class CorrectionStore:
                 engagements = {one.engagement_id for one in news}
                 hit = find(tables.corrections.candidates(group, engagements), before, after)
                 self._reopen(tables, group, hit)
+                if any(one.name == PASSWORD for one in news):
+                    # Of options texts know passwords alone.
+                    tables.again.reopen(group, {one.batch_id for one in hit}, [Step.FRAGMENTS])
         keys = {one.key for one in changes}
         now = tuple(one for one in after if one.key in keys)
         return Changed(now, tuple(hit), is_new=bool(news))

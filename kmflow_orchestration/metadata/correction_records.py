@@ -13,6 +13,8 @@ Value: TypeAlias = str | int | bool | list[str]
 
 # Names of corrections that are no option of a reader.
 TYPE, DATASET, IGNORE = "type", "dataset", "ignore"
+# A reference to the password of an item, never the password.
+PASSWORD = "password_ref"  # noqa: S105
 
 
 class Scope(StrEnum):
@@ -30,7 +32,7 @@ class Change:
 
     `target` is a table, `TABLE.COLUMN`, a pattern of landing paths below the engagement's folder,
     or an item's id. `name` is the type of a column, the dataset of files, that they are ignored,
-    or an option of readers.
+    where the password of an item is kept, or an option of readers.
     """
 
     engagement_id: str

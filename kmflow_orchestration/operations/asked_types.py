@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from kmflow_orchestration.converters.interface import AMBIGUOUS, SOURCE_ROW
+from kmflow_orchestration.converters.interface import SOURCE_ROW
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.staging import StagedTable
 from kmflow_orchestration.converters.text_values import observed_type, typed_values
@@ -31,6 +31,7 @@ from kmflow_orchestration.converters.type_lattice import (
     number,
 )
 from kmflow_orchestration.metadata.dataset_tables import PartColumn
+from kmflow_orchestration.operations.undecided_columns import undecided_in
 
 # Its stubs know only some of the types its functions take.
 pc: Any = pyarrow.compute
@@ -138,7 +139,7 @@ def looked_at(column: PartColumn, word: str, table: StagedTable) -> PartColumn:
 def first_misfit(name: str, word: str, table: StagedTable) -> tuple[ColumnType, Misfit | None]:
     """The type a staged column's values need for `word`, and the first that does not fit it."""
     found = EMPTY
-    has_two_readings = _has_two_readings(name, table)
+    has_two_readings = name in undecided_in(table)
     for batch in numbered_batches(table.path, _ROWS_AT_ONCE):
         values: Any = batch.column(name)
         rows = batch.column(SOURCE_ROW)
@@ -156,12 +157,6 @@ def first_misfit(name: str, word: str, table: StagedTable) -> tuple[ColumnType, 
             return STRING, Misfit(rows[at].as_py(), values[at].as_py())
         found = wider
     return found, None
-
-
-def _has_two_readings(name: str, table: StagedTable) -> bool:
-    header = next(one.source_name or name for one in table.facts if one.name == name)
-    places = {one.location for one in table.warnings if one.code == AMBIGUOUS}
-    return f"column {header}" in places
 
 
 def _needed(texts: pa.StringArray, known: ColumnType) -> ColumnType:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.private_folder import clear_leftovers
 from kmflow_orchestration.converters.progress_note import ProgressNote
 from kmflow_orchestration.converters.staging import (
     ConvertedItem,
@@ -93,6 +94,7 @@ def convert_items(
         StorageUnavailable: bytes in the active backend could not be read, or staging files not be
             written.
     """
+    clear_leftovers()
     with disk_faults(work_dir):
         work_dir.mkdir(parents=True, exist_ok=True)
     awaiting = _Awaiting(on_progress, tell_after_s)

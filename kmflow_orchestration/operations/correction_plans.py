@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from kmflow_orchestration.clock import iso
+from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.converters.kinds import FileConverter
 from kmflow_orchestration.converters.reader_options import OTHER_NAMES
 from kmflow_orchestration.converters.registry import default_converters
@@ -15,6 +16,7 @@ from kmflow_orchestration.errors import ConfigurationError, InvalidOptions
 from kmflow_orchestration.metadata.correction_records import (
     DATASET,
     IGNORE,
+    PASSWORD,
     TYPE,
     Candidate,
     Correction,
@@ -53,6 +55,7 @@ class CorrectedReading:
         for what two people said.
         """
         told: dict[str, Any] = {}
+        unlocking = (PASSWORD,) if PASSWORD in self.options else ()
         for name, value in reversed(list(self.options.items())):
             if not knows(converter, known, name, value):
                 continue
@@ -60,7 +63,13 @@ class CorrectedReading:
                 refusal(converter, known, {name: value}) is not None
             ):
                 told[name] = value
-        return reader_options(conversion_options(told), known, converter), tuple(sorted(told))
+        options = reader_options(conversion_options(told), known, converter)
+        return options, (*sorted(told), *unlocking)
+
+    def password(self) -> str | None:
+        """See ReadsOtherwise; from then on no text of this process shows it."""
+        reference = self.options.get(PASSWORD)
+        return None if reference is None else SecretRef.parse(reference).resolve().reveal()
 
 
 def knows(converter: str, known: Mapping[str, Any], name: str, value: Any) -> bool:
@@ -229,6 +238,13 @@ def fits_pattern(path: str, pattern: str) -> bool:
     return told == pattern or fnmatchcase(told, pattern)
 
 
+def passwords_of(held: Sequence[Correction]) -> dict[str, CorrectedReading]:
+    """Readings of items whose password is kept somewhere, with nothing else that was said."""
+    return {
+        one.target: CorrectedReading({PASSWORD: one.value}) for one in held if one.name == PASSWORD
+    }
+
+
 def correction_plan(
     held: Sequence[Correction], group: GroupId, registry: DatasetTables
 ) -> CorrectionPlan:
@@ -262,9 +278,16 @@ def correction_facts(one: Correction) -> dict[str, Any]:
     }
 
 
+def value_shown(one: Correction) -> str | int | bool:
+    """What was said, for people."""
+    if one.name == PASSWORD:
+        return SecretRef.parse(str(one.value)).shown
+    return " ".join(one.value) if isinstance(one.value, list) else one.value
+
+
 def correction_sentence(one: Correction) -> str:
     """A correction for people, with by whom and since when."""
-    value = " ".join(one.value) if isinstance(one.value, list) else one.value
+    value = value_shown(one)
     what = IGNORE if one.name == IGNORE else f"{one.name} {value}"
     if one.name == TYPE:
         what = f"type {value}"

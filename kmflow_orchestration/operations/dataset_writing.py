@@ -36,6 +36,7 @@ from kmflow_orchestration.operations.dataset_rows import (
     staged_types,
     table_columns,
 )
+from kmflow_orchestration.operations.undecided_columns import UNDECIDED, undecided_in
 from kmflow_orchestration.storage.evidence_stores import StoredFiles
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.arrow_types import arrow_schema
@@ -150,6 +151,7 @@ class DatasetWriter:
         names = table_names(engagement, key)
         name = self.registry.table_name(self.group, engagement, key, names)
         words = self.plan.words_of(name)
+        undecided = undecided_in(table)
         columns = (
             PartColumn(fact.name, fact.source_name, fact.type.text, fact.null_count)
             for fact in table.facts
@@ -173,6 +175,7 @@ class DatasetWriter:
             receipt={
                 **asdict(table.receipt),
                 **about_corrections(self.plan, plan, name, converted.told),
+                **({UNDECIDED: undecided} if undecided else {}),
             },
         )
 

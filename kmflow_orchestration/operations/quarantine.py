@@ -10,6 +10,7 @@ from typing import Any
 
 from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
+from kmflow_orchestration.config.secret_refs import SecretRef
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.errors import InvalidOptions, InvalidSettings, UnknownEvidence
@@ -17,7 +18,7 @@ from kmflow_orchestration.intake.corrections import CorrectionStore
 from kmflow_orchestration.intake.evidence_register import EvidenceRegister
 from kmflow_orchestration.intake.file_history import FileHistory
 from kmflow_orchestration.intake.quarantine import QuarantineStore
-from kmflow_orchestration.metadata.correction_records import Change, Scope
+from kmflow_orchestration.metadata.correction_records import PASSWORD, Change, Scope
 from kmflow_orchestration.metadata.quarantine_records import Held, HeldBack
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.convert.option_table import BY_NAME
@@ -101,12 +102,14 @@ def retry_quarantined(
     everything: bool = False,
     code: str | None = None,
     options: Mapping[str, Any] | None = None,
+    password: SecretRef | None = None,
     dry_run: bool = False,
 ) -> Retry:
     """Have what is kept back tried again by the next run; a repeat changes nothing.
 
     `items` are ids or landing paths; `everything` takes all that is open, of one `code` if asked
-    so. `options` of readers are remembered as corrections of these items.
+    so. `options` of readers are remembered as corrections of these items, and so is where their
+    `password` is kept, for the runs that read them; the password itself is not.
 
     Raises:
         CallerRefused: the group is none of the caller's, or the caller may not change anything.
@@ -127,6 +130,8 @@ def retry_quarantined(
         chosen, unchanged = _named(own, items, known, register, history)
     chosen = [one for one in chosen if code in {None, one.code}]
     given = _given(options or {})
+    if password is not None:
+        given[PASSWORD] = str(password)
     changes = [change for one in chosen for change in _changes(one, given)]
     # Without other options the same rows would be left out again: only an acceptance is undone.
     tried = tuple(one for one in chosen if given or one.kind is not Held.ROWS or not one.is_open)
@@ -139,7 +144,8 @@ def retry_quarantined(
             corrections.change(own, changes, actor=caller.group_email)
         tried = tuple(one for one in tried if one.subject not in gone)
         unchanged = (*unchanged, *sorted(gone))
-    return Retry(tried, unchanged, corrected, given, is_dry_run=dry_run)
+    shown = given if password is None else {**given, PASSWORD: password.shown}
+    return Retry(tried, unchanged, corrected, shown, is_dry_run=dry_run)
 
 
 def accept_quarantined(
@@ -244,6 +250,8 @@ def _changes(one: HeldBack, options: Mapping[str, Any]) -> list[Change]:
     name = one.path.rpartition("/")[2]
     reader = default_converters().for_source(Source(Path(name), name))
     for option, value in options.items():
+        if option == PASSWORD:
+            continue
         if reader is not None and not knows(reader.name, reader.options(), option, value):
             raise InvalidOptions(
                 f"{BY_NAME[option].flags[0]} means nothing to the {reader.name} converter,"

@@ -32,7 +32,7 @@ _HOW: Mapping[str, str] = {
     entry_rules.EMPTY: "drop it again, filled; or `accept` that it is empty",
     entry_rules.TOO_LARGE: f"raise MAX_UPLOAD_SIZE_MB, {_AGAIN}; or split it",
     entry_rules.TYPE_NOT_ALLOWED: "drop it as a type that may enter; or `accept` that it stays out",
-    "encrypted": "drop it without its password",
+    "encrypted": "`retry --password-env NAME`, or drop it without its password",
     "missing_memo": "drop it with its memo file; or `retry --ignore-missing-memo`",
     "wrong_encoding": "`retry --encoding NAME`, or drop it in UTF-8",
     "ragged_rows": "`retry` with other options, such as --delimiter, --quote or --header-row",

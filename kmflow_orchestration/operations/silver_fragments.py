@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
@@ -25,15 +24,19 @@ from kmflow_orchestration.converters.interface import (
     DescribesDocuments,
     Source,
 )
+from kmflow_orchestration.converters.private_folder import private_folder
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.text_encoding import storable
-from kmflow_orchestration.errors import BackendUnreachable, CorruptInput
+from kmflow_orchestration.converters.unlocked_source import unlocked_source
+from kmflow_orchestration.errors import BackendUnreachable, CorruptInput, CredentialError
 from kmflow_orchestration.identity import bronze_id, fragment_id
+from kmflow_orchestration.intake.corrections import CorrectionStore
 from kmflow_orchestration.intake.ledger import Batch, Item, Ledger, Step
 from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.metadata.intake_records import State
 from kmflow_orchestration.names import GroupId, TableName
 from kmflow_orchestration.operations.batch_members import write_live
+from kmflow_orchestration.operations.correction_plans import CorrectedReading, passwords_of
 from kmflow_orchestration.operations.silver_entities import ENTITY_SCHEMA, entity_rows
 from kmflow_orchestration.storage.evidence_stores import (
     EvidenceStores,
@@ -80,10 +83,12 @@ def publish_fragments(
     stores: EvidenceStores,
     lakehouse: Lakehouse,
     config: GroupConfig,
+    corrections: CorrectionStore,
 ) -> PublishedFragments:
     """Write the text of a day's batches, and what it names; a repeated call writes the same rows.
 
-    A document without text has no rows. Text that turns out to be a table is left to datasets.
+    A document without text has no rows. A locked one is read if somebody said where its password
+    is kept. Text that turns out to be a table is left to datasets.
     Documents whose backend is away are left out, and the call then fails for them.
 
     Raises:
@@ -96,7 +101,7 @@ def publish_fragments(
         config.namespace.silver(SILVER_EXTRACTED_ENTITIES.name),
     )
     batches = ledger.batches(group, day, Step.FRAGMENTS)
-    stored = StoredFiles(stores)
+    stored = _Stored(StoredFiles(stores), passwords_of(corrections.all(group)))
     tallies: list[_Tally] = []
     away: list[BackendUnreachable] = []
     for batch in batches:
@@ -135,6 +140,14 @@ class _Tables:
     entities: TableName
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """Stored bytes, and how those of locked documents are read, by item."""
+
+    files: StoredFiles
+    passwords: Mapping[str, CorrectedReading]
+
+
 @dataclass(slots=True)
 class _Tally:
     """Counts while rows stream past; mutable for that. `away` says what was left out.
@@ -160,14 +173,14 @@ def _write(
     *,
     batch: Batch,
     tables: _Tables,
-    stored: StoredFiles,
+    stored: _Stored,
     lakehouse: Lakehouse,
     stage: StageTally,
 ) -> _Tally:
     stage.came_in(items)
     registry = default_converters()
     documents = [item for item in items if _may_hold_text(item, registry)]
-    away = {item.item_id: error for item in documents if (error := _problem(item, stored))}
+    away = {item.item_id: error for item in documents if (error := _problem(item, stored.files))}
     tally = _Tally(away=tuple(away.values()))
     if away and _have_rows(away, tables.fragments, lakehouse):
         return tally  # what is written now would be without them
@@ -204,7 +217,7 @@ def _have_rows(item_ids: Container[str], table: TableName, lakehouse: Lakehouse)
     return any(one in item_ids for one in lakehouse.query(query).column(0).to_pylist())
 
 
-def _rows(items: Iterable[Item], stored: StoredFiles, tally: _Tally) -> Iterator[pa.RecordBatch]:
+def _rows(items: Iterable[Item], stored: _Stored, tally: _Tally) -> Iterator[pa.RecordBatch]:
     registry = default_converters()
     for item in items:
         parsed = _read(item, stored, registry)
@@ -265,27 +278,35 @@ class _Parsed:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-def _read(item: Item, stored: StoredFiles, registry: ConverterRegistry) -> _Parsed | None:
+def _read(item: Item, stored: _Stored, registry: ConverterRegistry) -> _Parsed | None:
     """None for what is no document, such as a table or a bundle of them."""
-    with TemporaryDirectory(prefix="kmflow-text-") as folder:
-        local = Path(folder) / "source"
+    with private_folder("text") as folder:
+        local = folder / "source"
         with (
             local.open("wb") as copy,
-            stored.open_read(item.backend, item.stored_path) as stream,
+            stored.files.open_read(item.backend, item.stored_path) as stream,
         ):
             shutil.copyfileobj(stream, copy)
         source = Source(local, item.file_name, item.media_type)
+        reading = stored.passwords.get(item.item_id)
         try:
-            converter = detect(source, registry).converter
-            if converter is None:
-                return _Parsed() if _is_document(item, registry) else None
-            parsed = _parsed(source, converter)
-            if parsed.chunks or not isinstance(converter, BundlesFiles):
-                return parsed if converter.output.has_text else None
-            return parsed if converter.holds_documents(source) else None
-        except CorruptInput:
+            password = None if reading is None else reading.password()
+            with unlocked_source(source, password) as content:
+                return _text_of(item, content, registry)
+        except (CorruptInput, CredentialError):
             # Conversion quarantines it, with its reason, when it gets there.
             return _Parsed() if _is_document(item, registry) else None
+
+
+def _text_of(item: Item, source: Source, registry: ConverterRegistry) -> _Parsed | None:
+    """See `_read`; raises CorruptInput."""
+    converter = detect(source, registry).converter
+    if converter is None:
+        return _Parsed() if _is_document(item, registry) else None
+    parsed = _parsed(source, converter)
+    if parsed.chunks or not isinstance(converter, BundlesFiles):
+        return parsed if converter.output.has_text else None
+    return parsed if converter.holds_documents(source) else None
 
 
 def _parsed(source: Source, converter: Converter) -> _Parsed:

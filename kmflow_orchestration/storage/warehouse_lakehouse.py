@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from kmflow_orchestration.clock import Clock
+from kmflow_orchestration.converters.private_folder import PrivateFolder
 from kmflow_orchestration.databricks_client.files import VolumeFiles
 from kmflow_orchestration.databricks_client.statements import Statements
 from kmflow_orchestration.databricks_client.unity_catalog import UnityCatalog
@@ -171,9 +171,9 @@ def _is_conflict(error: KmflowError) -> bool:
     return isinstance(error, StatementFailed) and error.error_code.startswith("DELTA_CONCURRENT_")
 
 
-def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
+def _scratch_folder() -> PrivateFolder:
     try:
-        return tempfile.TemporaryDirectory(prefix="kmflow-")
+        return PrivateFolder("rows")
     except OSError as error:  # also FileNotFoundError, where no folder can be written to
         raise disk_fault("TMPDIR", error) from error
 
@@ -183,7 +183,10 @@ def _parquet(
     columns: Sequence[Column], batches: Iterable[pa.RecordBatch]
 ) -> Iterator[tuple[Path, int]]:
     """Rows in a file of a temporary folder, and how many they are."""
-    with _scratch_folder() as folder:
-        path = Path(folder, "rows.parquet")
+    folder = _scratch_folder()
+    try:
+        path = folder.path / "rows.parquet"
         # NOT NULL is checked already; engines disagree on it inside Parquet files.
         yield path, write_parquet(path, table_schema(columns), batches)
+    finally:
+        folder.remove()

@@ -147,6 +147,7 @@ def test_a_refused_file_is_still_named_when_the_day_is_run_again(world):
         "all_files_entered": False,
         "no_loss": False,
         "schema_stable": True,
+        "values_decided": True,
     }
 
 

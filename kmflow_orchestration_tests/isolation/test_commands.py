@@ -141,6 +141,7 @@ ATTEMPTS = {
     "rollback deliver": "--group acme",
     "stages": "--group acme",
     "dataset drift": "--group acme --table theirs__loans",
+    "dataset readings": "--group acme --table theirs__loans",
     "evidence download": "{their_item} --group acme",
     "evidence delete": "{their_item} --group acme --yes",
     "migrate to-databricks": "--group acme --source-dir {tree}",

@@ -76,7 +76,7 @@ SHARED = {
 ABOUT_SOMETHING = {
     *("stored_completion", "refused", "profile_run", "profile_materialized"),
     *("latest_profile_run", "score_trend", "links", "open_engine", "register_tables"),
-    *("write_required_rows", "stage_metrics"),
+    *("write_required_rows", "stage_metrics", "undecided"),
     # Needs a workspace, which these groups have not.
     "migrating",
 }
@@ -164,6 +164,7 @@ def at_hand(world: SharedWorld, things: Things) -> dict[str, Any]:
         "profile_run_id": things.run.profile_run_id,
         "table_group": things.table_group.table_group_id,
         "table": things.table,
+        "tables": (things.table.name,),
         "entries": [],
     }
 

@@ -48,8 +48,8 @@ WITHOUT_GROUP = {
     "values in, values out: nothing is at hand to reach with": (
         "lots_of wanted_files converter_pool dataset_key shared_key table_names named_key"
         " stem_of_key knows path_below fits_pattern affected_by correction_facts"
-        " correction_sentence no_such_table about_corrections reading_of known_need raised"
-        " column_type"
+        " correction_sentence no_such_table passwords_of value_shown undecided_in"
+        " about_corrections reading_of known_need raised column_type"
         " staged_type staged_types texts_in looked_at first_misfit batch_summary"
         " needed_types table_columns have_same_types can_widen rows_of table_name quiet_collector"
         " column_changes"
@@ -237,6 +237,7 @@ def asked_for(world: SharedWorld, things: Things, work_dir: Path) -> dict[str, A
         "written": [written],
         "table": things.table,
         "tables": (),
+        "undecided_of_tables.tables": (things.table.name,),
         "column": "file_name",
         "run": things.run,
         "profile_run_id": things.run.profile_run_id,

@@ -125,7 +125,7 @@ class WorkspaceGroup:
             # In this process, which takes a second less for each.
             converting = {**self.own.converting(), "workers": 0}
             done.append(publish_datasets(self.id, due.day, **converting))
-            publish_fragments(self.id, due.day, **self.own.reading())
+            publish_fragments(self.id, due.day, **self.own.reading_text())
             publish_quality(self.id, due.day, **self.own.publishing())
         return done
 

@@ -62,7 +62,7 @@ class SevenZipReader:
     """See OpenReader; a file whose stream breaks off before it is damaged, those before are not."""
 
     def __init__(self, path: Path, password: str, entries: Sequence[Entry]) -> None:
-        self._folder = PrivateFolder("kmflow-7z-")
+        self._folder = PrivateFolder("7z")
         self._path, self._password = path, password
         self._wanted = [one for one in entries if _is_sound(one)]
         self._damage: CorruptInput | None = None

@@ -71,7 +71,7 @@ class ArchiveWalk:
     archive_reader: str
     limits: ArchiveLimits
     password: str = field(default="", repr=False)
-    folder: PrivateFolder = field(default_factory=partial(PrivateFolder, "kmflow-archive-"))
+    folder: PrivateFolder = field(default_factory=partial(PrivateFolder, "archive"))
 
     def visits(self) -> Iterator[Visit]:
         """Files by name, those of a nested archive behind it.

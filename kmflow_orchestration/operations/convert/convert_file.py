@@ -13,6 +13,7 @@ from typing import Any
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.converters.interface import ConversionWarning, Converter, OutputKind
+from kmflow_orchestration.converters.private_folder import clear_leftovers
 from kmflow_orchestration.converters.reading_steps import HearStep, ReadingStep, TellsSteps
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import CorruptInput, InvalidOptions, OutputExistsError
@@ -116,6 +117,7 @@ def convert_file(
     found = checked_source(Path(source))
     target = target_of(found.path, output, stem=stem)
     file_format = format_of(chosen.format_type, target)
+    clear_leftovers()
     progress.at("detect", 0, 1, "files", found.file_name)
     with unlocked(found, password_of(chosen, password)) as content:
         converter, warnings = find_converter(content, registry or default_converters())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
+from kmflow_orchestration.converters.private_folder import private_folder
 from kmflow_orchestration.errors import OutOfMemoryError
 from kmflow_orchestration.operations.convert.process_memory import StillAtLimit
 from kmflow_orchestration.operations.convert.worker import Call, Failure, Word, serve
@@ -26,7 +26,6 @@ _LOOK_EVERY_S = 1.0
 # What a process gets to clean up, or to begin at all on a busy machine.
 _GRACE_S = 10.0
 _BEGIN_S = 120.0
-_TEMPORARY_PREFIX = "kmflow-call-"
 
 Hear = Callable[..., None]
 
@@ -84,10 +83,8 @@ class OneProcess:
         every time but each change of its first argument.
         """
         # What a killed process set aside goes with it: the plain text of a locked file, too.
-        with tempfile.TemporaryDirectory(
-            prefix=_TEMPORARY_PREFIX, ignore_cleanup_errors=True
-        ) as temporary:
-            return self._run(function, task, hear, temporary)
+        with private_folder("call") as temporary:
+            return self._run(function, task, hear, str(temporary))
 
     def _run(
         self, function: Callable[..., Any], task: Any, hear: Hear | None, temporary: str

@@ -1,16 +1,13 @@
-"""A source behind a password, read from a plain copy that lives as long as the conversion."""
+"""The password of a conversion, and a source that it opens."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from kmflow_orchestration.config.secret_refs import Secret, SecretRef
 from kmflow_orchestration.converters.interface import Source
-from kmflow_orchestration.converters.locked_documents import Lock, lock_of, unlock
+from kmflow_orchestration.converters.unlocked_source import unlocked_source
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.source_reading import naming_faults
 
@@ -28,22 +25,9 @@ def password_of(options: ConversionOptions, given: Secret | None = None) -> Secr
 
 @contextmanager
 def unlocked(source: Source, password: Secret | None) -> Iterator[Source]:
-    """The source to read from: itself, unless it is locked and there is a password.
-
-    What the file holds may be locked, too, as the files of an archive are.
-
-    Raises:
-        WrongPasswordError: it is not this one.
-        CorruptInput: the locked document is damaged.
-    """
-    with naming_faults(source):
-        lock = lock_of(source.path) if password is not None else Lock.NONE
-    if password is None or lock is Lock.NONE:
-        yield source if password is None else replace(source, password=password.reveal())
-        return
-    # The folder is this user's alone.
-    with tempfile.TemporaryDirectory(prefix="kmflow-unlocked-") as folder:
-        copy = Path(folder) / f"content{source.suffix}"
+    """The same as `unlocked_source`; whatever is wrong with the file comes out as naming it."""
+    with ExitStack() as stack:
         with naming_faults(source):
-            unlock(source.path, lock, password.reveal(), copy)
-        yield replace(source, path=copy)
+            word = None if password is None else password.reveal()
+            content = stack.enter_context(unlocked_source(source, word))
+        yield content

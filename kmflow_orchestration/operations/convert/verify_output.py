@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -15,6 +14,7 @@ import pyarrow as pa
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.converters.interface import Source
+from kmflow_orchestration.converters.private_folder import private_folder
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.errors import InvalidOptions, UnsupportedFormatError
 from kmflow_orchestration.file_hash import sha256_of
@@ -211,8 +211,8 @@ def _of_part(
     except (OSError, pa.ArrowException) as error:
         yield Difference(record.file, f"it cannot be read: {error}")
         return
-    with tempfile.TemporaryDirectory(prefix="kmflow-verify-") as work:
-        wanted = Path(work) / record.file
+    with private_folder("verify") as work:
+        wanted = work / record.file
         options = conversion_options(manifest.options)
         write_part(part, wanted, opened, options, metadata={}, progress=Progress())
         yield from text_differences(wanted, path, _kind(part, record))

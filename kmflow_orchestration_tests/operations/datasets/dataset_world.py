@@ -89,6 +89,7 @@ class DatasetWorld:
             stores=EvidenceStores.only(self.place.store),
             lakehouse=lakehouse or self.lakehouse,
             config=self.config,
+            corrections=self.corrections,
         )
 
     def logged(self) -> dict[str, tuple[str, str | None]]:

@@ -45,7 +45,7 @@ class DayOfWork:
         publish_datasets(self.group.id, self.today, **self._converting(watch))
 
     def fragments(self, watch: Watch = UNWATCHED) -> None:
-        publish_fragments(self.group.id, self.today, **watch.over(self.group.reading()))
+        publish_fragments(self.group.id, self.today, **watch.over(self.group.reading_text()))
 
     def quality(self, watch: Watch = UNWATCHED) -> None:
         publish_quality(self.group.id, self.today, **watch.over(self.group.publishing()))
