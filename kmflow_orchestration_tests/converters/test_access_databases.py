@@ -29,12 +29,14 @@ from kmflow_orchestration.operations.convert.verify_output import verify_output
 from kmflow_orchestration_tests.converters.access_samples import (
     access_file,
     page_of,
+    with_entry,
     with_key,
     with_type,
 )
 from kmflow_orchestration_tests.converters.jet3_file import OldTable, jet3_file
 
 _PAGE = 4096
+_DIFFERS = "row_count_differs"
 _BOTH = ("jet4.mdb", "ace.accdb")
 
 
@@ -374,9 +376,47 @@ def test_a_list_of_tables_that_is_damaged_is_told(tmp_path: Path, harm: Any) -> 
 
     done = convert_file(path, tmp_path / "out")
 
-    assert done.missed == (
-        "the list of tables: there may be more tables: 1 entries can be read of 2",
+    (told,) = done.missed
+    assert told.startswith(
+        "the list of tables: there may be more tables: 1 entries can be read of 2; no entry is of"
     )
+
+
+@pytest.mark.parametrize("kind", [3, 5, 0x4321], ids=["container", "query", "nothing known"])
+@pytest.mark.parametrize("name", _BOTH)
+def test_a_table_that_the_list_does_not_name_is_told(tmp_path: Path, name: str, kind: int) -> None:
+    path = _sample(tmp_path, name)
+    page = page_of(path, "Loans & Grants")
+    with_entry(path, "Loans & Grants", "Type", struct.pack("<H", kind))
+
+    tables = _tables(path)
+
+    assert "Loans & Grants" not in tables
+    (told,) = [one for table in tables.values() for one in table.warnings if one.code == _DIFFERS]
+    assert f"defined on the pages {page}" in told.message
+    assert convert_file(path, tmp_path / "out").missed
+
+
+def test_two_entries_for_one_table_are_told(tmp_path: Path) -> None:
+    path = _sample(tmp_path, "jet4.mdb")
+    with_entry(path, "Loans & Grants", "Id", struct.pack("<I", page_of(path, "Empty")))
+
+    tables = _tables(path)
+
+    (told,) = [one for table in tables.values() for one in table.warnings if one.code == _DIFFERS]
+    assert "1 entries are of a table that another one names" in told.message
+
+
+def test_a_table_that_is_marked_as_the_engines_is_told_unless_it_is_wanted(tmp_path: Path) -> None:
+    path = _sample(tmp_path, "jet4.mdb")
+    with_entry(path, "Loans & Grants", "Flags", struct.pack("<I", 0x80000000))
+
+    without, wanted = _tables(path), _tables(path, system_tables=True)
+
+    told = [one for table in without.values() for one in table.warnings]
+    assert [one.location for one in told if one.code == "system_table"] == ["table Loans & Grants"]
+    assert "Loans & Grants" in wanted
+    assert "system_table" not in {code for table in wanted.values() for code in _codes(table)}
 
 
 def test_a_row_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class AccessConverter(TableConverter):
     """Jet 3 and 4, and ACE from 2007 on; keys and relations stand in the receipts."""
 
     name: ClassVar[str] = "access"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     media_types: ClassVar[tuple[str, ...]] = (media_types.ACCESS,)
     suffixes: ClassVar[tuple[str, ...]] = _SUFFIXES
     reader_options: ClassVar[type[ReaderOptions]] = AccessOptions
@@ -92,6 +92,12 @@ class _Reading:
     def tables(self, *, with_system: bool) -> Sequence[AccessTable]:
         """See AccessConverter."""
         wanted = [one for one in self._catalogue.tables if with_system or not one.is_system]
+        if not with_system:
+            text = "it was left out, since the engine marks it as its own: --system-tables takes it"
+            self._warnings += [
+                ConversionWarning("system_table", text, f"table {name}")
+                for name in self._catalogue.marked
+            ]
         found: list[AccessTable] = []
         for entry in wanted:
             found += self._read(entry)
