@@ -353,6 +353,57 @@ def test_texts_of_a_fixed_length_are_read(tmp_path: Path) -> None:
     assert table.facts[1].type.sql == "STRING"
 
 
+def _extended(days: int, seconds: int, steps: int) -> str:
+    """As Access 2019 writes it: days since the first of year 1, seconds, 100 nanoseconds."""
+    return f"{days:019}:{seconds:012}{steps:07}:7\0"
+
+
+def test_extended_dates_are_read_and_stay_texts_where_a_type_would_lose_of_them(
+    tmp_path: Path,
+) -> None:
+    days = (datetime(2021, 6, 14, tzinfo=UTC) - datetime(1, 1, 1, tzinfo=UTC)).days
+    columns = (("n", "long"), ("at", "extended"))
+    exact = [
+        (1, _extended(0, 0, 0)),
+        (2, _extended(days, 81912, 3456780)),
+        (3, None),
+        (4, _extended(3652058, 86399, 9999990)),
+    ]
+    finer = [(1, _extended(days, 81912, 3456789)), (2, _extended(days, 0, 0))]
+    content = jet3_file([OldTable("Exact", columns, exact), OldTable("Finer", columns, finer)])
+
+    tables = _tables(_sample(tmp_path, "old.mdb", content))
+
+    assert _rows(tables["Exact"]) == [
+        (1, _at(1, 1, 1)),
+        (2, _at(2021, 6, 14, 22, 45, 12, 345678)),
+        (3, None),
+        (4, _at(9999, 12, 31, 23, 59, 59, 999999)),
+    ]
+    assert [fact.type.sql for fact in tables["Exact"].facts] == ["BIGINT", "TIMESTAMP"]
+    assert "moments_as_text" not in _codes(tables["Exact"])
+    assert _rows(tables["Finer"]) == [
+        (1, "2021-06-14T22:45:12.3456789"),
+        (2, "2021-06-14T00:00:00"),
+    ]
+    assert tables["Finer"].facts[1].type.sql == "STRING"
+    assert "moments_as_text" in _codes(tables["Finer"])
+
+
+@pytest.mark.parametrize(
+    "cell", [_extended(9_999_999, 0, 0), "x" * 42, _extended(1, 2, 3).replace(":7", ":6")]
+)
+def test_an_extended_date_that_cannot_be_costs_its_table_alone(tmp_path: Path, cell: str) -> None:
+    columns = (("n", "long"), ("at", "extended"))
+    sound = OldTable("Sound", (("n", "long"),), [(1,)])
+    content = jet3_file([OldTable("Broken", columns, [(1, cell)]), sound])
+
+    tables = _tables(_sample(tmp_path, "old.mdb", content))
+
+    assert set(tables) == {"Sound"}
+    assert "table_skipped" in _codes(tables["Sound"])
+
+
 def _entry_deleted(content: bytearray, row: int) -> None:
     content[row + 1] |= 0x80
 

@@ -36,6 +36,8 @@ class Form(IntEnum):
     COMPLEX = 0x12
     """Attachments and columns of several values: a number that stands for rows of another table."""
     BIGINT = 0x13
+    MOMENT_EXTENDED = 0x14
+    """Of Access 2019: from the year 1 on, in steps of 100 nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
