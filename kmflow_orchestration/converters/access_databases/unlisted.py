@@ -24,7 +24,8 @@ def unlisted_tables(pages: Pages, listed: Container[int]) -> list[int]:
             if number not in listed:
                 begun.append(number)
     found = [number for number in begun if number not in continued]
-    return [number for number in found if number not in _free(pages)] if found else []
+    free = _free(pages) if found else ()
+    return [number for number in found if number not in free]
 
 
 def _free(pages: Pages) -> Container[int]:
