@@ -139,7 +139,7 @@ class _Workbook:
         self, tables: Sequence[AnyTable], told: list[ConversionWarning]
     ) -> Iterator[ConvertedTable]:
         """Links and comments of the sheets that these tables are of."""
-        if self.kind is not Container.XLSX:
+        if self.kind not in (Container.XLSX, Container.ODS):
             text = f"links and comments of .{self.kind} are not read"
             told.append(ConversionWarning("extras_skipped", text))
             return

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+from kmflow_orchestration.converters.cell_extra import CellExtra
 from kmflow_orchestration.converters.document_archive import DocumentArchive, open_archive
 from kmflow_orchestration.converters.document_tables import LONG, Columns, declared_table
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
+from kmflow_orchestration.converters.open_sheet_extras import CONTENT, open_sheet_extras
 from kmflow_orchestration.converters.safe_xml import (
     attribute,
     child,
@@ -39,25 +41,10 @@ _CHUNK_BYTES = 1 << 20
 _DEPTH_OF_ROWS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Extra:
-    """One of them; `target` is where a link leads, `text` what is said or shown."""
-
-    sheet: str
-    cell: str
-    row: int | None
-    column: int | None
-    kind: str
-    target: str = ""
-    text: str = ""
-    author: str = ""
-    created: str = ""
-
-
 def extras_table(
     path: Path, sheets: Container[str], taken: Container[str], origin: Origin
 ) -> MemoryTable:
-    """Links and comments of these sheets of an Office Open XML workbook.
+    """Links and comments of these sheets of a workbook of Office Open XML or OpenDocument.
 
     `taken` are the names of its other tables.
 
@@ -65,16 +52,19 @@ def extras_table(
         CorruptInput: a part of the workbook is damaged.
     """
     with open_archive(path) as archive:
-        people = _people(archive)
-        found = [
-            astuple(one)
-            for name, part in _sheets(archive)
-            if name in sheets
-            for one in _of(archive, name, part, people)
-        ]
+        is_open = CONTENT in archive.names and _BOOK not in archive.names
+        extras = open_sheet_extras(archive) if is_open else _office_extras(archive, sheets)
+        found = [astuple(one) for one in extras if one.sheet in sheets]
     # No sheet's name has a colon.
     part = f":{EXTRAS}" if EXTRAS in taken else EXTRAS
     return declared_table(part, _COLUMNS, found, origin, read_as={BESIDE: "sheets"})
+
+
+def _office_extras(archive: DocumentArchive, sheets: Container[str]) -> Iterator[CellExtra]:
+    people = _people(archive)
+    for name, part in _sheets(archive):
+        if name in sheets:
+            yield from _of(archive, name, part, people)
 
 
 def _sheets(archive: DocumentArchive) -> Iterator[tuple[str, str]]:
@@ -88,7 +78,7 @@ def _sheets(archive: DocumentArchive) -> Iterator[tuple[str, str]]:
 
 def _of(
     archive: DocumentArchive, sheet: str, part: str, people: Mapping[str, str]
-) -> Iterator[_Extra]:
+) -> Iterator[CellExtra]:
     targets = archive.outside(part)
     for link in _links(archive, part):
         target = targets.get(attribute(link, "id"), "")
@@ -111,7 +101,7 @@ def _of(
         yield from _notes(archive.xml(name), sheet, threaded)
 
 
-def _notes(root: Any, sheet: str, threaded: Container[str]) -> Iterator[_Extra]:
+def _notes(root: Any, sheet: str, threaded: Container[str]) -> Iterator[CellExtra]:
     """Those of older versions; of a thread they only say that there is one."""
     listed = child(root, "authors")
     authors = [] if listed is None else [text_of(one) for one in children(listed, "author")]
@@ -134,12 +124,12 @@ def _people(archive: DocumentArchive) -> Mapping[str, str]:
     }
 
 
-def _at(sheet: str, cell: str, kind: str, **told: str) -> _Extra:
+def _at(sheet: str, cell: str, kind: str, **told: str) -> CellExtra:
     """A link may be of several cells: the first of them is its place."""
     place = _PLACE.match(cell)
     row = int(place[2]) if place else None
     column = column_index(place[1]) + 1 if place else None
-    return _Extra(sheet, cell, row, column, kind, **told)
+    return CellExtra(sheet, cell, row, column, kind, **told)
 
 
 def _links(archive: DocumentArchive, part: str) -> Sequence[Any]:

@@ -18,26 +18,37 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from kmflow_orchestration.converters.spreadsheet_range import column_index, column_letters
+from kmflow_orchestration.converters.workbook_alike import (
+    ROW_BEGIN,
+    ROW_END,
+    CellFrame,
+    values_of_alike,
+)
 from kmflow_orchestration.converters.workbook_parts import WorkbookParts
 from kmflow_orchestration.converters.workbook_texts import (
     UnlikeRowsError,
+    are_odd,
     has_blank_row,
     is_odd,
     may_be_odd,
     number,
     numbers,
+    numbers_of_bytes,
     side_by_side,
     text_array,
 )
 
 HEAD_ROWS = 60
-_CHUNK_BYTES = 2 << 20
+_CHUNK_BYTES = 4 << 20
 _LEARNED_ROWS, _MOST_LESSONS = 1000, 4
 _MOST_TAIL_BYTES = 4 << 20
 _MOST_COLUMNS, _MOST_FORMS = 512, 8
 _MOST_TEXTS, _MOST_KNOWN = 1 << 18, 1 << 17
+# Rows before it have numbers of one, two and three digits: too few of each are cut at once.
+_LEAST_ALIKE, _MOST_MISSES = 1000, 3
+_LEAST_ROW_BYTES = len(b'<row r="1000"></row>')
 _DATA, _DATA_END, _SHEET_END = b"<sheetData>", b"</sheetData>", b"</worksheet>"
-_ROW, _ROW_END = b"<row ", b"</row>"
+_ROW = b"<row "
 # Comments and their like could hide rows.
 _ASIDE = b"<!"
 _DECLARED = re.compile(rb'(?:<\?xml [^>]*encoding=["\'](?i:utf-8)["\'][^>]*\?>|(?!<\?))')
@@ -102,6 +113,7 @@ class PatternRows:
         self._readings: dict[_Form, _Reading] = {}
         self._columns: dict[int, list[_Form]] = {}
         self._pattern = re.compile(b"")
+        self._misses = 0
         self._tail = b""
         with archive.open(member) as stream:
             begun = stream.read(_CHUNK_BYTES)
@@ -140,7 +152,7 @@ class PatternRows:
             except _UnlearnedError as error:
                 lessons = list(error.rows)
             else:
-                self._check_head(found[0], header_at)
+                self._check_head(found, header_at)
                 return found
         raise UnlikeRowsError
 
@@ -152,22 +164,13 @@ class PatternRows:
     def _learn(self, rows: Sequence[bytes]) -> None:
         """Take what is new in these rows into the pattern."""
         for row in rows:
-            begin = _ROW_BEGIN.match(row)
-            at = begin.end() if begin else 0
-            while found := _CELL.match(row, at):
-                at = found.end()
-                letters, attributes, inner, _, after = found.groups()
-                whole = (
-                    _Form(attributes + inner, after) if after else _Form(attributes + b"/>", b"")
-                )
+            for letters, form in _cells_of(row)[1]:
                 forms = self._columns.setdefault(column_index(letters.decode()), [])
-                if whole not in forms:
-                    forms.append(whole)
-                    self._reading(whole)
+                if form not in forms:
+                    forms.append(form)
+                    self._reading(form)
                     if len(forms) > _MOST_FORMS:
                         raise UnlikeRowsError
-            if not at or row[at:] != _ROW_END:
-                raise UnlikeRowsError
         if not self._columns or len(self._columns) > _MOST_COLUMNS:
             raise UnlikeRowsError
         self._columns = dict(sorted(self._columns.items()))
@@ -183,22 +186,71 @@ class PatternRows:
                 ways.append(re.escape(form.before) + inner)
             name = column_letters(at).encode()
             pieces.append(rb'(?:<c r="' + name + rb'\1"(?:' + b"|".join(ways) + b"))?")
-        return re.compile(b"".join((*pieces, _ROW_END)))
+        return re.compile(b"".join((*pieces, ROW_END)))
 
     def _groups(self, header_at: int, size: int) -> Iterator[Rows]:
         first = header_at + 2
         held: list[Any] = []
-        for records in self._records(len(self.bytes_above(header_at))):
-            held += records
-            while len(held) >= size:
-                yield self._group(first, held[:size])
-                del held[:size]
-                first += size
+        for window in self._windows(len(self.bytes_above(header_at))):
+            rest = window
+            while rest:
+                here = first + len(held)
+                content, rest = _of_as_many_digits(rest, here)
+                if alike := self._alike(content, here):
+                    if held:
+                        yield self._group(first, held)
+                    yield alike
+                    first, held = here + alike.row_count, []
+                else:
+                    held += self._matched(content)
+                while len(held) >= size:
+                    yield self._group(first, held[:size])
+                    del held[:size]
+                    first += size
         if held:
             yield self._group(first, held)
 
-    def _records(self, start: int) -> Iterator[list[Any]]:
-        """The pieces of all rows, a stretch at a time; afterwards it is known what follows them."""
+    def _alike(self, content: bytes, first: int) -> Rows | None:
+        """Rows that are all written as the first of them is; None where they are not."""
+        if first < _LEAST_ALIKE or self._misses == _MOST_MISSES:
+            return None
+        row = content[: content.find(ROW_END) + len(ROW_END)]
+        if not self._pattern.fullmatch(row):
+            return None
+        begin, cells = _cells_of(row)
+        frames = [CellFrame(letters, form.before, form.after) for letters, form in cells]
+        found = values_of_alike(content, begin, frames, first)
+        if found is None:
+            self._misses += 1
+            return None
+        self._misses = 0
+        values = iter(found)
+        count = len(found[0])
+        columns: dict[int, Any] = {at: pa.nulls(count, pa.string()) for at in self._columns}
+        for letters, form in cells:
+            if form.after:
+                columns[column_index(letters.decode())] = self._column(form, next(values))
+        if has_blank_row(columns.values(), count):
+            raise UnlikeRowsError
+        return Rows(first, count, columns)
+
+    def _column(self, form: _Form, values: Any) -> Any:
+        """Cells of one form, by an array of their bytes."""
+        reading = self._readings[form]
+        if reading.kind == _NUMBER:
+            return numbers_of_bytes(values)
+        if reading.kind == _TEXT and not are_odd(values):
+            return values.cast(pa.string())
+        encoded = values.dictionary_encode()
+        texts = encoded.dictionary.to_pylist()
+        known = self._asked(form, reading, set(texts))
+        cells = [known[text] for text in texts]
+        if reading.kind in (_TEXT, _SHARED):
+            return text_array([cell or None for cell in cells]).take(encoded.indices)
+        return tuple(map(cells.__getitem__, encoded.indices.to_pylist()))
+
+    def _windows(self, start: int) -> Iterator[bytes]:
+        """All rows, a stretch at a time; afterwards it is known what follows them."""
         rest, self._tail = b"", b""
         for chunk in self._chunks(start):
             if self._tail:
@@ -208,11 +260,11 @@ class PatternRows:
                 continue
             window = rest + chunk
             end = window.find(_DATA_END)
-            cut = end if end >= 0 else window.rfind(_ROW_END) + len(_ROW_END)
-            if cut < len(_ROW_END) and end < 0:
+            cut = end if end >= 0 else window.rfind(ROW_END) + len(ROW_END)
+            if cut < len(ROW_END) and end < 0:
                 raise UnlikeRowsError
             if cut:
-                yield self._matched(window[:cut])
+                yield window[:cut]
             rest = window[cut:]
             if end >= 0:
                 self._tail = rest
@@ -233,10 +285,10 @@ class PatternRows:
         count = content.count(_ROW)
         if len(found) < count:
             raise _UnlearnedError(self._unmatched(content))
-        is_whole = content.startswith(_ROW) and content.endswith(_ROW_END)
+        is_whole = content.startswith(_ROW) and content.endswith(ROW_END)
         # More ends than rows: behind the last are rows that begin otherwise, such as `<row>`.
-        is_counted = content.count(_ROW_END) == count
-        if not is_whole or not is_counted or content.count(_ROW_END + _ROW) != count - 1:
+        is_counted = content.count(ROW_END) == count
+        if not is_whole or not is_counted or content.count(ROW_END + _ROW) != count - 1:
             raise UnlikeRowsError
         return found
 
@@ -343,16 +395,44 @@ class PatternRows:
             raise UnlikeRowsError
         self._readings[form] = reading
 
-    def _check_head(self, rows: Rows, header_at: int) -> None:
+    def _check_head(self, groups: Sequence[Rows], header_at: int) -> None:
         """The reader's own first rows must be the same."""
         shown = self.head[header_at + 1 :]
-        for place, column in rows.columns.items():
-            cells = column[: len(shown)]
-            if isinstance(cells, pa.Array):
-                cells = ["" if cell is None else cell for cell in cells.to_pylist()]
-            read = [row[place] if place < len(row) else "" for row in shown][: len(cells)]
-            if list(map(type, cells)) != list(map(type, read)) or list(cells) != read:
-                raise UnlikeRowsError
+        for rows in groups:
+            own, shown = shown[: rows.row_count], shown[rows.row_count :]
+            for place, column in rows.columns.items():
+                cells = column[: len(own)]
+                if isinstance(cells, pa.Array):
+                    cells = ["" if cell is None else cell for cell in cells.to_pylist()]
+                read = [row[place] if place < len(row) else "" for row in own][: len(cells)]
+                if list(map(type, cells)) != list(map(type, read)) or list(cells) != read:
+                    raise UnlikeRowsError
+            if not shown:
+                break
+
+
+def _cells_of(row: bytes) -> tuple[bytes, list[tuple[bytes, _Form]]]:
+    """How a row begins, and its cells by their letters. Raises UnlikeRowsError."""
+    begin = _ROW_BEGIN.match(row)
+    at = begin.end() if begin else 0
+    found = []
+    while cell := _CELL.match(row, at):
+        at = cell.end()
+        letters, attributes, inner, _, after = cell.groups()
+        whole = _Form(attributes + inner, after) if after else _Form(attributes + b"/>", b"")
+        found.append((letters, whole))
+    if begin is None or row[at:] != ROW_END:
+        raise UnlikeRowsError
+    return begin[0], found
+
+
+def _of_as_many_digits(content: bytes, number: int) -> tuple[bytes, bytes]:
+    """Rows from that number on whose numbers are as long, or still short, and those behind them."""
+    longer = max(10 ** len(str(number)), _LEAST_ALIKE)
+    if number + len(content) // _LEAST_ROW_BYTES < longer:
+        return content, b""
+    at = content.find(ROW_BEGIN + b'%d"' % longer)
+    return (content[:at], content[at:]) if at > 0 else (content, b"")
 
 
 def _whole_rows(content: bytes, at: int, most: int) -> list[bytes]:

@@ -10,12 +10,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
+from kmflow_orchestration.converters.workbook_alike import bytes_of
+
 # Its stubs know only some of the types its functions take.
 pc: Any = pyarrow.compute
 # What the reader may decode, trim or turn into something else: in a text, and in texts with a `<`
 # before and behind each.
 _ODD = re.compile(r"[&\r\n\t]|_x|\A\s|\s\Z")
-_SIGNS_OF_ODD = (b"&", b"\r", b"\n", b"\t", b"_x", b" <", b"< ")
+_SIGNS_WITHIN = (b"&", b"\r", b"\n", b"\t", b"_x")
+_SIGNS_OF_ODD = (*_SIGNS_WITHIN, b" <", b"< ")
+_IN_NUMBERS = b"0123456789-+.eE"
 
 
 class UnlikeRowsError(Exception):
@@ -40,6 +44,17 @@ def may_be_odd(texts: Sequence[bytes]) -> bool:
     return not joined.isascii() or any(sign in joined for sign in _SIGNS_OF_ODD)
 
 
+def are_odd(values: Any) -> bool:
+    """The same of an array of bytes that was just made."""
+    joined = bytes_of(values)
+    return (
+        not joined.isascii()
+        or any(sign in joined for sign in _SIGNS_WITHIN)
+        or pc.any(pc.starts_with(values, " ")).as_py()
+        or pc.any(pc.ends_with(values, " ")).as_py()
+    )
+
+
 def number(text: bytes) -> float:
     try:
         found = float(text)
@@ -51,8 +66,19 @@ def number(text: bytes) -> float:
 
 
 def numbers(texts: Sequence[Any]) -> Any:
+    return _as_numbers(text_array(texts))
+
+
+def numbers_of_bytes(values: Any) -> Any:
+    """Numbers of an array of bytes that was just made, as those of texts are."""
+    if bytes_of(values).translate(None, _IN_NUMBERS):
+        raise UnlikeRowsError
+    return _as_numbers(values.cast(pa.string()))
+
+
+def _as_numbers(texts: Any) -> Any:
     try:
-        found = pc.cast(pa.array(texts, pa.string()), pa.float64())
+        found = pc.cast(texts, pa.float64())
     except pa.ArrowInvalid as error:
         raise UnlikeRowsError from error
     if pc.all(pc.is_finite(found)).as_py() is False:

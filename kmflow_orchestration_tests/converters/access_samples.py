@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from kmflow_orchestration.converters.access_databases.catalogue import read_catalogue
+from kmflow_orchestration.converters.access_databases.definition import read_definition
 from kmflow_orchestration.converters.access_databases.file_header import rc4
 from kmflow_orchestration.converters.access_databases.pages import Pages
 
@@ -46,6 +47,23 @@ def with_type(path: Path, table: str, column: str, old: int, new: int) -> None:
             return
         at += 2 + length
     raise AssertionError(f"{table} has no column {column}")
+
+
+def with_entry(path: Path, table: str, column: str, value: bytes) -> None:
+    """Say something else of a table in the list of tables; the column has a fixed length."""
+    content = bytearray(path.read_bytes())
+    pages = Pages(path)
+    own = read_definition(pages, 2)
+    place = next(one.place for one in own.columns if one.name == column)
+    number = struct.pack("<I", page_of(path, table))
+    for page in pages.owned(own.map_row, own.map_page):
+        for row in pages.rows_of(own.page, page):
+            if row[2:6] == number:
+                at = content.index(row, page * _PAGE) + 2 + place
+                content[at : at + len(value)] = value
+                path.write_bytes(content)
+                return
+    raise AssertionError(f"{table} has no entry")
 
 
 def with_key(content: bytes, key: int, *, encode: bool = True) -> bytes:

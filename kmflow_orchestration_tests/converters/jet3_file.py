@@ -17,6 +17,7 @@ _BYTES = {
     "text": (10, -1),
     "ole": (11, -1),
     "char": (10, 8),
+    "extended": (20, 42),
 }
 
 
@@ -97,7 +98,7 @@ def _row(table: OldTable, row: Sequence[object], encoding: str) -> bytes:
         _, width = _BYTES[kind]
         if value is not None and value is not False:
             mask |= 1 << number
-        if kind == "char":
+        if kind in ("char", "extended"):
             fixed += str(value or "").encode(encoding).ljust(width)
         elif width > 0:
             fixed += int(str(value or 0)).to_bytes(width, "little", signed=True)

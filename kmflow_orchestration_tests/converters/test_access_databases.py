@@ -29,12 +29,14 @@ from kmflow_orchestration.operations.convert.verify_output import verify_output
 from kmflow_orchestration_tests.converters.access_samples import (
     access_file,
     page_of,
+    with_entry,
     with_key,
     with_type,
 )
 from kmflow_orchestration_tests.converters.jet3_file import OldTable, jet3_file
 
 _PAGE = 4096
+_DIFFERS = "row_count_differs"
 _BOTH = ("jet4.mdb", "ace.accdb")
 
 
@@ -351,6 +353,57 @@ def test_texts_of_a_fixed_length_are_read(tmp_path: Path) -> None:
     assert table.facts[1].type.sql == "STRING"
 
 
+def _extended(days: int, seconds: int, steps: int) -> str:
+    """As Access 2019 writes it: days since the first of year 1, seconds, 100 nanoseconds."""
+    return f"{days:019}:{seconds:012}{steps:07}:7\0"
+
+
+def test_extended_dates_are_read_and_stay_texts_where_a_type_would_lose_of_them(
+    tmp_path: Path,
+) -> None:
+    days = (datetime(2021, 6, 14, tzinfo=UTC) - datetime(1, 1, 1, tzinfo=UTC)).days
+    columns = (("n", "long"), ("at", "extended"))
+    exact = [
+        (1, _extended(0, 0, 0)),
+        (2, _extended(days, 81912, 3456780)),
+        (3, None),
+        (4, _extended(3652058, 86399, 9999990)),
+    ]
+    finer = [(1, _extended(days, 81912, 3456789)), (2, _extended(days, 0, 0))]
+    content = jet3_file([OldTable("Exact", columns, exact), OldTable("Finer", columns, finer)])
+
+    tables = _tables(_sample(tmp_path, "old.mdb", content))
+
+    assert _rows(tables["Exact"]) == [
+        (1, _at(1, 1, 1)),
+        (2, _at(2021, 6, 14, 22, 45, 12, 345678)),
+        (3, None),
+        (4, _at(9999, 12, 31, 23, 59, 59, 999999)),
+    ]
+    assert [fact.type.sql for fact in tables["Exact"].facts] == ["BIGINT", "TIMESTAMP"]
+    assert "moments_as_text" not in _codes(tables["Exact"])
+    assert _rows(tables["Finer"]) == [
+        (1, "2021-06-14T22:45:12.3456789"),
+        (2, "2021-06-14T00:00:00"),
+    ]
+    assert tables["Finer"].facts[1].type.sql == "STRING"
+    assert "moments_as_text" in _codes(tables["Finer"])
+
+
+@pytest.mark.parametrize(
+    "cell", [_extended(9_999_999, 0, 0), "x" * 42, _extended(1, 2, 3).replace(":7", ":6")]
+)
+def test_an_extended_date_that_cannot_be_costs_its_table_alone(tmp_path: Path, cell: str) -> None:
+    columns = (("n", "long"), ("at", "extended"))
+    sound = OldTable("Sound", (("n", "long"),), [(1,)])
+    content = jet3_file([OldTable("Broken", columns, [(1, cell)]), sound])
+
+    tables = _tables(_sample(tmp_path, "old.mdb", content))
+
+    assert set(tables) == {"Sound"}
+    assert "table_skipped" in _codes(tables["Sound"])
+
+
 def _entry_deleted(content: bytearray, row: int) -> None:
     content[row + 1] |= 0x80
 
@@ -374,9 +427,47 @@ def test_a_list_of_tables_that_is_damaged_is_told(tmp_path: Path, harm: Any) -> 
 
     done = convert_file(path, tmp_path / "out")
 
-    assert done.missed == (
-        "the list of tables: there may be more tables: 1 entries can be read of 2",
+    (told,) = done.missed
+    assert told.startswith(
+        "the list of tables: there may be more tables: 1 entries can be read of 2; no entry is of"
     )
+
+
+@pytest.mark.parametrize("kind", [3, 5, 0x4321], ids=["container", "query", "nothing known"])
+@pytest.mark.parametrize("name", _BOTH)
+def test_a_table_that_the_list_does_not_name_is_told(tmp_path: Path, name: str, kind: int) -> None:
+    path = _sample(tmp_path, name)
+    page = page_of(path, "Loans & Grants")
+    with_entry(path, "Loans & Grants", "Type", struct.pack("<H", kind))
+
+    tables = _tables(path)
+
+    assert "Loans & Grants" not in tables
+    (told,) = [one for table in tables.values() for one in table.warnings if one.code == _DIFFERS]
+    assert f"defined on the pages {page}" in told.message
+    assert convert_file(path, tmp_path / "out").missed
+
+
+def test_two_entries_for_one_table_are_told(tmp_path: Path) -> None:
+    path = _sample(tmp_path, "jet4.mdb")
+    with_entry(path, "Loans & Grants", "Id", struct.pack("<I", page_of(path, "Empty")))
+
+    tables = _tables(path)
+
+    (told,) = [one for table in tables.values() for one in table.warnings if one.code == _DIFFERS]
+    assert "1 entries are of a table that another one names" in told.message
+
+
+def test_a_table_that_is_marked_as_the_engines_is_told_unless_it_is_wanted(tmp_path: Path) -> None:
+    path = _sample(tmp_path, "jet4.mdb")
+    with_entry(path, "Loans & Grants", "Flags", struct.pack("<I", 0x80000000))
+
+    without, wanted = _tables(path), _tables(path, system_tables=True)
+
+    told = [one for table in without.values() for one in table.warnings]
+    assert [one.location for one in told if one.code == "system_table"] == ["table Loans & Grants"]
+    assert "Loans & Grants" in wanted
+    assert "system_table" not in {code for table in wanted.values() for code in _codes(table)}
 
 
 def test_a_row_that_is_not_there_is_told(tmp_path: Path) -> None:

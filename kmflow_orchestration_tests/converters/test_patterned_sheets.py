@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -83,7 +84,7 @@ def _content(table: ConvertedTable) -> list[Any]:
         table.receipt.rows_written,
         table.receipt.options,
         [one for one in table.warnings if one.code not in ("merged_cells", "error_cells")],
-        [(batch.schema, batch.to_pydict()) for batch in table.batches()],
+        pa.Table.from_batches(list(table.batches())).combine_chunks(),
     ]
 
 
@@ -96,6 +97,36 @@ def test_rows_of_one_form_are_what_the_reader_gives(
 ) -> None:
     path = tmp_path / "book.xlsx"
     write(path, [_row(at) for at in range(ROWS)])
+
+    found = _patterned(path)
+
+    assert found is not None
+    assert _content(found) == _content(_by_the_reader(path))
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {1700: (1, "odd & <text>")},
+        {1700: (1, " blanks ")},
+        {1700: (1, "café")},
+        {1700: (2, None)},
+        {2300: (0, "text where numbers are")},
+    ],
+    ids=["none", "decoded", "trimmed", "not ASCII", "gap", "other form"],
+)
+def test_many_rows_cut_at_once_are_what_the_reader_gives(
+    write: Callable[[Path, Sequence[Sequence[Any]]], None],
+    odd: dict[int, tuple[int, Any]],
+    tmp_path: Path,
+) -> None:
+    rows = [[*_row(at)[:6], f"note {at}"] for at in range(2500)]
+    for row, (at, value) in odd.items():
+        rows[row][at] = value
+    path = tmp_path / "book.xlsx"
+    write(path, rows)
 
     found = _patterned(path)
 

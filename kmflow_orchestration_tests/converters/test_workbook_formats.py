@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +19,11 @@ from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 from kmflow_orchestration.intake.entry_types import ALLOWED
 from kmflow_orchestration_tests.converters.conftest import Writes
+from kmflow_orchestration_tests.converters.open_document_samples import (
+    ods_cell,
+    ods_sheet,
+    open_document,
+)
 from kmflow_orchestration_tests.converters.reading import rows, types
 
 WORKBOOKS = Path(__file__).parent / "workbooks"
@@ -144,39 +148,6 @@ def test_a_truncated_binary_workbook_is_corrupt(source: Writes, share: float) ->
     whole = (WORKBOOKS / "binary.xlsb").read_bytes()
     with pytest.raises(CorruptInput):
         SpreadsheetConverter().open_tables(source(whole[: int(len(whole) * share)], "b.xlsb"))
-
-
-def ods_cell(value: str, attribute: str = "", kind: str = "string") -> str:
-    typed = f' office:{attribute}="{value}"' if attribute else ""
-    shown = f"<text:p>{value}</text:p>"
-    return f'<table:table-cell office:value-type="{kind}"{typed}>{shown}</table:table-cell>'
-
-
-def open_document(*sheets: str) -> bytes:
-    spaces = " ".join(
-        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-        for name in ("office", "table", "text", "style")
-    )
-    hidden = (
-        '<style:style style:name="off" style:family="table">'
-        '<style:table-properties table:display="false"/></style:style>'
-    )
-    content = (
-        f"<office:document-content {spaces}><office:automatic-styles>{hidden}"
-        f"</office:automatic-styles><office:body><office:spreadsheet>{''.join(sheets)}"
-        "</office:spreadsheet></office:body></office:document-content>"
-    )
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
-        archive.writestr("META-INF/manifest.xml", "<manifest/>")
-        archive.writestr("content.xml", content)
-    return buffer.getvalue()
-
-
-def ods_sheet(name: str, *lines: str, style: str = "") -> str:
-    body = "".join(f"<table:table-row>{line}</table:table-row>" for line in lines)
-    return f'<table:table table:name="{name}" table:style-name="{style}">{body}</table:table>'
 
 
 def test_an_open_document_has_the_types_it_writes(source: Writes) -> None:

@@ -12,12 +12,14 @@ from kmflow_orchestration.converters.access_databases.definition import (
 )
 from kmflow_orchestration.converters.access_databases.pages import Pages
 from kmflow_orchestration.converters.access_databases.rows import rows_of
+from kmflow_orchestration.converters.access_databases.unlisted import unlisted_tables
 from kmflow_orchestration.converters.access_databases.values import reader_of
 from kmflow_orchestration.errors import CorruptInput
 
 _CATALOGUE_PAGE = 2
 _TABLE, _LINK_TO_ODBC, _LINK, _QUERY = 1, 4, 6, 5
 _SYSTEM_FLAGS = 0x80000002
+_OWN_NAMES = ("MSys", "~TMP")
 _PAGE_OF_ID = 0x00FFFFFF
 _RELATIONS, _COMPLEX = "MSysRelationships", "MSysComplexColumns"
 # Of relations: nobody checks them, one row has one partner, changes and deletions go along.
@@ -60,6 +62,8 @@ class Catalogue:
     told: str = ""
     missing: str = ""
     """Why there may be tables that nobody knows of, '' if there are none."""
+    marked: tuple[str, ...] = ()
+    """Tables that the engine marks as its own, and whose names are none of those it gives."""
 
 
 def read_catalogue(pages: Pages) -> Catalogue:
@@ -76,7 +80,7 @@ def read_catalogue(pages: Pages) -> Catalogue:
             flags = int(row.get("Flags") or 0) & 0xFFFFFFFF
             page = int(row.get("Id") or 0) & _PAGE_OF_ID
             # What is being deleted, and what a crash left, goes under the second.
-            is_system = bool(flags & _SYSTEM_FLAGS) or name.startswith(("MSys", "~TMP"))
+            is_system = bool(flags & _SYSTEM_FLAGS) or name.startswith(_OWN_NAMES)
             tables.append(TableEntry(name, page, is_system))
         elif kind in (_LINK, _LINK_TO_ODBC):
             links.append((name, _target(row)))
@@ -92,15 +96,36 @@ def read_catalogue(pages: Pages) -> Catalogue:
         for row in _guarded(pages, system.get(_COMPLEX), told)
         if None not in (row.get("ConceptualTableID"), row.get("FlatTableID"))
     }
+    value_pages = frozenset(values.values())
     return Catalogue(
-        tuple(_with_values_apart(tables, frozenset(values.values()))),
+        tuple(_with_values_apart(tables, value_pages)),
         tuple(sorted(links)),
         tuple(sorted(queries)),
         tuple(_relations(relations)),
         values,
         "; ".join(told),
-        "" if there == own.rows else f"{there} entries can be read of {own.rows}",
+        "; ".join(_missing(pages, tables, there, own.rows)),
+        tuple(
+            entry.name
+            for entry in tables
+            if entry.is_system
+            and entry.page not in value_pages
+            and not entry.name.startswith(_OWN_NAMES)
+        ),
     )
+
+
+def _missing(pages: Pages, tables: Sequence[TableEntry], there: int, counted: int) -> Iterator[str]:
+    """What of the list shows that it is damaged."""
+    if there != counted:
+        yield f"{there} entries can be read of {counted}"
+    if unlisted := unlisted_tables(pages, {_CATALOGUE_PAGE, *(one.page for one in tables)}):
+        where = ", ".join(map(str, unlisted))
+        yield f"no entry is of the tables that are defined on the pages {where}"
+    if nameless := sum(not entry.name for entry in tables):
+        yield f"{nameless} entries have no name"
+    if twice := len(tables) - len({entry.page for entry in tables}):
+        yield f"{twice} entries are of a table that another one names"
 
 
 def _with_values_apart(

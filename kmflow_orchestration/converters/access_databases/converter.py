@@ -54,7 +54,7 @@ class AccessConverter(TableConverter):
     """Jet 3 and 4, and ACE from 2007 on; keys and relations stand in the receipts."""
 
     name: ClassVar[str] = "access"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     media_types: ClassVar[tuple[str, ...]] = (media_types.ACCESS,)
     suffixes: ClassVar[tuple[str, ...]] = _SUFFIXES
     reader_options: ClassVar[type[ReaderOptions]] = AccessOptions
@@ -114,6 +114,12 @@ class _Reading:
 
     def tables(self, *, with_system: bool) -> Sequence[AccessTable]:
         """See AccessConverter."""
+        if not with_system:
+            text = "it was left out, since the engine marks it as its own: --system-tables takes it"
+            self._warnings += [
+                ConversionWarning("system_table", text, f"table {name}")
+                for name in self._catalogue.marked
+            ]
         found = [table for one in self._planned(with_system) for table in self._read(one)]
         if not found and self._failed:
             raise self._failed[0]

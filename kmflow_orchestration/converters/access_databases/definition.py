@@ -9,7 +9,7 @@ from enum import IntEnum
 from kmflow_orchestration.converters.access_databases.pages import Pages
 from kmflow_orchestration.errors import CorruptInput
 
-_DEFINITION_PAGE = 0x02
+DEFINITION_PAGE = 0x02
 _FIXED, _CALCULATED = 0x01, 0xC0
 _UNIQUE, _PRIMARY, _FOREIGN = 0x01, 1, 2
 _COLUMNS_OF_INDEX, _NO_COLUMN = 10, 0xFFFF
@@ -36,6 +36,8 @@ class Form(IntEnum):
     COMPLEX = 0x12
     """Attachments and columns of several values: a number that stands for rows of another table."""
     BIGINT = 0x13
+    MOMENT_EXTENDED = 0x14
+    """Of Access 2019: from the year 1 on, in steps of 100 nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class _Reader:
 def read_definition(pages: Pages, page: int) -> TableDefinition:
     """The definition that begins on a page. Raises CorruptInput."""
     layout = _OLD if pages.is_old else _NEW
-    content = pages.chained(page, _DEFINITION_PAGE, "definition of a table")
+    content = pages.chained(page, DEFINITION_PAGE, "definition of a table")
     if len(content) < layout.indexes:
         raise CorruptInput("the definition of a table breaks off")
     rows = struct.unpack_from("<I", content, layout.rows)[0]

@@ -22,7 +22,7 @@ _DATA_PAGE, _MAP_PAGE = 0x01, 0x05
 _INLINE_MAP, _PAGES_OF_MAP = 0, 1
 _DELETED, _ELSEWHERE, _PLACE = 0x8000, 0x4000, 0x1FFF
 _HERE, _ON_ONE_PAGE = 0x80000000, 0x40000000
-_LONG_HEAD = 12
+_LONG_HEAD, _HEAD_BYTES = 12, 8
 _KEPT_PAGES = 64
 # A cell beyond it is no document's, and all cells together may not be much more than the file.
 _MOST_CELL_BYTES = 100 << 20
@@ -75,9 +75,12 @@ class Pages:
         found = os.pread(self._file.fileno(), header.page_bytes, number * header.page_bytes)
         if len(found) < header.page_bytes:
             raise CorruptInput(f"the file ends within page {number}")
-        if header.key:
-            return rc4((header.key ^ number).to_bytes(4, "little"), found)
-        return found
+        return self._open(number, found)
+
+    def _open(self, number: int, content: bytes) -> bytes:
+        """Of a page as it lies in the file, from its beginning on."""
+        key = self.header.key
+        return rc4((key ^ number).to_bytes(4, "little"), content) if key else content
 
     def chained(self, number: int, kind: int, what: str) -> bytes:
         """Content of a page and of those that continue it.
@@ -95,6 +98,12 @@ class Pages:
             parts.append(page if not parts else page[8:])
             number = _u32(page, 4)
         return b"".join(parts)
+
+    def begun(self) -> Iterator[tuple[int, bytes]]:
+        """Each page that is there in full, with its first eight bytes."""
+        for number in range(1, self.count):
+            head = os.pread(self._file.fileno(), _HEAD_BYTES, number * self.header.page_bytes)
+            yield number, self._open(number, head)
 
     def owned(self, row: int, number: int) -> Iterator[int]:
         """Pages in the map of a table, in their order; `row` of page `number` is the map.

@@ -27,6 +27,7 @@ _WIDTHS = {
     Form.NUMERIC: 17,
     Form.COMPLEX: 4,
     Form.BIGINT: 8,
+    Form.MOMENT_EXTENDED: 42,
 }
 _TRUE, _FALSE = b"\1", b"\0"
 

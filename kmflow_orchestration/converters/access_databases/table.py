@@ -8,10 +8,12 @@ from itertools import islice
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 
 from kmflow_orchestration.converters.access_databases.catalogue import Relation
 from kmflow_orchestration.converters.access_databases.definition import (
     AccessColumn,
+    Form,
     TableDefinition,
 )
 from kmflow_orchestration.converters.access_databases.pages import Pages
@@ -33,10 +35,13 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.memory_table import Origin
 from kmflow_orchestration.converters.row_spool import RowSpool, SpooledBatch
-from kmflow_orchestration.converters.type_lattice import ColumnType
+from kmflow_orchestration.converters.type_lattice import STRING, TIMESTAMP_NTZ, ColumnType
 from kmflow_orchestration.errors import CorruptInput
 
+# Its stubs know only some of the types its functions take.
+pc: Any = pyarrow.compute
 _BATCH_ROWS = 4096
+_LONGEST_MOMENT = len("2019-01-01T00:00:00.000001")
 # Memos of a batch lie in memory together.
 _BATCH_BYTES = 32 << 20
 
@@ -61,26 +66,37 @@ class AccessTable:
         nulls = [0] * len(columns)
         places: list[SpooledBatch] = []
         rows = 0
+        finer: set[int] = set()
         for batch in _batches(pages, table):
             places.append(self._spool.add(batch))
             rows += batch.num_rows
             on_rows(rows)
-            for at in range(len(columns)):
+            for at, column in enumerate(columns):
                 nulls[at] += batch.column(at).null_count
+                if column.form is Form.MOMENT_EXTENDED and _is_finer(batch.column(at)):
+                    finer.add(at)
         self._places = tuple(places)
         headers = [column.name for column in columns]
+        types = [STRING if at in finer else type_of(column) for at, column in enumerate(columns)]
         self.facts = tuple(
-            ColumnFact(name, column.name, type_of(column), count, notes=_notes(column))
-            for name, column, count in zip(column_names(headers), columns, nulls, strict=True)
+            ColumnFact(name, column.name, kind, count, notes=_notes(column))
+            for name, column, kind, count in zip(
+                column_names(headers), columns, types, nulls, strict=True
+            )
         )
         self.receipt = Receipt(
             *(origin.converter, origin.version, origin.content_hash, rows, rows),
             options={**about, **dict(_keys(table))},
         )
-        self.warnings: tuple[ConversionWarning, ...] = ()
+        text = "some of its times are finer than a microsecond: all of them are text"
+        self.warnings: tuple[ConversionWarning, ...] = tuple(
+            ConversionWarning("moments_as_text", text, f"table {part}, column {columns[at].name}")
+            for at in sorted(finer)
+        )
         if rows != table.rows:
             text = f"{rows} rows are there, and the table counts {table.rows}"
-            self.warnings = (ConversionWarning(ROWS_DIFFER, text, f"table {part}"),)
+            differs = ConversionWarning(ROWS_DIFFER, text, f"table {part}")
+            self.warnings = (differs, *self.warnings)
 
     def batches(self, types: Mapping[str, ColumnType] | None = None) -> Iterator[pa.RecordBatch]:
         """See ConvertedTable."""
@@ -90,7 +106,11 @@ class AccessTable:
         for place in self._places:
             batch = self._spool.read(place)
             columns: list[Any] = [pa.array(range(first, first + batch.num_rows), pa.int64())]
-            columns += [as_type(*pair) for pair in zip(batch.columns, wanted, strict=False)]
+            for fact, values, kind in zip(self.facts, batch.columns, wanted, strict=False):
+                # Extended moments are texts as yet.
+                is_text = fact.type == TIMESTAMP_NTZ and pa.types.is_string(values.type)
+                own = values.cast(pa.timestamp("us")) if is_text else values
+                columns.append(as_type(own, kind))
             columns.append(pa.nulls(batch.num_rows, pa.string()))
             yield pa.RecordBatch.from_arrays(columns, names=names)
             first += batch.num_rows
@@ -142,6 +162,12 @@ def _batches(pages: Pages, table: TableDefinition) -> Iterator[pa.RecordBatch]:
         ]
         arrays.append(pa.nulls(count))
         yield pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _is_finer(moments: Any) -> bool:
+    """Whether one of them, as texts, has a seventh digit behind the point."""
+    longest = pc.max(pc.binary_length(moments)).as_py()
+    return longest is not None and longest > _LONGEST_MOMENT
 
 
 def _array(column: AccessColumn, values: Sequence[Any], kind: pa.DataType) -> Any:

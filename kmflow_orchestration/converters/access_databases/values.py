@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -26,7 +27,9 @@ from kmflow_orchestration.errors import CorruptInput
 _WRAPPING_BYTES, _WRAPPED_LENGTH_AT = 20, 16
 _COMPRESSED = b"\xff\xfe"
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 (Access knows of no zones)
+_FIRST_DAY = datetime(1, 1, 1)  # noqa: DTZ001
 _DAY_MS = 86_400_000
+_EXTENDED = re.compile(rb"([0-9]{19}):([0-9]{12})([0-9]{7}):7\0")
 _MOMENTS = pa.timestamp("us")
 # Digits of the numbers of each form; a currency has four more behind the point.
 _DIGITS = {Form.BYTE: 3, Form.INTEGER: 5, Form.LONG: 10, Form.COMPLEX: 10, Form.BIGINT: 19}
@@ -53,12 +56,15 @@ _TYPES: Mapping[Form, ColumnType] = {
     Form.SINGLE: DOUBLE,
     Form.DOUBLE: DOUBLE,
     Form.MOMENT: TIMESTAMP_NTZ,
+    Form.MOMENT_EXTENDED: TIMESTAMP_NTZ,
 }
 
 
 def arrow_type_of(column: AccessColumn) -> pa.DataType:
     """What `reader_of` gives, before it is brought into the wanted type."""
     found = type_of(column)
+    if column.form is Form.MOMENT_EXTENDED:
+        return pa.string()
     return _MOMENTS if found == TIMESTAMP_NTZ else found.arrow
 
 
@@ -141,6 +147,24 @@ def _moment(cell: bytes) -> datetime:
         raise CorruptInput(f"{days} is no date that can be") from error
 
 
+def _extended_moment(cell: bytes) -> str:
+    """Digits: days since the first one of year 1, seconds, and steps of 100 nanoseconds.
+
+    As text, since those may be finer than any type; of no more digits than it needs.
+    """
+    told = _EXTENDED.fullmatch(cell)
+    if told is None:
+        raise CorruptInput(f"{len(cell)} bytes are no extended date and time")
+    days, seconds, steps = map(int, told.groups())
+    try:
+        moment = _FIRST_DAY + timedelta(days=days, seconds=seconds, microseconds=steps // 10)
+    except OverflowError as error:
+        raise CorruptInput(f"day {days} of an extended date and time cannot be") from error
+    if not steps % 10:
+        return moment.isoformat()
+    return f"{moment.isoformat(timespec='microseconds')}{steps % 10}"
+
+
 def _numeric(cell: bytes, scale: int) -> Decimal:
     """A sign, and four numbers of four bytes, the highest first."""
     if len(cell) != 17:
@@ -212,6 +236,7 @@ _READERS: Mapping[Form, Read] = {
     Form.SINGLE: _unpacked("<f"),
     Form.DOUBLE: _double,
     Form.MOMENT: _moment,
+    Form.MOMENT_EXTENDED: _extended_moment,
     Form.BINARY: _bytes,
     Form.OLE: _bytes,
     Form.GUID: _guid,

@@ -18,6 +18,7 @@ from kmflow_orchestration.operations.convert.verify_output import verify_output
 from kmflow_orchestration_tests.converters.archives.bundles import zipped
 from kmflow_orchestration_tests.converters.documents.office_samples import changed
 from kmflow_orchestration_tests.converters.documents.page_samples import pdf
+from kmflow_orchestration_tests.converters.open_document_samples import ods_cell, open_document
 
 
 def _workbook(*, rows: int = 3) -> bytes:
@@ -140,6 +141,48 @@ def _related(content: bytes, part: str, kind: str, target: str) -> bytes:
         relations = archive.read(part).decode()
     more = f'<Relationship Id="rIdMore" Type="{kind}" Target="{target}"/>'
     return relations.replace("</Relationships>", f"{more}</Relationships>").encode()
+
+
+_OPEN_ROWS = (
+    "<table:table-header-rows><table:table-row>"
+    + ods_cell("id")
+    + ods_cell("source")
+    + "</table:table-row></table:table-header-rows>"
+    '<table:table-row table:number-rows-repeated="2">'
+    + ods_cell("1")
+    + ods_cell("same")
+    + "</table:table-row><table:table-row>"
+    '<table:table-cell table:number-columns-repeated="2"/>'
+    '<table:table-cell office:value-type="string"><office:annotation>'
+    "<dc:creator>Internal audit</dc:creator><dc:date>2026-11-30T10:00:00</dc:date>"
+    '<text:p>checked<text:s text:c="2"/>twice</text:p><text:p>says audit</text:p>'
+    "</office:annotation><text:p>see "
+    '<text:a xlink:href="https://example.org/a?b=1&amp;c=2">the file</text:a></text:p>'
+    "</table:table-cell></table:table-row>"
+)
+
+
+def test_links_and_comments_of_an_open_document_are_the_same_table(tmp_path: Path) -> None:
+    sheets = (
+        f'<table:table table:name="{name}">{_OPEN_ROWS}</table:table>'
+        for name in ("Loans", "Other")
+    )
+
+    content = open_document(*sheets)
+    done = _converted(tmp_path, "loans.ods", content, extras=True)
+
+    told = [tuple(row.values()) for row in _table(done, "loans_extras.parquet")]
+    cell = ("C4", 4, 3)
+    text, author = "checked  twice\nsays audit", "Internal audit"
+    assert told == [
+        (sheet, *cell, *extra)
+        for sheet in ("Loans", "Other")
+        for extra in (
+            ("comment", None, text, author, "2026-11-30T10:00:00"),
+            ("hyperlink", "https://example.org/a?b=1&c=2", "the file", None, None),
+        )
+    ]
+    assert not [text for text in done.missed if "comments" in text]
 
 
 def test_extras_of_other_workbooks_are_told_as_missing(tmp_path: Path) -> None:
