@@ -14,8 +14,9 @@ from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ColumnFact, Source
+from kmflow_orchestration.converters.json_blocks import JsonLines
 from kmflow_orchestration.converters.json_copied import CopiedLines
-from kmflow_orchestration.converters.json_copy import copied_lines, template_for
+from kmflow_orchestration.converters.json_copy import LinesCopy
 from kmflow_orchestration.converters.json_gathering import (
     NAME,
     VERSION,
@@ -31,7 +32,13 @@ from kmflow_orchestration.converters.packed_source import (
     look_inside,
     packed_suffixes,
 )
-from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES, CopyFolder, MisfitError
+from kmflow_orchestration.converters.proven_copy import (
+    WORTHWHILE_BYTES,
+    CopyFolder,
+    MisfitError,
+    TypedCopy,
+    may_copy,
+)
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.text_encoding import (
     TextScan,
@@ -117,21 +124,34 @@ class JsonReading:
         is_plain = scan.is_sound_utf8 and not scan.nul_count
         if not is_plain or not self.is_lines or self.options.flatten:
             return None
-        template = template_for(self.plain.path)
-        if template is None:
+        if not may_copy(self.plain.path):
             return None
-        names, folder = column_names(template.keys), CopyFolder()
+        folder = CopyFolder()
         try:
-            copy = copied_lines(self.plain.path, names, template, folder.file)
+            keys, names, copy = self._copied_into(folder.file)
         except MisfitError:
             folder.remove()
             return None
-        columns = zip(names, template.keys, copy.types, copy.nulls, strict=True)
+        columns = zip(names, keys, copy.types, copy.nulls, strict=True)
         facts = tuple(ColumnFact(*column) for column in columns)
         receipt = receipt_of(
             self.options, self._facts, scan.content_hash, read=copy.rows, written=copy.rows
         )
         return CopiedLines(copy, folder, facts, receipt, lambda: self.gathered()[0])
+
+    def _copied_into(self, target: Path) -> tuple[tuple[str, ...], tuple[str, ...], TypedCopy]:
+        """Keys, names of columns and the copy. Raises MisfitError."""
+        lines = JsonLines(self.plain.path)
+        names = column_names(lines.keys)
+        copy = LinesCopy(lines, names, target)
+        try:
+            return lines.keys, names, copy.done()
+        except MisfitError:
+            if not copy.has_new_keys:
+                raise
+        lines.look_for_keys()
+        names = column_names(lines.keys)
+        return lines.keys, names, LinesCopy(lines, names, target).done()
 
 
 def _begins_as_json(head: bytes, *, is_whole: bool) -> bool:
