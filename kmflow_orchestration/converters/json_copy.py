@@ -52,7 +52,9 @@ class LinesCopy(ProvenCopy):
 
     def _samples(self) -> list[list[pa.StringArray]]:
         columns = zip(*(piece.columns for piece in self._pieces), strict=True)
-        return [[values.cast(pa.string()) for values in column] for column in columns]
+        # As one array: each is looked at many times.
+        texts = ([values.cast(pa.string()) for values in column] for column in columns)
+        return [[pa.concat_arrays(values)] for values in texts]
 
     def _column(self, at: int) -> TextColumn:
         return TextColumn(f"c{at}", f"c{at} IS NULL")
