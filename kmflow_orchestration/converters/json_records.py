@@ -14,9 +14,7 @@ from kmflow_orchestration.converters.column_names import column_names
 from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ColumnFact, Source
-from kmflow_orchestration.converters.json_blocks import JsonLines
 from kmflow_orchestration.converters.json_copied import CopiedLines
-from kmflow_orchestration.converters.json_copy import LinesCopy
 from kmflow_orchestration.converters.json_gathering import (
     NAME,
     VERSION,
@@ -141,6 +139,10 @@ class JsonReading:
 
     def _copied_into(self, target: Path) -> tuple[tuple[str, ...], tuple[str, ...], TypedCopy]:
         """Keys, names of columns and the copy. Raises MisfitError."""
+        # They need numpy, which is there where a file may be copied.
+        from kmflow_orchestration.converters.json_blocks import JsonLines
+        from kmflow_orchestration.converters.json_copy import LinesCopy
+
         lines = JsonLines(self.plain.path)
         names = column_names(lines.keys)
         copy = LinesCopy(lines, names, target)
