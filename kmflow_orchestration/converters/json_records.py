@@ -117,7 +117,7 @@ class JsonReading:
         return gathering.tables(self.scan.content_hash, self._facts, warnings)
 
     def copied(self) -> CopiedLines | None:
-        """The one table of clean lines; None where they are, or may be, anything else."""
+        """The one table of lines that may be copied; None where they may be anything else."""
         scan = self.scan
         is_plain = scan.is_sound_utf8 and not scan.nul_count
         if not is_plain or not self.is_lines or self.options.flatten:
