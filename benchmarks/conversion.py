@@ -57,6 +57,10 @@ FORMATS = (
         *("xml2arrow, given the schema", 4.0),
     ),
     Format(
+        *("XML, nested records", "nested.xml", conversion_files.nested_xml, 250_000),
+        *("xml2arrow_nested_xml", "xml2arrow, given the schema", 8.0),
+    ),
+    Format(
         *("JSON lines", "lines.jsonl", conversion_files.json_lines, 1_200_000, "duckdb_json"),
         *("DuckDB COPY", 1.15),
     ),

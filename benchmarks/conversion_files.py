@@ -84,6 +84,23 @@ def xml(target: Path, rows: int) -> None:
         stream.write("</rows>\n")
 
 
+def nested_xml(target: Path, rows: int) -> None:
+    """Orders with a customer and one to five lines each: two tables, one below the other."""
+    with target.open("w", encoding="utf-8") as stream:
+        stream.write('<?xml version="1.0" encoding="UTF-8"?>\n<orders>\n')
+        for row in range(rows):
+            number, name, _, _, day, note = _record(row)
+            lines = "".join(
+                f"<line><qty>{qty}</qty><price>{price}</price></line>"
+                for _, _, qty, price, *_ in map(_record, range(row, row + row % 5 + 1))
+            )
+            stream.write(
+                f'<order id="{number}"><customer><name>{name}</name><note>{note}</note></customer>'
+                f"<day>{day}</day><lines>{lines}</lines></order>\n"
+            )
+        stream.write("</orders>\n")
+
+
 def dbf(target: Path, rows: int) -> None:
     """dBASE III: two identifiers, two amounts, two dates and four texts."""
     half = (("ID", "N", 10, 0), ("PRICE", "N", 12, 2), ("DAY", "D", 8, 0), ("NAME", "C", 20, 0))

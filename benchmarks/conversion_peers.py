@@ -13,14 +13,34 @@ import time
 from pathlib import Path
 
 _DUCKDB = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-# Columns of the flat XML file, in their order: this reader must be told what there is.
-XML_FIELDS = (
-    ("id", "Int64"),
-    ("name", "Utf8"),
-    ("qty", "Int64"),
-    ("price", "Float64"),
-    ("day", "Utf8"),
-    ("note", "Utf8"),
+# Tables of the XML files with their paths and fields: this reader must be told what there is.
+XML_TABLES = (
+    (
+        *("rows", "/rows", ["row"]),
+        (
+            ("id", "row/id", "Int64"),
+            ("name", "row/name", "Utf8"),
+            ("qty", "row/qty", "Int64"),
+            ("price", "row/price", "Float64"),
+            ("day", "row/day", "Utf8"),
+            ("note", "row/note", "Utf8"),
+        ),
+    ),
+)
+NESTED_XML_TABLES = (
+    (
+        *("orders", "/orders", ["order"]),
+        (
+            ("id", "order/@id", "Int64"),
+            ("name", "order/customer/name", "Utf8"),
+            ("note", "order/customer/note", "Utf8"),
+            ("day", "order/day", "Utf8"),
+        ),
+    ),
+    (
+        *("lines", "/orders/order/lines", ["order", "line"]),
+        (("qty", "line/qty", "Int64"), ("price", "line/price", "Float64")),
+    ),
 )
 
 
@@ -62,25 +82,34 @@ def gdal_dbf(source: str, target: str) -> int:
 
 
 def xml2arrow_xml(source: str, target: str) -> int:
+    return _xml2arrow(XML_TABLES, source, target)
+
+
+def xml2arrow_nested_xml(source: str, target: str) -> int:
+    return _xml2arrow(NESTED_XML_TABLES, source, target)
+
+
+def _xml2arrow(tables: object, source: str, target: str) -> int:
     import tempfile
 
+    import pyarrow as pa
     from xml2arrow import XmlToArrowParser
 
-    lines = ["tables:", "  - name: rows", "    xml_path: /rows", "    levels: [row]", "    fields:"]
-    for name, kind in XML_FIELDS:
-        lines += [
-            f"      - name: {name}",
-            f"        xml_path: /rows/row/{name}",
-            f"        data_type: {kind}",
-            "        nullable: true",
-        ]
+    told = ["tables:"]
+    for name, path, levels, fields in tables:  # type: ignore[attr-defined]
+        told += [f"  - name: {name}", f"    xml_path: {path}", f"    levels: {levels}"]
+        told += ["    fields:"]
+        for field, below, kind in fields:
+            told += [f"      - name: {field}", f"        xml_path: {path}/{below}"]
+            told += [f"        data_type: {kind}", "        nullable: true"]
     with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as config:
-        config.write("\n".join(lines))
+        config.write("\n".join(told))
     found = XmlToArrowParser(config.name).parse(source)
     Path(config.name).unlink()
-    import pyarrow as pa
-
-    return _written(pa.Table.from_batches([found["rows"]]), target)
+    return sum(
+        _written(pa.Table.from_batches([batch]), f"{target}.{name}")
+        for name, batch in found.items()
+    )
 
 
 def _written(table: object, target: str) -> int:
@@ -92,7 +121,10 @@ def _written(table: object, target: str) -> int:
 
 _PEERS = {
     found.__name__: found
-    for found in (duckdb_csv, duckdb_csv_kind, duckdb_json, polars_xlsx, gdal_dbf, xml2arrow_xml)
+    for found in (
+        *(duckdb_csv, duckdb_csv_kind, duckdb_json, polars_xlsx, gdal_dbf),
+        *(xml2arrow_xml, xml2arrow_nested_xml),
+    )
 }
 
 

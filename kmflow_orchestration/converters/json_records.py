@@ -15,7 +15,6 @@ from kmflow_orchestration.converters.content_look import HEAD_BYTES, look_at
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import ColumnFact, Source
 from kmflow_orchestration.converters.json_copied import CopiedLines
-from kmflow_orchestration.converters.json_copy import copied_lines, template_for
 from kmflow_orchestration.converters.json_gathering import (
     NAME,
     VERSION,
@@ -31,7 +30,13 @@ from kmflow_orchestration.converters.packed_source import (
     look_inside,
     packed_suffixes,
 )
-from kmflow_orchestration.converters.proven_copy import WORTHWHILE_BYTES, CopyFolder, MisfitError
+from kmflow_orchestration.converters.proven_copy import (
+    WORTHWHILE_BYTES,
+    CopyFolder,
+    MisfitError,
+    TypedCopy,
+    may_copy,
+)
 from kmflow_orchestration.converters.reader_options import ReaderOptions
 from kmflow_orchestration.converters.text_encoding import (
     TextScan,
@@ -112,26 +117,43 @@ class JsonReading:
         return gathering.tables(self.scan.content_hash, self._facts, warnings)
 
     def copied(self) -> CopiedLines | None:
-        """The one table of clean lines; None where they are, or may be, anything else."""
+        """The one table of lines that may be copied; None where they may be anything else."""
         scan = self.scan
         is_plain = scan.is_sound_utf8 and not scan.nul_count
         if not is_plain or not self.is_lines or self.options.flatten:
             return None
-        template = template_for(self.plain.path)
-        if template is None:
+        if not may_copy(self.plain.path):
             return None
-        names, folder = column_names(template.keys), CopyFolder()
+        folder = CopyFolder()
         try:
-            copy = copied_lines(self.plain.path, names, template, folder.file)
+            keys, names, copy = self._copied_into(folder.file)
         except MisfitError:
             folder.remove()
             return None
-        columns = zip(names, template.keys, copy.types, copy.nulls, strict=True)
+        columns = zip(names, keys, copy.types, copy.nulls, strict=True)
         facts = tuple(ColumnFact(*column) for column in columns)
         receipt = receipt_of(
             self.options, self._facts, scan.content_hash, read=copy.rows, written=copy.rows
         )
         return CopiedLines(copy, folder, facts, receipt, lambda: self.gathered()[0])
+
+    def _copied_into(self, target: Path) -> tuple[tuple[str, ...], tuple[str, ...], TypedCopy]:
+        """Keys, names of columns and the copy. Raises MisfitError."""
+        # They need numpy, which is there where a file may be copied.
+        from kmflow_orchestration.converters.json_blocks import JsonLines
+        from kmflow_orchestration.converters.json_copy import LinesCopy
+
+        lines = JsonLines(self.plain.path)
+        names = column_names(lines.keys)
+        copy = LinesCopy(lines, names, target)
+        try:
+            return lines.keys, names, copy.done()
+        except MisfitError:
+            if not copy.has_new_keys:
+                raise
+        lines.look_for_keys()
+        names = column_names(lines.keys)
+        return lines.keys, names, LinesCopy(lines, names, target).done()
 
 
 def _begins_as_json(head: bytes, *, is_whole: bool) -> bool:
