@@ -10,7 +10,6 @@ from pathlib import Path
 
 from kmflow_orchestration.config.secret_refs import Secret, SecretRef
 from kmflow_orchestration.converters.interface import Source
-from kmflow_orchestration.converters.locked_documents import Lock, lock_of, unlock
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.source_reading import naming_faults
 
@@ -36,10 +35,16 @@ def unlocked(source: Source, password: Secret | None) -> Iterator[Source]:
         WrongPasswordError: it is not this one.
         CorruptInput: the locked document is damaged.
     """
+    if password is None:
+        yield source
+        return
+    # It loads the reader of PDF files.
+    from kmflow_orchestration.converters.locked_documents import Lock, lock_of, unlock
+
     with naming_faults(source):
-        lock = lock_of(source.path) if password is not None else Lock.NONE
-    if password is None or lock is Lock.NONE:
-        yield source if password is None else replace(source, password=password.reveal())
+        lock = lock_of(source.path)
+    if lock is Lock.NONE:
+        yield replace(source, password=password.reveal())
         return
     # The folder is this user's alone.
     with tempfile.TemporaryDirectory(prefix="kmflow-unlocked-") as folder:
