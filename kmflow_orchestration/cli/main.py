@@ -15,6 +15,8 @@ from kmflow_orchestration.redaction import scrub
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+# Commands that read a file in a process of its own.
+_READING = frozenset({"convert", "info", "validate"})
 
 
 def run() -> None:
@@ -22,6 +24,7 @@ def run() -> None:
     # Imports make many objects, and all of them stay: looking for garbage among them takes a
     # quarter of a short command's time.
     gc.set_threshold(50_000, 20, 100)
+    _begin_reading(sys.argv[1:])
     sys.exit(main())
 
 
@@ -34,6 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = missing(error)
         sys.stderr.write(f"kmflow: {found.message}; {found.hint}\n")
         return found.exit_code
+
+
+def _begin_reading(words: Sequence[str]) -> None:
+    """Let the process that reads a file be begun while this one learns its commands."""
+    if words[:1] and words[0] in _READING and "--help" not in words:
+        from kmflow_orchestration.operations.convert.idle_process import begin_early
+
+        begin_early()
 
 
 def _outcome(arguments: Sequence[str] | None) -> int:

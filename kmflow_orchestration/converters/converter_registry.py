@@ -74,8 +74,9 @@ class ConverterRegistry:
         """Take a converter out; nothing happens when there is none of that name."""
         entry = self._entries.pop(name, None)
         self._converters.pop(name, None)
-        for suffix in () if entry is None else entry.suffixes:
-            self._by_suffix[suffix].remove(entry)
+        if entry is not None:
+            for suffix in entry.suffixes:
+                self._by_suffix[suffix].remove(entry)
 
     def named(self, name: str) -> Converter | None:
         entry = self._entries.get(name)
