@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Sequence
 
+from kmflow_orchestration import __version__
 from kmflow_orchestration.cli.json_answer import is_shown
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.extras import missing
@@ -48,14 +49,19 @@ def _begin_reading(words: Sequence[str]) -> None:
 
 
 def _outcome(arguments: Sequence[str] | None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words == ["--version"]:
+        # Told without what reads commands.
+        sys.stdout.write(f"kmflow_orchestration {__version__}\n")
+        return 0
     import typer
 
-    from kmflow_orchestration.cli.command_tree import command_tree
+    from kmflow_orchestration.cli.command_tree import command_list, command_tree
 
     # Typer brings its own copy of Click and exports only this leaf of its usage errors.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    tree = command_tree(next((word for word in words if not word.startswith("-")), ""))
+    first = next((word for word in words if not word.startswith("-")), "")
+    tree = command_tree(first) if first else command_list()
     as_json = "--json" in words
     is_shown.set(False)
     try:
