@@ -76,12 +76,12 @@ def serve(
     begin_converter_process()
     # Made now: at the limit there may be no room for it.
     no_memory = pickle.dumps((Word.MEMORY, None))
-    line.send((Word.READY, None))
-    if prepare is not None:
-        # What is not installed is the call's to tell.
-        with suppress(ImportError):
-            prepare()
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
+        line.send((Word.READY, None))
+        if prepare is not None:
+            # What is not installed is the call's to tell.
+            with suppress(ImportError):
+                prepare()
         while True:
             request = line.recv_bytes()
             try:

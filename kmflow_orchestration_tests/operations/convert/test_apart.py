@@ -301,7 +301,8 @@ with kept_process(Limits(90)) as process:
 @pytest.mark.parametrize("used", [_USED, ""], ids=["used", "unused"])
 def test_a_process_begun_early_takes_the_first_limits_and_is_gone_in_the_end(used: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _EARLY.format(used=used)], check=True, stdout=subprocess.PIPE
+        [sys.executable, "-c", _EARLY.format(used=used)], check=True, capture_output=True
     )
 
+    assert done.stderr == b""
     assert not Path(f"/proc/{int(done.stdout)}").exists()
