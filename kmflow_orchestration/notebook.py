@@ -38,12 +38,13 @@ from kmflow_orchestration.config.settings import load_settings
 from kmflow_orchestration.credentials.databricks_config import DatabricksConfig
 from kmflow_orchestration.errors import ConfigurationError, DataLossError, InvalidOptions
 from kmflow_orchestration.names import is_elsewhere
-from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
+from kmflow_orchestration.operations.convert.apart import convert_apart
 from kmflow_orchestration.operations.convert.contained_files import convert_whole
 from kmflow_orchestration.operations.convert.convert_folder import Carrier, convert_folder
 from kmflow_orchestration.operations.convert.convert_on_spark import convert_on_spark
 from kmflow_orchestration.operations.convert.file_outcomes import FileOutcome
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.idle_process import kept_process
 from kmflow_orchestration.operations.convert.layout import check_named
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.option_table import AUTO, OPTIONS, TABLE

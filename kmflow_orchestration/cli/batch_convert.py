@@ -180,11 +180,13 @@ def batch_convert(
                 done = _with_stale(done, plan, remove=is_removing, interactive=interactive)
             if dry_run:
                 done = with_forecast(done, plan, parallel)
-        write_reports(report, done.as_dict())
+        # Once: of many files it takes a while.
+        told_all = done.as_dict() if report or place is not None or as_json else {}
+        write_reports(report, told_all)
         if place is not None:
-            write_summary(place, done.as_dict())
+            write_summary(place, told_all)
     if as_json:
-        show_json(done.as_dict())
+        show_json(told_all)
     else:
         _tell(done, quiet=quiet)
         if any(one.missed for one in done.files) and not options.allow_skip:

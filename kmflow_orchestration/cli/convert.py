@@ -109,7 +109,8 @@ def convert(
     Exit 1 also when something of the source is not in the result, unless --allow-skip.
     """
     from kmflow_orchestration.cli.conversion_progress import conversion_progress
-    from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
+    from kmflow_orchestration.operations.convert.apart import convert_apart
+    from kmflow_orchestration.operations.convert.idle_process import kept_process
     from kmflow_orchestration.operations.convert.one_process import Limits
     from kmflow_orchestration.operations.convert.option_table import TABLE
     from kmflow_orchestration.operations.convert.options import conversion_options

@@ -65,7 +65,8 @@ def info(
     verbose: VerboseOption = False,
 ) -> None:
     """Size, hash, format, tables with exact row counts, columns and types of a file."""
-    from kmflow_orchestration.operations.convert.apart import inspect_apart, kept_process
+    from kmflow_orchestration.operations.convert.apart import inspect_apart
+    from kmflow_orchestration.operations.convert.idle_process import kept_process
     from kmflow_orchestration.operations.convert.one_process import Limits
 
     with ending_cleanly(verbose=verbose):
@@ -155,7 +156,8 @@ def validate(
     verbose: VerboseOption = False,
 ) -> None:
     """Whether each file's own reader takes it; exit 0 only if all are sound."""
-    from kmflow_orchestration.operations.convert.apart import kept_process, validate_apart
+    from kmflow_orchestration.operations.convert.apart import validate_apart
+    from kmflow_orchestration.operations.convert.idle_process import kept_process
     from kmflow_orchestration.operations.convert.one_process import Limits
 
     with ending_cleanly(verbose=verbose):

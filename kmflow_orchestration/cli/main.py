@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Sequence
 
+from kmflow_orchestration import __version__
 from kmflow_orchestration.cli.json_answer import is_shown
 from kmflow_orchestration.errors import KmflowError
 from kmflow_orchestration.extras import missing
@@ -15,6 +16,8 @@ from kmflow_orchestration.redaction import scrub
 FAILED = 1
 USAGE = 2
 INTERRUPTED = 130
+# Commands that read a file in a process of its own.
+_READING = frozenset({"convert", "info", "validate"})
 
 
 def run() -> None:
@@ -22,6 +25,7 @@ def run() -> None:
     # Imports make many objects, and all of them stay: looking for garbage among them takes a
     # quarter of a short command's time.
     gc.set_threshold(50_000, 20, 100)
+    _begin_reading(sys.argv[1:])
     sys.exit(main())
 
 
@@ -36,15 +40,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return found.exit_code
 
 
+def _begin_reading(words: Sequence[str]) -> None:
+    """Let the process that reads a file be begun while this one learns its commands."""
+    if words[:1] and words[0] in _READING and "--help" not in words:
+        from kmflow_orchestration.operations.convert.idle_process import begin_early
+
+        begin_early()
+
+
 def _outcome(arguments: Sequence[str] | None) -> int:
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words == ["--version"]:
+        # Told without what reads commands.
+        sys.stdout.write(f"kmflow_orchestration {__version__}\n")
+        return 0
     import typer
 
-    from kmflow_orchestration.cli.command_tree import command_tree
+    from kmflow_orchestration.cli.command_tree import command_list, command_tree
 
     # Typer brings its own copy of Click and exports only this leaf of its usage errors.
     usage_error: type[Exception] = typer.BadParameter.__mro__[1]
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    tree = command_tree(next((word for word in words if not word.startswith("-")), ""))
+    first = next((word for word in words if not word.startswith("-")), "")
+    tree = command_tree(first) if first else command_list()
     as_json = "--json" in words
     is_shown.set(False)
     try:

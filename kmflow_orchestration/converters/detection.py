@@ -118,7 +118,8 @@ def detect(source: Source, registry: ConverterRegistry) -> Detection:
     with source.path.open("rb") as stream:
         head = stream.read(HEAD_BYTES)
     by_suffix = registry.for_source(source)
-    sure = {converter: converter.detect(source, head) for converter in registry}
+    asked = registry.concerned(source, head)
+    sure = {converter: converter.detect(source, head) for converter in asked}
     best = max(
         sure,
         key=lambda converter: (sure[converter], converter.priority, converter is by_suffix),
@@ -128,12 +129,12 @@ def detect(source: Source, registry: ConverterRegistry) -> Detection:
         return Detection(best)
     if best is not None and sure[best] >= _CERTAIN and not _is_other_text(source, best):
         # XML that is a process model, too, is what its name promises.
-        is_promised = (by_suffix is not None and sure[by_suffix] >= _CERTAIN) or (
+        is_promised = (by_suffix is not None and sure.get(by_suffix, 0.0) >= _CERTAIN) or (
             # `.gz` alone promises nothing of what was compressed.
             by_suffix is None and is_packed(head) and source.suffix in PACKED_SUFFIXES
         )
         return Detection(best, () if is_promised else (_mismatch(source, best.name),))
-    if by_suffix is not None and sure[by_suffix] > 0:
+    if by_suffix is not None and sure.get(by_suffix, 0.0) > 0:
         return Detection(by_suffix)
     return _without_converter(source, head)
 

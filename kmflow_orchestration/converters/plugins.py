@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import inspect
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +23,15 @@ import pyarrow as pa
 from kmflow_orchestration.converters.arrow_files import ArrowTable
 from kmflow_orchestration.converters.interface import Converter, Source
 from kmflow_orchestration.converters.kinds import TableConverter
+from kmflow_orchestration.converters.plugin_places import (
+    FOLDER_VARIABLE,
+    installed_points,
+    plugin_folder,
+)
 from kmflow_orchestration.converters.reader_options import check_names
 from kmflow_orchestration.errors import ConfigurationError
 from kmflow_orchestration.names import short_hash
 
-ENTRY_POINTS = "kmflow.converters"
-FOLDER_VARIABLE = "KMFLOW_PLUGIN_DIR"
 # Such a file's suffix speaks for it, and nothing in its content.
 _BY_SUFFIX = 0.4
 
@@ -102,7 +104,7 @@ class Plugins:
 
 def installed_plugins() -> Plugins:
     """Plugins of installed packages, and of the folder that the environment names."""
-    return _found(os.environ.get(FOLDER_VARIABLE, ""))
+    return _found(plugin_folder())
 
 
 @cache
@@ -122,8 +124,7 @@ _Load = Callable[[], Iterable[Any]]
 
 
 def _entry_points() -> Iterator[tuple[str, str, _Load]]:
-    points = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    for point in sorted(points, key=lambda one: one.name):
+    for point in sorted(installed_points(), key=lambda one: one.name):
         place = point.dist.name if point.dist is not None else point.value
         yield point.name, place, partial(_loaded, point)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from kmflow_orchestration.converters.converter_registry import ConverterRegistry
+from functools import partial
+
+from kmflow_orchestration.converters.converter_registry import ConverterRegistry, Entry
+from kmflow_orchestration.converters.plugin_places import has_plugins
+from kmflow_orchestration.converters.shipped import ARCHIVE, SHIPPED, Shipped
 
 __all__ = ["ConverterRegistry", "default_converters"]
 
@@ -10,56 +14,23 @@ __all__ = ["ConverterRegistry", "default_converters"]
 def default_converters() -> ConverterRegistry:
     """A registry of every converter that ships, and of the plugins that are there.
 
+    Ours are imported when they are asked for: to import all takes longer than a small file.
+
     Raises:
         ConfigurationError: a plugin has the name of another converter, or claims a suffix of one
             with the same priority.
     """
-    from kmflow_orchestration.converters.access_databases.converter import AccessConverter
-    from kmflow_orchestration.converters.archives.converter import ArchiveConverter
-    from kmflow_orchestration.converters.arrow_files import ArrowFileConverter
-    from kmflow_orchestration.converters.avro_files import AvroConverter
-    from kmflow_orchestration.converters.dbase import DbaseConverter
-    from kmflow_orchestration.converters.delimited import DelimitedConverter
-    from kmflow_orchestration.converters.documents.html import HtmlConverter
-    from kmflow_orchestration.converters.documents.open_document import OpenDocumentConverter
-    from kmflow_orchestration.converters.documents.pdf import PdfConverter
-    from kmflow_orchestration.converters.documents.rtf import RtfConverter
-    from kmflow_orchestration.converters.documents.slides import SlidesConverter
-    from kmflow_orchestration.converters.documents.word import WordConverter
-    from kmflow_orchestration.converters.json_records import JsonConverter
-    from kmflow_orchestration.converters.mail.converter import MailConverter
-    from kmflow_orchestration.converters.pictures.converter import PictureConverter
-    from kmflow_orchestration.converters.plain_text import PlainTextConverter
-    from kmflow_orchestration.converters.plugins import installed_plugins
-    from kmflow_orchestration.converters.process_models.converter import ProcessModelConverter
-    from kmflow_orchestration.converters.recordings.converter import RecordingConverter
-    from kmflow_orchestration.converters.spreadsheet import SpreadsheetConverter
-    from kmflow_orchestration.converters.statistics_files import StatisticsConverter
-    from kmflow_orchestration.converters.xml_records import XmlConverter
+    registry = ConverterRegistry()
+    for one in SHIPPED:
+        registry.enter(_entry(one))
+    if has_plugins():
+        from kmflow_orchestration.converters.plugins import installed_plugins
 
-    return ConverterRegistry(
-        (
-            AccessConverter(),
-            ArrowFileConverter(),
-            AvroConverter(),
-            DbaseConverter(),
-            DelimitedConverter(),
-            JsonConverter(),
-            SpreadsheetConverter(),
-            StatisticsConverter(),
-            XmlConverter(),
-            PlainTextConverter(),
-            ProcessModelConverter(),
-            WordConverter(),
-            SlidesConverter(),
-            PdfConverter(),
-            HtmlConverter(),
-            RtfConverter(),
-            OpenDocumentConverter(),
-            MailConverter(),
-            PictureConverter(),
-            RecordingConverter(),
-            ArchiveConverter(default_converters),
-            *installed_plugins().converters,
-        )
-    )
+        for converter in installed_plugins().converters:
+            registry.register(converter)
+    return registry
+
+
+def _entry(one: Shipped) -> Entry:
+    load = partial(one.load, default_converters) if one is ARCHIVE else one.load
+    return Entry(one.name, one.suffixes, one.priority, load, one.concerns)

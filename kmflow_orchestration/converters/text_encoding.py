@@ -11,7 +11,6 @@ from itertools import filterfalse
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kmflow_orchestration.converters.encoding_guess import guess_encodings
 from kmflow_orchestration.converters.interface import ConversionWarning
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput
 
@@ -220,6 +219,9 @@ def _encoding(path: Path, tally: _Tally) -> tuple[str, str, tuple[str, ...]]:
         return UTF8, "every byte is valid UTF-8", ()
     if mark.startswith(codecs.BOM_UTF8) or _is_mostly_utf8(path):
         return DAMAGED_UTF8, "more valid UTF-8 characters than stray bytes", ()
+    # Its patterns take longer to make than a small file of UTF-8 to read.
+    from kmflow_orchestration.converters.encoding_guess import guess_encodings
+
     guesses = guess_encodings(tally.sample())
     fitting = [guess for guess in guesses if _first_undecodable(path, guess.encoding) < 0]
     if not fitting:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from kmflow_orchestration.converters.interface import Source
-from kmflow_orchestration.converters.locked_documents import Lock, lock_of, unlock
 from kmflow_orchestration.converters.private_folder import private_folder
 
 
@@ -25,6 +24,9 @@ def unlocked_source(source: Source, password: str | None) -> Iterator[Source]:
     if password is None:
         yield source
         return
+    # It loads the reader of PDF files.
+    from kmflow_orchestration.converters.locked_documents import Lock, lock_of, unlock
+
     lock = lock_of(source.path)
     if lock is Lock.NONE:
         yield replace(source, password=password)

@@ -13,6 +13,7 @@ from kmflow_orchestration.converters.document_archive import DocumentArchive, op
 from kmflow_orchestration.converters.document_tables import LONG, Columns, declared_table
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
 from kmflow_orchestration.converters.open_sheet_extras import CONTENT, open_sheet_extras
+from kmflow_orchestration.converters.receipt_words import BESIDE
 from kmflow_orchestration.converters.safe_xml import (
     attribute,
     child,
@@ -26,7 +27,6 @@ from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import CorruptInput
 
 EXTRAS = "extras"
-BESIDE = "beside"
 """In the receipt of a table that belongs to all others of its source."""
 _BOOK = "xl/workbook.xml"
 _LINKS = "hyperlinks"

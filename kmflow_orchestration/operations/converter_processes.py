@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
+from typing import TYPE_CHECKING
 
 from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
 from kmflow_orchestration.redacted_process import install as install_redaction
 
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
+
 
 def converter_pool(workers: int) -> ProcessPoolExecutor:
     """A pool of processes; they end with the pool, or with this process should it be killed."""
+    from concurrent.futures import ProcessPoolExecutor
+
     # Spawned: a forked child would inherit our threads' locks and database connections.
     context = get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=begin_converter_process)

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from kmflow_orchestration.config.group_config import GroupConfig
 from kmflow_orchestration.converters.archives.member_names import file_name_of
-from kmflow_orchestration.converters.archives.tables import MEMBER, MEMBER_PART
 from kmflow_orchestration.converters.interface import ConversionWarning
+from kmflow_orchestration.converters.receipt_words import MEMBER, MEMBER_PART
 from kmflow_orchestration.converters.staging import ConvertedItem, Outcome, StagedTable
 from kmflow_orchestration.converters.type_lattice import ColumnType
 from kmflow_orchestration.errors import BackendUnreachable, CorruptInput

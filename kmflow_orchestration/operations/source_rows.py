@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from kmflow_orchestration.converters.archives.tables import MEMBER
 from kmflow_orchestration.converters.delimited_lines import RawRecord, raw_records
 from kmflow_orchestration.converters.interface import RESCUED_DATA, SOURCE_ROW
 from kmflow_orchestration.converters.media_types import PACKED
+from kmflow_orchestration.converters.receipt_words import MEMBER
 from kmflow_orchestration.converters.staged_files import numbered_batches
 from kmflow_orchestration.converters.staging import (
     ConvertedItem,

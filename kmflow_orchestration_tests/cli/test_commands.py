@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import sqlglot
 import yaml
 from databricks.sdk.service.catalog import PermissionsChange, Privilege
 
-from kmflow_orchestration.cli.command_tree import command_tree
+from kmflow_orchestration.cli.command_tree import command_list, command_tree
 from kmflow_orchestration_tests.cli.conftest import TOKEN, Kmflow
 from kmflow_orchestration_tests.embedded import Room
 
@@ -45,6 +47,27 @@ def test_help_lists_every_command_with_a_sentence(kmflow: Kmflow) -> None:
 
     assert {line.split()[0] for line in lines} == COMMANDS
     assert all(len(line.split()) > 2 for line in lines)
+
+
+def test_the_list_of_commands_says_of_each_what_it_says_of_itself() -> None:
+    def told(tree: Any) -> list[tuple[str, str]]:
+        return [(name, one.get_short_help_str(200)) for name, one in tree.commands.items()]
+
+    assert told(command_list()) == told(command_tree(""))
+
+
+def test_no_command_is_imported_to_list_them_all() -> None:
+    code = (
+        "import sys\n"
+        "from kmflow_orchestration.cli.main import main\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        "ours = {one for one in sys.modules if one.startswith('kmflow_orchestration.cli.')}\n"
+        "assert ours <= {f'kmflow_orchestration.cli.{one}' for one in"
+        " ('main', 'json_answer', 'command_tree')}, ours\n"
+    )
+
+    for asked in ("--help", "--version"):
+        subprocess.run([sys.executable, "-c", code, asked], check=True, stdout=subprocess.PIPE)
 
 
 def test_every_command_and_option_has_a_help() -> None:

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import kmflow_orchestration
-from kmflow_orchestration.converters.plugins import FOLDER_VARIABLE, installed_plugins
+from kmflow_orchestration.converters.plugin_places import FOLDER_VARIABLE
+from kmflow_orchestration.converters.plugins import installed_plugins
 from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.errors import ConfigurationError, CorruptInput, InvalidOptions
 from kmflow_orchestration.operations.convert.convert_file import convert_file

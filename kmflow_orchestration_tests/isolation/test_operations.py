@@ -115,7 +115,7 @@ WITHOUT_GROUP = {
         " output_table source_name parts_of expected_rows planned_record manifest_name"
         " contained_folder"
         " is_manifest_name naming_faults percent list_formats formats_markdown import_arrow"
-        " serve kept_process limit_error is_at_memory_limit mapped_bytes"
+        " serve begin_early kept_process limit_error is_at_memory_limit mapped_bytes"
         " read_schema type_name types_of check_names check_schema arrow_type fitted"
         " not_valid rejects_name plan_of fits delivery_of delivered recorded naming_grants"
         " refuse_extraction most_bytes temporary_files_in"

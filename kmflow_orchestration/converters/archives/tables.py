@@ -21,16 +21,17 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.memory_table import MemoryTable, Origin
 from kmflow_orchestration.converters.private_folder import PrivateFolder
+from kmflow_orchestration.converters.receipt_words import (
+    ARCHIVE_SHA256,
+    MEMBER,
+    MEMBER_PART,
+    MEMBER_SHA256,
+    READERS,
+)
 from kmflow_orchestration.converters.type_lattice import STRING, ColumnType
 
 MEMBERS = "members"
 MEMBER_SKIPPED = "member_skipped"
-# What a table's receipt says of the file it was read from.
-MEMBER, MEMBER_PART = "member", "member_part"
-READERS = "readers"
-"""In the receipt of `members`: all who read a file, as `name:version` and with commas between."""
-MEMBER_SHA256, ARCHIVE_SHA256 = "member_sha256", "archive_sha256"
-ABOUT_MEMBERS = frozenset({MEMBER, MEMBER_PART, MEMBER_SHA256, ARCHIVE_SHA256})
 _COUNTS = ("depth", "size_bytes", "tables", "rows", "pieces")
 _COLUMNS = (
     *("path", "depth", "size_bytes", "sha256", "archive_sha256", "media_type", "converter"),

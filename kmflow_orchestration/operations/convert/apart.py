@@ -5,10 +5,7 @@ What comes back are plain values, so that this process need not load a reader.
 
 from __future__ import annotations
 
-import atexit
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -90,32 +87,6 @@ def not_valid(file: str | Path, error: DatabricksConversionError) -> dict[str, A
     return asdict(
         Validity(str(file), False, code=error.code, message=error.message, hint=error.hint)
     )
-
-
-@contextmanager
-def kept_process(limits: Limits) -> Iterator[OneProcess]:
-    """A process that nobody else uses meanwhile; afterwards it waits for the next file.
-
-    Raises:
-        ConverterCrashed: none can be begun.
-    """
-    with _LOCK:
-        idle = tuple(_IDLE)
-        _IDLE.clear()
-    process = next((one for one in idle if one.limits == limits and one.is_ours), None)
-    for other in idle:
-        if other is not process:
-            other.renew()
-    process = process or OneProcess(limits)
-    try:
-        process.start()
-    except ProcessDied as error:
-        raise ConverterCrashed("no process to convert in can be begun") from error
-    try:
-        yield process
-    finally:
-        with _LOCK:
-            _IDLE.append(process)
 
 
 def limit_error(
@@ -202,14 +173,3 @@ def _validate(task: tuple[Path, bool, bool, _Unlocking]) -> dict[str, Any]:
     return asdict(
         validate_file(path, deep=deep, check_encoding=check_encoding, password=unlocking.password)
     )
-
-
-def _end_idle() -> None:
-    for process in _IDLE:
-        process.renew()
-
-
-_IDLE: list[OneProcess] = []
-_LOCK = threading.Lock()
-# Before multiprocessing, which would wait for it.
-atexit.register(_end_idle)

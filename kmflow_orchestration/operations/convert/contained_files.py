@@ -17,9 +17,7 @@ from kmflow_orchestration.converters.registry import ConverterRegistry, default_
 from kmflow_orchestration.errors import KmflowError, UnsafePath, UnsupportedFormatError
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.operations.convert.convert_file import Conversion, convert_file
-from kmflow_orchestration.operations.convert.earlier_results import find_earlier
 from kmflow_orchestration.operations.convert.file_names import safe_name, stem_of
-from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
 from kmflow_orchestration.operations.convert.layout import contained_folder
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Tell
@@ -213,6 +211,10 @@ def _converted(
         options, tables=(), sheet=(), schema=None, on_drift="", schema_lock="", reader=own
     )
     parent_sha256 = parent.manifest.source_sha256
+    # For files that hold others alone.
+    from kmflow_orchestration.operations.convert.earlier_results import find_earlier
+    from kmflow_orchestration.operations.convert.folder_plan import PlannedFile
+
     planned = PlannedFile(path.name, path, path.parent, stem or stem_of(path.name))
     earlier = find_earlier(planned, chosen)
     if (

@@ -13,11 +13,8 @@ from typing import Any
 
 from kmflow_orchestration.errors import InvalidOptions, UnsafePath
 from kmflow_orchestration.operations.convert.layout import is_manifest_name
-from kmflow_orchestration.operations.convert.plain_workbook import (
-    Sheet,
-    is_ours,
-    write_workbook,
-)
+from kmflow_orchestration.operations.convert.plain_workbook import Sheet, write_workbook
+from kmflow_orchestration.operations.convert.summary_names import is_ours
 from kmflow_orchestration.redaction import redact, redacted
 from kmflow_orchestration.storage.whole_files import replacing
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kmflow_orchestration.clock import Clock, SystemClock, iso
 from kmflow_orchestration.config.secret_refs import Secret
@@ -26,7 +26,6 @@ from kmflow_orchestration.operations.convert.layout import (
     lay_out,
     target_of,
 )
-from kmflow_orchestration.operations.convert.lock_keeping import Agreement, agreement
 from kmflow_orchestration.operations.convert.manifest import NO_ROWS, Manifest, OutputRecord
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.parts import (
@@ -47,6 +46,9 @@ from kmflow_orchestration.operations.convert.source_reading import (
 )
 from kmflow_orchestration.operations.convert.unlocking import password_of, unlocked
 from kmflow_orchestration.operations.convert.work_folder import put_in_place, work_folder
+
+if TYPE_CHECKING:
+    from kmflow_orchestration.operations.convert.lock_keeping import Agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def convert_file(
         lock_file = lock_file_of(chosen, target.base)
         agreed = None
         if lock_file is not None:
+            from kmflow_orchestration.operations.convert.lock_keeping import agreement
+
             now = iso(own_clock.now())
             agreed = agreement(lock_file, parts, chosen.on_drift, now=now, source=found.file_name)
         place = target

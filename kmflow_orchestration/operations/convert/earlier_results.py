@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kmflow_orchestration.converters.archives.tables import MEMBER, READERS
+from kmflow_orchestration.converters.receipt_words import MEMBER, READERS
 from kmflow_orchestration.converters.registry import default_converters
 from kmflow_orchestration.errors import CorruptInput
 from kmflow_orchestration.file_hash import sha256_of

@@ -13,7 +13,7 @@ from kmflow_orchestration.errors import CorruptInput, InvalidOptions, UnsafePath
 from kmflow_orchestration.operations.convert.file_names import safe_name, stem_of
 from kmflow_orchestration.operations.convert.layout import is_lock_name, is_manifest_name
 from kmflow_orchestration.operations.convert.manifest import Manifest
-from kmflow_orchestration.operations.convert.plain_workbook import is_summary
+from kmflow_orchestration.operations.convert.summary_names import is_summary
 
 
 @dataclass(frozen=True, slots=True)

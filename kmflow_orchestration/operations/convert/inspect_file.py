@@ -10,7 +10,6 @@ from typing import Any
 
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.converters.archives.tables import (
-    ABOUT_MEMBERS,
     MEMBER_SKIPPED,
     Member,
     MembersTable,
@@ -19,6 +18,7 @@ from kmflow_orchestration.converters.archives.walk import Fate
 from kmflow_orchestration.converters.content_look import HEAD_BYTES
 from kmflow_orchestration.converters.interface import ConversionWarning, DescribesDocuments, Source
 from kmflow_orchestration.converters.plain_text import PlainTextConverter
+from kmflow_orchestration.converters.receipt_words import ABOUT_MEMBERS
 from kmflow_orchestration.converters.registry import ConverterRegistry, default_converters
 from kmflow_orchestration.converters.text_encoding import DAMAGED_UTF8, scan_text
 from kmflow_orchestration.errors import CorruptInput, DataLossError, KmflowError

@@ -184,7 +184,7 @@ def _is_misleading(suffix: str, format_type: str) -> bool:
 
     if not suffix or suffix in _OTHER_SUFFIXES.get(format_type, ()):
         return False
-    return any(f".{suffix}" in one.suffixes for one in default_converters())
+    return default_converters().claims(f".{suffix}")
 
 
 def lay_out(source: Path, converter: str, target: Target, wanted: Sequence[Wanted]) -> Layout:

@@ -61,7 +61,7 @@ class OneProcess:
         self.limits = limits
         self._process: BaseProcess | None = None
         self._line: Connection | None = None
-        self._is_busy = False
+        self._is_ready = self._is_busy = self._was_asked = False
         self._owner = os.getpid()
         self._interrupted = threading.Event()
 
@@ -109,26 +109,46 @@ class OneProcess:
                 self._end_gently()
             raise
 
+    @staticmethod
+    def is_copied() -> bool:
+        """Whether it is begun as a copy of this process, as it is now.
+
+        That takes no time, and is sound only if nothing runs beside us. Arrow has threads that
+        Python does not know of, and elsewhere than on Linux systems have some.
+        """
+        is_alone = threading.active_count() == 1 and "pyarrow" not in sys.modules
+        return is_alone and sys.platform == "linux"
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was begun and nothing was asked of it: any limits may still be its own."""
+        return self._process is not None and not self._was_asked
+
     def start(self) -> None:
         """Begin the process now, and not with the first call. Raises ProcessDied."""
-        if self._process is not None:
+        if self._process is None:
+            self.begin()
+        if self._is_ready:
             return
-        method = _start_method()
+        line, _ = self._working()
+        try:
+            self._is_ready = line.poll(_BEGIN_S) and self._received(line)[0] is Word.READY
+        finally:
+            if not self._is_ready:
+                self._end(grace_s=0)
+        if not self._is_ready:
+            raise ProcessDied(timed_out=False)
+
+    def begin(self, prepare: Callable[[], None] | None = None) -> None:
+        """Begin the process and wait for nothing; it imports by `prepare` what it will need."""
+        method = "fork" if self.is_copied() else "spawn"
         context: Any = get_context(method)
         here, there = context.Pipe()
         inherited = here if method == "fork" else None
-        self._process = context.Process(target=serve, args=(there, inherited))
+        self._process = context.Process(target=serve, args=(there, inherited, prepare))
         self._line = here
         self._process.start()
         there.close()
-        has_begun = False
-        try:
-            has_begun = here.poll(_BEGIN_S) and self._received(here)[0] is Word.READY
-        finally:
-            if not has_begun:
-                self._end(grace_s=0)
-        if not has_begun:
-            raise ProcessDied(timed_out=False)
 
     def interrupt(self) -> None:
         """End what it does now; it cleans up behind itself. From any thread."""
@@ -140,7 +160,8 @@ class OneProcess:
 
     def renew(self) -> None:
         """End it; the next call gets a new one."""
-        self._end(grace_s=_GRACE_S)
+        # One that was asked nothing has nothing to clean up.
+        self._end(grace_s=_GRACE_S if self._was_asked else 0)
 
     def _working(self) -> tuple[Connection, BaseProcess]:
         if self._line is None or self._process is None:
@@ -149,7 +170,7 @@ class OneProcess:
 
     def _asked(self, call: Call, hear: Hear) -> Any:
         line, process = self._working()
-        self._is_busy = True
+        self._is_busy = self._was_asked = True
         try:
             line.send(call)
         except OSError as error:
@@ -199,7 +220,7 @@ class OneProcess:
     def _end(self, *, grace_s: float) -> None:
         process, line = self._process, self._line
         self._process = self._line = None
-        self._is_busy = False
+        self._is_ready = self._is_busy = self._was_asked = False
         self._interrupted.clear()
         if line is not None:
             # It ends when nobody is left to ask.
@@ -223,12 +244,3 @@ def _given(word: Word, content: Any) -> Any:
 
 def _deaf(*_: object) -> None:
     pass
-
-
-def _start_method() -> str:
-    """A copy of this process is made in no time, and is sound only if nothing runs beside us.
-
-    Arrow has threads that Python does not know of, and elsewhere than on Linux systems have some.
-    """
-    is_alone = threading.active_count() == 1 and "pyarrow" not in sys.modules
-    return "fork" if is_alone and sys.platform == "linux" else "spawn"

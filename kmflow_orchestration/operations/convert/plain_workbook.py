@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from kmflow_orchestration.operations.convert.summary_names import CORE, MAKER
+
 Sheet = tuple[str, Iterable[Sequence[object]]]
 
-SUMMARY = "_summary.xlsx"
-_MAKER = "kmflow_orchestration"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -29,7 +29,6 @@ _MOST_EXACT = 999_999_999_999_999
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NO_NAME = re.compile(r"[\[\]:*?/\\]")
 _TIME = (1980, 1, 1, 0, 0, 0)
-_CORE = "docProps/core.xml"
 
 
 def write_workbook(path: Path, sheets: Iterable[Sheet]) -> None:
@@ -49,25 +48,6 @@ def write_workbook(path: Path, sheets: Iterable[Sheet]) -> None:
                 first = _write_sheet(target, len(names), first, rest)
         for part, text in _parts(names):
             target.writestr(_entry(part), _HEAD + text)
-
-
-def is_ours(path: Path) -> bool:
-    """Whether a file is a workbook that `write_workbook` made."""
-    try:
-        with zipfile.ZipFile(path) as source, source.open(_CORE) as told:
-            return f"<dc:creator>{_MAKER}<".encode() in told.read(4096)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-        return False
-
-
-def summary_name(output: str) -> str:
-    """The summary of this one result alone."""
-    return f"_{output}.{SUMMARY[1:]}"
-
-
-def is_summary(path: Path) -> bool:
-    """Whether a file is a summary of ours, and not somebody's of that name."""
-    return path.name.startswith("_") and path.name.endswith(SUMMARY[1:]) and is_ours(path)
 
 
 def _write_sheet(
@@ -133,15 +113,15 @@ def _parts(names: Sequence[str]) -> Iterator[tuple[str, str]]:
         _related(
             f'<Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
             f'<Relationship Id="rId2" Type="{_PACKAGE}/relationships/metadata/core-properties"'
-            f' Target="{_CORE}"/>'
+            f' Target="{CORE}"/>'
         ),
     )
     core = (
         f'<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties"'
         ' xmlns:dc="http://purl.org/dc/elements/1.1/">'
-        f"<dc:creator>{_MAKER}</dc:creator></cp:coreProperties>"
+        f"<dc:creator>{MAKER}</dc:creator></cp:coreProperties>"
     )
-    yield _CORE, core
+    yield CORE, core
     parts = "".join(
         f'<Override PartName="/xl/worksheets/sheet{at}.xml" ContentType="{_TYPES}.worksheet+xml"/>'
         for at in numbers
@@ -152,7 +132,7 @@ def _parts(names: Sequence[str]) -> Iterator[tuple[str, str]]:
         f'<Default Extension="rels" ContentType="{rels}.relationships+xml"/>'
         '<Default Extension="xml" ContentType="application/xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}.sheet.main+xml"/>'
-        f'<Override PartName="/{_CORE}" ContentType="{rels}.core-properties+xml"/>'
+        f'<Override PartName="/{CORE}" ContentType="{rels}.core-properties+xml"/>'
         f"{parts}</Types>"
     )
     yield "[Content_Types].xml", types

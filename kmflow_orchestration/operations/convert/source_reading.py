@@ -23,8 +23,8 @@ from kmflow_orchestration.converters.interface import (
 )
 from kmflow_orchestration.converters.joined_tables import join_equal
 from kmflow_orchestration.converters.reading_steps import HearStep, TellsSteps
+from kmflow_orchestration.converters.receipt_words import BESIDE
 from kmflow_orchestration.converters.registry import ConverterRegistry
-from kmflow_orchestration.converters.workbook_extras import BESIDE
 from kmflow_orchestration.errors import (
     ConfigurationError,
     CorruptInput,

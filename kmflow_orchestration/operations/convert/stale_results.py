@@ -19,7 +19,7 @@ from kmflow_orchestration.operations.convert.folder_plan import FolderPlan, Plan
 from kmflow_orchestration.operations.convert.layout import FOLDER_MANIFEST, version_name
 from kmflow_orchestration.operations.convert.manifest import Manifest, manifests_below
 from kmflow_orchestration.operations.convert.option_table import AUTO
-from kmflow_orchestration.operations.convert.plain_workbook import (
+from kmflow_orchestration.operations.convert.summary_names import (
     SUMMARY,
     is_summary,
     summary_name,

@@ -13,12 +13,11 @@ import pyarrow.parquet as pq
 
 from kmflow_orchestration.errors import OutputExistsError
 from kmflow_orchestration.operations.convert.conversion_report import column_rows, file_rows
-from kmflow_orchestration.operations.convert.plain_workbook import (
+from kmflow_orchestration.operations.convert.plain_workbook import Sheet, write_workbook
+from kmflow_orchestration.operations.convert.summary_names import (
     SUMMARY,
-    Sheet,
     is_summary,
     summary_name,
-    write_workbook,
 )
 from kmflow_orchestration.redaction import redacted
 from kmflow_orchestration.storage.whole_files import replacing

@@ -62,8 +62,13 @@ class Failure:
     trace: str
 
 
-def serve(line: Connection, callers_end: Connection | None) -> None:
-    """Answer calls until nobody is left to ask; `callers_end` was inherited and is not ours."""
+def serve(
+    line: Connection, callers_end: Connection | None, prepare: Callable[[], None] | None = None
+) -> None:
+    """Answer calls until nobody is left to ask; `callers_end` was inherited and is not ours.
+
+    `prepare` imports what the first call will need.
+    """
     # Ctrl-C is the caller's to hear, who then ends what is under way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -72,8 +77,12 @@ def serve(line: Connection, callers_end: Connection | None) -> None:
     begin_converter_process()
     # Made now: at the limit there may be no room for it.
     no_memory = pickle.dumps((Word.MEMORY, None))
-    line.send((Word.READY, None))
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
+        line.send((Word.READY, None))
+        if prepare is not None:
+            # What is not installed is the call's to tell.
+            with suppress(ImportError):
+                prepare()
         while True:
             request = line.recv_bytes()
             try:

@@ -30,9 +30,9 @@ from kmflow_orchestration.errors import (
 from kmflow_orchestration.operations.convert.apart import (
     convert_apart,
     inspect_apart,
-    kept_process,
     validate_apart,
 )
+from kmflow_orchestration.operations.convert.idle_process import kept_process
 from kmflow_orchestration.operations.convert.inspect_file import inspect_file
 from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess, ProcessDied
 from kmflow_orchestration.operations.convert.options import conversion_options
@@ -270,3 +270,39 @@ def test_a_session_without_a_script_reads_in_another_process_by_itself(loans: Pa
     )
 
     assert (child.stdout, child.stderr) == (f"{loans.with_suffix('.parquet')} 1\n", "")
+
+
+_EARLY = """
+import os
+from kmflow_orchestration.operations.convert.idle_process import begin_early, kept_process
+from kmflow_orchestration.operations.convert.one_process import Limits
+
+def own_pid(_):
+    return os.getpid()
+
+begin_early()
+import multiprocessing, sys
+(begun,) = multiprocessing.active_children()
+{used}
+print(begun.pid)
+"""
+_USED = """
+limits = Limits(60, 1 << 30)
+with kept_process(limits) as process:
+    assert (process.run(own_pid, None), process.limits) == (begun.pid, limits)
+with kept_process(limits) as process:
+    assert process.run(own_pid, None) == begun.pid
+with kept_process(Limits(90)) as process:
+    assert process.run(own_pid, None) != begun.pid
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is copied on Linux alone")
+@pytest.mark.parametrize("used", [_USED, ""], ids=["used", "unused"])
+def test_a_process_begun_early_takes_the_first_limits_and_is_gone_in_the_end(used: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _EARLY.format(used=used)], check=True, capture_output=True
+    )
+
+    assert done.stderr == b""
+    assert not Path(f"/proc/{int(done.stdout)}").exists()

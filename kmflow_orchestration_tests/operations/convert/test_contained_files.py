@@ -18,7 +18,7 @@ from kmflow_orchestration.errors import ConverterCrashed, DataLossError, Invalid
 from kmflow_orchestration.file_hash import sha256_of
 from kmflow_orchestration.notebook import batch_convert
 from kmflow_orchestration.notebook import convert_file as convert_in_notebook
-from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
+from kmflow_orchestration.operations.convert.apart import convert_apart
 from kmflow_orchestration.operations.convert.contained_files import (
     ContainedOutcome,
     convert_contained,
@@ -27,6 +27,7 @@ from kmflow_orchestration.operations.convert.contained_files import (
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.convert_folder import convert_folder
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.idle_process import kept_process
 from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess
 from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.convert.work_folder import PREFIX
