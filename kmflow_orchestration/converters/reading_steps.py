@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from kmflow_orchestration.converters.interface import ConvertedTable, Source
+if TYPE_CHECKING:  # who shows the steps needs no Arrow
+    from kmflow_orchestration.converters.interface import ConvertedTable, Source
 
 
 class ReadingStep(StrEnum):

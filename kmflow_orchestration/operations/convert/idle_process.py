@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from kmflow_orchestration.errors import ConverterCrashed
+from kmflow_orchestration.operations.convert.lean_arrow import import_arrow
 from kmflow_orchestration.operations.convert.one_process import Limits, OneProcess, ProcessDied
 
 
@@ -30,6 +31,7 @@ def begin_early() -> None:
 def _prepare() -> None:
     from kmflow_orchestration.converters.plugin_places import has_plugins
 
+    import_arrow()
     import_module("kmflow_orchestration.operations.convert.contained_files")
     # It reads a file of every package.
     has_plugins()

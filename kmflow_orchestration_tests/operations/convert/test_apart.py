@@ -273,15 +273,18 @@ def test_a_session_without_a_script_reads_in_another_process_by_itself(loans: Pa
 
 
 _EARLY = """
-import os
+import os, sys
 from kmflow_orchestration.operations.convert.idle_process import begin_early, kept_process
 from kmflow_orchestration.operations.convert.one_process import Limits
 
 def own_pid(_):
     return os.getpid()
 
+def unneeded(_):
+    return {{"numpy", "pandas", "typer"}} & set(sys.modules)
+
 begin_early()
-import multiprocessing, sys
+import multiprocessing
 (begun,) = multiprocessing.active_children()
 {used}
 print(begun.pid)
@@ -290,6 +293,7 @@ _USED = """
 limits = Limits(60, 1 << 30)
 with kept_process(limits) as process:
     assert (process.run(own_pid, None), process.limits) == (begun.pid, limits)
+    assert process.run(unneeded, None) == set()
 with kept_process(limits) as process:
     assert process.run(own_pid, None) == begun.pid
 with kept_process(Limits(90)) as process:
