@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from kmflow_orchestration.converters.reading_steps import ReadingStep
-from kmflow_orchestration.operations.convert.apart import convert_apart, kept_process
+from kmflow_orchestration.operations.convert.apart import convert_apart
 from kmflow_orchestration.operations.convert.convert_file import convert_file
 from kmflow_orchestration.operations.convert.convert_folder import convert_folder
 from kmflow_orchestration.operations.convert.folder_plan import plan_folder
+from kmflow_orchestration.operations.convert.idle_process import kept_process
 from kmflow_orchestration.operations.convert.one_process import Limits
 from kmflow_orchestration.operations.convert.options import conversion_options
 from kmflow_orchestration.operations.convert.progress import STEPS, percent
