@@ -20,10 +20,11 @@ def exact_number(
     """
     largest = whole_part(least, most)
     digits, scale = len(str(largest)) if largest else 0, cast.type.scale
+    is_beyond = not (least >= _LEAST_LONG and most <= _MOST_LONG)
     if not scale:
-        is_beyond = not (least >= _LEAST_LONG and most <= _MOST_LONG)
         return number(max(digits, 1), beyond_long=is_beyond)
-    if not cast.is_uniform and not (digits and has_longest()):
+    # Whether what is so large was written as an integer only the text says.
+    if not cast.is_uniform and (is_beyond or not (digits and has_longest())):
         return None
     return number(digits, scale, significant=digits + scale, beyond_long=False)
 

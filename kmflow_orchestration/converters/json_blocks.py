@@ -15,7 +15,7 @@ from kmflow_orchestration.converters.json_views import CutLines, Spacing
 from kmflow_orchestration.converters.proven_copy import MOST_COLUMNS, MisfitError
 
 START_BYTES: Final = 128 << 10
-_BLOCK_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 1 << 20
 _PIECE_BYTES, _MOST_PIECES = 16 << 10, 32
 _MOST_LINE_BYTES: Final = 8 << 20
 _LF: Final = b"\n"
@@ -63,7 +63,7 @@ class JsonLines:
 
     def _blocks(self) -> Iterator[bytes]:
         with self._path.open("rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
+            while block := stream.read(BLOCK_BYTES):
                 if not block.endswith(_LF):
                     rest = stream.readline(_MOST_LINE_BYTES)
                     if len(rest) == _MOST_LINE_BYTES:

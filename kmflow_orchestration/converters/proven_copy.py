@@ -252,7 +252,12 @@ class ProvenCopy(ABC):
         text = f"CASE WHEN {column.is_null} THEN NULL WHEN {is_sound} THEN {column.text} END"
         is_odd = f"NOT coalesce(({is_sound}) OR {column.is_null}, false)"
         values = self._engine.sql(f"SELECT {text}, {is_odd} FROM {self._source}")
-        return self._narrowed(at, type_of(_sound(values.to_arrow_reader(_BATCH_ROWS))))
+        try:
+            found = type_of(_sound(values.to_arrow_reader(_BATCH_ROWS)))
+        except OSError as error:
+            # What Arrow makes of any error of the engine, or of a stream that it reads.
+            raise MisfitError("a source of another form") from error
+        return self._narrowed(at, found)
 
     def _counted(self) -> tuple[list[int], int]:
         """NULLs of each column, and rows, as the file has them."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from kmflow_orchestration.converters.gathered_table import GatheredTable
 from kmflow_orchestration.converters.interface import Source
-from kmflow_orchestration.converters.json_blocks import START_BYTES
+from kmflow_orchestration.converters.json_blocks import BLOCK_BYTES, START_BYTES
 from kmflow_orchestration.converters.json_copied import CopiedLines
 from kmflow_orchestration.converters.json_gathering import JsonOptions
 from kmflow_orchestration.converters.json_records import JsonConverter, JsonReading
@@ -217,6 +217,32 @@ def test_a_late_decimal_is_found_among_numbers_and_none(source: Writes) -> None:
     start, end = around('{"no":"x","value":1.5}', "17").rsplit("17", 1)
 
     assert is_copied_alike(source(f"{start}null{end}", "k.jsonl"))
+
+
+FAR_BEHIND = {
+    "no record": ("oops", False),
+    "another form": ('{"no":1,"value":17}', False),
+    "another key": ('{"no":"x","other":17}', True),
+}
+
+
+@pytest.mark.parametrize("kind", FAR_BEHIND)
+def test_a_column_that_changed_is_looked_at_to_the_end_of_lines_of_another_form(
+    source: Writes, kind: str
+) -> None:
+    line, is_copied = FAR_BEHIND[kind]
+    changed = around('{"no":"x","value":1.25}', "17")
+    # The engine stops at the value long before it reads the line.
+    text = changed + '{"no":"x","value":17}\n' * (5 * BLOCK_BYTES // 22) + line + "\n"
+
+    assert is_copied_alike(source(text, "k.jsonl")) is is_copied
+
+
+def test_integers_beyond_64_bits_are_told_among_decimals(source: Writes) -> None:
+    values = ["12345678901234567890.123", "9999999999999999999", "1.5"]
+    text = "".join(f'{{"no":{value}}}\n' for value in values * 3)
+
+    assert is_copied_alike(source(text, "k.jsonl"))
 
 
 @pytest.mark.parametrize("kind", LATE_LINES)
