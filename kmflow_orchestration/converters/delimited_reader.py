@@ -74,11 +74,12 @@ def keeps_the_rules(reading: Reading) -> bool:
 
 
 def _strict_pattern(form: Format) -> re.Pattern[bytes]:
+    # Atomic within: see the pattern of single fields.
     quote, mark = re.escape(form.quote), re.escape(form.delimiter)
     ends = rf"{mark}|\r\n|\n|\r" if mark else r"\r\n|\n|\r"
-    quoted = rf"{quote}(?:[^{quote}]|{quote}{quote})*+{quote}"
+    quoted = rf"{quote}(?:(?>[^{quote}]++|{quote}{quote}))*+{quote}"
     plain = rf"(?![ ]*{quote})[^{mark}\r\n]*+"
-    return re.compile(rf"(?:(?:{quoted}|{plain})(?:{ends}))*+".encode())
+    return re.compile(rf"(?:(?>(?:{quoted}|{plain})(?:{ends})))*+".encode())
 
 
 def fast_blocks(reading: Reading, counts: Counts) -> Iterator[Block]:

@@ -152,24 +152,25 @@ def _field_pattern(form: Format) -> re.Pattern[str]:
     """One field and what ends it.
 
     Within quotes a quote that neither ends the field nor is doubled is text, unless it stands
-    where a field begins: then it is the opening one that was astray.
+    where a field begins: then it is the opening one that was astray. What repeats possessively is
+    atomic: before Python 3.11.5 it went wrong where it could be matched in several ways.
     """
     mark = re.escape(form.delimiter)
     ends = rf"{mark}|\r\n|\n|\r|\Z" if mark else r"\r\n|\n|\r|\Z"
     skip = re.escape(form.escape) + "." if form.escape else ""
     stop = (re.escape(form.delimiter) if form.delimiter else "") + r"\r\n"
     escape_in_class = re.escape(form.escape) if form.escape else ""
-    plain = rf"(?:{skip}|[^{stop}{escape_in_class}]|{escape_in_class or '(?!)'})*+"
-    if not skip:
-        plain = rf"[^{stop}]*+"
+    plain = rf"[^{stop}]*+"
+    if skip:
+        plain = rf"(?:(?>{skip}|[^{stop}{escape_in_class}]++|{escape_in_class}))*+"
     if not form.quote:
         return re.compile(rf"(?P<quoted>(?!))?(?P<plain>{plain})(?P<end>{ends})", re.DOTALL)
     quote = re.escape(form.quote)
     blanks = "[ ]*" if form.delimiter != " " else ""
     closing = rf"{quote}{blanks}(?={ends})"
-    inner = [rf"[^{quote}{escape_in_class}]", quote * 2]
+    inner = [rf"[^{quote}{escape_in_class}]++", quote * 2]
     if skip:
         inner.insert(1, rf"{skip}")
     inner.append(rf"(?<![{stop}]){quote}(?!{blanks}(?:{ends}))")
-    quoted = rf"{blanks}{quote}(?P<quoted>(?:{'|'.join(inner)})*+){closing}"
+    quoted = rf"{blanks}{quote}(?P<quoted>(?:(?>{'|'.join(inner)}))*+){closing}"
     return re.compile(rf"(?:{quoted}|(?P<plain>{plain}))(?P<end>{ends})", re.DOTALL)
