@@ -27,7 +27,6 @@ from kmflow_orchestration.converters.type_lattice import STRING
 from kmflow_orchestration.errors import CorruptInput
 
 EXTRAS = "extras"
-"""In the receipt of a table that belongs to all others of its source."""
 _BOOK = "xl/workbook.xml"
 _LINKS = "hyperlinks"
 _PLACE = re.compile(r"\$?([A-Z]{1,3})\$?([1-9]\d{0,6})")

@@ -373,7 +373,13 @@ class PatternRows:
 
     def _reading(self, form: _Form) -> None:
         """Find out how cells of a new form are read."""
-        if not form.after or form in self._readings:
+        if form in self._readings:
+            return
+        if not form.after:
+            # The reader may find no cell in it at all.
+            if self._read(form, [b""]) != [""]:
+                raise UnlikeRowsError
+            self._readings[form] = _Reading(b"")
             return
         kind, is_value = form.type, form.after.startswith(b"</v>")
         if is_value != form.before.endswith(b"<v>") or is_value == (kind == _TEXT):

@@ -190,6 +190,7 @@ def test_any_cells_are_those_of_the_reader_or_left_to_it(
         (rb'(<c r="A68"[^>]*><v>)', rb"\g<1>x"),
         (rb'(<c r="A68"[^>]*><v>)', rb"\g<1>1e999"),
         (rb'<row r="68".*?</row>', b'<row r="68"/>'),
+        (rb'<c r="B68".*?</c>', rb'<c r="B68" s=0"/>'),
         (rb"customer 5 ", b"customer \xff "),
         (rb'<row r="68"', b'<row R="68"'),
         (rb'<row r="71"[^>]*>', b"<row>"),
