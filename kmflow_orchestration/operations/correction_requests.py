@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ from kmflow_orchestration.operations.correction_plans import (
 )
 from kmflow_orchestration.operations.dataset_names import (
     is_whole_file,
+    no_such_table,
     table_names,
     table_prefix,
 )
@@ -170,17 +171,6 @@ def _table(
         raise _bad("engagement", f"table {table} is of {engagement}, not of {request.engagement}")
     parts = [part for part in registry.of_table(group, table) if not part.has_left]
     return table, engagement, parts
-
-
-def no_such_table(
-    group: GroupId, asked: str, known: Sequence[str], *, meant: str = ""
-) -> InvalidSettings:
-    """That a group has these dataset tables and not this one; `meant` is the whole of its name."""
-    return _bad(
-        "table",
-        f"group {group} has no dataset table {asked!r}{nearest(meant or asked, known)}",
-        hint=f"there are {', '.join(known[:10]) or 'none yet'}",
-    )
 
 
 def _check_alone(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePath
 
+from kmflow_orchestration.config.nearest import nearest
 from kmflow_orchestration.converters.packed_source import PACKED_SUFFIXES
-from kmflow_orchestration.names import EngagementId, safe_column, short_hash
+from kmflow_orchestration.errors import InvalidSettings
+from kmflow_orchestration.names import EngagementId, GroupId, safe_column, short_hash
 
 _MONTHS = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
@@ -90,3 +93,14 @@ def table_names(engagement: EngagementId, key: str) -> tuple[str, str]:
     prefix = table_prefix(engagement)
     marked = f"{prefix}{cleaned[:_MAX_LENGTH]}_{mark}"
     return (prefix + cleaned if len(cleaned) <= _MAX_LENGTH else marked, marked)
+
+
+def no_such_table(
+    group: GroupId, asked: str, known: Sequence[str], *, meant: str = ""
+) -> InvalidSettings:
+    """That a group has these dataset tables and not this one; `meant` is the whole of its name."""
+    return InvalidSettings(
+        f"group {group} has no dataset table {asked!r}{nearest(meant or asked, known)}",
+        fields=("table",),
+        hint=f"there are {', '.join(known[:10]) or 'none yet'}",
+    )

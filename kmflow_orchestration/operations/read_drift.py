@@ -6,7 +6,7 @@ from kmflow_orchestration.access.caller import Caller
 from kmflow_orchestration.access.roles import Role
 from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
-from kmflow_orchestration.operations.correction_requests import no_such_table
+from kmflow_orchestration.operations.dataset_names import no_such_table
 
 
 def drift_of_group(

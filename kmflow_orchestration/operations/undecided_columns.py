@@ -11,6 +11,7 @@ from kmflow_orchestration.converters.interface import AMBIGUOUS
 from kmflow_orchestration.converters.staging import StagedTable
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
+from kmflow_orchestration.operations.dataset_names import no_such_table
 
 UNDECIDED = "undecided"
 """In a part's receipt: what is told of such columns, by name."""
@@ -54,9 +55,13 @@ def undecided_of_group(
 
     Raises:
         CallerRefused: the group is none of the caller's.
+        InvalidSettings: it has no table of that name.
     """
     own = caller.require(Role.VIEWER, group)
-    return undecided_of_tables(own, registry.names(own) if table is None else [table], registry)
+    known = registry.names(own)
+    if table is not None and table not in known:
+        raise no_such_table(own, table, known)
+    return undecided_of_tables(own, known if table is None else [table], registry)
 
 
 def undecided_of_tables(

@@ -95,6 +95,17 @@ def test_in_an_archive_it_is_told_too_and_no_type_picks_a_reading(world: Dataset
         correct(world, target="loans.due", type_word="date")
 
 
+def test_a_table_that_is_not_there_is_told(world: DatasetWorld) -> None:
+    world.arrive(loans=LOANS)
+    table = f"{world.engagement}__loans"
+
+    with pytest.raises(InvalidSettings, match=f"no dataset table '{table}s': did you mean {table}"):
+        undecided_of_group("acme", caller=ANN, registry=world.registry, table=f"{table}s")
+
+    (one,) = undecided_of_group("acme", caller=ANN, registry=world.registry, table=table)
+    assert one.table == table
+
+
 def test_of_what_was_deleted_nothing_is_told(world: DatasetWorld) -> None:
     world.arrive(loans=LOANS)
     table = f"{world.engagement}__loans"
