@@ -7,12 +7,13 @@ lines have no more of them than their keys and texts need.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from kmflow_orchestration.converters.json_keys import Array, KnownKeys, are_there, words_of
 from kmflow_orchestration.converters.json_views import (
+    FIRST_PRINTED,
     FORM_OF,
     NULL,
     PAD,
@@ -27,7 +28,6 @@ from kmflow_orchestration.converters.proven_copy import MisfitError
 from kmflow_orchestration.converters.record_cells import Form
 
 _LF, _CR, _QUOTE, _CLOSE = b'\n\r"}'
-_FIRST_PRINTED: Final = 0x20
 
 
 def cut_alike(block: bytes, spacing: Spacing, known: KnownKeys) -> CutLines | None:
@@ -76,7 +76,7 @@ class _Alike:
             is_delimiter &= self._seen[at : at + self._size] == byte
         is_end |= is_delimiter
         found = np.flatnonzero(is_end)
-        controls = np.count_nonzero(seen < _FIRST_PRINTED)
+        controls = np.count_nonzero(seen < FIRST_PRINTED)
         fit(len(found) == len(self._known) * rows)
         fit(controls == rows * len(self._spacing.line_end))
         ends: Array = found.reshape(rows, -1)

@@ -15,6 +15,7 @@ from kmflow_orchestration.converters.json_keys import Array, KnownKeys, words_of
 from kmflow_orchestration.converters.json_pieces import escaped_text, nested_text
 from kmflow_orchestration.converters.json_text import MAX_DEPTH
 from kmflow_orchestration.converters.json_views import (
+    FIRST_PRINTED,
     FORM_OF,
     NULL,
     PAD,
@@ -32,7 +33,6 @@ _LF, _CR, _QUOTE, _COMMA, _COLON, _BACKSLASH, _BLANK = b'\n\r",:\\ '
 _OPEN, _CLOSE = b"{}"
 # `[` and `{` differ in one bit, as do `]` and `}`.
 _ONE_BIT: Final = 0x20
-_FIRST_PRINTED: Final = 0x20
 
 
 class NewKeysError(MisfitError):
@@ -149,7 +149,7 @@ class Cutting:
 
     def _line_ends(self) -> Array:
         """Line ends are the only control characters."""
-        controls = np.flatnonzero(self._seen[: self._size] < _FIRST_PRINTED)
+        controls = np.flatnonzero(self._seen[: self._size] < FIRST_PRINTED)
         size = len(self._spacing.line_end)
         ends = controls[size - 1 :: size]
         fit(len(controls) == size * len(ends) and (self._seen[ends] == _LF).all())

@@ -14,6 +14,8 @@ from kmflow_orchestration.converters.record_cells import Form
 
 PAD: Final = bytes(24)
 """Stands behind what is cut: words are read from the last place too, and beyond a text of 12."""
+FIRST_PRINTED: Final = 0x20
+"""Bytes below it control something, and stand in no text."""
 NULL, UNKNOWN = -1, -2
 """Beside forms: what `null` is, and what is no value."""
 _INLINE_BYTES: Final = 12

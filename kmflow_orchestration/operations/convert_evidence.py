@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from kmflow_orchestration.converters.interface import Source
 from kmflow_orchestration.converters.private_folder import clear_leftovers
@@ -72,6 +72,14 @@ class StoredSource:
 
 OnProgress = Callable[[str, str], None]
 """Hears the name of a file that takes long, and how far it is."""
+
+
+class Convert(Protocol):
+    """`convert_items` of stored files that are known already."""
+
+    def __call__(
+        self, sources: Sequence[StoredSource], *, work_dir: Path
+    ) -> dict[str, ConvertedItem]: ...
 
 
 def convert_items(

@@ -22,7 +22,7 @@ from kmflow_orchestration.metadata.dataset_drift import DatasetDrift
 from kmflow_orchestration.metadata.dataset_tables import DatasetPart, DatasetTables, PartColumn
 from kmflow_orchestration.names import EngagementId, GroupId, TableName
 from kmflow_orchestration.operations.asked_types import looked_at
-from kmflow_orchestration.operations.convert_evidence import OnProgress, StoredSource, convert_items
+from kmflow_orchestration.operations.convert_evidence import Convert, StoredSource
 from kmflow_orchestration.operations.correction_plans import CorrectionPlan
 from kmflow_orchestration.operations.correction_receipts import about_corrections, reading_of
 from kmflow_orchestration.operations.dataset_evolution import ColumnChange, column_changes
@@ -37,7 +37,6 @@ from kmflow_orchestration.operations.dataset_rows import (
     table_columns,
 )
 from kmflow_orchestration.operations.undecided_columns import UNDECIDED, undecided_in
-from kmflow_orchestration.storage.evidence_stores import StoredFiles
 from kmflow_orchestration.storage.interfaces import Lakehouse
 from kmflow_orchestration.tables.arrow_types import arrow_schema
 from kmflow_orchestration.tables.definition import Column, TableDefinition
@@ -93,14 +92,12 @@ class DatasetWriter:
 
     group: GroupId
     ledger: Ledger
-    stored: StoredFiles
     lakehouse: Lakehouse
     registry: DatasetTables
     config: GroupConfig
-    workers: int
+    convert: Convert
     work_dir: Path
     plan: CorrectionPlan
-    on_progress: OnProgress | None = None
 
     def write(
         self, batch: Batch, items: Sequence[Item], converted: Mapping[str, ConvertedItem]
@@ -335,13 +332,7 @@ class DatasetWriter:
         # Where the bytes are is the item's to say: it may have been moved since.
         items = self.ledger.find_items(self.group, by_item)
         sources = [_source(items[key], some, types) for key, some in by_item.items()]
-        converted = convert_items(
-            sources,
-            self.stored,
-            workers=self.workers,
-            work_dir=folder,
-            on_progress=self.on_progress,
-        )
+        converted = self.convert(sources, work_dir=folder)
         for key, outcome in converted.items():
             if outcome.outcome is Outcome.UNREACHABLE:
                 work.away[key] = BackendUnreachable(items[key].backend, outcome.message)

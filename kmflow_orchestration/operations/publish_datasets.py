@@ -18,7 +18,12 @@ from kmflow_orchestration.intake.stage_log import StageTally
 from kmflow_orchestration.metadata.dataset_tables import DatasetTables
 from kmflow_orchestration.names import GroupId
 from kmflow_orchestration.operations.batch_members import are_live, write_all
-from kmflow_orchestration.operations.convert_evidence import OnProgress, StoredSource, convert_items
+from kmflow_orchestration.operations.convert_evidence import (
+    Convert,
+    OnProgress,
+    StoredSource,
+    convert_items,
+)
 from kmflow_orchestration.operations.correction_plans import CorrectionPlan, correction_plan
 from kmflow_orchestration.operations.dataset_writing import (
     DatasetWriter,
@@ -70,19 +75,11 @@ def publish_datasets(
         RemoteFault: a statement failed after our own retries.
     """
     published = PublishedDatasets(group, day)
-    stored = StoredFiles(stores)
+    convert = partial(
+        convert_items, stored=StoredFiles(stores), workers=workers, on_progress=on_progress
+    )
     publishing = _Publishing(
-        group,
-        ledger,
-        stored,
-        lakehouse,
-        registry,
-        corrections,
-        config,
-        workers,
-        work_dir,
-        on_written,
-        on_progress,
+        group, ledger, lakehouse, registry, corrections, config, convert, work_dir, on_written
     )
     away: list[BackendUnreachable] = []
     for batch in ledger.batches(group, day, Step.DATASETS):
@@ -99,15 +96,13 @@ class _Publishing:
 
     group: GroupId
     ledger: Ledger
-    stored: StoredFiles
     lakehouse: Lakehouse
     registry: DatasetTables
     corrections: CorrectionStore
     config: GroupConfig
-    workers: int
+    convert: Convert
     work_dir: Path
     on_written: OnWritten
-    on_progress: OnProgress | None
 
     def publish(self, batch: Batch) -> tuple[PublishedDatasets, tuple[BackendUnreachable, ...]]:
         """What was written, and why the batch is not finished; the batch is measured."""
@@ -171,27 +166,19 @@ class _Publishing:
             if item.item_id not in ignored
         ]
         try:
-            converted = convert_items(
-                sources,
-                self.stored,
-                workers=self.workers,
-                work_dir=folder,
-                on_progress=self.on_progress,
-            )
+            converted = self.convert(sources, work_dir=folder)
             converted |= {key: ConvertedItem(key, Outcome.IGNORED) for key in sorted(ignored)}
             _check_bytes(live, converted)
             _quarantine(self.group, self.ledger, converted)
             writer = DatasetWriter(
                 self.group,
                 self.ledger,
-                self.stored,
                 self.lakehouse,
                 self.registry,
                 self.config,
-                self.workers,
+                self.convert,
                 folder,
                 plan,
-                self.on_progress,
             )
             return converted, writer.write(batch, items, converted)
         finally:

@@ -48,7 +48,7 @@ WITHOUT_GROUP = {
     "values in, values out: nothing is at hand to reach with": (
         "lots_of wanted_files converter_pool dataset_key shared_key table_names named_key"
         " stem_of_key knows path_below fits_pattern affected_by correction_facts"
-        " correction_sentence no_such_table passwords_of value_shown undecided_in"
+        " correction_sentence no_such_table passwords_of value_shown undecided_in source_of"
         " about_corrections reading_of known_need raised column_type"
         " staged_type staged_types texts_in looked_at first_misfit batch_summary"
         " needed_types table_columns have_same_types can_widen rows_of table_name quiet_collector"

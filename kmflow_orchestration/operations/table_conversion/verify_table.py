@@ -12,7 +12,7 @@ from kmflow_orchestration.clock import iso
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.errors import AccessRefused, InvalidOptions, StatementFailed
 from kmflow_orchestration.file_hash import sha256_of
-from kmflow_orchestration.names import TableName, is_volume_text
+from kmflow_orchestration.names import TableName
 from kmflow_orchestration.operations.convert.cell_differences import Difference
 from kmflow_orchestration.operations.convert.contained_files import convert_whole
 from kmflow_orchestration.operations.convert.options import conversion_options
@@ -28,6 +28,7 @@ from kmflow_orchestration.operations.volume_conversion.convert_volume_file impor
     OUT,
     Run,
     copied,
+    source_of,
     source_size,
 )
 from kmflow_orchestration.storage.write_sql import parquet_source
@@ -54,12 +55,7 @@ def verify_table(
     """
     table = target_of(text, tables.places)
     mark = _mark(tables, table)
-    where = source or mark.source
-    if source is None and not is_volume_text(where):
-        name = PurePosixPath(where).name
-        raise InvalidOptions(
-            f"{name}, which {table} was made of, lay on one machine", hint=_NAME_IT
-        )
+    where = source_of(table, mark.source, source)
     origin = tables.volumes.source(where)
     size = source_size(tables.volumes, origin)
     with tables.volumes.work(size) as work:
@@ -81,9 +77,6 @@ def verify_table(
             tuple(found),
             tuple(comparing.notes),
         )
-
-
-_NAME_IT = "name it with --source"
 
 
 def _mark(tables: GroupTables, table: TableName) -> Mark:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.errors import InvalidOptions, UnsafePath
-from kmflow_orchestration.names import VolumePath
+from kmflow_orchestration.names import VolumePath, is_volume_text
 from kmflow_orchestration.operations.convert.contained_files import EXTRACT, convert_whole
 from kmflow_orchestration.operations.convert.options import ConversionOptions
 from kmflow_orchestration.operations.convert.progress import Progress, Tell
@@ -133,6 +133,22 @@ def recorded(origin: Place) -> str:
         return origin.text
     mark = hashlib.sha256(os.fsencode(origin.resolve())).hexdigest()[:_MARK_DIGITS]
     return f"{_MARK}{mark}/{origin.name}"
+
+
+def source_of(made: object, told: str, given: str | None) -> str:
+    """Where the source of a result lies: as somebody says now, or as was `recorded` of it.
+
+    Raises:
+        InvalidOptions: nobody says, and what was recorded is true of one machine alone.
+    """
+    if given:
+        return given
+    if is_volume_text(told):
+        return told
+    raise InvalidOptions(
+        f"{PurePosixPath(told).name}, which {made} was made of, lay on one machine",
+        hint="name it with --source",
+    )
 
 
 def delivered(done: Mapping[str, Any], delivery: Delivery, origin: Place) -> dict[str, Any]:

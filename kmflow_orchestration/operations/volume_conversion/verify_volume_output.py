@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from kmflow_orchestration.config.secret_refs import Secret
 from kmflow_orchestration.errors import AccessRefused, InvalidOptions
-from kmflow_orchestration.names import VolumePath, is_volume_text
+from kmflow_orchestration.names import VolumePath
 from kmflow_orchestration.operations.convert.layout import (
     FOLDER_MANIFEST,
     is_manifest_name,
@@ -21,7 +21,9 @@ from kmflow_orchestration.operations.convert.verify_output import (
     verify_output,
 )
 from kmflow_orchestration.operations.volume_conversion.convert_volume_file import (
+    OUT,
     copied,
+    source_of,
     source_size,
 )
 from kmflow_orchestration.operations.volume_conversion.delivery import Parcel, replace_file
@@ -47,17 +49,12 @@ def verify_volume_output(
     if not isinstance(there, VolumePath):
         raise InvalidOptions(f"{output} lies in no Volume")
     place, manifest = _manifest(volumes, there)
-    where = source or manifest.source_path
-    if source is None and not is_volume_text(where):
-        name = PurePosixPath(where).name
-        raise InvalidOptions(
-            f"{name}, which {output} was made of, lay on one machine", hint="name it with --source"
-        )
+    where = source_of(output, manifest.source_path, source)
     origin = volumes.source(where)
     size = source_size(volumes, origin)
     sizes = dict(_sizes(volumes, manifest, place.parent))
     with volumes.work(max(size, sum(sizes.values()))) as work:
-        results = work / "out"
+        results = work / OUT
         results.mkdir()
         for file, its_size in sizes.items():
             fetch(volumes, file, its_size, results, Progress())
